@@ -1,0 +1,49 @@
+"""The table of libraries: ours, and each peer with what its environment must install.
+
+To add a peer: one entry in `PEERS` and `libs/<library>.py`. Two entries may share an environment
+(a compiled mode of the same package, say): give both the same `environment`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A library as it is measured.
+
+    `library` names the module in `libs/`; `module` is what a user imports and `first_use` the name
+    in it that a first gradient needs (a lazy package that has loaded nothing yet has not been
+    imported); `mode` says which bars it counts for ("the fastest eager peer").
+    """
+
+    name: str
+    library: str
+    module: str
+    first_use: str
+    environment: str = ""
+    requires: tuple[str, ...] = ()
+    mode: str = "eager"
+
+
+# Every worker makes its data with NumPy and says through threadpoolctl which kernel it runs.
+COMMON_REQUIREMENTS = ("numpy", "threadpoolctl")
+
+# Ours runs in the interpreter that runs the bench, from this checkout's sources.
+OURS = Peer("gradtape", "gradtape_native", "gradtape", "GradientTape")
+
+PEERS: tuple[Peer, ...] = (
+    Peer("torch", "torch_eager", "torch", "autograd.grad", "torch", ("torch==2.13.0",)),
+    Peer(
+        "tensorflow",
+        "tensorflow_eager",
+        "tensorflow",
+        "GradientTape",
+        "tensorflow",
+        ("tensorflow",),
+    ),
+    Peer("jax", "jax_eager", "jax", "value_and_grad", "jax", ("jax",)),
+    Peer("autograd", "autograd_eager", "autograd", "value_and_grad", "autograd", ("autograd",)),
+    Peer("mygrad", "mygrad_eager", "mygrad", "tensor", "mygrad", ("mygrad",)),
+)

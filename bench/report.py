@@ -1,0 +1,197 @@
+"""The run's results as `results.json` and as a table in Markdown."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from bench.results import Row, Verdict
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole run: what was measured, on what, and what it says about the bars."""
+
+    rows: Sequence[Row]
+    verdicts: Sequence[Verdict]
+    machine: dict[str, Any] = field(default_factory=dict)
+    libraries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def machine(threads: int, rounds: int, ufunc_seconds: float | None) -> dict[str, Any]:
+    """Return what a reader needs to place the figures; nothing that names the machine."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "cpu": model,
+        "system": f"{platform.system()} {platform.machine()}",
+        "threads": threads,
+        "rounds": rounds,
+        "numpy_ufunc_call_us": None if ufunc_seconds is None else ufunc_seconds * 1e6,
+    }
+
+
+def _finite(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row without infinite errors, which JSON cannot say; its status says them."""
+    return {
+        key: None if isinstance(value, float) and not isfinite(value) else value
+        for key, value in row.items()
+    }
+
+
+def as_json(run: Run) -> str:
+    """Return the results as JSON text."""
+    document = {
+        "machine": run.machine,
+        "libraries": run.libraries,
+        "rows": [_finite(asdict(row)) for row in run.rows],
+        "bars": [
+            {**asdict(verdict.bar), **asdict(verdict), "bar": verdict.bar.text}
+            for verdict in run.verdicts
+        ],
+    }
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+_SCALES = {"us": (("us", 1.0), ("ms", 1e3), ("s", 1e6)), "ms": (("ms", 1.0), ("s", 1e3))}
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return three or more significant digits in the unit that reads best: `1.24 ms`."""
+    name, scale = unit, 1.0
+    for bigger, step in _SCALES.get(unit, ()):
+        if abs(value) >= step:
+            name, scale = bigger, step
+    value /= scale
+    digits = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{digits}f} {name}"
+
+
+def _optional(value: float | None, pattern: str) -> str:
+    return "-" if value is None else format(value, pattern)
+
+
+def _verdict_cells(row: Row, verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    """Return the bar and whether it is met, on the row that decided it."""
+    for verdict in verdicts:
+        if verdict.bar.case == row.case and verdict.peer == row.peer:
+            return verdict.bar.text, verdict.met
+    return "", ""
+
+
+def cells(row: Row, verdicts: Sequence[Verdict]) -> list[str]:
+    """Return the table's cells of one row."""
+    bar, met = _verdict_cells(row, verdicts)
+    return [
+        row.case,
+        row.peer,
+        *(
+            "-" if side is None else quantity(value, row.unit)
+            for side in (row.ours, row.theirs)
+            for value in ((side.minimum, side.median) if side else (0.0, 0.0))
+        ),
+        "-" if row.ratio is None else f"{row.ratio.of_minima:.3f}",
+        "-" if row.ratio is None else f"{row.ratio.median:.3f}",
+        _optional(row.our_error, ".0e"),
+        _optional(row.peer_error, ".0e"),
+        bar,
+        met,
+        row.status if row.status == "ok" else f"{row.status}: {row.reason}",
+    ]
+
+
+HEADER = [
+    "case",
+    "peer",
+    "ours min",
+    "ours median",
+    "peer min",
+    "peer median",
+    "ours/peer (min)",
+    "ours/peer (median)",
+    "our error",
+    "peer's error",
+    "bar",
+    "met",
+    "status",
+]
+
+
+def _line(parts: Sequence[str]) -> str:
+    return "| " + " | ".join(part.replace("|", "\\|") for part in parts) + " |"
+
+
+def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    return [_line(header), _line(["---"] * len(header)), *(_line(parts) for parts in body)]
+
+
+def _bar_cells(verdict: Verdict) -> list[str]:
+    pattern = ".1f" if verdict.bar.is_difference else ".3f"
+    return [
+        verdict.bar.case,
+        verdict.bar.text,
+        verdict.peer or "-",
+        _optional(verdict.reached, pattern),
+        _optional(verdict.reached_by_median, pattern),
+        verdict.met,
+    ]
+
+
+def as_markdown(run: Run) -> str:
+    """Return the results as Markdown: the bars, every row, what each case is, the machine."""
+    titles = dict.fromkeys((row.case, row.title) for row in run.rows)
+    about = run.machine
+    ufunc = about.get("numpy_ufunc_call_us")
+    lines = [
+        "# gradtape beside its peers",
+        "",
+        "Written by `python -m bench`; the same figures are in `results.json`. A ratio is ours over"
+        " the peer's, so less than 1 is faster or smaller; losing rows stay in. Errors are relative"
+        " to a float64 reference written out by hand, and a wrong answer meets no bar.",
+        "",
+        f"{about.get('cpu')}, {about.get('system')}, {about.get('threads')} threads,"
+        f" {about.get('rounds')} rounds"
+        + (f"; one NumPy ufunc call on ten numbers: {ufunc:.2f} us." if ufunc else "."),
+        "",
+        "## Bars",
+        "",
+        *_table(["case", "bar", "against", "reached (min)", "reached (median)", "met"],
+                [_bar_cells(verdict) for verdict in run.verdicts]),
+        "",
+        "## Every case and peer",
+        "",
+        *_table(HEADER, [cells(row, run.verdicts) for row in run.rows]),
+        "",
+        "## The cases",
+        "",
+        *(f"- `{case}`: {title}" for case, title in titles),
+        "",
+        "## The libraries",
+        "",
+        *_table(
+            ["library", "version", "Python", "NumPy", "threads", "thread pools and kernels"],
+            [
+                [name, *(str(info.get(key, "-")) for key in
+                         ("version", "python", "numpy", "threads", "pools"))]
+                for name, info in run.libraries.items()
+            ],
+        ),
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def write(run: Run, folder: Path) -> None:
+    """Write `results.json` and `results.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(as_json(run), encoding="utf-8")
+    (folder / "results.md").write_text(as_markdown(run), encoding="utf-8")

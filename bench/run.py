@@ -1,0 +1,148 @@
+"""The command: `python -m bench`, from the repository's root.
+
+Makes what environments are missing, measures case by case, prints each row as it comes, writes
+`results.json` and `results.md`. A run that leaves something out writes only where `--out` says,
+so that the published table always comes from one whole run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from bench import measure, report
+from bench.cases import BY_NAME, CASES
+from bench.client import WorkerFailure
+from bench.environments import EnvironmentFailure
+from bench.measure import Settings, Side
+from bench.peers import OURS, PEERS
+from bench.results import Row, judge_all
+
+HERE = Path(__file__).resolve().parent
+
+# What is measured by other means than a timed `run`.
+SPECIAL = ("import", "memory")
+NAMES = (*BY_NAME, *SPECIAL)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command's options."""
+    p = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    p.add_argument("--case", action="append", choices=NAMES, help="only this case (repeatable)")
+    p.add_argument(
+        "--peer",
+        action="append",
+        choices=[peer.name for peer in PEERS],
+        help="only this peer (repeatable)",
+    )
+    p.add_argument("--rounds", type=int, default=9, help="turns of each side per case")
+    p.add_argument("--threads", type=int, default=2, help="threads and cores of each process")
+    p.add_argument("--quick", action="store_true", help="three rounds of short batches: a look")
+    p.add_argument(
+        "--venvs",
+        type=Path,
+        default=HERE / ".venvs",
+        help="where the peers' environments are made (default: bench/.venvs)",
+    )
+    p.add_argument("--out", type=Path, help="folder for the results (a whole run: bench/)")
+    return p
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """Return how to measure."""
+    if options.rounds < 1 or options.threads < 1:
+        raise SystemExit("python -m bench: --rounds and --threads are at least 1")
+    venvs = options.venvs.resolve()
+    if options.quick:
+        return Settings(venvs, rounds=3, seconds=0.02, threads=options.threads)
+    return Settings(venvs, rounds=options.rounds, threads=options.threads)
+
+
+def out_folder(options: argparse.Namespace) -> Path | None:
+    """Return where to write, or None for a partial run that names no folder."""
+    if options.out is not None:
+        return Path(options.out)
+    is_partial = options.case or options.peer or options.quick
+    return None if is_partial else HERE
+
+
+def _show(rows: Iterable[Row]) -> list[Row]:
+    """Print one line per row; return the rows."""
+    rows = list(rows)
+    for row in rows:
+        if row.ratio is None or row.ours is None or row.theirs is None:
+            print(f"{row.case:18} {row.peer:11} {row.status}: {row.reason}", flush=True)
+            continue
+        ours = [report.quantity(x, row.unit) for x in (row.ours.minimum, row.ours.median)]
+        theirs = [report.quantity(x, row.unit) for x in (row.theirs.minimum, row.theirs.median)]
+        note = "" if row.status == "ok" else f"  {row.status}: {row.reason}"
+        print(
+            f"{row.case:18} {row.peer:11} min {ours[0]:>9} /{theirs[0]:>9}"
+            f"   median {ours[1]:>9} /{theirs[1]:>9}"
+            f"   ratio {row.ratio.of_minima:6.3f} (median {row.ratio.median:6.3f}){note}",
+            flush=True,
+        )
+    return rows
+
+
+def _hello(sides: Iterable[Side]) -> dict[str, dict[str, object]]:
+    """Start every worker; return what each says about itself, or why it does not start."""
+    said: dict[str, dict[str, object]] = {}
+    for side in sides:
+        try:
+            said[side.peer.name] = side.alive().ask("hello")
+        except (WorkerFailure, EnvironmentFailure) as failure:
+            said[side.peer.name] = {"version": f"not running: {failure}"}
+        about = ", ".join(f"{key} {value}" for key, value in said[side.peer.name].items())
+        print(f"{side.peer.name:11} {about}", flush=True)
+    return said
+
+
+def run(options: argparse.Namespace) -> report.Run:
+    """Measure what the options ask for; return it judged."""
+    settings = settings_from(options)
+    names = set(options.case or NAMES)
+    peers = [peer for peer in PEERS if not options.peer or peer.name in options.peer]
+    ours, sides = Side(OURS, settings), [Side(peer, settings) for peer in peers]
+    rows: list[Row] = []
+    ufunc_seconds = None
+    try:
+        libraries = _hello([ours, *sides])
+        for case in CASES:
+            if case.name in names:
+                rows += _show(measure.timed_case(case, ours, sides, settings))
+        try:
+            ufunc_seconds = float(ours.alive().ask("ufunc")["seconds"])
+        except WorkerFailure as failure:
+            print(f"gradtape: {failure}", file=sys.stderr)
+    finally:
+        for side in (ours, *sides):
+            side.close()
+    if "import" in names:
+        rows += _show(measure.imports(peers, settings))
+    if "memory" in names:
+        rows += _show(measure.memory(ours, sides, settings))
+    machine = report.machine(settings.threads, settings.rounds, ufunc_seconds)
+    return report.Run(rows, judge_all(rows), machine, libraries)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit code is 0 whatever the figures are: the table says them."""
+    options = parser().parse_args(arguments)
+    result = run(options)
+    ufunc = result.machine["numpy_ufunc_call_us"]
+    if ufunc is not None:
+        print(f"\none NumPy ufunc call on ten numbers: {ufunc:.2f} us")
+    for verdict in result.verdicts:
+        reached = "-" if verdict.reached is None else f"{verdict.reached:.3f}"
+        print(f"{verdict.bar.case:18} {verdict.bar.text:28} {reached:>8}  {verdict.met}")
+    folder = out_folder(options)
+    if folder is not None:
+        report.write(result, folder)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

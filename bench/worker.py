@@ -1,0 +1,189 @@
+"""A worker: one library in one process, answering requests, one JSON object per line.
+
+Requests on stdin, each with its reply on stdout:
+
+    {"do": "hello"}                          versions, threads, BLAS kernel
+    {"do": "prepare", "case", "answer"}      make data, warm up, write the first answer as .npz
+    {"do": "calibrate", "seconds"}           how many runs last about that long
+    {"do": "time", "number"}                 seconds per run over that many runs
+    {"do": "ufunc"}                          seconds of one NumPy ufunc call, a yardstick
+    {"do": "memory", "case", "steps"}        growth of the peak, in bytes (use a fresh process)
+    {"do": "quit"}
+
+It needs only the standard library, NumPy and the library under test, so it runs in any peer's
+environment.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+WARM_UP_RUNS = 3
+
+
+def _keep_threads(threads: int) -> None:
+    """Pin the process to that many cores: some pools ignore every setting but the affinity."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+
+
+def _status(field: str) -> int:
+    """Return a size of /proc/self/status in bytes."""
+    with open("/proc/self/status", encoding="ascii") as lines:
+        for line in lines:
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    raise OSError(f"no {field} in /proc/self/status: peak memory is measured on Linux only")
+
+
+def _reset_peak() -> bool:
+    """Set the peak back to what is used now; say whether the system allows it."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as control:
+            control.write("5")
+    except OSError:
+        return False
+    return True
+
+
+def _reason(error: Exception) -> str:
+    """Return one line for the table; the traceback goes to the worker's log."""
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line}"[:200]
+
+
+class Worker:
+    """The library, and the case that it has ready."""
+
+    def __init__(self, library: str, threads: int) -> None:
+        self.threads = threads
+        self.module = importlib.import_module(f"bench.libs.{library}")
+        self.module.setup(threads)
+        self.run: Callable[[], Any] = lambda: None
+
+    def hello(self) -> dict[str, Any]:
+        import numpy as np
+
+        blas = "not seen (threadpoolctl is not installed)"
+        try:
+            from threadpoolctl import threadpool_info
+        except ImportError:
+            pass
+        else:
+            blas = "; ".join(
+                f"{pool['internal_api']} {pool.get('architecture', '')}"
+                f" x{pool['num_threads']}".replace("  ", " ")
+                for pool in threadpool_info()
+            )
+        return {
+            "version": self.module.VERSION,
+            "python": sys.version.split()[0],
+            "numpy": np.__version__,
+            "pools": blas,
+            "threads": self.threads,
+        }
+
+    def _factory(self, case: str) -> Callable[[dict[str, Any]], Callable[[], Any]]:
+        # "sin50-1000" is the library's `sin50` on other data.
+        name = case.split("-")[0]
+        factory = getattr(self.module, name, None)
+        if factory is None:
+            raise NotImplementedError(f"bench/libs has no version of {name} for this library")
+        return factory  # type: ignore[no-any-return]
+
+    def prepare(self, case: str, answer: str) -> dict[str, Any]:
+        from bench.cases import BY_NAME
+
+        self.run = lambda: None  # frees the previous case's data first
+        return self.prepare_on(case, BY_NAME[case].data(), answer)
+
+    def prepare_on(self, case: str, data: dict[str, Any], answer: str) -> dict[str, Any]:
+        import numpy as np
+
+        self.run = self._factory(case)(data)
+        first = self.run()
+        np.savez(answer, **{key: self.module.to_numpy(value) for key, value in first.items()})
+        for _ in range(WARM_UP_RUNS):
+            self.run()
+        return {}
+
+    def calibrate(self, seconds: float) -> dict[str, Any]:
+        number = 1
+        while True:
+            spent = self.time(number)["seconds"] * number
+            if spent >= seconds / 4:
+                return {"number": max(1, round(number * seconds / spent))}
+            number *= 4
+
+    def time(self, number: int) -> dict[str, Any]:
+        run = self.run
+        run()  # the first run after another process's turn finds cold caches
+        start = time.perf_counter()
+        for _ in range(number):
+            run()
+        return {"seconds": (time.perf_counter() - start) / number}
+
+    def ufunc(self) -> dict[str, Any]:
+        import numpy as np
+
+        x, sin, number = np.ones(10), np.sin, 20_000
+        rounds = []
+        for _ in range(5):
+            start = time.perf_counter()
+            for _ in range(number):
+                sin(x)
+            rounds.append((time.perf_counter() - start) / number)
+        return {"seconds": min(rounds)}
+
+    def memory(self, case: str, steps: int) -> dict[str, Any]:
+        from bench.cases import BY_NAME
+
+        run = self._factory(case)(BY_NAME[case].data())
+        was_reset = _reset_peak()
+        before = _status("VmRSS") if was_reset else _status("VmHWM")
+        for _ in range(steps):
+            run()
+        peak = _status("VmHWM")
+        return {"growth": peak - before, "peak": peak, "before": before}
+
+
+def serve(worker: Worker, requests: Any, replies: Any) -> None:
+    """Answer until "quit" or the end of the input; a request that fails is answered with why."""
+    for line in requests:
+        request = json.loads(line)
+        do = request.pop("do")
+        if do == "quit":
+            return
+        try:
+            reply = {"ok": True, **getattr(worker, do)(**request)}
+        except Exception as error:
+            traceback.print_exc()
+            reply = {"ok": False, "reason": _reason(error)}
+        print(json.dumps(reply), file=replies, flush=True)
+
+
+def main() -> None:
+    library, threads = sys.argv[1], int(sys.argv[2])
+    # Libraries print to standard output as they please; the replies keep the real one.
+    replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    _keep_threads(threads)
+    try:
+        worker = Worker(library, threads)
+    except Exception as error:
+        traceback.print_exc()
+        print(json.dumps({"ok": False, "reason": _reason(error)}), file=replies, flush=True)
+        return
+    print(json.dumps({"ok": True}), file=replies, flush=True)
+    serve(worker, sys.stdin, replies)
+
+
+if __name__ == "__main__":
+    main()
