@@ -1,0 +1,69 @@
+"""A gradient tape for NumPy: record ordinary NumPy code and take exact gradients.
+
+>>> import numpy as np
+>>> import gradtape as gt
+>>> w = gt.Variable([1.0, 2.0])
+>>> with gt.GradientTape() as tape:
+...     loss = np.sum(w**2)
+>>> tape.gradient(loss, w)
+Tensor([2., 4.], shape=(2,), dtype=float64)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+# public name -> module that defines it; loaded when first used
+_SURFACE = {
+    "GradientTape": "tape.tape",
+    "Explanation": "tape.reasons",
+    "Tensor": "core.tensor",
+    "Variable": "core.variable",
+    "configure": "config",
+    "custom_gradient": "tape.custom",
+    "stop_gradient": "tape.custom",
+    "value": "tape.custom",
+    "grad": "transforms",
+    "value_and_grad": "transforms",
+    "vjp": "transforms",
+    **dict.fromkeys(
+        ("arange", "array", "asarray", "concatenate", "empty", "eye", "full", "linspace", "ones",
+         "stack", "zeros"),
+        "ops.create",
+    ),
+}  # fmt: skip
+_ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict")
+__all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "testing"})]
+
+if TYPE_CHECKING:
+    from . import config as config
+    from . import errors as errors
+    from . import testing as testing
+    from .config import configure as configure
+    from .core.tensor import Tensor as Tensor
+    from .core.variable import Variable as Variable
+    from .tape.reasons import Explanation as Explanation
+    from .tape.tape import GradientTape as GradientTape
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _SURFACE:
+        import_module("gradtape.ops")
+        found = getattr(import_module(f"gradtape.{_SURFACE[name]}"), name)
+        globals()[name] = found
+        return found
+    if name == "numpy":
+        import_module("gradtape.ops")
+        found = globals()[name] = import_module("gradtape.ops.namespace")
+        return found
+    if name in _ROOMS:
+        return import_module(f"gradtape.{name}")
+    raise AttributeError(f"module 'gradtape' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,40 @@
+"""Settings: one frozen dataclass, replaced as a whole by `configure`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+__all__ = ["Config", "configure", "current"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a process can set.
+
+    Attributes
+    ----------
+    copy_limit : int
+        Constant arrays of at most this many bytes are copied when a tape keeps them, so that
+        writing into them afterwards does no harm; larger ones are aliased and checked by a
+        sampled fingerprint when the gradient is taken.
+    reuse_buffers : int
+        Bytes of freed large arrays that are kept for the next results instead of being returned
+        to the system (returning and taking them again costs page faults); 0 turns it off.
+    """
+
+    copy_limit: int = 65536
+    reuse_buffers: int = 256 << 20
+
+
+current = Config()
+
+
+def configure(**changes: int) -> Config:
+    """Replace settings and return the new ones.
+
+    >>> configure(copy_limit=65536).copy_limit
+    65536
+    """
+    global current
+    current = replace(current, **changes)
+    return current

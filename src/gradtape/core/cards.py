@@ -1,0 +1,453 @@
+"""Cards: an op is one record with its implementation and all its rules, made by a constructor.
+
+Read this file first if you want to add an op. Five constructors exist; each derives what
+mathematics allows from what the author writes:
+
+`elementwise`        one local partial per operand
+`linear`             shape, transpose, batching
+`primitive`          each rule that it needs
+`composite`          a NumPy body that is made of other ops
+`nondifferentiable`  the reason, in one sentence
+
+Rules are written in plain NumPy. The same rule runs on arrays, on Tensors (then it is recorded,
+which gives higher derivatives) and, later, on symbols (then it is compiled).
+
+The words: `out` is the result, `ct` a cotangent (shaped like `out`), `t` a tangent (shaped like
+its operand), `params` the keyword arguments after normalisation. An operand whose value a card
+does not keep arrives in its vjp rules as an `Aval`, which has `.shape`, `.ndim`, `.size` and
+`.dtype` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .aval import Aval, broadcast_shapes, weak_result_type
+from .registry import CARDS, HOOKS
+
+Rule = Callable[..., Any]
+
+
+class Card:
+    """One op: name, implementation, and the rules of every interpreter.
+
+    Call the rules through the methods, which hide the two ways of writing them (one function per
+    operand, or one function that takes the operand's index first).
+
+    Attributes
+    ----------
+    name : str
+    kind : str
+        The constructor that made it.
+    impl : callable
+        `impl(*values, **params)` on raw NumPy values.
+    arity : int
+        Number of operands; -1 for any number.
+    keep : tuple of int, or None
+        Operands whose values the vjp rules need; None means all.
+    keep_out : bool
+        Whether the vjp rules need the output.
+    """
+
+    __slots__ = (
+        "arity",
+        "batch_rule",
+        "impl",
+        "jvps",
+        "keep",
+        "keep_out",
+        "kind",
+        "name",
+        "outputs",
+        "partials",
+        "reason",
+        "shape_rule",
+        "signature",
+        "singular",
+        "unview",
+        "vjps",
+        "add_into",
+    )
+
+    def __init__(self, name: str, kind: str, impl: Rule, arity: int) -> None:
+        self.name = name
+        self.kind = kind
+        self.impl = impl
+        self.arity = arity
+        self.keep: tuple[int, ...] | None = None
+        self.keep_out = True
+        self.outputs = 1
+        self.partials: tuple[Any, ...] = ()
+        self.vjps: Any = None
+        self.jvps: Any = None
+        self.shape_rule: Any = None
+        self.batch_rule: Any = None
+        self.unview: Any = None
+        self.add_into: Any = None
+        self.signature: Any = None
+        self.singular = False
+        self.reason = ""
+        CARDS[name] = self
+
+    def __repr__(self) -> str:
+        return f"<card {self.name} ({self.kind})>"
+
+    def has_vjp(self, i: int) -> bool:
+        """Whether operand `i` has a derivative."""
+        return callable(self.vjps) or (
+            self.vjps is not None and i < len(self.vjps) and self.vjps[i] is not None
+        )
+
+    def vjp(self, i: int, ct: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
+        """The cotangent of operand `i`; None where it has none."""
+        if callable(self.vjps):
+            return self.vjps(i, ct, out, *operands, **params)
+        rule = self.vjps[i]
+        return None if rule is None else rule(ct, out, *operands, **params)
+
+    def jvp(self, tangents: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
+        """The tangent of the output, from one tangent or None per operand; None if all are."""
+        total: Any = None
+        for i, t in enumerate(tangents):
+            if t is None:
+                continue
+            if callable(self.jvps):
+                part = self.jvps(i, t, out, *operands, **params)
+            elif self.jvps[i] is None:
+                continue
+            else:
+                part = self.jvps[i](t, out, *operands, **params)
+            if total is None:
+                total = part
+            elif isinstance(part, tuple):
+                total = tuple(a + b for a, b in zip(total, part, strict=True))
+            else:
+                total = total + part
+        return total
+
+    def shape(self, avals: Any, params: dict[str, Any]) -> Any:
+        """The aval of the output, or a tuple of avals."""
+        return self.shape_rule(*avals, **params)
+
+    def batch(self, size: int, operands: Any, axes: Any, params: dict[str, Any]) -> Any:
+        """(out, out_axis) for operands of which operand i carries a batch along `axes[i]`.
+
+        `axes[i]` is a non-negative int, or None where operand i is not batched. With several
+        outputs both results are tuples.
+        """
+        return self.batch_rule(size, operands, axes, **params)
+
+
+# ------------------------------------------------------------------------------ constructors
+
+
+def elementwise(
+    ufunc: Any,
+    *partials: Any,
+    name: str | None = None,
+    impl: Rule | None = None,
+    singular: bool = False,
+    outputs: int = 1,
+) -> Card:
+    """A card for a function applied to each element, with broadcasting.
+
+    Parameters
+    ----------
+    ufunc : numpy.ufunc or callable
+        The function; a ufunc is registered, so that `ufunc(tensor)` reaches this card.
+    *partials : callable, int or None
+        One per operand: the local derivative as a function of `(out, x)` or `(out, x, y)`, or the
+        constant 1 or -1, or 0 for a derivative that is zero, or None where the operand cannot
+        be differentiated (an integer exponent). **An argument that the partial does not read is
+        named with a leading underscore**: the tape then does not keep it. Each partial is a
+        complex number times the cotangent; functions that are not so (`abs`, `conj`) are
+        `primitive`.
+    impl : callable, optional
+        A faster formula that agrees with the ufunc to 2 ulp.
+    singular : bool
+        The partial can be infinite where a cotangent of 0 should win: see semantics "kinks".
+
+    Examples
+    --------
+    `elementwise(np.sin, lambda _out, x: np.cos(x))`
+    """
+    from .dispatch import install_elementwise
+
+    label = name or ufunc.__name__
+    card = Card(label, "elementwise", impl or ufunc, len(partials))
+    card.partials = partials
+    card.singular = singular
+    card.outputs = outputs
+    reads = [_reads(p) for p in partials]
+    card.keep_out = any(0 in r for r in reads)
+    card.keep = tuple(i for i in range(len(partials)) if any(i + 1 in r for r in reads))
+    card.vjps = tuple(None if p is None else _elementwise_vjp(card, i) for i, p in enumerate(partials))
+    card.jvps = tuple(None if p is None else _elementwise_jvp(card, i) for i, p in enumerate(partials))
+    card.shape_rule = _elementwise_shape(ufunc, outputs)
+    card.batch_rule = _elementwise_batch(card)
+    install_elementwise(card, ufunc if isinstance(ufunc, np.ufunc) else None)
+    return card
+
+
+def linear(
+    function: Any,
+    *,
+    shape: Rule,
+    transpose: Any,
+    batch: Rule,
+    name: str | None = None,
+    impl: Rule | None = None,
+    arity: int = 1,
+    signature: Rule | None = None,
+    keep: tuple[int, ...] = (),
+    unview: Rule | None = None,
+    jvp: Any = None,
+    outputs: int = 1,
+) -> Card:
+    """A card for a map that is linear in its operands taken together (`reshape`, `concatenate`).
+
+    Parameters
+    ----------
+    function : callable
+        The NumPy function; calls with a Tensor reach this card.
+    shape : callable
+        `shape(*avals, **params) -> Aval`.
+    transpose : callable or tuple
+        `transpose(ct, *operands, **params)`, one per operand, or for any number of operands one
+        function `transpose(i, ct, *operands, **params)`. Operands arrive as avals unless kept.
+    batch : callable
+        `batch(size, operands, axes, **params) -> (out, out_axis)`.
+    arity : int
+        Number of operands, -1 for any number.
+    signature : callable, optional
+        Takes the arguments of the NumPy function and returns `(operands, params)`; by default the
+        first `arity` arguments are the operands.
+    unview : callable, optional
+        Where the result is a view: `unview(base, new, **params)` gives the base with the view's
+        part replaced by `new`.
+    """
+    card = Card(name or function.__name__, "linear", impl or function, arity)
+    card.keep, card.keep_out, card.outputs, card.unview = keep, False, outputs, unview
+    card.shape_rule, card.batch_rule = shape, batch
+    if isinstance(transpose, tuple) or arity == 1:
+        rules = transpose if isinstance(transpose, tuple) else (transpose,)
+        card.vjps = tuple(None if r is None else _drop_out(r) for r in rules)
+    else:
+        card.vjps = lambda i, ct, _out, *operands, **params: transpose(i, ct, *operands, **params)
+    card.jvps = jvp if jvp is not None else _linear_jvp(card)
+    _install(card, function, signature)
+    return card
+
+
+def primitive(
+    function: Any,
+    *,
+    vjp: Any,
+    jvp: Any,
+    shape: Rule,
+    batch: Rule,
+    name: str | None = None,
+    impl: Rule | None = None,
+    arity: int = 1,
+    signature: Rule | None = None,
+    keep: tuple[int, ...] | None = None,
+    keep_out: bool = True,
+    outputs: int = 1,
+    add_into: Rule | None = None,
+) -> Card:
+    """A card whose rules are all written by hand.
+
+    `vjp` is a tuple of `(ct, out, *operands, **params)`, one per operand (None where it has no
+    derivative), or one function `(i, ct, out, *operands, **params)`; `jvp` likewise with the
+    tangent `t` in place of `ct`. With `outputs` > 1, `out` and `ct` are tuples (a cotangent that
+    does not exist arrives as zeros) and jvp returns a tuple. `keep` lists the operands whose
+    values the vjp needs (None: all), `keep_out` whether it needs `out`.
+    """
+    card = Card(name or function.__name__, "primitive", impl or function, arity)
+    card.keep, card.keep_out, card.outputs = keep, keep_out, outputs
+    card.vjps = (vjp,) if callable(vjp) and arity == 1 else vjp
+    card.jvps = (jvp,) if callable(jvp) and arity == 1 else jvp
+    card.shape_rule, card.batch_rule, card.add_into = shape, batch, add_into
+    _install(card, function, signature)
+    return card
+
+
+def composite(*functions: Any, name: str | None = None) -> Callable[[Rule], Rule]:
+    """Register a NumPy body made of other ops; everything is derived by running it.
+
+    The body has the signature of the NumPy function. It receives the user's arguments as they
+    are, Tensors among them.
+
+    Examples
+    --------
+    `@composite(np.trapezoid)` above `def trapezoid(y, x=None, dx=1.0, axis=-1): ...`
+    """
+    from .dispatch import install_composite
+
+    def decorate(body: Rule) -> Rule:
+        card = Card(name or body.__name__, "composite", body, -1)
+        return install_composite(card, functions, body)
+
+    return decorate
+
+
+def nondifferentiable(function: Any, reason: str, *, name: str | None = None, impl: Rule | None = None) -> Card:
+    """A card for an op without a derivative; its results say `reason` when asked for one.
+
+    `function` is a ufunc or a NumPy function; `reason` is a sentence such as "argmax returns an
+    index, which changes in jumps."
+    """
+    from .dispatch import install_nondifferentiable
+
+    card = Card(name or function.__name__, "nondifferentiable", impl or function, -1)
+    card.reason = reason
+    install_nondifferentiable(card, function)
+    return card
+
+
+# --------------------------------------------------------------------------- derived rules
+
+
+def _reads(partial: Any) -> frozenset[int]:
+    """Which arguments a partial reads: those whose name has no leading underscore."""
+    if not callable(partial):
+        return frozenset()
+    code = partial.__code__
+    names = code.co_varnames[: code.co_argcount]
+    return frozenset(i for i, n in enumerate(names) if not n.startswith("_"))
+
+
+def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `ct` over the axes that broadcasting added, so that it has `shape`."""
+    if np.shape(ct) == shape:
+        return ct
+    extra = len(np.shape(ct)) - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        i + extra for i, n in enumerate(shape) if n == 1 and np.shape(ct)[i + extra] != 1
+    )
+    return np.reshape(np.sum(ct, axis=axes), shape) if axes else np.reshape(ct, shape)
+
+
+def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:
+    """`ct` broadcast to `shape` (a `ct` of an operation with `where=` can be smaller)."""
+    return ct if np.shape(ct) == shape else np.broadcast_to(ct, shape)
+
+
+def mask_singular(product: Any, ct: Any) -> Any:
+    """0 where the cotangent is exactly 0, if the product is not finite somewhere."""
+    if np.all(np.isfinite(product)):
+        return product
+    return np.where(np.equal(ct, 0), np.zeros_like(product), product)
+
+
+def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugate: bool) -> Any:
+    partial = card.partials[i]
+    if not callable(partial):
+        if partial == 0:
+            return np.zeros_like(t)
+        return t if partial == 1 else -t if partial == -1 else t * partial
+    p = partial(out, *operands)
+    if conjugate and np.iscomplexobj(p):
+        p = np.conjugate(p)
+    product = t * p
+    return mask_singular(product, t) if card.singular else product
+
+
+def _elementwise_vjp(card: Card, i: int) -> Rule:
+    def vjp(ct: Any, out: Any, *operands: Any, where: Any = True, **_: Any) -> Any:
+        ct = _times_partial(card, i, ct, out, operands, True)
+        if where is not True:
+            ct = np.where(where, ct, np.zeros_like(ct))
+        return unbroadcast(ct, np.shape(operands[i]))
+
+    return vjp
+
+
+def _elementwise_jvp(card: Card, i: int) -> Rule:
+    def jvp(t: Any, out: Any, *operands: Any, where: Any = True, **_: Any) -> Any:
+        t = _times_partial(card, i, broadcast_ct(t, np.shape(out)), out, operands, False)
+        return t if where is True else np.where(where, t, np.zeros_like(t))
+
+    return jvp
+
+
+def _elementwise_shape(ufunc: Any, outputs: int) -> Rule:
+    def shape(*avals: Any, where: Any = True, dtype: Any = None, **_: Any) -> Any:
+        dims = broadcast_shapes(*(a.shape for a in avals), np.shape(where))
+        if isinstance(ufunc, np.ufunc):
+            weak = {"i": int, "f": float, "c": complex}
+            kinds = [weak.get(a.dtype.kind, a.dtype) if a.weak else a.dtype for a in avals]
+            if all(isinstance(k, type) for k in kinds):  # resolve_dtypes wants one strong type
+                kinds = [a.dtype for a in avals]
+            options: dict[str, Any] = {}
+            if dtype is not None:
+                options["signature"] = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
+            dtypes = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), **options)
+            results = [Aval(dims, d) for d in dtypes[ufunc.nin :]]
+        else:
+            results = [Aval(dims, weak_result_type(*avals))] * outputs
+        return tuple(results) if outputs > 1 else results[0]
+
+    return shape
+
+
+def align_batch(operands: Any, axes: Any) -> list[Any]:
+    """Operands with the batch axis first, padded so that the logical axes broadcast together."""
+    ndims = [
+        np.ndim(x) - (axis is not None) for x, axis in zip(operands, axes, strict=True)
+    ]
+    rank = max(ndims)
+    aligned = []
+    for x, axis, ndim in zip(operands, axes, ndims, strict=True):
+        if axis is None:
+            aligned.append(x)
+            continue
+        x = np.moveaxis(x, axis, 0)
+        shape = np.shape(x)
+        aligned.append(np.reshape(x, (shape[0],) + (1,) * (rank - ndim) + shape[1:]))
+    return aligned
+
+
+def _elementwise_batch(card: Card) -> Rule:
+    def batch(_size: int, operands: Any, axes: Any, **params: Any) -> Any:
+        where = params.get("where", True)
+        if np.ndim(where) > max(np.ndim(x) - (a is not None) for x, a in zip(operands, axes, strict=True)):
+            rank = np.ndim(where)
+            i = next(i for i, a in enumerate(axes) if a is not None)
+            x = np.moveaxis(operands[i], axes[i], 0)
+            shape = np.shape(x)
+            x = np.reshape(x, (shape[0],) + (1,) * (rank + 1 - len(shape)) + shape[1:])
+            operands = [*operands[:i], x, *operands[i + 1 :]]
+            axes = [*axes[:i], 0, *axes[i + 1 :]]
+        out = card.impl(*align_batch(operands, axes), **params)
+        return out, (0 if card.outputs == 1 else (0,) * card.outputs)
+
+    return batch
+
+
+def _drop_out(rule: Rule) -> Rule:
+    return lambda ct, _out, *operands, **params: rule(ct, *operands, **params)
+
+
+def _linear_jvp(card: Card) -> Any:
+    if card.arity == 1:
+        return (lambda t, _out, _x, **params: card.impl(t, **params),)
+
+    def jvp(i: int, t: Any, _out: Any, *operands: Any, **params: Any) -> Any:
+        parts = [t if j == i else np.zeros(np.shape(x), t.dtype) for j, x in enumerate(operands)]
+        return card.impl(*parts, **params)
+
+    return jvp
+
+
+def _install(card: Card, function: Any, signature: Rule | None) -> None:
+    from .dispatch import install_function
+
+    card.signature = signature
+    install_function(card, function)
+
+
+HOOKS["unbroadcast"] = unbroadcast

@@ -1,0 +1,635 @@
+"""Dispatch: how a call becomes a value and, where a tape follows an operand, a record.
+
+Two paths lead to the same records:
+
+* the *fast path*, one specialised closure per elementwise card of one or two operands, called by
+  operators and by `np.sin(tensor)` with no keyword arguments;
+* `apply`, for every other card and every other way of calling.
+
+A record is a list whose first nine fields are the skeleton (`state.py` names them) and whose
+rest are the residuals, the values its backward rule needs. Fast records keep at SX and SY the
+shapes of the operands (None for 0-d) and then x, y, out (or None where the card does not need
+them); general records keep the tuple of operands (an Aval where the value is not needed) and out.
+In a key field, k > 0 is followed by the tape, -k is known but not followed by this tape (another
+one may follow it), 0 is a constant.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError, three_part
+from .aval import Aval, aval_of, is_differentiable
+from .cards import Card
+from .exits import came_back
+from .positions import user_frame
+from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
+from .state import Recorder, next_key, state
+from .sweep import run_general, run_item, run_unsupported, make_run1, make_run2
+from .tensor import Tensor, View, new_tensor
+from .variable import Variable
+from . import tensor as _tensor_module
+from .. import config
+
+_getframe = sys._getframe
+_new = Tensor.__new__
+ndarray = np.ndarray
+SCALARS = frozenset(
+    [float, int, complex, bool]
+    + [np.dtype(c).type for c in "?bhilqBHILQefdgFDG"]
+)
+_TENSOR_FILE = vars(_tensor_module)  # frames whose globals these are call on behalf of the user
+_DIFFERENTIABLE = frozenset(np.dtype(c).type for c in "efdgFDG")
+
+# Operators run on NumPy scalars several times faster than the ufuncs of the same meaning.
+_FASTER = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.negative: operator.neg,
+}
+
+
+def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
+    """(raw value, key, why) of anything that can be an operand; TypeError for what cannot."""
+    if isinstance(x, Tensor):
+        value = x.read()
+        return value, x.key, x.why
+    if type(x) in SCALARS:
+        return x, 0, None
+    if isinstance(x, ndarray):
+        if x.dtype.hasobject:
+            x = HOOKS["from_objects"](x)
+            return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
+        return x, 0, None
+    if isinstance(x, list | tuple):
+        x = HOOKS["from_sequence"](x)
+        return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
+    if hasattr(x, "__array__"):
+        return np.asarray(x), 0, None
+    if x is None or isinstance(x, str | bytes | dict | set) or callable(x):
+        raise DTypeError(
+            three_part(
+                f"{name}: an operand is {type(x).__name__} {x!r:.60}.",
+                "It is not a number or an array.",
+                "Pass a number, an array or a Tensor.",
+            )
+        )
+    value = np.asarray(x)
+    if value.dtype.hasobject:
+        raise DTypeError(
+            three_part(
+                f"{name}: an operand is of type {type(x).__name__}.",
+                "NumPy knows no number in it.",
+                "Pass a number, an array or a Tensor.",
+            )
+        )
+    return value, 0, None
+
+
+def keep_constant(tape: Recorder, value: Any, frame: Any) -> Any:
+    """A constant array as a record may keep it: copied if small, else aliased and checked later."""
+    if value.nbytes <= config.current.copy_limit:
+        return value.copy()
+    for known, _, _, _ in tape.aliases:
+        if known is value:
+            return value
+    tape.aliases.append((value, fingerprint(value), frame.f_code, frame.f_lasti))
+    return value
+
+
+def fingerprint(value: Any) -> bytes:
+    """A sample of 256 elements, to notice that a large array was written to (not certain to)."""
+    index = np.linspace(0, value.size - 1, 256).astype(np.intp)
+    sample: bytes = value.flat[index].tobytes()
+    return sample
+
+
+# ------------------------------------------------------------------------------ fast path
+
+
+def install_elementwise(card: Card, ufunc: Any) -> None:
+    """Register an elementwise card, with the fast closure where its arity has one."""
+    function = _FASTER.get(ufunc, card.impl)
+    fast: Any
+    if card.outputs == 1 and card.arity == 1:
+        fast = _make_unary(card, function)
+    elif card.outputs == 1 and card.arity == 2:
+        fast = _make_binary(card, function)
+    else:
+        fast = None
+
+    def general(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if isinstance(out, tuple) and card.outputs == 1:
+            out = out[0]
+        kwargs = {k: v for k, v in kwargs.items() if not _is_default(k, v)}
+        if isinstance(kwargs.get("where"), Tensor):
+            kwargs["where"] = kwargs["where"].read()
+        if "where" in kwargs and card.outputs == 1:
+            result = HOOKS["masked_ufunc"](card, args, kwargs, out)
+        else:
+            result = apply(card, args, kwargs)
+        return result if out is None else write_out(out, result)
+
+    if ufunc is not None:
+        UFUNCS[ufunc] = fast or general
+        UFUNC_METHODS[ufunc, "__call__"] = general
+    HOOKS[f"op:{card.name}"] = fast or general
+
+
+def _is_default(name: str, value: Any) -> bool:
+    return (name == "where" and value is True) or value is None or (name, value) in (
+        ("casting", "same_kind"), ("order", "K"), ("subok", True)
+    )
+
+
+def _make_unary(card: Card, function: Any) -> Any:
+    keep_x, keep_out = 0 in (card.keep or ()), card.keep_out
+    run = make_run1(card)
+
+    def op(x: Any) -> Any:
+        if type(x) is not Tensor:
+            return apply_elementwise(card, function, (x,))
+        xv = x.value
+        k = x.key
+        out = _new(Tensor)
+        out.value = z = function(xv)
+        out.why = x.why
+        tape = state.tape
+        if tape is not None:
+            if k in tape.tracked:
+                out.key = kk = next_key()
+                tape.tracked.add(kk)
+                f = _getframe(1)
+                if f.f_globals is _TENSOR_FILE:
+                    f = user_frame()
+                tape.record(
+                    [
+                        run, card, kk, f.f_code, f.f_lasti, k, 0,
+                        xv.shape if type(xv) is ndarray else None, None,
+                        xv if keep_x else None, None, z if keep_out else None,
+                    ]
+                )  # fmt: skip
+                return out
+        elif state.tapes:
+            return apply_elementwise(card, function, (x,))
+        out.key = 0
+        if k and out.why is None:
+            out.why = lost(k)
+        return out
+
+    op.__name__ = op.__qualname__ = card.name
+    return op
+
+
+def _make_binary(card: Card, function: Any) -> Any:
+    keep_x, keep_y = 0 in (card.keep or ()), 1 in (card.keep or ())
+    keep_out = card.keep_out
+    run = make_run2(card)
+
+    def op(x: Any, y: Any) -> Any:
+        tx = type(x)
+        ty = type(y)
+        why = None
+        if tx is Tensor:
+            xv = x.value
+            kx = x.key
+            why = x.why
+        elif tx is Variable:
+            xv = x.read()
+            kx = x.key
+        elif tx in SCALARS or (tx is ndarray and not x.dtype.hasobject):
+            xv = x
+            kx = 0
+        else:
+            return apply_elementwise(card, function, (x, y))
+        if ty is Tensor:
+            yv = y.value
+            ky = y.key
+            if why is None:
+                why = y.why
+        elif ty is Variable:
+            yv = y.read()
+            ky = y.key
+        elif ty in SCALARS or (ty is ndarray and not y.dtype.hasobject):
+            yv = y
+            ky = 0
+        else:
+            return apply_elementwise(card, function, (x, y))
+        out = _new(Tensor)
+        out.value = z = function(xv, yv)
+        out.why = why
+        tape = state.tape
+        if tape is not None:
+            tracked = tape.tracked
+            if kx not in tracked:
+                kx = -kx
+            if ky not in tracked:
+                ky = -ky
+            if kx > 0 or ky > 0:
+                out.key = kk = next_key()
+                tracked.add(kk)
+                f = _getframe(1)
+                if f.f_globals is _TENSOR_FILE:
+                    f = user_frame()
+                if kx == 0 or ky == 0:
+                    if kx == 0 and keep_x and tx is ndarray:
+                        xv = keep_constant(tape, xv, f)
+                    elif ky == 0 and keep_y and ty is ndarray:
+                        yv = keep_constant(tape, yv, f)
+                    if tape.exits is not None:
+                        came_back(tape, kk, card, x, y)
+                tape.record(
+                    [
+                        run, card, kk, f.f_code, f.f_lasti, kx, ky,
+                        xv.shape if type(xv) is ndarray else None,
+                        yv.shape if type(yv) is ndarray else None,
+                        xv if keep_x else None, yv if keep_y else None, z if keep_out else None,
+                    ]
+                )  # fmt: skip
+                return out
+            kx, ky = -kx, -ky
+        elif state.tapes:
+            return apply_elementwise(card, function, (x, y))
+        out.key = 0
+        if why is None and (kx or ky):
+            out.why = lost(kx or ky)
+        return out
+
+    op.__name__ = op.__qualname__ = card.name
+    return op
+
+
+def lost(key: int) -> Any:
+    """The `why` of a result that no tape follows although its operand has a key."""
+    frame = user_frame(3)
+    return (lost_cause(), frame.f_code, frame.f_lasti, key, get_ident())
+
+
+def lost_cause() -> str:
+    """Why nothing follows a value now."""
+    return "unwatched" if state.tapes else "stopped" if state.stopped else "inactive"
+
+
+def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:
+    """The general path of an elementwise operator: NotImplemented for foreign operands."""
+    for x in args:
+        if not isinstance(x, Tensor) and type(x) not in SCALARS:
+            if x is None or isinstance(x, str | bytes | dict | set):
+                return NotImplemented
+    return apply(card, args, {})
+
+
+# --------------------------------------------------------------------------- general path
+
+
+def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """Run `card` on Tensors and plain values, and record it on every tape that follows one.
+
+    Returns a Tensor, or a tuple of Tensors for a card with several outputs.
+    """
+    values: list[Any] = []
+    keys: list[int] = []
+    why: Any = None
+    base: Any = None
+    for x in operands:
+        if isinstance(x, Tensor):
+            base = x if base is None else base
+            values.append(x.read())
+            keys.append(x.key)
+            if why is None:
+                why = x.why
+        else:
+            value, key, reason = operand(x, card.name)
+            values.append(value)
+            keys.append(key)
+            why = why or reason
+    z = card.impl(*values, **params)
+    many = type(z) is tuple or type(z) is list
+    tapes = state.tapes
+    if tapes and any(keys):
+        tapes = tuple(t for t in tapes if not t.tracked.isdisjoint(keys))
+    else:
+        tapes = ()
+    frame = user_frame() if tapes or (why is None and any(keys)) else None
+    if not tapes:
+        if frame is not None:
+            key = next(filter(None, keys))
+            why = (lost_cause(), frame.f_code, frame.f_lasti, key, get_ident())
+        if many:
+            return tuple(new_tensor(part, 0, why) for part in z)
+        result = new_tensor(z, 0, why)
+        return _as_view(result, base, card, params, z) if card.unview is not None else result
+    assert frame is not None
+    kk = next_key()
+    items = (
+        tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
+    )
+    for tape in tapes:
+        _record(tape, card, kk, keys, values, operands, params, z, items, frame)
+    if many:
+        return tuple(_item(tapes, frame, kk, i, part, why, items) for i, part in enumerate(z))
+    if type(z) not in _DIFFERENTIABLE and z.dtype.kind not in "fc":
+        return new_tensor(z, 0, why or _integer(frame, keys, card, z))
+    for tape in tapes:
+        tape.tracked.add(kk)
+    result = new_tensor(z, kk, why)
+    return _as_view(result, base, card, params, z) if card.unview is not None else result
+
+
+def _integer(frame: Any, keys: list[int], card: Card, z: Any) -> Any:
+    key = next(filter(None, keys))
+    return ("integer", frame.f_code, frame.f_lasti, key, f"{card.name} -> {z.dtype}")
+
+
+def _record(
+    tape: Recorder,
+    card: Card,
+    kk: int,
+    keys: list[int],
+    values: list[Any],
+    operands: tuple[Any, ...],
+    params: dict[str, Any],
+    z: Any,
+    items: tuple[int, ...],
+    frame: Any,
+) -> None:
+    tracked = tape.tracked
+    signed = tuple(k if k in tracked else -k for k in keys)
+    avals = tuple(aval_of(v) for v in values)
+    keep = None if tape.keep_all else card.keep
+    kept: list[Any] = []
+    for i, value in enumerate(values):
+        if keep is not None and i not in keep:
+            kept.append(avals[i])
+        elif type(value) is ndarray and not isinstance(operands[i], Tensor):
+            kept.append(keep_constant(tape, value, frame))
+        else:
+            kept.append(value)
+    if tape.exits is not None and 0 in keys:
+        came_back(tape, kk, card, *operands)
+    run = run_general if card.vjps is not None else run_unsupported
+    tape.record(
+        [
+            run, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, params,
+            tuple(kept), z if card.keep_out or tape.keep_all else None,
+            tuple(map(aval_of, z)) if items else None,
+        ]
+    )  # fmt: skip
+
+
+def _item(
+    tapes: tuple[Recorder, ...],
+    frame: Any,
+    kk: int,
+    i: int,
+    part: Any,
+    why: Any,
+    items: tuple[int, ...],
+) -> Any:
+    """Output `i` of a record with several outputs: a Tensor with a record of its own."""
+    key = items[i]
+    if not key:
+        why = why or ("integer", frame.f_code, frame.f_lasti, kk, str(part.dtype))
+        return new_tensor(part, 0, why)
+    for tape in tapes:
+        tape.record(
+            [run_item, ITEM, key, frame.f_code, frame.f_lasti, kk, 0, i, len(items), None, None, None]
+        )
+        tape.tracked.add(key)
+    return new_tensor(part, key, why)
+
+
+ITEM = Card("item", "primitive", operator.getitem, 1)
+ITEM.reason = "output of an operation with several outputs"
+
+
+def _as_view(result: Tensor, base: Any, card: Card, params: dict[str, Any], z: Any) -> Tensor:
+    """`result` as a View of `base` where NumPy gave a view of its buffer."""
+    if base is None or isinstance(base, Variable) or type(z) is not ndarray:
+        return result
+    buffer = base.value
+    if z.base is None or type(buffer) is not ndarray:
+        return result
+    if z.base is not buffer and z.base is not buffer.base:
+        return result
+    view = View.__new__(View)
+    view.value, view.key, view.why = result.value, result.key, result.why
+    view.base_tensor, view.base_key = base, base.key
+    view.card, view.params = card, params
+    return view
+
+
+def rederive(view: View) -> None:
+    """Apply the card of a stale view to its base again."""
+    fresh = apply(view.card, (view.base_tensor,), view.params)
+    view.value, view.key, view.why = fresh.value, fresh.key, fresh.why
+    view.base_key = view.base_tensor.key
+
+
+def write_base(view: View) -> None:
+    """After a write through `view`: put its new value into its base, which has a new version."""
+    base = view.base_tensor
+    current = new_tensor(view.value, view.key, view.why)
+    view.value = view.value if type(view.value) is not ndarray else view.value[...]
+    updated = view.card.unview(base, current, **view.params)
+    base.become(updated)
+    if not base.key:
+        base.key = next_key()
+    view.base_key = base.key
+
+
+HOOKS["rederive"] = rederive
+HOOKS["write_base"] = write_base
+
+
+# --------------------------------------------------------------------------- registration
+
+
+def install_function(card: Card, function: Any) -> None:
+    """Register a card for a NumPy function, which may be called with `out=`."""
+    signature, arity = card.signature, card.arity
+
+    def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if signature is not None:
+            operands, params = signature(*args, **kwargs)
+        else:
+            operands, params = args[:arity], kwargs
+            assert len(args) == arity
+        result = apply(card, operands, {k: _plain(v) for k, v in params.items()})
+        return result if out is None else write_out(out, result)
+
+    operation.__name__ = operation.__qualname__ = card.name
+    HOOKS[f"op:{card.name}"] = operation
+    if isinstance(function, np.ufunc):
+        UFUNCS[function] = operation
+        UFUNC_METHODS[function, "__call__"] = operation
+    elif function is not None:
+        FUNCTIONS[function] = operation
+
+
+def _plain(value: Any) -> Any:
+    return value.read() if isinstance(value, Tensor) else value
+
+
+def install_composite(card: Card, functions: tuple[Any, ...], body: Any) -> Any:
+    """Register a body; what it records carries the position of the user's call."""
+
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        with span():
+            return body(*args, **kwargs)
+
+    operation.__name__ = operation.__qualname__ = card.name
+    operation.__doc__ = body.__doc__
+    for function in functions:
+        if isinstance(function, np.ufunc):
+            UFUNCS[function] = operation
+            UFUNC_METHODS[function, "__call__"] = operation
+        else:
+            FUNCTIONS[function] = operation
+    return operation
+
+
+class span:
+    """Records made inside `with span():` are made on behalf of the user's line that led here."""
+
+    __slots__ = ("starts",)
+
+    def __enter__(self) -> None:
+        self.starts = [(tape, len(tape.ops)) for tape in state.tapes]
+
+    def __exit__(self, *_: object) -> None:
+        for tape, start in self.starts:
+            if len(tape.ops) > start:
+                frame = user_frame()
+                tape.spans.append((start, len(tape.ops), frame.f_code, frame.f_lasti))
+
+
+def install_nondifferentiable(card: Card, function: Any) -> None:
+    """Register an op whose result carries the reason why it has no gradient."""
+
+    def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        found: list[Tensor] = []
+        args, kwargs = unwrap(args, found), unwrap(kwargs, found)
+        if out is not None and out != (None,):
+            kwargs["out"] = unwrap(out, [])
+        z = card.impl(*args, **kwargs)
+        keys = [t.key for t in found if t.key]
+        why = next((t.why for t in found if t.why is not None), None)
+        if why is None and keys:
+            frame = user_frame()
+            why = ("nondifferentiable", frame.f_code, frame.f_lasti, keys[0], card.name)
+        return rewrap(z, why) if out is None or out == (None,) else write_out(out, rewrap(z, why))
+
+    operation.__name__ = operation.__qualname__ = card.name
+    HOOKS[f"op:{card.name}"] = operation
+    if isinstance(function, np.ufunc):
+        UFUNCS[function] = operation
+        UFUNC_METHODS[function, "__call__"] = operation
+    else:
+        FUNCTIONS[function] = operation
+
+
+def unwrap(tree: Any, found: list[Tensor]) -> Any:
+    """`tree` with every Tensor replaced by its raw value, and the Tensors collected in `found`."""
+    if isinstance(tree, Tensor):
+        found.append(tree)
+        return tree.read()
+    if type(tree) is tuple or type(tree) is list:
+        return type(tree)(unwrap(item, found) for item in tree)
+    if type(tree) is dict:
+        return {name: unwrap(item, found) for name, item in tree.items()}
+    return tree
+
+
+def rewrap(z: Any, why: Any) -> Any:
+    """Arrays and NumPy scalars in `z` as Tensors that no tape follows, because of `why`."""
+    if isinstance(z, ndarray | np.generic):
+        return new_tensor(z, 0, why)
+    if isinstance(z, tuple) and hasattr(z, "_fields"):
+        return type(z)(*(rewrap(item, why) for item in z))
+    if type(z) is tuple or type(z) is list:
+        return type(z)(rewrap(item, why) for item in z)
+    return z
+
+
+def write_out(out: Any, result: Any) -> Any:
+    """Write `result` into `out` and return it.
+
+    A Tensor `out` becomes a new version that has the history of `result`. A plain array gets the
+    value, and a tracked Tensor is returned, so that `acc += t` rebinds `acc` to one that has a
+    gradient.
+    """
+    if isinstance(out, tuple):
+        if len(out) == 1 and not isinstance(result, tuple):
+            out = out[0]
+        else:
+            return tuple(
+                r if o is None else write_out(o, r) for o, r in zip(out, result, strict=True)
+            )
+    if isinstance(out, Tensor):
+        HOOKS["write_tensor"](out, result)
+        return out
+    HOOKS["write_plain"](out, result)
+    return result
+
+
+def uncarded_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
+    """A ufunc or ufunc method without a card: computed, and unsupported when a gradient asks."""
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    function = ufunc if method == "__call__" else getattr(ufunc, method)
+    return unsupported(name, function, inputs, kwargs)
+
+
+def uncarded(function: Any, args: Any, kwargs: Any) -> Any:
+    """A NumPy function without a card."""
+    module = getattr(function, "__module__", "numpy") or "numpy"
+    return unsupported(f"{module}.{function.__name__}", function, args, kwargs)
+
+
+_UNSUPPORTED: dict[str, Card] = {}
+
+
+def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
+    """Compute `function`; its results are followed, but a gradient through them raises."""
+    found: list[Tensor] = []
+    z = function(*unwrap(args, found), **unwrap(kwargs, found))
+    keys = [t.key for t in found]
+    tapes = tuple(t for t in state.tapes if not t.tracked.isdisjoint(keys))
+    why = next((t.why for t in found if t.why is not None), None)
+    if not tapes or not isinstance(z, ndarray | np.generic):
+        if why is None and any(keys):
+            frame = user_frame()
+            why = ("no card", frame.f_code, frame.f_lasti, next(filter(None, keys)), name)
+        return rewrap(z, why)
+    frame = user_frame()
+    card = _UNSUPPORTED.get(name)
+    if card is None:
+        card = _UNSUPPORTED[name] = Card.__new__(Card)
+        Card.__init__(card, name, "unsupported", function, -1)
+        from .registry import CARDS
+
+        del CARDS[name]
+        card.keep, card.keep_out = (), False
+    if z.dtype.kind not in "fc":
+        return new_tensor(z, 0, why or _integer(frame, keys, card, z))
+    kk = next_key()
+    for tape in tapes:
+        signed = tuple(k if k in tape.tracked else -k for k in keys)
+        avals = tuple(t.aval for t in found)
+        tape.has_unsupported = True
+        tape.record([run_unsupported, card, kk, frame.f_code, frame.f_lasti, signed, 0, avals, {},
+                     avals, None, None])  # fmt: skip
+        tape.tracked.add(kk)
+    return new_tensor(z, kk, why)
+
+
+HOOKS["uncarded"] = uncarded
+HOOKS["uncarded_ufunc"] = uncarded_ufunc
+__all__ = ["Aval", "apply", "operand", "span", "unwrap", "write_out"]

@@ -1,0 +1,78 @@
+"""Source positions: a code object and the offset of an instruction in it, decoded when asked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_ROOTS = (
+    os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
+    os.path.dirname(os.path.abspath(np.__file__)) + os.sep,
+    "<__array_function__",
+)
+
+
+class Position(NamedTuple):
+    """Where in the user's source something happened."""
+
+    filename: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{os.path.basename(self.filename)}:{self.line}"
+
+    @property
+    def source(self) -> str:
+        """The text of the line, or an empty string where the file cannot be read."""
+        import linecache
+
+        return linecache.getline(self.filename, self.line).strip()
+
+
+def is_internal(code: CodeType) -> bool:
+    """Whether `code` belongs to gradtape or NumPy."""
+    return code.co_filename.startswith(_ROOTS)
+
+
+def user_frame(depth: int = 2) -> FrameType:
+    """The nearest frame that is neither gradtape's nor NumPy's."""
+    frame = sys._getframe(depth)
+    while frame.f_code.co_filename.startswith(_ROOTS) and frame.f_back is not None:
+        frame = frame.f_back
+    return frame
+
+
+def decode(code: Any, lasti: int) -> Position | None:
+    """The position of instruction `lasti` of `code`."""
+    if code is None:
+        return None
+    line = code.co_firstlineno
+    for start, end, number in code.co_lines():
+        if start <= lasti < end:
+            line = number or line
+            break
+    return Position(code.co_filename, line, code.co_qualname)
+
+
+def record_position(recorder: Any, index: int) -> Position | None:
+    """The user's position of record `index`: its own, or that of the span it was made in."""
+    from .state import CODE, LASTI
+
+    rec = recorder.ops[index]
+    if not is_internal(rec[CODE]):
+        return decode(rec[CODE], rec[LASTI])
+    for start, end, code, lasti in recorder.spans:
+        if start <= index < end:
+            return decode(code, lasti)
+    return decode(rec[CODE], rec[LASTI])
+
+
+def here(depth: int = 2) -> tuple[CodeType, int]:
+    """The user's position as it is stored: code and offset."""
+    frame = user_frame(depth + 1)
+    return frame.f_code, frame.f_lasti

@@ -1,0 +1,103 @@
+"""What is active in this thread, and the source of keys: the one place with state.
+
+A *key* is an int that is never used again; every version of a Tensor that a tape can follow has
+one. A `Recorder` is the recording half of a tape. It holds keys, values and positions, and never
+a Tensor; a Tensor never holds a Recorder. So nothing here forms a reference cycle.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Any
+
+next_key = itertools.count(1).__next__
+
+# A record is a list. Its first nine fields are the skeleton, which outlives the gradient; what
+# follows are the residuals, which a consuming gradient deletes.
+RUN, CARD, OUT, CODE, LASTI, KX, KY, SX, SY, RESIDUALS = range(10)
+# General records (`dispatch.apply`) use KX for the tuple of keys, SX for the avals of the
+# operands, SY for the parameters, and hold operands and output as residuals.
+KEYS, AVALS, PARAMS = KX, SX, SY
+
+
+class Recorder:
+    """What one tape has recorded: the records, the keys it follows, and what left it."""
+
+    __slots__ = (
+        "__weakref__",
+        "aliases",
+        "auto_watch",
+        "exits",
+        "has_unsupported",
+        "intervals",
+        "keep_all",
+        "late",
+        "leaves",
+        "ops",
+        "record",
+        "returns",
+        "spans",
+        "strict",
+        "thread",
+        "tracked",
+        "watched_arrays",
+    )
+
+    def __init__(
+        self, auto_watch: bool = True, strict: bool = False, keep_all: bool = False
+    ) -> None:
+        self.keep_all = keep_all  # keep every operand, for a forward sweep
+        self.auto_watch = auto_watch
+        self.strict = strict
+        self.ops: list[list[Any]] = []
+        self.record = self.ops.append
+        self.tracked: set[int] = set()
+        self.leaves: dict[int, Any] = {}  # key -> the Variable, or (aval, code, lasti)
+        self.exits: Any = None  # an exits.Exits once something has left
+        self.returns: list[Any] = []  # values that left and came back
+        self.aliases: list[Any] = []  # large constants that the user could still write to
+        self.spans: list[Any] = []  # (first record, end, code, lasti): made on behalf of the user
+        self.late: dict[int, Any] = {}  # keys that were watched but have no gradient, with why
+        self.intervals: list[list[int]] = []  # [key at start, key at stop] of each recording
+        self.watched_arrays: list[Any] = []  # plain arrays that were watched, and their keys
+        self.has_unsupported = False
+        self.thread = threading.get_ident()
+
+
+class _State(threading.local):
+    """`tape` is the recorder when exactly one is active; `tapes` are all of them."""
+
+    tape: Recorder | None = None
+    tapes: tuple[Recorder, ...] = ()
+    stopped: int = 0  # depth of tape.stop_recording() contexts
+
+
+state = _State()
+
+
+def push(recorder: Recorder) -> None:
+    """Make `recorder` record in this thread."""
+    state.tapes = (*state.tapes, recorder)
+    state.tape = recorder if len(state.tapes) == 1 else None
+    recorder.intervals.append([next_key(), 0])
+
+
+def pop(recorder: Recorder) -> None:
+    """Stop `recorder`; the order of exits is free."""
+    state.tapes = tuple(item for item in state.tapes if item is not recorder)
+    state.tape = state.tapes[0] if len(state.tapes) == 1 else None
+    recorder.intervals[-1][1] = next_key()
+
+
+class paused:
+    """No recorder records in this thread inside `with paused():`."""
+
+    __slots__ = ("saved",)
+
+    def __enter__(self) -> None:
+        self.saved = (state.tape, state.tapes)
+        state.tape, state.tapes = None, ()
+
+    def __exit__(self, *_: object) -> None:
+        state.tape, state.tapes = self.saved

@@ -1,0 +1,435 @@
+"""Sweeps over a list of records: backward for gradients, forward for tangents.
+
+Backward, `grads` maps keys to cotangents. A record's `run` function pops nothing and returns
+nothing: it reads the cotangent of its output and adds to those of its operands. A cotangent is
+added to in place only when `grads` alone refers to it, which the reference count tells; `add`
+hands one array to both operands, so this cannot be declared by the rule.
+
+While a tape records during a sweep (higher derivatives), the same rules run on Tensors that carry
+the keys of the recorded values; `backward` then calls `run_wrapped`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from ..errors import UnsupportedOperationError, three_part
+from .aval import Aval
+from .cards import Card
+from .positions import decode
+from .registry import HOOKS
+from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
+from .tensor import new_tensor
+
+_getrefcount = sys.getrefcount
+ndarray = np.ndarray
+_add_reduce = np.add.reduce
+_multiply = np.multiply
+_COMPLEX = frozenset([complex, np.complex64, np.complex128, np.clongdouble])
+_LARGE = 8192  # bytes from which a product is worth writing into the partial's own buffer
+
+
+def sum_to(g: Any, shape: tuple[int, ...] | None) -> Any:
+    """`g` summed over the axes that broadcasting added to reach it from `shape` (None: 0-d)."""
+    if not shape:
+        return _add_reduce(g, axis=None)
+    extra = g.ndim - len(shape)
+    if extra:
+        g = _add_reduce(g, axis=tuple(range(extra)))
+    axes = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
+    return _add_reduce(g, axis=axes, keepdims=True) if axes else g
+
+
+def accumulate(grads: dict[int, Any], key: int, gi: Any) -> None:
+    """Add `gi` to the cotangent of `key`."""
+    p = grads.get(key)
+    if p is None:
+        grads[key] = gi
+    elif type(p) is ndarray:
+        _add_array(grads, key, p, gi)
+    else:
+        grads[key] = p + gi
+
+
+def _add_array(grads: dict[int, Any], key: int, p: Any, gi: Any) -> None:
+    if (
+        _getrefcount(p) == _OWNED
+        and p.base is None
+        and type(gi) is ndarray
+        and gi.shape == p.shape
+        and gi.dtype == p.dtype
+        and p.flags.writeable
+    ):
+        p += gi
+    else:
+        grads[key] = p + gi
+
+
+_OWNED = 1 << 30
+
+
+def _calibrate() -> int:
+    """The reference count `_add_array` sees for an array that only `grads` holds."""
+    seen: list[int] = []
+
+    def probe(grads: dict[int, Any], key: int, p: Any, gi: Any) -> None:
+        seen.append(_getrefcount(p))
+
+    def caller(grads: dict[int, Any], key: int, gi: Any) -> None:
+        p = grads.get(key)
+        if p is None:
+            grads[key] = gi
+        elif type(p) is ndarray:
+            probe(grads, key, p, gi)
+
+    caller({1: np.zeros(3)}, 1, None)
+    return seen[0]
+
+
+_OWNED = _calibrate()
+
+
+# ------------------------------------------------------------- elementwise records, raw values
+
+
+def make_product(card: Card, i: int) -> Any:
+    """`product(g, out, x, y)`: the cotangent times the partial of operand `i`, not unbroadcast."""
+    partial = card.partials[i]
+    if partial is None:
+        return None
+    if not callable(partial):
+        if partial == 1:
+            return lambda g, z, x, y: g
+        if partial == -1:
+            return lambda g, z, x, y: -g
+        return lambda g, z, x, y: g * partial
+    unary, singular = card.arity == 1, card.singular
+
+    def product(g: Any, z: Any, x: Any, y: Any) -> Any:
+        p = partial(z, x) if unary else partial(z, x, y)
+        tp = type(p)
+        if tp is ndarray:
+            if p.dtype.kind == "c":
+                p = p.conj()
+            if (
+                p.nbytes > _LARGE
+                and _getrefcount(p) == 2
+                and p.base is None
+                and type(g) is ndarray
+                and g.shape == p.shape
+                and g.dtype == p.dtype
+            ):
+                _multiply(g, p, p)  # p is a temporary: reuse its buffer
+                gi = p
+            else:
+                gi = g * p
+        else:
+            gi = g * (p.conjugate() if tp in _COMPLEX else p)
+        if singular:
+            gi = _guard(gi, g)
+        return gi
+
+    return product
+
+
+def _guard(gi: Any, g: Any) -> Any:
+    """`gi`, with 0 where the cotangent is exactly 0 if some entry is not finite."""
+    if type(gi) is ndarray:
+        if np.isfinite(gi).all():
+            return gi
+        return np.where(np.equal(g, 0), gi.dtype.type(0), gi)
+    difference = gi - gi  # 0 where gi is finite, nan elsewhere
+    if difference == difference or g != 0:
+        return gi
+    return type(gi)(0)
+
+
+def make_run1(card: Card) -> Any:
+    """The backward function of fast records with one operand."""
+    product = make_product(card, 0)
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        gi = product(g, rec[11], rec[9], None)
+        k = rec[5]
+        p = grads.get(k)
+        if p is None:
+            grads[k] = gi
+        elif type(p) is ndarray:
+            _add_array(grads, k, p, gi)
+        else:
+            grads[k] = p + gi
+
+    return run
+
+
+def make_run2(card: Card) -> Any:
+    """The backward function of fast records with two operands."""
+    product_x, product_y = make_product(card, 0), make_product(card, 1)
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        _, _, _, _, _, kx, ky, sx, sy, xv, yv, z = rec
+        if kx > 0 and product_x is not None:
+            gi = product_x(g, z, xv, yv)
+            if type(gi) is ndarray and gi.shape != sx:
+                gi = sum_to(gi, sx)
+            p = grads.get(kx)
+            if p is None:
+                grads[kx] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, kx, p, gi)
+            else:
+                grads[kx] = p + gi
+        if ky > 0 and product_y is not None:
+            gi = product_y(g, z, xv, yv)
+            if type(gi) is ndarray and gi.shape != sy:
+                gi = sum_to(gi, sy)
+            p = grads.get(ky)
+            if p is None:
+                grads[ky] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, ky, p, gi)
+            else:
+                grads[ky] = p + gi
+
+    return run
+
+
+# ----------------------------------------------------------------- general records, raw values
+
+
+def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+    """Backward of a record made by `apply`."""
+    card, keys, avals, params, operands, out = rec[1], rec[5], rec[7], rec[8], rec[9], rec[10]
+    if rec[11] is not None:
+        g = _filled(g, rec[11])
+    for i, k in enumerate(keys):
+        if k <= 0:
+            continue
+        if card.add_into is not None and i == 0:
+            buffer = grads.get(k)
+            grads[k] = None
+            grads[k] = card.add_into(_own(buffer, avals[0], g), g, *operands, **params)
+            continue
+        gi = card.vjp(i, g, out, operands, params)
+        if gi is None:
+            continue
+        if gi.dtype.kind == "c" and avals[i].dtype.kind != "c":
+            gi = gi.real
+        accumulate(grads, k, gi)
+
+
+def _own(buffer: Any, aval: Aval, g: Any) -> Any:
+    """A cotangent buffer that may be written: the accumulated one if nothing else refers to it."""
+    if buffer is None:
+        return np.zeros(aval.shape, np.result_type(g.dtype))
+    dtype = np.result_type(buffer.dtype, g.dtype)
+    if (
+        type(buffer) is ndarray
+        and _getrefcount(buffer) == _OWN
+        and buffer.base is None
+        and buffer.flags.writeable
+        and buffer.dtype == dtype
+    ):
+        return buffer
+    return np.array(buffer, dtype=dtype)
+
+
+_OWN = 1 << 30
+
+
+def _calibrate_own() -> int:
+    def probe(buffer: Any, aval: Any, g: Any) -> int:
+        return _getrefcount(buffer)
+
+    grads: dict[int, Any] = {1: np.zeros(3)}
+    buffer = grads.get(1)
+    grads[1] = None
+    return probe(buffer, None, None)
+
+
+_OWN = _calibrate_own()
+
+
+def _filled(g: Any, avals: Any) -> Any:
+    """The cotangents of several outputs, with zeros where there is none."""
+    return tuple(
+        np.zeros(aval.shape, aval.dtype) if part is None else part
+        for part, aval in zip(g, avals, strict=True)
+    )
+
+
+def run_item(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+    """Backward of one output of a record with several: file its cotangent for that record."""
+    parts = grads.get(rec[KX])
+    if parts is None:
+        parts = grads[rec[KX]] = [None] * rec[8]
+    parts[rec[7]] = g if parts[rec[7]] is None else parts[rec[7]] + g
+
+
+def run_unsupported(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+    """Backward of an op without a rule."""
+    raise unsupported_error(rec)
+
+
+def unsupported_error(rec: list[Any]) -> UnsupportedOperationError:
+    """The error for a gradient that needs to pass through the op of `rec`."""
+    shapes = ", ".join(map(repr, rec[AVALS]))
+    return UnsupportedOperationError(
+        three_part(
+            f"gradient: {rec[CARD].name}({shapes}) has no derivative rule.",
+            f"It was called at {decode(rec[CODE], rec[LASTI])}, on the path from source to target.",
+            "Write it with NumPy functions that have one, give it a rule with "
+            "@gt.custom_gradient, or cut the path with gt.stop_gradient(...).",
+        )
+    )
+
+
+# ------------------------------------------------------------------- records on Tensors
+
+
+def _wrap(value: Any, key: int) -> Any:
+    """`value` as a Tensor with the key it was recorded with; constants and avals as they are."""
+    if key == 0 or value is None or type(value) is Aval:
+        return value
+    return new_tensor(value, abs(key))
+
+
+def unpack(rec: list[Any], wrap: Any = None) -> tuple[Any, Any, Any, Any]:
+    """(keys, operands, out, params) of any record with residuals."""
+    card = rec[CARD]
+    keys: Any
+    if type(rec[KEYS]) is tuple:
+        keys, params, out = rec[KEYS], rec[PARAMS], rec[10]
+        operands = rec[9]
+        if wrap is not None:
+            operands = tuple(wrap(v, k) for v, k in zip(operands, keys, strict=True))
+            if rec[11] is None:
+                out = wrap(out, rec[OUT])
+            elif out is not None:
+                out = tuple(wrap(v, k) for v, k in zip(out, rec[6], strict=True))
+        return keys, operands, out, params
+    shapes = (rec[7], rec[8])[: card.arity]
+    keys = (rec[5], rec[6])[: card.arity]
+    operands = tuple(
+        Aval(s or (), np.float64) if v is None else v if wrap is None else wrap(v, k)
+        for v, s, k in zip((rec[9], rec[10]), shapes, keys, strict=False)
+    )
+    out = rec[11]
+    if out is None:
+        out = Aval(np.broadcast_shapes(*(s or () for s in shapes)), np.float64)
+    elif wrap is not None:
+        out = wrap(out, rec[OUT])
+    return keys, operands, out, {}
+
+
+def run_wrapped(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+    """Backward of any record, on Tensors, so that active tapes record it."""
+    if rec[RUN] is run_item or rec[RUN] is run_unsupported:
+        rec[RUN](rec, g, grads)
+        return
+    card = rec[CARD]
+    keys, operands, out, params = unpack(rec, _wrap)
+    if type(rec[KEYS]) is tuple and rec[11] is not None:
+        g = _filled(g, rec[11])
+    for i, k in enumerate(keys):
+        if k <= 0 or not card.has_vjp(i):
+            continue
+        gi = card.vjp(i, g, out, operands, params)
+        if gi is None:
+            continue
+        if gi.dtype.kind == "c" and type(rec[KEYS]) is tuple and rec[AVALS][i].dtype.kind != "c":
+            gi = np.real(gi)
+        p = grads.get(k)
+        grads[k] = gi if p is None else p + gi
+
+
+# ------------------------------------------------------------------------------- the sweeps
+
+
+def backward(
+    recorder: Recorder, seeds: dict[int, Any], wanted: set[int], consume: bool
+) -> dict[int, Any]:
+    """Play the records of `recorder` backwards from `seeds`.
+
+    Parameters
+    ----------
+    recorder : Recorder
+    seeds : dict
+        Cotangents of the targets by key; Tensors if the sweep shall be recorded (then some tape
+        records in this thread), raw values otherwise.
+    wanted : set of int
+        Keys whose cotangents are asked for; keys that are results keep theirs.
+    consume : bool
+        Delete the residuals of every record as the sweep passes it.
+
+    Returns
+    -------
+    dict
+        Cotangents by key, for the wanted keys that were reached.
+    """
+    grads = dict(seeds)
+    seeds.clear()  # so that a seed is solely owned by grads
+    ops = recorder.ops
+    pop = grads.pop
+    kept: dict[int, Any] = {}
+    inner = wanted - recorder.leaves.keys()
+    wrapped = bool(state.tapes)
+    with np.errstate(all="ignore"):
+        for index in range(len(ops) - 1, -1, -1) if (wrapped or inner) else ():
+            rec = ops[index]
+            g = pop(rec[OUT], None)
+            if g is not None:
+                if rec[OUT] in inner:
+                    kept[rec[OUT]] = g
+                if wrapped:
+                    run_wrapped(rec, g, grads)
+                else:
+                    rec[RUN](rec, g, grads)
+            if consume:
+                del rec[RESIDUALS:]
+        if not (wrapped or inner):
+            g = None
+            if consume:
+                for rec in reversed(ops):
+                    g = pop(rec[2], None)
+                    if g is not None:
+                        rec[0](rec, g, grads)
+                    del rec[9:]
+            else:
+                for rec in reversed(ops):
+                    g = pop(rec[2], None)
+                    if g is not None:
+                        rec[0](rec, g, grads)
+    grads.update(kept)
+    return grads
+
+
+def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:
+    """Play the records of `recorder` forwards from the tangents of its sources, by key.
+
+    The recorder must have kept every operand (`keep_all`).
+    """
+    tangents = dict(tangents)
+    with np.errstate(all="ignore"):
+        for rec in recorder.ops:
+            if rec[RUN] is run_item:
+                t = tangents.get(rec[KX])
+                if t is not None:
+                    tangents[rec[OUT]] = t[rec[7]]
+                continue
+            keys, operands, out, params = unpack(rec)
+            ts = [tangents.get(k) if k > 0 else None for k in keys]
+            if any(t is not None for t in ts):
+                if rec[CARD].jvps is None:
+                    raise unsupported_error(rec)
+                tangents[rec[OUT]] = rec[CARD].jvp(ts, out, operands, params)
+    return tangents
+
+
+
+
+HOOKS["accumulate"] = accumulate
+HOOKS["sum_to"] = sum_to

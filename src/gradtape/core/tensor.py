@@ -1,0 +1,314 @@
+"""Tensor: a wrapper around a NumPy value, with a key that tapes can follow.
+
+This file is the only place that knows Tensor is a wrapper. The array methods (`x.sum()`, ...) are
+in `methods.py`; the operators (`x + y`, `x[i]`) are bound by the op files, because they take the
+direct path to their cards.
+
+Writing. `x[i] = v` and `x += v` make a new version of `x`: a new key. The buffer is written in
+place only when nothing else refers to it (no record, view or array of the user's), which the
+reference count tells; otherwise it is copied first. So what a record keeps never changes.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .aval import Aval
+from .exits import note_exit
+from .methods import ArrayMethods
+from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
+from .state import state
+
+_getrefcount = sys.getrefcount
+
+
+class Tensor(ArrayMethods):
+    """A NumPy value that a tape can follow; made by `gt.array`, `tape.watch` and every op on one.
+
+    It has ndarray's attributes and methods and takes part in NumPy functions and operators.
+    Reading the value out (`float(t)`, `np.asarray(t)`, `t.numpy()`) leaves the tape.
+
+    Attributes
+    ----------
+    value : numpy.ndarray or numpy.generic
+        The raw value; 0-d values are NumPy scalars and immutable.
+    key : int
+        Which version of which tensor this is; 0 when no tape has taken notice of it.
+
+    Examples
+    --------
+    >>> import gradtape as gt
+    >>> gt.array([1.0, 2.0])
+    Tensor([1., 2.], shape=(2,), dtype=float64)
+    """
+
+    __slots__ = ("__weakref__", "key", "value", "why")
+
+    __array_priority__ = 1000.0
+    __pandas_priority__ = 10000
+
+    value: Any
+    key: int
+    why: Any
+
+    if TYPE_CHECKING:  # bound by the op files
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __rfloordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __rmod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __rmatmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __pos__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+
+    def __init__(self, value: Any, dtype: Any = None) -> None:
+        if isinstance(value, Tensor):
+            value = value.read()
+        self.value = np.array(value, dtype=dtype)[()]
+        self.key = 0
+        self.why = None
+
+    # ------------------------------------------------------------------ reading
+
+    def read(self) -> Any:
+        """The raw value at this moment; a view looks at its base first."""
+        return self.value
+
+    @property
+    def aval(self) -> Aval:
+        """Shape and dtype."""
+        value = self.read()
+        return Aval(value.shape, value.dtype)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        shape: tuple[int, ...] = self.read().shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = self.read().dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        ndim: int = self.read().ndim
+        return ndim
+
+    @property
+    def size(self) -> int:
+        size: int = self.read().size
+        return size
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a tape that records now follows this value."""
+        return any(self.key in tape.tracked for tape in state.tapes)
+
+    def __len__(self) -> int:
+        return len(self.read())
+
+    def __bool__(self) -> bool:
+        return bool(self.read())
+
+    def __iter__(self) -> Any:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d Tensor")
+        return (self[i] for i in range(len(self)))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # ------------------------------------------------------------------ leaving the tape
+
+    def numpy(self) -> Any:
+        """The value as a read-only array (a copy for 0-d); the tape cannot follow it."""
+        note_exit(self, "numpy()")
+        return self._readonly()
+
+    def _readonly(self) -> Any:
+        value = self.read()
+        if type(value) is not np.ndarray:
+            return value
+        view = value.view()
+        view.flags.writeable = False
+        return view
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        note_exit(self, "numpy.asarray")
+        value = np.asarray(self._readonly())
+        if dtype is not None and value.dtype != np.dtype(dtype):
+            if copy is False:
+                raise ValueError(f"Unable to avoid copy: {value.dtype} is asked as {np.dtype(dtype)}.")
+            return value.astype(dtype)
+        return value.copy() if copy else value
+
+    def __float__(self) -> float:
+        note_exit(self, "float")
+        return float(self.read())
+
+    def __int__(self) -> int:
+        note_exit(self, "int")
+        return int(self.read())
+
+    def __complex__(self) -> complex:
+        note_exit(self, "complex")
+        return complex(self.read())
+
+    def __index__(self) -> int:
+        value = self.read()
+        return int(value.__index__())
+
+    def __dlpack__(self, **options: Any) -> Any:
+        note_exit(self, "__dlpack__")
+        return np.asarray(self.read()).copy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return np.asarray(self.read()).__dlpack_device__()
+
+    # ------------------------------------------------------------------ showing (never an exit)
+
+    def __repr__(self) -> str:
+        value = self.read()
+        text = np.array2string(np.asarray(value), separator=", ", prefix="Tensor(")
+        watched = ", watched" if self.is_watched else ""
+        return f"Tensor({text}, shape={value.shape}, dtype={value.dtype}{watched})"
+
+    def __str__(self) -> str:
+        return str(self.read())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.read(), spec) if spec else str(self)
+
+    # ------------------------------------------------------------------ copying
+
+    def __copy__(self) -> Tensor:
+        return np.copy(self)  # type: ignore[no-any-return, call-overload]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return new_tensor(np.array(self.read())[()])
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (np.array(self.read()),)
+
+    # ------------------------------------------------------------------ NumPy's protocols
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method == "__call__" and not kwargs:
+            operation = UFUNCS.get(ufunc)
+            if operation is not None:
+                return operation(*inputs)
+        operation = UFUNC_METHODS.get((ufunc, method))
+        if operation is None:
+            return HOOKS["uncarded_ufunc"](ufunc, method, inputs, kwargs)
+        return operation(*inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        operation = FUNCTIONS.get(func)
+        if operation is None:
+            return HOOKS["uncarded"](func, args, kwargs)
+        return operation(*args, **kwargs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        return HOOKS["namespace"]()
+
+    # ------------------------------------------------------------------ becoming a new version
+
+    def become(self, other: Tensor) -> None:
+        """Take over the value, key and history of `other`: the result of an in-place write."""
+        self.value, self.key, self.why = other.value, other.key, other.why
+
+
+class View(Tensor):
+    """A Tensor over part of another one's buffer; writes go through in both directions.
+
+    `base_key` is the version of the base it was derived from. When the base has moved on, the
+    view applies its card to the base again at the next read.
+    """
+
+    __slots__ = ("base_key", "base_tensor", "card", "params")
+
+    base_tensor: Tensor
+    base_key: int
+    card: Any
+    params: dict[str, Any]
+
+    def read(self) -> Any:
+        base = self.base_tensor
+        base.read()  # a chain of views settles from its root outwards
+        if base.key != self.base_key:
+            HOOKS["rederive"](self)
+        return self.value
+
+    def become(self, other: Tensor) -> None:
+        self.value, self.key, self.why = other.value, other.key, other.why
+        HOOKS["write_base"](self)
+
+
+_new = Tensor.__new__
+
+
+def new_tensor(value: Any, key: int = 0, why: Any = None) -> Tensor:
+    """A Tensor around `value`, without a copy and without a look at it."""
+    out = _new(Tensor)
+    out.value = value
+    out.key = key
+    out.why = why
+    return out
+
+
+def _rebuild(value: Any) -> Tensor:
+    return new_tensor(value[()])
+
+
+def raw(value: Any) -> Any:
+    """The raw value of a Tensor, anything else as it is; no exit is noted."""
+    return value.read() if isinstance(value, Tensor) else value
+
+
+def _owned(tensor: Tensor) -> bool:
+    return _getrefcount(tensor.value) == _SOLE
+
+
+_SOLE = 0
+
+
+def _calibrate() -> int:
+    probe = new_tensor(np.zeros(2))
+    return _getrefcount(probe.value)
+
+
+_SOLE = _calibrate()
+
+
+def writable_value(tensor: Tensor) -> Any:
+    """The buffer of `tensor`, copied first if anything else refers to it."""
+    value = tensor.value
+    if value.base is None and value.flags.writeable:
+        del value
+        if _owned(tensor):
+            return tensor.value
+        value = tensor.value
+    tensor.value = value = value.copy()
+    return value

@@ -1,0 +1,52 @@
+"""Binds the operators of Tensor to the cards, so that they take the direct path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.registry import HOOKS, UFUNCS
+from ..core.tensor import Tensor
+
+_BINARY = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "truediv": np.true_divide,
+    "floordiv": np.floor_divide, "mod": np.remainder, "divmod": np.divmod, "matmul": np.matmul,
+    "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "lshift": np.left_shift, "rshift": np.right_shift,
+}  # fmt: skip
+_COMPARE = {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal, "ne": np.not_equal,
+}  # fmt: skip
+_UNARY = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
+
+
+def _bind(name: str, function: Any) -> None:
+    setattr(Tensor, f"__{name}__", function)
+
+
+def _reflected(operation: Any) -> Any:
+    def reflected(self: Any, other: Any) -> Any:
+        return operation(other, self)
+
+    return reflected
+
+
+def _in_place(operation: Any) -> Any:
+    def in_place(self: Any, other: Any) -> Any:
+        return HOOKS["in_place"](self, other, operation)
+
+    return in_place
+
+
+for _name, _ufunc in _BINARY.items():
+    if _ufunc in UFUNCS:
+        _bind(_name, UFUNCS[_ufunc])
+        _bind(f"r{_name}", _reflected(UFUNCS[_ufunc]))
+        if _name != "divmod":
+            _bind(f"i{_name}", _in_place(UFUNCS[_ufunc]))
+for _name, _ufunc in {**_COMPARE, **_UNARY}.items():
+    if _ufunc in UFUNCS:
+        _bind(_name, UFUNCS[_ufunc])
+Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
