@@ -1,0 +1,110 @@
+"""What `import gradtape` brings in on top of `import numpy`: little, and nothing heavy.
+
+The time it takes is measured, not asserted here: bench/ holds it to 60 ms.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# The rooms that an import loads; every other room waits until something of it is used.
+ROOMS = {"errors", "config", "events", "core", "ops", "tape"}
+
+# Standard-library modules that may come with it beyond those NumPy has loaded already.
+STANDARD: set[str] = set()
+
+HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "formulaic", "tqdm", "sklearn", "asyncio",
+         "http", "sqlite3", "unittest"}  # fmt: skip
+
+STEP = """
+import numpy as np
+a = gradtape.Variable(0.0)
+with gradtape.GradientTape() as tape:
+    loss = np.sum((np.ones(3) - a * np.arange(3.0)) ** 2)
+a.assign_sub(0.01 * tape.gradient(loss, a))
+"""
+
+LIST = """
+import json, sys, numpy
+before = set(sys.modules)
+import gradtape
+{then}
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def added(then: str = "") -> list[str]:
+    """Return the modules that a fresh interpreter has after `import gradtape` and `then`."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", LIST.format(then=then)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def bare():
+    return added()
+
+
+def test_the_import_alone_loads_nothing(bare):
+    """Names are looked up when they are first used (PEP 562)."""
+    assert set(bare) <= {"gradtape", "__future__"}
+
+
+def test_module_list():
+    """What the first tape, step and gradient have loaded."""
+    loaded = added(STEP)
+    others = {name for name in loaded if name.split(".")[0] != "gradtape"}
+    assert others <= STANDARD
+    assert {name.split(".")[1] for name in loaded if name.startswith("gradtape.")} == ROOMS
+
+
+@pytest.mark.parametrize("then", ["", "gradtape.GradientTape, gradtape.Tensor", STEP])
+def test_nothing_heavy(then):
+    assert not {module.split(".")[0] for module in added(then)} & HEAVY
+
+
+def test_the_list_would_show_a_heavy_import():
+    """The check above is worth something only if an import is seen at all."""
+    assert "scipy" in {name.split(".")[0] for name in added("import scipy")}
+
+
+def test_dir_and_attributes_of_the_package_are_lazy():
+    """`dir(gradtape)` names the public surface without loading it; a wrong name says so."""
+    assert "matplotlib" not in {name.split(".")[0] for name in added("dir(gradtape)")}
+
+
+def test_every_public_name_is_there():
+    import gradtape
+
+    assert gradtape.__all__
+    assert [name for name in gradtape.__all__ if not hasattr(gradtape, name)] == []
+    assert set(gradtape.__all__) <= set(dir(gradtape))
+
+
+def test_a_name_that_does_not_exist():
+    import gradtape
+
+    with pytest.raises(AttributeError, match="no_such_name"):
+        gradtape.no_such_name
+
+
+def test_the_version_stands_in_one_place():
+    import tomllib
+
+    import gradtape
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" not in project["project"]
+    source = ROOT / project["tool"]["hatch"]["version"]["path"]
+    assert f'__version__ = "{gradtape.__version__}"' in source.read_text(encoding="utf-8")
+    assert str(Version(gradtape.__version__)) == gradtape.__version__
