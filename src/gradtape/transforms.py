@@ -1,0 +1,315 @@
+"""Functional transforms over trees: `grad`, `value_and_grad`, `vjp` (L6).
+
+Each runs the function under a recorder of its own, on fresh keys: an operand that an outer tape
+follows enters through an identity that the outer tape records, so that nested derivatives with
+respect to the same number are never confused.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import ops as _ops  # fills the dispatch tables
+from .core.positions import decode, here
+from .core.state import Recorder, next_key, pop, push, state
+from .core.sweep import backward
+from .core.tensor import Tensor, new_tensor, raw
+from .core.tree import flatten, paths, tree_map
+from .errors import DTypeError, ShapeError, three_part
+from .tape.tape import _check_aliases, _check_output_gradients, _check_support, _finish
+
+__all__ = ["grad", "value_and_grad", "vjp"]
+_ = _ops
+
+
+def grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """A function that returns the gradient of a scalar function.
+
+    Parameters
+    ----------
+    function : callable
+        Returns a real scalar, or `(scalar, aux)` with `has_aux`.
+    argnums : int or sequence of int
+        The positional arguments to differentiate with respect to; each may be a tree (dict,
+        list, tuple, dataclass) of floating or complex arrays or numbers.
+    has_aux : bool
+        Whether `function` returns auxiliary data beside its value; the gradient function then
+        returns `(gradient, aux)`.
+
+    Returns
+    -------
+    callable
+        Takes the arguments of `function`; gives gradients in the structure of the chosen
+        argument (a tuple of them for several), as plain NumPy where the arguments were plain and
+        no tape records, as Tensors otherwise. For complex arguments the gradient is the
+        conjugate of the holomorphic derivative.
+
+    Raises
+    ------
+    ShapeError
+        If the value is not a scalar.
+    DTypeError
+        If an argument is an integer, or the value is not real.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> gt.grad(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))
+    array([ 3., 12.])
+    >>> float(gt.grad(gt.grad(np.sin))(0.5)) == -np.sin(0.5)
+    True
+    """
+    both = value_and_grad(function, argnums, has_aux)
+
+    @functools.wraps(function)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        value, gradients = both(*args, **kwargs)
+        return (gradients, value[1]) if has_aux else gradients
+
+    return gradient
+
+
+def value_and_grad(
+    function: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+) -> Callable[..., Any]:
+    """A function that returns `(value, gradient)`; with `has_aux`, `((value, aux), gradient)`.
+
+    Arguments and errors are those of `grad`.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> loss = lambda p, x: np.sum((p["w"] * x) ** 2)
+    >>> value, g = gt.value_and_grad(loss)({"w": np.array(3.0)}, np.array([1.0, 2.0]))
+    >>> float(value), float(g["w"])
+    (45.0, 30.0)
+    """
+    name = getattr(function, "__name__", "function")
+
+    @functools.wraps(function)
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        out, call = _run(function, args, kwargs, argnums, "grad")
+        aux = None
+        if has_aux:
+            if not (isinstance(out, tuple) and len(out) == 2):
+                raise DTypeError(
+                    three_part(
+                        f"grad of {name}: has_aux=True, but the result is no pair.",
+                        f"The function returned {type(out).__name__}.",
+                        "Return (value, aux), or leave has_aux out.",
+                    )
+                )
+            out, aux = out
+        _check_scalar(name, out)
+        gradients = call.pull([out], None, consume=True)
+        value = call.outward(out)
+        return ((value, tree_map(call.outward, aux)) if has_aux else value), gradients
+
+    return evaluate
+
+
+def vjp(
+    function: Callable[..., Any], *primals: Any, has_aux: bool = False
+) -> tuple[Any, ...]:
+    """The value of `function(*primals)` and the function that pulls cotangents back.
+
+    Parameters
+    ----------
+    function : callable
+        Returns an array or a tree of arrays, or `(result, aux)` with `has_aux`.
+    *primals : array_like or tree
+        All arguments; each is differentiated.
+
+    Returns
+    -------
+    out, pull or out, pull, aux
+        `pull(ct)` takes a cotangent (or a tree of them) of the shape and structure of `out` and
+        returns a tuple with one cotangent per primal. It can be called again.
+
+    Raises
+    ------
+    ShapeError
+        If a cotangent does not have the shape of its output.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> out, pull = gt.vjp(np.multiply, np.array([1.0, 2.0]), 3.0)
+    >>> pull(np.array([1.0, 1.0]))
+    (array([3., 3.]), np.float64(3.0))
+    """
+    out, call = _run(function, primals, {}, tuple(range(len(primals))), "vjp")
+    aux = None
+    if has_aux:
+        out, aux = out
+    leaves, _ = flatten(out)
+    value = tree_map(call.outward, out)
+
+    def pull(ct: Any) -> Any:
+        cts, _ = flatten(ct)
+        return call.pull(leaves, cts, consume=False)
+
+    return (value, pull, tree_map(call.outward, aux)) if has_aux else (value, pull)
+
+
+class _Call:
+    """One recorded run of a function: its recorder, its inputs, and how results leave."""
+
+    def __init__(self, recorder: Recorder, sources: list[Tensor], rebuild: Any, plain: bool):
+        self.recorder = recorder
+        self.sources = sources
+        self.rebuild = rebuild
+        self.plain = plain
+
+    def outward(self, x: Any) -> Any:
+        """A result as the caller gets it: plain where everything was plain."""
+        if not isinstance(x, Tensor):
+            return x
+        return np.array(x.read())[()] if self.plain and not state.tapes else x
+
+    def pull(self, outs: list[Any], cts: Any, consume: bool) -> Any:
+        """Gradients of the sources, in the structure of the arguments."""
+        recorder = self.recorder
+        recorded = bool(state.tapes)
+        targets = [o if isinstance(o, Tensor) else new_tensor(np.asarray(o)[()]) for o in outs]
+        seeds: dict[int, Any] = {}
+        if cts is None:
+            cts = [np.ones_like(t.read())[()] for t in targets]
+        else:
+            cts = _check_output_gradients(targets, list(cts))
+        for t, ct in zip(targets, cts, strict=True):
+            if t.key and t.dtype.kind in "fc":
+                if recorded:
+                    ct = ct if isinstance(ct, Tensor) else new_tensor(ct)
+                else:
+                    ct = raw(ct)
+                seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
+        if recorder.aliases:
+            _check_aliases(recorder)
+        wanted = {s.key for s in self.sources}
+        if recorder.has_unsupported:
+            _check_support(recorder, set(seeds), wanted)
+        grads = backward(recorder, seeds, wanted, consume)
+        results: list[Any] = []
+        for s in self.sources:
+            g = grads.get(s.key)
+            if g is None:
+                value = s.value
+                results.append(self.outward(new_tensor(np.zeros(value.shape, value.dtype)[()])))
+            else:
+                results.append(self.outward(_finish(g, s, recorded)))
+        return self.rebuild(results)
+
+
+def _run(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: int | Sequence[int],
+    operation: str,
+) -> tuple[Any, _Call]:
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    chosen = tuple(n + len(args) if n < 0 else n for n in chosen)
+    name = getattr(function, "__name__", "function")
+    for n in chosen:
+        if not 0 <= n < len(args):
+            raise ShapeError(
+                three_part(
+                    f"{operation} of {name}: argnums={argnums} for {len(args)} arguments.",
+                    "argnums counts positional arguments from 0.",
+                    "Pass that argument by position, or choose another argnums.",
+                )
+            )
+    recorder = Recorder()
+    plain = True
+    new_args = list(args)
+    sources: list[Tensor] = []
+    builds: list[tuple[int, int, Any]] = []
+    for n in chosen:
+        leaves, rebuild = flatten(args[n])
+        fresh = []
+        for path, leaf in paths(args[n], f"argument {n}"):
+            plain = plain and not isinstance(leaf, Tensor)
+            fresh.append(_source(recorder, leaf, f"{operation} of {name}: {path}"))
+        builds.append((len(sources), len(sources) + len(leaves), rebuild))
+        sources.extend(fresh)
+        new_args[n] = rebuild(fresh)
+    plain = plain and not any(
+        isinstance(leaf, Tensor) for leaf in flatten([list(args), kwargs])[0]
+    )
+
+    def build(results: list[Any]) -> Any:
+        trees = tuple(rebuild(results[a:b]) for a, b, rebuild in builds)
+        return trees[0] if isinstance(argnums, int) else trees
+
+    push(recorder)
+    try:
+        out = function(*new_args, **kwargs)
+    finally:
+        pop(recorder)
+    return out, _Call(recorder, sources, build, plain)
+
+
+def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
+    """`leaf` as a Tensor with a fresh key that `recorder` follows."""
+    if isinstance(leaf, Tensor):
+        dtype = leaf.dtype
+    else:
+        array = np.asarray(leaf)
+        dtype = array.dtype
+    if dtype.kind not in "fc":
+        raise DTypeError(
+            three_part(
+                f"{label} is {dtype}, which has no gradient.",
+                f"It was passed at {decode(*here(4))}.",
+                "Pass a float: 1.0 in place of 1, x.astype(float); or choose other argnums.",
+            )
+        )
+    if isinstance(leaf, Tensor):
+        source = np.positive(leaf)  # recorded by the outer tapes, not by this one
+        if not isinstance(source, Tensor) or source is leaf:
+            raise AssertionError("positive gives a new Tensor")
+        if not source.key:
+            source.key = next_key()
+    else:
+        source = new_tensor(np.array(array)[()], next_key())
+    recorder.tracked.add(source.key)
+    code, lasti = here(4)
+    recorder.leaves[source.key] = (_dead, source.shape, dtype, code, lasti, source.key)
+    return source
+
+
+def _dead() -> None:
+    """Stands where a watched Tensor's weak reference stands."""
+
+
+def _check_scalar(name: str, out: Any) -> None:
+    shape, dtype = np.shape(out), getattr(out, "dtype", None)
+    if isinstance(out, tuple | list | dict) or shape != ():
+        what = f"shape {shape}" if not isinstance(out, tuple | list | dict) else type(out).__name__
+        raise ShapeError(
+            three_part(
+                f"grad of {name}: the function returned {what}, not a scalar.",
+                "A gradient belongs to one number.",
+                "Return out.sum(), or use gt.jacobian for all derivatives, gt.vjp for one "
+                "weighted sum of them.",
+            )
+        )
+    if dtype is not None and dtype.kind == "c":
+        raise DTypeError(
+            three_part(
+                f"grad of {name}: the function returned {dtype}, not a real number.",
+                "The gradient of a complex number depends on a convention.",
+                "Return a real number such as np.abs(out) ** 2, or use gt.vjp with a cotangent.",
+            )
+        )
