@@ -241,7 +241,8 @@ class OpCase:
         if not isinstance(total, Tensor):
             seconds = [np.zeros(np.shape(operands[i])) for i in wrt]
         else:
-            found = backward(outer, {total.key: np.ones(())[()]}, {keyed[i].key for i in wrt}, False)
+            found: dict[int, Any] = {total.key: np.ones(())[()]}
+            backward(outer, found, {keyed[i].key for i in wrt}, False)
             seconds = [found.get(keyed[i].key, np.zeros(np.shape(operands[i]))) for i in wrt]
 
         def along(h: float) -> list[Any]:
@@ -311,7 +312,8 @@ class Run:
                 continue
             ct = new_tensor(np.array(ct)[()]) if state.tapes else np.array(ct)[()]
             seeds[o.key] = ct if o.key not in seeds else seeds[o.key] + ct
-        grads = backward(self.recorder, seeds, {x.key for x in self.inputs}, False)
+        grads = seeds
+        backward(self.recorder, grads, {x.key for x in self.inputs}, False)
         found = []
         for x in self.inputs:
             g = grads.get(x.key)

@@ -199,7 +199,8 @@ class _Call:
         wanted = {s.key for s in self.sources}
         if recorder.has_unsupported:
             _check_support(recorder, set(seeds), wanted)
-        grads = backward(recorder, seeds, wanted, consume)
+        grads = seeds
+        backward(recorder, grads, wanted, consume)
         results: list[Any] = []
         for s in self.sources:
             g = grads.get(s.key)

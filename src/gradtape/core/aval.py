@@ -44,10 +44,24 @@ class Aval:
         return f"{self.dtype}[{','.join(map(str, self.shape))}]"
 
 
+_new = Aval.__new__
+
+
+def make_aval(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Aval:
+    """An Aval of a dtype object, without the conversions of the constructor."""
+    aval = _new(Aval)
+    aval.shape = shape
+    aval.dtype = dtype
+    aval.weak = False
+    return aval
+
+
 def aval_of(value: Any) -> Aval:
     """The aval of an array, a NumPy scalar, a Tensor, an Aval, a Python scalar or a sequence."""
     if isinstance(value, Aval):
         return value
+    if type(value) is np.ndarray:
+        return make_aval(value.shape, value.dtype)
     if type(value) in (float, int, complex, bool):
         return Aval((), np.result_type(value), weak=type(value) is not bool)
     shape = getattr(value, "shape", None)

@@ -24,15 +24,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, three_part
-from .aval import Aval, aval_of, is_differentiable
+from .aval import Aval, aval_of, make_aval, is_differentiable
 from .cards import Card
 from .exits import came_back
 from .positions import user_frame
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import Recorder, next_key, state
-from .sweep import run_general, run_item, run_unsupported, make_run1, make_run2
+from .sweep import run_sum_all, run_general, run_item, run_unsupported, make_run1, make_run2
 from .tensor import Tensor, View, new_tensor
 from .variable import Variable
+from . import methods as _methods_module
 from . import tensor as _tensor_module
 from .. import config
 
@@ -43,6 +44,8 @@ SCALARS = frozenset(
     [float, int, complex, bool]
     + [np.dtype(c).type for c in "?bhilqBHILQefdgFDG"]
 )
+_OBJECT = np.dtype(object)
+_METHODS_FILE = vars(_methods_module)
 _TENSOR_FILE = vars(_tensor_module)  # frames whose globals these are call on behalf of the user
 _DIFFERENTIABLE = frozenset(np.dtype(c).type for c in "efdgFDG")
 
@@ -137,9 +140,11 @@ def install_elementwise(card: Card, ufunc: Any) -> None:
             result = apply(card, args, kwargs)
         return result if out is None else write_out(out, result)
 
-    if ufunc is not None:
+    if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = fast or general
         UFUNC_METHODS[ufunc, "__call__"] = general
+    else:  # a NumPy function that works element by element without being a ufunc, as np.sinc
+        FUNCTIONS[ufunc] = general
     HOOKS[f"op:{card.name}"] = fast or general
 
 
@@ -167,8 +172,10 @@ def _make_unary(card: Card, function: Any) -> Any:
                 out.key = kk = next_key()
                 tape.tracked.add(kk)
                 f = _getframe(1)
-                if f.f_globals is _TENSOR_FILE:
-                    f = user_frame()
+                if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
+                    f = f.f_back
+                    if f.f_globals is _METHODS_FILE:
+                        f = user_frame()
                 tape.record(
                     [
                         run, card, kk, f.f_code, f.f_lasti, k, 0,
@@ -196,15 +203,18 @@ def _make_binary(card: Card, function: Any) -> Any:
     def op(x: Any, y: Any) -> Any:
         tx = type(x)
         ty = type(y)
+        tape = state.tape
         why = None
         if tx is Tensor:
             xv = x.value
             kx = x.key
             why = x.why
         elif tx is Variable:
-            xv = x.read()
+            xv = x.value
             kx = x.key
-        elif tx in SCALARS or (tx is ndarray and not x.dtype.hasobject):
+            if tape is not None and kx not in tape.leaves:
+                x.read_by(tape)
+        elif tx in SCALARS or (tx is ndarray and x.dtype is not _OBJECT):
             xv = x
             kx = 0
         else:
@@ -215,9 +225,11 @@ def _make_binary(card: Card, function: Any) -> Any:
             if why is None:
                 why = y.why
         elif ty is Variable:
-            yv = y.read()
+            yv = y.value
             ky = y.key
-        elif ty in SCALARS or (ty is ndarray and not y.dtype.hasobject):
+            if tape is not None and ky not in tape.leaves:
+                y.read_by(tape)
+        elif ty in SCALARS or (ty is ndarray and y.dtype is not _OBJECT):
             yv = y
             ky = 0
         else:
@@ -225,7 +237,6 @@ def _make_binary(card: Card, function: Any) -> Any:
         out = _new(Tensor)
         out.value = z = function(xv, yv)
         out.why = why
-        tape = state.tape
         if tape is not None:
             tracked = tape.tracked
             if kx not in tracked:
@@ -237,7 +248,9 @@ def _make_binary(card: Card, function: Any) -> Any:
                 tracked.add(kk)
                 f = _getframe(1)
                 if f.f_globals is _TENSOR_FILE:
-                    f = user_frame()
+                    f = f.f_back
+                    if f.f_globals is _METHODS_FILE:
+                        f = user_frame()
                 if kx == 0 or ky == 0:
                     if kx == 0 and keep_x and tx is ndarray:
                         xv = keep_constant(tape, xv, f)
@@ -284,6 +297,54 @@ def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:
             if x is None or isinstance(x, str | bytes | dict | set):
                 return NotImplemented
     return apply(card, args, {})
+
+
+def make_fast_sum(card: Card, general: Any) -> Any:
+    """`np.sum(x)` over all elements with no other argument, the end of nearly every loss."""
+    add_reduce = np.add.reduce
+    params = {"axis": None, "keepdims": False}
+    no = np._NoValue
+
+    def sum(
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: Any = no,
+        initial: Any = no,
+        where: Any = no,
+    ) -> Any:
+        tape = state.tape
+        if (
+            type(a) is Tensor
+            and axis is None
+            and dtype is None
+            and out is None
+            and keepdims is no
+            and initial is no
+            and where is no
+            and tape is not None
+            and a.key in tape.tracked
+            and type(a.value) is ndarray
+        ):
+            x = a.value
+            kk = next_key()
+            result = new_tensor(add_reduce(x, axis=None), kk, a.why)
+            tape.tracked.add(kk)
+            f = _getframe(2)  # above __array_function__
+            if f.f_globals is _METHODS_FILE:
+                f = user_frame()
+            avals = (make_aval(x.shape, x.dtype),)
+            tape.record(
+                [run_sum_all, card, kk, f.f_code, f.f_lasti, (a.key,), (), avals, params,
+                 (x,) if tape.keep_all else avals, result.value if tape.keep_all else None, None]
+            )  # fmt: skip
+            return result
+        return general(
+            a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial, where=where
+        )
+
+    return sum
 
 
 # --------------------------------------------------------------------------- general path

@@ -221,6 +221,22 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         accumulate(grads, k, gi)
 
 
+def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+    """Backward of a sum over all elements: every element gets the same cotangent."""
+    shape = rec[7][0].shape
+    gi: Any
+    if rec[7][0].size < _LARGE:
+        gi = np.empty(shape, g.dtype)
+        gi.fill(g)
+    else:  # one number seen through zero strides
+        gi = np.ndarray(shape, g.dtype, np.asarray(g).data, 0, (0,) * len(shape))
+    k = rec[5][0]
+    if grads.get(k) is None:
+        grads[k] = gi
+    else:
+        accumulate(grads, k, gi)
+
+
 def _own(buffer: Any, aval: Aval, g: Any) -> Any:
     """A cotangent buffer that may be written: the accumulated one if nothing else refers to it."""
     if buffer is None:
@@ -349,62 +365,53 @@ def run_wrapped(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
 # ------------------------------------------------------------------------------- the sweeps
 
 
-def backward(
-    recorder: Recorder, seeds: dict[int, Any], wanted: set[int], consume: bool
-) -> dict[int, Any]:
-    """Play the records of `recorder` backwards from `seeds`.
+def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bool) -> None:
+    """Play the records of `recorder` backwards.
 
     Parameters
     ----------
     recorder : Recorder
-    seeds : dict
-        Cotangents of the targets by key; Tensors if the sweep shall be recorded (then some tape
-        records in this thread), raw values otherwise.
-    wanted : set of int
-        Keys whose cotangents are asked for; keys that are results keep theirs.
+    grads : dict
+        Cotangents by key; the targets' when called, those of the wanted keys that were reached
+        when done. Tensors if the sweep shall be recorded (then some tape records in this
+        thread), raw values otherwise.
+    wanted : iterable of int
+        Keys whose cotangents are asked for; keys that are results of records keep theirs.
     consume : bool
         Delete the residuals of every record as the sweep passes it.
-
-    Returns
-    -------
-    dict
-        Cotangents by key, for the wanted keys that were reached.
     """
-    grads = dict(seeds)
-    seeds.clear()  # so that a seed is solely owned by grads
+    leaves = recorder.leaves
+    inner = [k for k in wanted if k and k not in leaves]
+    wrapped = bool(state.tapes)
     ops = recorder.ops
     pop = grads.pop
-    kept: dict[int, Any] = {}
-    inner = wanted - recorder.leaves.keys()
-    wrapped = bool(state.tapes)
     with np.errstate(all="ignore"):
-        for index in range(len(ops) - 1, -1, -1) if (wrapped or inner) else ():
-            rec = ops[index]
-            g = pop(rec[OUT], None)
-            if g is not None:
-                if rec[OUT] in inner:
-                    kept[rec[OUT]] = g
-                if wrapped:
-                    run_wrapped(rec, g, grads)
-                else:
-                    rec[RUN](rec, g, grads)
-            if consume:
-                del rec[RESIDUALS:]
-        if not (wrapped or inner):
-            g = None
-            if consume:
-                for rec in reversed(ops):
-                    g = pop(rec[2], None)
-                    if g is not None:
-                        rec[0](rec, g, grads)
-                    del rec[9:]
-            else:
-                for rec in reversed(ops):
-                    g = pop(rec[2], None)
-                    if g is not None:
-                        rec[0](rec, g, grads)
-    grads.update(kept)
-    return grads
+        if wrapped or inner:
+            kept: dict[int, Any] = {}
+            for index in range(len(ops) - 1, -1, -1):  # ops grows if this tape records
+                rec = ops[index]
+                g = pop(rec[OUT], None)
+                if g is not None:
+                    if rec[OUT] in inner:
+                        kept[rec[OUT]] = g
+                    if wrapped:
+                        run_wrapped(rec, g, grads)
+                    else:
+                        rec[RUN](rec, g, grads)
+                if consume:
+                    del rec[RESIDUALS:]
+            grads.update(kept)
+        elif consume:
+            for rec in reversed(ops):
+                g = pop(rec[2], None)
+                if g is not None:
+                    rec[0](rec, g, grads)
+                del rec[9:]
+        else:
+            for rec in reversed(ops):
+                g = pop(rec[2], None)
+                if g is not None:
+                    rec[0](rec, g, grads)
 
 
 def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import weakref
 from collections.abc import Iterator
 from typing import Any
@@ -316,29 +317,16 @@ class GradientTape:
         Tensor(5.43656366, shape=(), dtype=float64)
         """
         recorder = self._recorder
-        if recorder is None:
-            recorder = self._entered("gradient")
-        if self._consumed is not None:
-            raise TapeStateError(
-                three_part(
-                    "A non-persistent GradientTape can only be used to compute one set of "
-                    "gradients (or jacobians).",
-                    f"gradient was called before, at {decode(*self._consumed)}.",
-                    "Make it persistent, gt.GradientTape(persistent=True), or ask for all "
-                    "gradients in one call: tape.gradient(y, [a, b]).",
-                )
-            )
+        if recorder is None or self._consumed is not None:
+            raise self._unusable()
         silent = unconnected_gradients != "none"
         zero = silent and _wants_zero(unconnected_gradients)
-        if isinstance(target, Tensor):
-            targets = [target]
-        else:
-            targets = self._targets(recorder, target)
-        single = isinstance(sources, Tensor)
-        if single:
-            leaves, rebuild = [sources], None
-        elif type(sources) is list and all(isinstance(s, Tensor) for s in sources):
-            leaves, rebuild = sources, list
+        targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
+        rebuild: Any = None
+        if isinstance(sources, Tensor):
+            leaves = [sources]
+        elif type(sources) is list and all([isinstance(s, Tensor) for s in sources]):
+            leaves = sources
         else:
             leaves, rebuild = flatten(sources)
             self._check_sources(recorder, sources)
@@ -350,27 +338,29 @@ class GradientTape:
         if recorder.aliases:
             _check_aliases(recorder)
         recorded = bool(state.tapes)
-        seeds = _seeds(targets, output_gradients, recorded)
-        keys = [_source_key(recorder, s) for s in leaves]
-        wanted = {k for k in keys if k}
+        grads = _seeds(targets, output_gradients, recorded)
+        known = recorder.leaves
+        keys = [s.key if s.key in known else _source_key(recorder, s) for s in leaves]
         if recorder.has_unsupported:
-            _check_support(recorder, set(seeds), wanted)
+            _check_support(recorder, set(grads), {k for k in keys if k})
         if not self._persistent:
-            self._consumed = here()
-        direct = {id(t): i for i, t in enumerate(targets) if not t.key}
-        grads = backward(recorder, seeds, wanted, not self._persistent)
+            frame = sys._getframe(1)
+            self._consumed = (frame.f_code, frame.f_lasti)
+        backward(recorder, grads, keys, not self._persistent)
         results: list[Any] = []
+        missing = False
         for source, key in zip(leaves, keys, strict=True):
             g = grads.get(key) if key else None
-            if g is None and id(source) in direct:
+            if g is None and not key and any(t is source for t in targets):
                 g = _identity(targets, source, output_gradients)
             if g is not None and source.value.dtype.kind in "fc":
-                results.append(_finish(g, source, recorded))
+                results.append(_finish(g, source, recorded, len(keys) > 1))
             else:
+                missing = True
                 results.append(_zeros(source) if zero else None)
-        if not self._persistent:
+        if not self._persistent and recorder.aliases:
             recorder.aliases.clear()
-        if not silent and None in [None if r is None else 0 for r in results]:
+        if missing and not silent:
             for source, result in zip(leaves, results, strict=True):
                 if result is None:
                     reasons.warn_none(recorder, targets, source)
@@ -378,11 +368,23 @@ class GradientTape:
             reasons.warn_partial(recorder, targets, leaves, results, silent)
         if events.listeners:
             events.publish("gradient", tape=self, targets=targets, sources=leaves, results=results)
-        if single:
+        if leaves is not sources and rebuild is None:
             return results[0]
         if not targets:
             return None
         return rebuild(results) if rebuild is not None else results
+
+    def _unusable(self) -> TapeStateError:
+        self._entered("gradient")
+        return TapeStateError(
+            three_part(
+                "A non-persistent GradientTape can only be used to compute one set of "
+                "gradients (or jacobians).",
+                f"gradient was called before, at {decode(*self._consumed)}.",
+                "Make it persistent, gt.GradientTape(persistent=True), or ask for all "
+                "gradients in one call: tape.gradient(y, [a, b]).",
+            )
+        )
 
     def explain(self, target: Any, source: Any) -> reasons.Explanation:
         """Why the gradient of `target` with respect to `source` is what it is, or is missing.
@@ -445,16 +447,23 @@ def _wants_zero(option: Any) -> bool:
 
 def _seeds(targets: list[Tensor], output_gradients: Any, recorded: bool) -> dict[int, Any]:
     seeds: dict[int, Any] = {}
-    given: list[Any] = [None] * len(targets)
-    if output_gradients is not None:
-        given = _check_output_gradients(targets, output_gradients)
+    if output_gradients is None:
+        for t in targets:
+            value = t.read()
+            kind = type(value)
+            if not t.key or value.dtype.kind not in "fc":
+                continue
+            ct: Any = np.ones(value.shape, value.dtype) if kind is np.ndarray else kind(1)
+            if recorded:
+                ct = new_tensor(ct)
+            seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
+        return seeds
+    given = _check_output_gradients(targets, output_gradients)
     for t, ct in zip(targets, given, strict=True):
         value = t.read()
         key = t.key
         if not key or value.dtype.kind not in "fc":
             continue
-        if ct is None:
-            ct = np.ones_like(value) if type(value) is np.ndarray else value.dtype.type(1)
         if recorded and not isinstance(ct, Tensor):
             ct = new_tensor(ct)
         elif not recorded:
@@ -539,15 +548,21 @@ def _identity(targets: list[Tensor], source: Tensor, output_gradients: Any) -> A
     return total
 
 
-def _finish(g: Any, source: Tensor, recorded: bool) -> Tensor:
-    """`g` as it is handed to the user: dtype and shape of the source, materialised."""
+def _finish(g: Any, source: Tensor, recorded: bool, shared: bool = True) -> Tensor:
+    """`g` as it is handed to the user: dtype and shape of the source, materialised, un-aliased."""
     value = source.value
+    kind = type(g)
+    if kind is type(value) and kind is not np.ndarray and not recorded:
+        return new_tensor(g)
     if recorded:
-        g = g if isinstance(g, Tensor) else new_tensor(g)
-        if g.dtype != value.dtype:
-            g = np.real(g) if value.dtype.kind != "c" and g.dtype.kind == "c" else g
-            g = g.astype(value.dtype)
-        return g if g.shape == value.shape else np.broadcast_to(g, value.shape)
+        tensor: Any = g if isinstance(g, Tensor) else new_tensor(g)
+        if tensor.dtype != value.dtype:
+            if value.dtype.kind != "c" and tensor.dtype.kind == "c":
+                tensor = np.real(tensor)
+            tensor = np.astype(tensor, value.dtype)
+        if tensor.shape != value.shape:
+            tensor = np.broadcast_to(tensor, value.shape)
+        return tensor  # type: ignore[no-any-return]
     if isinstance(g, Tensor):
         g = g.read()
     if g.dtype != value.dtype:
@@ -557,13 +572,31 @@ def _finish(g: Any, source: Tensor, recorded: bool) -> Tensor:
     if type(g) is np.ndarray:
         if g.shape != value.shape:
             g = np.broadcast_to(g, value.shape)
-        if g.base is not None or not g.flags.writeable:
+        if g.base is not None or not g.flags.writeable or (
+            shared and sys.getrefcount(g) > _SOLE
+        ):
             g = np.array(g)
         if not value.shape:
             g = g[()]
     elif value.shape:
         g = np.full(value.shape, g)
     return new_tensor(g)
+
+
+def _calibrate() -> int:
+    """References to a cotangent that only the dictionary of the sweep holds, seen in `_finish`."""
+    seen: list[int] = []
+
+    def finish(g: Any) -> None:
+        seen.append(sys.getrefcount(g))
+
+    grads = {1: np.zeros(2)}
+    g = grads.get(1)
+    finish(g)
+    return seen[0]
+
+
+_SOLE = _calibrate()
 
 
 def _zeros(source: Tensor) -> Tensor:
