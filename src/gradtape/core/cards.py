@@ -188,7 +188,7 @@ def elementwise(
     card.jvps = tuple(None if p is None else _elementwise_jvp(card, i) for i, p in enumerate(partials))
     card.shape_rule = _elementwise_shape(ufunc, outputs)
     card.batch_rule = _elementwise_batch(card)
-    install_elementwise(card, ufunc if isinstance(ufunc, np.ufunc) else None)
+    install_elementwise(card, ufunc)
     return card
 
 
