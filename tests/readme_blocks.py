@@ -32,6 +32,19 @@ def blocks(page: Path, language: str) -> list[Block]:
     ]
 
 
+def output_of(page: Path, block: Block) -> list[str]:
+    """Return what the page says a block prints, line by line.
+
+    That is the `text` block between it and the next Python block, or else the comments
+    `# -> ...` beside its own lines.
+    """
+    later = [other.line for other in blocks(page, "python") if other.line > block.line]
+    for text in blocks(page, "text"):
+        if block.line < text.line < min(later, default=text.line + 1):
+            return text.text.splitlines()
+    return re.findall(r"#\s*->\s*(.*)", block.text)
+
+
 def commands(page: Path = README) -> list[str]:
     """Return the README's shell commands: the `sh` blocks, each one pasted line."""
     lines = [block.text.strip() for block in blocks(page, "sh")]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.readme_blocks import README, Block, blocks, commands
+from tests.readme_blocks import README, Block, blocks, commands, output_of
 
 PYTHON = blocks(README, "python")
 
@@ -14,17 +14,14 @@ PYTHON = blocks(README, "python")
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"line {block.line}")
 def test_python_block_runs(block, tmp_path):
     """A reader pastes one block into a fresh interpreter, with warnings shown: none may come."""
-    program = tmp_path / "block.py"
+    program = tmp_path / "example.py"
     program.write_text(block.text, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-W", "error", program], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 0, f"README line {block.line}:\n{done.stderr}"
-    # What a block prints is written beside it as a comment: `# -> 0.31 0.49`.
-    promised = re.findall(r"#\s*->\s*(.*)", block.text)
-    assert [line.strip() for line in done.stdout.splitlines()] == [
-        line.strip() for line in promised
-    ]
+    printed = [line.rstrip() for line in done.stdout.splitlines()]
+    assert printed == [line.rstrip() for line in output_of(README, block)]
 
 
 def test_there_is_an_example():
@@ -54,8 +51,39 @@ def test_blocks_are_found_by_language(tmp_path):
     assert commands(page) == ["ls"]
 
 
+def test_what_a_block_prints(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nf()  # -> 1\nf()  # -> 2 3\n```\n```python\ng()\n```\nprints\n"
+        "```text\na\nb\n```\n```python\nh()\n```\n"
+    )
+    first, second, third = blocks(page, "python")
+    assert output_of(page, first) == ["1", "2 3"]
+    assert output_of(page, second) == ["a", "b"]
+    assert output_of(page, third) == []
+
+
 def test_a_command_of_two_lines_is_refused(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("```sh\nls\ncd x\n```\n")
     with pytest.raises(ValueError, match="one pasted line"):
         commands(page)
+
+
+def test_the_page_on_adding_an_operation_works(tmp_path):
+    """CONTRIBUTING's card and test line, pasted together, pass; with a wrong sign they do not."""
+    card, line = (block.text for block in blocks(README.parent / "CONTRIBUTING.md", "python"))
+    frame = (
+        "from typing import Any\nimport numpy as np\nfrom gradtape.core.cards import elementwise\n"
+        "from gradtape.testing import op_case\n{card}\nCASES = [\n{line}]\n"
+        "for case in CASES:\n    case.check()\n"
+    )
+    right = frame.format(card=card, line=line)
+    wrong = right.replace("- out) / safe", "+ out) / safe")
+    assert wrong != right
+    for program, code in ((right, 0), (wrong, 1)):
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+    assert re.search(r"vjp of operand 0 is .*, central differences give", done.stderr)
