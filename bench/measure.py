@@ -38,11 +38,17 @@ MEMORY_TITLES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run measures: rounds per case, seconds per timed batch, threads, where things lie."""
+    """How a run measures.
+
+    A case has `rounds` turns per side; a turn lasts about `seconds` and is made of batches of
+    `batch` seconds, of which the fastest counts: a burst of another tenant's work is shorter
+    than a turn, and would otherwise decide who wins.
+    """
 
     venvs: Path
     rounds: int = 9
-    seconds: float = 0.06
+    seconds: float = 0.15
+    batch: float = 0.01
     threads: int = 2
 
 
@@ -84,7 +90,7 @@ class Side:
             worker.ask("prepare", case=case.name, answer=str(answer))
             with np.load(answer) as outputs:
                 self.error = worst_error(dict(outputs), reference)
-            self.number = worker.ask("calibrate", seconds=self.settings.seconds)["number"]
+            self.number = worker.ask("calibrate", seconds=self.settings.batch)["number"]
         except (WorkerFailure, EnvironmentFailure) as failure:
             self.failure = str(failure)
 
@@ -94,7 +100,8 @@ class Side:
             return None
         time.sleep(PAUSE)
         try:
-            return float(self.alive().ask("time", number=self.number)["seconds"])
+            reply = self.alive().ask("time", number=self.number, seconds=self.settings.seconds)
+            return float(reply["seconds"])
         except (WorkerFailure, EnvironmentFailure) as failure:
             self.failure = str(failure)
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,14 @@ class Run:
     libraries: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def machine(threads: int, rounds: int, ufunc_seconds: float | None) -> dict[str, Any]:
+def load() -> float:
+    """Return how many processes wanted a core in the last minute, 0 where that is not known."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def machine(
+    threads: int, rounds: int, ufunc_seconds: float | None, load_before: float
+) -> dict[str, Any]:
     """Return what a reader needs to place the figures; nothing that names the machine."""
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
@@ -37,6 +45,7 @@ def machine(threads: int, rounds: int, ufunc_seconds: float | None) -> dict[str,
         "system": f"{platform.system()} {platform.machine()}",
         "threads": threads,
         "rounds": rounds,
+        "load_before": round(load_before, 2),
         "numpy_ufunc_call_us": None if ufunc_seconds is None else ufunc_seconds * 1e6,
     }
 
@@ -160,7 +169,7 @@ def as_markdown(run: Run) -> str:
         " to a float64 reference written out by hand, and a wrong answer meets no bar.",
         "",
         f"{about.get('cpu')}, {about.get('system')}, {about.get('threads')} threads,"
-        f" {about.get('rounds')} rounds"
+        f" {about.get('rounds')} rounds, load {about.get('load_before')} at the start"
         + (f"; one NumPy ufunc call on ten numbers: {ufunc:.2f} us." if ufunc else "."),
         "",
         "## Bars",

@@ -56,7 +56,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         raise SystemExit("python -m bench: --rounds and --threads are at least 1")
     venvs = options.venvs.resolve()
     if options.quick:
-        return Settings(venvs, rounds=3, seconds=0.02, threads=options.threads)
+        return Settings(venvs, rounds=3, seconds=0.03, threads=options.threads)
     return Settings(venvs, rounds=options.rounds, threads=options.threads)
 
 
@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> report.Run:
     peers = [peer for peer in PEERS if not options.peer or peer.name in options.peer]
     ours, sides = Side(OURS, settings), [Side(peer, settings) for peer in peers]
     rows: list[Row] = []
-    ufunc_seconds = None
+    ufunc_seconds, load_before = None, report.load()
     try:
         libraries = _hello([ours, *sides])
         for case in CASES:
@@ -124,7 +124,7 @@ def run(options: argparse.Namespace) -> report.Run:
         rows += _show(measure.imports(peers, settings))
     if "memory" in names:
         rows += _show(measure.memory(ours, sides, settings))
-    machine = report.machine(settings.threads, settings.rounds, ufunc_seconds)
+    machine = report.machine(settings.threads, settings.rounds, ufunc_seconds, load_before)
     return report.Run(rows, judge_all(rows), machine, libraries)
 
 

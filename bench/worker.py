@@ -4,8 +4,9 @@ Requests on stdin, each with its reply on stdout:
 
     {"do": "hello"}                          versions, threads, BLAS kernel
     {"do": "prepare", "case", "answer"}      make data, warm up, write the first answer as .npz
-    {"do": "calibrate", "seconds"}           how many runs last about that long
-    {"do": "time", "number"}                 seconds per run over that many runs
+    {"do": "calibrate", "seconds"}           how many runs make a batch of about that long
+    {"do": "time", "number", "seconds"}      seconds per run in the fastest of the batches that
+                                             fill this turn
     {"do": "ufunc"}                          seconds of one NumPy ufunc call, a yardstick
     {"do": "memory", "case", "steps"}        growth of the peak, in bytes (use a fresh process)
     {"do": "quit"}
@@ -117,18 +118,24 @@ class Worker:
     def calibrate(self, seconds: float) -> dict[str, Any]:
         number = 1
         while True:
-            spent = self.time(number)["seconds"] * number
+            spent = self._batch(number)
             if spent >= seconds / 4:
                 return {"number": max(1, round(number * seconds / spent))}
             number *= 4
 
-    def time(self, number: int) -> dict[str, Any]:
+    def time(self, number: int, seconds: float) -> dict[str, Any]:
+        self.run()  # the first run after another process's turn finds cold caches
+        batches = [self._batch(number)]
+        while sum(batches) < seconds:
+            batches.append(self._batch(number))
+        return {"seconds": min(batches) / number}
+
+    def _batch(self, number: int) -> float:
         run = self.run
-        run()  # the first run after another process's turn finds cold caches
         start = time.perf_counter()
         for _ in range(number):
             run()
-        return {"seconds": (time.perf_counter() - start) / number}
+        return time.perf_counter() - start
 
     def ufunc(self) -> dict[str, Any]:
         import numpy as np

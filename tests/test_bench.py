@@ -228,7 +228,7 @@ def test_our_version_of_every_case_answers_right(case: Case, tmp_path: Path) -> 
     fresh = shrunk(case) if case.name in ("logistic", "elementwise") else case.data()
     with np.load(answer) as outputs:
         assert worst_error(dict(outputs), case.reference(fresh)) <= case.tolerance
-    assert ours.time(2)["seconds"] > 0
+    assert ours.time(number=2, seconds=0.0)["seconds"] > 0
 
 
 # --- the pipe -----------------------------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_our_worker_answers_over_its_pipe_and_survives_a_bad_request(tmp_path: P
         process.ask("prepare", case="tutorial", answer=str(tmp_path / "a.npz"))
         number = process.ask("calibrate", seconds=0.005)["number"]
         assert number >= 1
-        assert 0 < process.ask("time", number=number)["seconds"] < 1
+        assert 0 < process.ask("time", number=number, seconds=0.01)["seconds"] < 1
         assert process.ask("ufunc")["seconds"] > 0
     finally:
         process.close()
@@ -284,7 +284,7 @@ def test_a_worker_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
     try:
         process.ask("prepare", case="tutorial", answer=str(tmp_path / "a.npz"))
         with pytest.raises(WorkerFailure, match="no answer within 0 s"):
-            process.ask("time", number=10**9)
+            process.ask("time", number=10**9, seconds=1.0)
         assert not process.is_alive
         with pytest.raises(WorkerFailure, match="ended with code"):
             process.ask("hello")
@@ -327,7 +327,7 @@ def test_a_peer_that_does_not_install_is_a_row_with_its_reason(
         raise environments.EnvironmentFailure("`pip install` ended with exit code 1")
 
     monkeypatch.setattr(environments, "ensure", refuse)
-    settings = Settings(tmp_path, rounds=1, seconds=0.001, threads=1)
+    settings = Settings(tmp_path, rounds=1, seconds=0.001, batch=0.001, threads=1)
     ours, sides = Side(OURS, settings), [Side(ABSENT, settings)]
     case = next(case for case in CASES if case.name == "tutorial")
     try:
@@ -374,7 +374,9 @@ def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
     rows[1] = row_of(
         Row(rows[1].case, "title", rows[1].peer, "eager", "us"), Pair(), peer_failure="a | b"
     )
-    run = report.Run(rows, judge_all(rows), report.machine(2, 9, 3e-7), {"gradtape": {}})
+    run = report.Run(
+        rows, judge_all(rows), report.machine(2, 9, 3e-7, report.load()), {"gradtape": {}}
+    )
     report.write(run, tmp_path)
     check_document(json.loads((tmp_path / "results.json").read_text(encoding="utf-8")))
     table = (tmp_path / "results.md").read_text(encoding="utf-8")
