@@ -8,6 +8,7 @@ class that is raised and that fact, cause and remedy are all in its message.
 
 import ast
 import builtins
+import math
 import re
 import warnings
 from pathlib import Path
@@ -276,6 +277,26 @@ def grad_of_integer():
     gt.grad(lambda x: x * x)(3)
 
 
+def grad_of_none():
+    gt.grad(lambda x: None)(1.0)
+
+
+def grad_of_exited():
+    gt.grad(lambda x: math.sin(x))(1.0)
+
+
+def grad_of_pair():
+    gt.value_and_grad(lambda x: x * x, has_aux=True)(1.0)
+
+
+def grad_of_object():
+    gt.grad(lambda x: x * object())(1.0)
+
+
+def vjp_wrong_cotangent():
+    gt.vjp(lambda x: x * x, 1.0)[1](np.ones(3))
+
+
 def strict_exit():
     x = gt.Variable(1.0, name="x")
     with gt.GradientTape(strict=True):
@@ -385,8 +406,13 @@ SAID = [
     (assign_wrong_shape, S, r"\(3,\).*\'w\'", HERE, "Variable of that shape"),
     (assign_complex, D, "complex128.*'w'", HERE, "dtype=complex"),
     (grad_of_vector, S, "grad", r"\(3,\)|\[3\]", r"jacobian[\s\S]*\.sum\(\)|\.sum\(\)[\s\S]*jaco"),
-    (grad_argnums, ValueError, "argnums", "1", "argnums=0|0"),
+    (grad_argnums, S, "argnums=1 for 1", "from 0", "argnums"),
     (grad_of_integer, D, "grad", "int", "float|0"),
+    (grad_of_none, D, "returned None", "return", "return loss"),
+    (grad_of_exited, errors.GradientWarning, "grad|x", HERE, "np"),
+    (grad_of_pair, D, "has_aux=True", "returned Tensor", r"\(value, aux\)"),
+    (grad_of_object, D, "multiply.*object", "NumPy", "array"),
+    (vjp_wrong_cotangent, S, r"\(3,\).*\(\)", "shape", "Pass"),
     (strict_exit, errors.ExitError, "float", HERE, "strict|gt.value|stop_gradient"),
     (custom_gradient_count, S, "custom_gradient", "1.*2|2.*1", "one|each|None"),
     (custom_gradient_shape, S, "custom_gradient", r"\(3,\)|\[3\]", r"\(2,\)|\[2\]|shape"),

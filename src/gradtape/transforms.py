@@ -295,6 +295,14 @@ def _dead() -> None:
 
 
 def _check_scalar(name: str, out: Any) -> None:
+    if out is None or isinstance(out, str):  # np.shape calls both a scalar
+        raise DTypeError(
+            three_part(
+                f"grad of {name}: the function returned {out!r}, not a number.",
+                "A function without a `return` line returns None.",
+                "End the function with `return loss`.",
+            )
+        )
     shape, dtype = np.shape(out), getattr(out, "dtype", None)
     if isinstance(out, tuple | list | dict) or shape != ():
         what = f"shape {shape}" if not isinstance(out, tuple | list | dict) else type(out).__name__
