@@ -29,6 +29,7 @@ from .aval import Aval, broadcast_shapes, weak_result_type
 from .registry import CARDS, HOOKS
 
 Rule = Callable[..., Any]
+VALUES = ("out", "x", "y")  # what a partial can name
 
 
 class Card:
@@ -46,8 +47,9 @@ class Card:
         `impl(*values, **params)` on raw NumPy values.
     arity : int
         Number of operands; -1 for any number.
-    keep : tuple of int, or None
-        Operands whose values the vjp rules need; None means all.
+    keep : tuple of int, dict, or None
+        Operands whose values the vjp rules need; None means all. A dict says it for each operand:
+        `{0: (1,), 1: (0,)}` keeps operand 1 only if a tape follows operand 0, and the reverse.
     keep_out : bool
         Whether the vjp rules need the output.
     """
@@ -77,7 +79,7 @@ class Card:
         self.kind = kind
         self.impl = impl
         self.arity = arity
-        self.keep: tuple[int, ...] | None = None
+        self.keep: tuple[int, ...] | dict[int, tuple[int, ...]] | None = None
         self.keep_out = True
         self.outputs = 1
         self.partials: tuple[Any, ...] = ()
@@ -158,12 +160,12 @@ def elementwise(
     ----------
     ufunc : numpy.ufunc or callable
         The function; a ufunc is registered, so that `ufunc(tensor)` reaches this card.
-    *partials : callable, int or None
-        One per operand: the local derivative as a function of `(out, x)` or `(out, x, y)`, or the
-        constant 1 or -1, or 0 for a derivative that is zero, or None where the operand cannot
+    *partials : callable, str, int or None
+        One per operand: the local derivative as a function of `(out, x)` or `(out, x, y)`, or one
+        of the names "out", "x", "y" where it is that value, or the constant 1 or -1, or 0 for a derivative that is zero, or None where the operand cannot
         be differentiated (an integer exponent). **An argument that the partial does not read is
         named with a leading underscore**: the tape then does not keep it. Each partial is a
-        complex number times the cotangent; functions that are not so (`abs`, `conj`) are
+        complex number times the cotangent, or a boolean mask that selects it; functions that are not so (`abs`, `conj`) are
         `primitive`.
     impl : callable, optional
         A faster formula that agrees with the ufunc to 2 ulp.
@@ -253,7 +255,7 @@ def primitive(
     impl: Rule | None = None,
     arity: int = 1,
     signature: Rule | None = None,
-    keep: tuple[int, ...] | None = None,
+    keep: tuple[int, ...] | dict[int, tuple[int, ...]] | None = None,
     keep_out: bool = True,
     outputs: int = 1,
     add_into: Rule | None = None,
@@ -264,7 +266,7 @@ def primitive(
     derivative), or one function `(i, ct, out, *operands, **params)`; `jvp` likewise with the
     tangent `t` in place of `ct`. With `outputs` > 1, `out` and `ct` are tuples (a cotangent that
     does not exist arrives as zeros) and jvp returns a tuple. `keep` lists the operands whose
-    values the vjp needs (None: all), `keep_out` whether it needs `out`.
+    values the vjp needs (None: all; a dict: see `Card`), `keep_out` whether it needs `out`.
     """
     card = Card(name or function.__name__, "primitive", impl or function, arity)
     card.keep, card.keep_out, card.outputs = keep, keep_out, outputs
@@ -313,6 +315,8 @@ def nondifferentiable(function: Any, reason: str, *, name: str | None = None, im
 
 def _reads(partial: Any) -> frozenset[int]:
     """Which arguments a partial reads: those whose name has no leading underscore."""
+    if isinstance(partial, str):
+        return frozenset([VALUES.index(partial)])
     if not callable(partial):
         return frozenset()
     code = partial.__code__
@@ -345,11 +349,16 @@ def mask_singular(product: Any, ct: Any) -> Any:
 
 def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugate: bool) -> Any:
     partial = card.partials[i]
-    if not callable(partial):
+    if isinstance(partial, str):
+        p = (out, *operands)[VALUES.index(partial)]
+    elif callable(partial):
+        p = partial(out, *operands)
+    else:
         if partial == 0:
             return np.zeros_like(t)
         return t if partial == 1 else -t if partial == -1 else t * partial
-    p = partial(out, *operands)
+    if np.result_type(p) == bool:  # a choice: what is not chosen stays out, infinite or not
+        return np.where(p, t, np.zeros((), t.dtype))
     if conjugate and np.iscomplexobj(p):
         p = np.conjugate(p)
     product = t * p

@@ -103,7 +103,7 @@ def keep_constant(tape: Recorder, value: Any, frame: Any) -> Any:
     for known, _, _, _ in tape.aliases:
         if known is value:
             return value
-    tape.aliases.append((value, fingerprint(value), frame.f_code, frame.f_lasti))
+    tape.aliases = (*tape.aliases, (value, fingerprint(value), frame.f_code, frame.f_lasti))
     return value
 
 
@@ -213,7 +213,11 @@ def _make_binary(card: Card, function: Any) -> Any:
             xv = x.value
             kx = x.key
             if tape is not None and kx not in tape.leaves:
-                x.read_by(tape)
+                if x.auto and tape.auto_watch:
+                    tape.leaves[kx] = x
+                    tape.tracked.add(kx)
+                else:
+                    x.read_by(tape)
         elif tx in SCALARS or (tx is ndarray and x.dtype is not _OBJECT):
             xv = x
             kx = 0
@@ -228,7 +232,11 @@ def _make_binary(card: Card, function: Any) -> Any:
             yv = y.value
             ky = y.key
             if tape is not None and ky not in tape.leaves:
-                y.read_by(tape)
+                if y.auto and tape.auto_watch:
+                    tape.leaves[ky] = y
+                    tape.tracked.add(ky)
+                else:
+                    y.read_by(tape)
         elif ty in SCALARS or (ty is ndarray and y.dtype is not _OBJECT):
             yv = y
             ky = 0
@@ -424,7 +432,9 @@ def _record(
     tracked = tape.tracked
     signed = tuple(k if k in tracked else -k for k in keys)
     avals = tuple(aval_of(v) for v in values)
-    keep = None if tape.keep_all else card.keep
+    keep: Any = None if tape.keep_all else card.keep
+    if type(keep) is dict:  # what the operands that this tape follows need, and no more
+        keep = {j for i, k in enumerate(signed) if k > 0 for j in keep.get(i, ())}
     kept: list[Any] = []
     for i, value in enumerate(values):
         if keep is not None and i not in keep:

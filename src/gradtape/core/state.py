@@ -11,6 +11,7 @@ import itertools
 import threading
 from typing import Any
 
+_get_ident = threading.get_ident
 next_key = itertools.count(1).__next__
 
 # A record is a list. Its first nine fields are the skeleton, which outlives the gradient; what
@@ -53,16 +54,25 @@ class Recorder:
         self.ops: list[list[Any]] = []
         self.record = self.ops.append
         self.tracked: set[int] = set()
-        self.leaves: dict[int, Any] = {}  # key -> the Variable, or (aval, code, lasti)
+        self.leaves: dict[int, Any] = {}  # key -> the Variable, or facts about a watched Tensor
         self.exits: Any = None  # an exits.Exits once something has left
-        self.returns: list[Any] = []  # values that left and came back
-        self.aliases: list[Any] = []  # large constants that the user could still write to
-        self.spans: list[Any] = []  # (first record, end, code, lasti): made on behalf of the user
-        self.late: dict[int, Any] = {}  # keys that were watched but have no gradient, with why
+        self.returns: Any = ()  # values that left and came back
+        self.aliases: Any = ()  # large constants that the user could still write to
         self.intervals: list[list[int]] = []  # [key at start, key at stop] of each recording
-        self.watched_arrays: list[Any] = []  # plain arrays that were watched, and their keys
         self.has_unsupported = False
-        self.thread = threading.get_ident()
+        self.thread = _get_ident()
+
+    def __getattr__(self, name: str) -> Any:
+        """What few tapes need is made when it is first asked for."""
+        if name == "late":  # keys that were watched but have no gradient, with why
+            self.late: dict[int, Any] = {}
+        elif name == "spans":  # (first record, end, code, lasti): made on behalf of the user
+            self.spans: list[Any] = []
+        elif name == "watched_arrays":  # plain arrays that were watched, and their keys
+            self.watched_arrays: list[Any] = []
+        else:
+            raise AttributeError(name)
+        return getattr(self, name)
 
 
 class _State(threading.local):
@@ -78,15 +88,25 @@ state = _State()
 
 def push(recorder: Recorder) -> None:
     """Make `recorder` record in this thread."""
-    state.tapes = (*state.tapes, recorder)
-    state.tape = recorder if len(state.tapes) == 1 else None
+    tapes = state.tapes
+    if tapes:
+        state.tapes = (*tapes, recorder)
+        state.tape = None
+    else:
+        state.tapes = (recorder,)
+        state.tape = recorder
     recorder.intervals.append([next_key(), 0])
 
 
 def pop(recorder: Recorder) -> None:
     """Stop `recorder`; the order of exits is free."""
-    state.tapes = tuple(item for item in state.tapes if item is not recorder)
-    state.tape = state.tapes[0] if len(state.tapes) == 1 else None
+    tapes = state.tapes
+    if len(tapes) == 1 and tapes[0] is recorder:
+        state.tapes = ()
+        state.tape = None
+    else:
+        state.tapes = tapes = tuple(item for item in tapes if item is not recorder)
+        state.tape = tapes[0] if len(tapes) == 1 else None
     recorder.intervals[-1][1] = next_key()
 
 

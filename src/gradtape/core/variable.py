@@ -52,7 +52,7 @@ class Variable(Tensor):
     Variable('w', [0.8, 1.6], shape=(2,), dtype=float64)
     """
 
-    __slots__ = ("name", "order", "position", "trainable", "version")
+    __slots__ = ("auto", "name", "order", "position", "trainable", "version")
 
     def __init__(
         self,
@@ -74,6 +74,7 @@ class Variable(Tensor):
         self.key = next_key()
         self.why = None
         self.trainable = trainable
+        self.auto = trainable and is_differentiable(value.dtype)  # watched when read
         self.order = _counter()
         self.name = name if name is not None else f"Variable:{self.order}"
         self.position = here()
@@ -100,13 +101,12 @@ class Variable(Tensor):
     def read_by(self, tape: Recorder) -> None:
         """Let `tape` follow this Variable from now on, if it watches what is read."""
         key = self.key
-        if key not in tape.leaves:
-            if tape.auto_watch and self.trainable:
-                if is_differentiable(self.value.dtype):
-                    tape.leaves[key] = self
-                    tape.tracked.add(key)
-                else:
-                    tape.late[key] = ("integer", None, None, key, str(self.value.dtype))
+        if key not in tape.leaves and tape.auto_watch:
+            if self.auto:
+                tape.leaves[key] = self
+                tape.tracked.add(key)
+            elif self.trainable:
+                tape.late[key] = ("integer", None, None, key, str(self.value.dtype))
 
     def read_value(self) -> Tensor:
         """The present value as a Tensor; a tape sees it as a read."""
@@ -135,11 +135,25 @@ class Variable(Tensor):
 
     def assign_add(self, delta: Any) -> Variable:
         """Add `delta` to the value."""
+        old = self.value
+        if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
+            new = old + delta.value
+            if type(new) is type(old):
+                self.value = new
+                self.version += 1
+                return self
         self._store("assign_add", delta, np.add)
         return self
 
     def assign_sub(self, delta: Any) -> Variable:
         """Subtract `delta` from the value."""
+        old = self.value
+        if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
+            new = old - delta.value  # the 0-d update of a training step, without detours
+            if type(new) is type(old):
+                self.value = new
+                self.version += 1
+                return self
         self._store("assign_sub", delta, np.subtract)
         return self
 

@@ -15,7 +15,7 @@ from ..core.aval import is_differentiable
 from ..core.dispatch import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
-from ..core.sweep import backward, unsupported_error
+from ..core.sweep import backward, quiet, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
@@ -85,7 +85,8 @@ class GradientTape:
 
     def __exit__(self, *_: object) -> None:
         if self._recording:
-            self._pause()
+            self._recording = False
+            pop(self._recorder)  # type: ignore[arg-type]
 
     def _pause(self) -> None:
         assert self._recorder is not None
@@ -217,7 +218,7 @@ class GradientTape:
             array = np.array(array)
         else:
             array = array.view()
-            recorder.aliases.append((array, fingerprint(array), *here()))
+            recorder.aliases = (*recorder.aliases, (array, fingerprint(array), *here()))
         watched = new_tensor(array[()])
         self._watch_tensor(recorder, watched)
         if given:
@@ -319,6 +320,23 @@ class GradientTape:
         recorder = self._recorder
         if recorder is None or self._consumed is not None:
             raise self._unusable()
+        if (
+            type(target) is Tensor
+            and type(sources) is list
+            and output_gradients is None
+            and unconnected_gradients == "none"
+            and not self._persistent
+            and not self._recording
+            and not recorder.aliases
+            and not recorder.returns
+            and not recorder.has_unsupported
+            and not events.listeners
+            and not state.tapes
+        ):
+            frame = sys._getframe(1)
+            found = _leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
+            if found is not None:
+                return found
         silent = unconnected_gradients != "none"
         zero = silent and _wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
@@ -359,7 +377,7 @@ class GradientTape:
                 missing = True
                 results.append(_zeros(source) if zero else None)
         if not self._persistent and recorder.aliases:
-            recorder.aliases.clear()
+            recorder.aliases = ()
         if missing and not silent:
             for source, result in zip(leaves, results, strict=True):
                 if result is None:
@@ -420,6 +438,48 @@ class GradientTape:
         for path, leaf in paths(sources, "sources"):
             if not isinstance(leaf, Tensor):
                 raise reasons.plain_source(recorder, path, leaf)
+
+
+def _leaf_gradients(
+    recorder: Recorder, target: Tensor, sources: list[Any], position: Any, tape: GradientTape
+) -> list[Any] | None:
+    """`gradient` where a scalar depends on Variables and watched Tensors: a training step.
+
+    Returns None, with nothing done, wherever the general way is needed.
+    """
+    leaves = recorder.leaves
+    for s in sources:
+        if not isinstance(s, Tensor) or s.key not in leaves:
+            return None
+    value = target.value
+    kind = type(value)
+    if kind is np.ndarray or target.key not in recorder.tracked:
+        return None
+    tape._consumed = position
+    grads: dict[int, Any] = {target.key: kind(1)}
+    pop = grads.pop
+    with quiet():
+        for rec in reversed(recorder.ops):
+            g = pop(rec[2], None)
+            if g is not None:
+                rec[0](rec, g, grads)
+            del rec[9:]
+    results: list[Any] = []
+    missing = False
+    for s in sources:
+        g = grads.get(s.key)
+        if g is None:
+            missing = True
+            results.append(None)
+        elif type(g) is type(s.value) and type(g) is not np.ndarray:
+            results.append(new_tensor(g))
+        else:
+            results.append(_finish(g, s, False))
+    if missing:
+        for s, result in zip(sources, results, strict=True):
+            if result is None:
+                reasons.warn_none(recorder, [target], s)
+    return results
 
 
 def _not_watchable(x: Any) -> WatchError:
