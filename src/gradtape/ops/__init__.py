@@ -2,6 +2,8 @@
 plain NumPy, which dispatches by itself. Read `elementwise.py` first.
 """
 # ruff: noqa: F401
-from . import compare, create, elementwise, index, queries, reduce, select, shape
+from . import compare, contract, create, einsum, elementwise, index, queries, reduce, select, shape
+
+from . import join
 
 from . import binding  # isort: skip  (binds the operators to the cards above)
