@@ -1,86 +1,343 @@
-"""Cards of the reductions."""
+"""Cards of the reductions: sum, mean, prod, the extrema, their nan-versions, and the indices.
+
+Ties of max and min share the gradient evenly. Where a NaN makes the result NaN, the NaN elements
+are the ones the result was taken from, and share it. Elements that `where=` leaves out, and NaNs
+in the nan-versions, have gradient 0.
+"""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.cards import linear
+from ..core.axes import (
+    count,
+    expand,
+    from_rows,
+    in_dtype,
+    kept,
+    reduced_shape,
+    rows,
+    shifted,
+)
+from ..core.cards import Card, composite, linear, nondifferentiable, primitive
+from ..core.dispatch import write_out
+from ..core.registry import FUNCTIONS
+from ..core.tensor import Tensor, raw
 
 _NO = np._NoValue
 
 
-def reduced_shape(shape: tuple[int, ...], axis: Any, keepdims: bool) -> tuple[int, ...]:
-    """The shape after reducing over `axis` (None: all)."""
-    axes = normalized(axis, len(shape))
-    if keepdims:
-        return tuple(1 if i in axes else n for i, n in enumerate(shape))
-    return tuple(n for i, n in enumerate(shape) if i not in axes)
-
-
-def normalized(axis: Any, ndim: int) -> tuple[int, ...]:
-    """`axis` as a tuple of non-negative ints."""
-    if axis is None:
-        return tuple(range(ndim))
-    return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, ndim)))
-
-
-def expand(ct: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
-    """A cotangent of a reduction, broadcast back to the operand's shape."""
-    if not keepdims:
-        ct = np.reshape(ct, reduced_shape(shape, axis, True))
-    return np.broadcast_to(ct, shape)
-
-
-def shifted(axis: Any, ndim: int, batch_axis: int) -> Any:
-    """`axis` of a logical array, as axes of the batched array whose batch is at `batch_axis`."""
-    return tuple(a + (a >= batch_axis) for a in normalized(axis, ndim))
-
-
-def _sum_signature(
+def _signature(
     a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = _NO, initial: Any = _NO,
     where: Any = _NO,
 ) -> Any:  # fmt: skip
+    """Operands and params of a reduction; what has its default value is left out."""
     params: dict[str, Any] = {"axis": axis, "keepdims": keepdims is not _NO and bool(keepdims)}
     if dtype is not None:
-        params["dtype"] = dtype
+        params["dtype"] = np.dtype(dtype)
     if initial is not _NO and initial is not None:
         params["initial"] = initial
     if where is not _NO and where is not True:
-        params["where"] = where
+        params["where"] = _mask(where)
     return (a,), params
 
 
+def _mask(where: Any) -> Any:
+    """`where=` as a record may keep it: the user may write to his own array later."""
+    return where if isinstance(where, Tensor) else np.array(where, dtype=bool)
+
+
+def _only(where: Any, ct: Any) -> Any:
+    """`ct` where `where` holds (None: everywhere), else 0."""
+    return ct if where is None else np.where(where, ct, np.zeros((), ct.dtype))
+
+
+def _without_dtype(a: Any, axis: Any = None, *args: Any, **kwargs: Any) -> Any:
+    return _signature(a, axis, None, *args, **kwargs)
+
+
+def _batch(reduction: Any) -> Any:
+    """The batching rule of a reduction: the same one over axes shifted by the batch in front."""
+
+    def batch(size: int, operands: Any, axes: Any, axis: Any, **params: Any) -> Any:
+        x = np.moveaxis(operands[0], axes[0], 0)
+        return reduction(x, axis=shifted(axis, np.ndim(x) - 1, 0), **params), 0
+
+    return batch
+
+
+# ------------------------------------------------------------------------------ sum and mean
+
+
 def _sum_transpose(
-    ct: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = 0, where: Any = True
+    ct: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = 0, where: Any = None
 ) -> Any:
-    ct = expand(ct, x.shape, axis, keepdims)
-    return ct if where is True else np.where(where, ct, np.zeros((), ct.dtype))
-
-
-def _sum_batch(
-    size: int, operands: Any, axes: Any, axis: Any, keepdims: bool, where: Any = True, **params: Any
-) -> Any:
-    (x,), (b,) = operands, axes
-    x = np.moveaxis(x, b, 0)
-    out = np.add.reduce(
-        x, axis=shifted(axis, np.ndim(x) - 1, 0), keepdims=keepdims, where=where, **params
-    )
-    return out, 0
+    ct = _only(where, expand(ct, x.shape, axis, keepdims))
+    return ct if dtype is None else in_dtype(ct, x.dtype)
 
 
 sum = linear(
     np.sum,
     impl=np.add.reduce,
-    signature=_sum_signature,
+    signature=_signature,
     shape=lambda x, axis, keepdims, dtype=None, **_: Aval(
         reduced_shape(x.shape, axis, keepdims),
         np.add.reduce(np.zeros(1, x.dtype), dtype=dtype).dtype,
     ),
     transpose=_sum_transpose,
     jvp=(lambda t, _out, _x, initial=0, **params: np.sum(t, **params),),
-    batch=_sum_batch,
+    batch=_batch(np.add.reduce),
     name="sum",
 )
+
+
+def _mean_share(ct: Any, x: Any, axis: Any, where: Any) -> Any:
+    """`ct`, which keeps the axes, divided by the number of elements of each mean."""
+    n = count(x.shape, axis, where)
+    return ct / max(n, 1) if where is None else ct / np.maximum(n, 1).astype(ct.dtype)
+
+
+def _mean_transpose(
+    ct: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, where: Any = None
+) -> Any:
+    ct = _mean_share(ct if keepdims else kept(ct, x.shape, axis), x, axis, where)
+    return in_dtype(_only(where, np.broadcast_to(ct, x.shape)), x.dtype)
+
+
+def _mean(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
+    n = count(x.shape, axis)
+    if params or n == 0 or x.dtype.char not in "fdFD":
+        return np.mean(x, axis=axis, keepdims=keepdims, **params)
+    return np.add.reduce(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
+
+
+def _mean_jvp(t: Any, out: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None,
+              where: Any = None) -> Any:  # fmt: skip
+    total = np.sum(_only(where, t), axis=axis, keepdims=True, dtype=dtype)
+    return np.reshape(_mean_share(total, x, axis, where), np.shape(out))
+
+
+mean = linear(
+    np.mean,
+    impl=_mean,
+    signature=_signature,
+    shape=lambda x, axis, keepdims, dtype=None, **_: Aval(
+        reduced_shape(x.shape, axis, keepdims),
+        dtype or (x.dtype if x.dtype.kind in "fc" else np.float64),
+    ),
+    transpose=_mean_transpose,
+    jvp=(_mean_jvp,),
+    batch=_batch(_mean),
+)
+
+
+# --------------------------------------------------------------------------------- products
+
+
+def _others(x: Any) -> Any:
+    """For each element the product of all others along the last axis.
+
+    A tree of multiplications in linear time: zeros need no special case, to any order.
+    """
+    n = np.shape(x)[-1]
+    if n <= 1:
+        return np.ones_like(x)
+    if n % 2:
+        x = np.concatenate([x, np.ones((*np.shape(x)[:-1], 1), x.dtype)], axis=-1)
+    pairs = np.reshape(x, (*np.shape(x)[:-1], -1, 2))
+    around = _others(pairs[..., 0] * pairs[..., 1])
+    found = np.reshape(around[..., None] * pairs[..., ::-1], np.shape(x))
+    return found[..., :n] if n % 2 else found
+
+
+def _prod_partial(
+    x: Any, axis: Any, dtype: Any, initial: Any, where: Any
+) -> Any:
+    """The derivative of each product with respect to each of its factors."""
+    x = x if dtype is None else np.astype(x, dtype)
+    factors = x if where is None else np.where(where, x, np.ones((), x.dtype))
+    flat, axes = rows(factors, axis)
+    partial = from_rows(_others(flat), np.shape(x), axes)
+    return partial if initial is None else partial * np.astype(np.asarray(initial), x.dtype)
+
+
+def _prod_vjp(
+    ct: Any, _out: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = None,
+    where: Any = None,
+) -> Any:  # fmt: skip
+    partial = _prod_partial(x, axis, dtype, initial, where)
+    if partial.dtype.kind == "c":
+        partial = np.conjugate(partial)
+    ct = expand(ct, np.shape(x), axis, keepdims) * partial
+    return in_dtype(_only(where, ct), x.dtype)
+
+
+def _prod_jvp(
+    t: Any, _out: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = None,
+    where: Any = None,
+) -> Any:  # fmt: skip
+    t = t * _prod_partial(x, axis, dtype, initial, where)
+    return np.sum(_only(where, t), axis=axis, keepdims=keepdims)
+
+
+prod = primitive(
+    np.prod,
+    impl=np.multiply.reduce,
+    signature=_signature,
+    vjp=_prod_vjp,
+    jvp=_prod_jvp,
+    shape=lambda x, axis, keepdims, dtype=None, **_: Aval(
+        reduced_shape(x.shape, axis, keepdims),
+        np.multiply.reduce(np.ones(1, x.dtype), dtype=dtype).dtype,
+    ),
+    batch=_batch(np.multiply.reduce),
+    keep_out=False,
+)
+
+
+# ---------------------------------------------------------------------------------- extrema
+# Both operand and result are kept, by reference: nothing is computed before a gradient asks. An
+# `initial` that equals the extremum takes no share, as the second argument of `maximum`.
+
+
+def _chosen(out: Any, x: Any, axis: Any, where: Any, takes_nan: bool) -> Any:
+    """Which elements of `x` the results were taken from."""
+    out = kept(out, np.shape(x), axis)
+    chosen = np.equal(x, out)
+    if takes_nan and np.any(np.isnan(out)):
+        chosen = np.logical_or(chosen, np.logical_and(np.isnan(x), np.isnan(out)))
+    return chosen if where is None else np.logical_and(chosen, where)
+
+
+def _ties(chosen: Any, axis: Any, dtype: Any) -> Any:
+    """How many elements share each result, at least 1."""
+    return np.astype(np.maximum(np.sum(chosen, axis=axis, keepdims=True), 1), dtype)
+
+
+def _extremum(*functions: Any, takes_nan: bool, impl: Any) -> Card:
+    """A card for max, min and the like."""
+
+    def vjp(ct: Any, out: Any, x: Any, axis: Any, keepdims: bool, initial: Any = None,
+            where: Any = None) -> Any:  # fmt: skip
+        chosen = _chosen(out, x, axis, where, takes_nan)
+        ct = kept(ct, np.shape(x), axis) / _ties(chosen, axis, ct.dtype)
+        return np.where(chosen, ct, np.zeros((), ct.dtype))
+
+    def jvp(t: Any, out: Any, x: Any, axis: Any, keepdims: bool, initial: Any = None,
+            where: Any = None) -> Any:  # fmt: skip
+        chosen = _chosen(out, x, axis, where, takes_nan)
+        total = np.sum(_only(chosen, t), axis=axis, keepdims=True)
+        return np.reshape(total / _ties(chosen, axis, t.dtype), np.shape(out))
+
+    card = primitive(
+        functions[0],
+        impl=impl,
+        signature=_without_dtype,
+        vjp=vjp,
+        jvp=jvp,
+        shape=lambda x, axis, keepdims, **_: Aval(reduced_shape(x.shape, axis, keepdims), x.dtype),
+        batch=_batch(impl),
+        name=functions[0].__name__,
+    )
+    for function in functions[1:]:
+        FUNCTIONS[function] = FUNCTIONS[functions[0]]
+    return card
+
+
+amax = _extremum(np.max, np.amax, takes_nan=True, impl=np.maximum.reduce)
+amin = _extremum(np.min, np.amin, takes_nan=True, impl=np.minimum.reduce)
+nanmax = _extremum(np.nanmax, takes_nan=False, impl=np.nanmax)
+nanmin = _extremum(np.nanmin, takes_nan=False, impl=np.nanmin)
+
+
+@composite(np.ptp)
+def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
+    keepdims = keepdims is not _NO and bool(keepdims)
+    result = np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
+    return result if out is None else write_out(out, result)
+
+
+# ------------------------------------------------------------------- a Tensor as `initial=`
+
+
+def _with_initial(function: Any, join: Any, neutral: Any) -> None:
+    """Let `initial=` of a reduction be a Tensor that has a gradient of its own."""
+    plain = FUNCTIONS[function]
+
+    def operation(*args: Any, **kwargs: Any) -> Any:
+        initial = kwargs.get("initial") if kwargs else None
+        if not isinstance(initial, Tensor):
+            return plain(*args, **kwargs)
+        out = kwargs.pop("out", None)
+        kwargs["initial"] = neutral
+        result = join(plain(*args, **kwargs), initial)
+        return result if out is None else write_out(out, result)
+
+    FUNCTIONS[function] = operation
+
+
+_with_initial(np.sum, np.add, 0)
+_with_initial(np.prod, np.multiply, 1)
+for _function in (np.max, np.amax, np.nanmax):
+    _with_initial(_function, np.maximum, -np.inf)
+for _function in (np.min, np.amin, np.nanmin):
+    _with_initial(_function, np.minimum, np.inf)
+
+
+# ------------------------------------------------------------------------------ nan-versions
+
+
+def _replaced(a: Any, value: int) -> Any:
+    """`a` with `value` in place of NaN."""
+    a = a if isinstance(a, Tensor) else np.asanyarray(a)
+    return np.where(np.isnan(a), np.full((), value, a.dtype), a) if a.dtype.kind in "fc" else a
+
+
+@composite(np.nansum)
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO,
+    initial: Any = _NO, where: Any = _NO,
+) -> Any:  # fmt: skip
+    return np.sum(
+        _replaced(a, 0), axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial,
+        where=where,
+    )  # fmt: skip
+
+
+@composite(np.nanprod)
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO,
+    initial: Any = _NO, where: Any = _NO,
+) -> Any:  # fmt: skip
+    return np.prod(
+        _replaced(a, 1), axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial,
+        where=where,
+    )  # fmt: skip
+
+
+@composite(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *,
+    where: Any = _NO,
+) -> Any:  # fmt: skip
+    if np.result_type(a).kind not in "fc":
+        return np.mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=where)
+    valid = np.logical_not(np.isnan(raw(a)))
+    n = np.sum(valid, axis=axis, keepdims=keepdims, where=raw(where))
+    total = np.sum(_replaced(a, 0), axis=axis, dtype=dtype, keepdims=keepdims, where=where)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result = total / n.astype(total.dtype)
+    if np.any(n == 0):
+        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=4)
+    return result if out is None else write_out(out, result)
+
+
+# ------------------------------------------------------------------------------------ indices
+
+for _function in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
+    nondifferentiable(_function, f"{_function.__name__} gives an index, which changes in jumps.")
+nondifferentiable(np.count_nonzero, "count_nonzero gives a count, which changes in jumps.")

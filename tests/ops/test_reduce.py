@@ -1,0 +1,286 @@
+"""The reductions, against NumPy, central differences and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.testing import op_case
+
+AXES = ({}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)}, {"axis": ()})
+SHAPES = ((2, 3), (2, 1, 3))
+COLUMNS = np.array([True, False, True])
+
+
+def masks(**more):
+    """Every axis, and `where=`."""
+    return (*AXES, {"where": COLUMNS, **more}, {"axis": -1, "where": COLUMNS, **more})
+
+
+CASES = [
+    op_case(np.sum, complex=True),
+    op_case(np.sum, complex=True, calls=SHAPES,
+            kwargs=(*masks(), {"initial": 2.5}, {"dtype": np.complex128})),
+    op_case(np.sum, calls=((0, 3), (2, 0)), kwargs=({}, {"axis": 0}, {"axis": 1})),
+    op_case(np.mean, complex=True, calls=((), *SHAPES), kwargs=({},)),
+    op_case(np.mean, complex=True, calls=SHAPES,
+            kwargs=(*masks(), {"dtype": np.complex128}, {"axis": -1, "keepdims": True, "where": COLUMNS})),
+    op_case(np.prod, complex=True),
+    op_case(np.prod, complex=True, calls=SHAPES,
+            kwargs=(*masks(), {"initial": 2.5}, {"dtype": np.complex128})),
+    op_case(np.prod, calls=((5,), (7, 2), (2, 9)), kwargs=({}, {"axis": -1})),
+    op_case(np.max, complex=True, calls=SHAPES, kwargs=(*masks(initial=-3.0), {"initial": 0.1})),
+    op_case(np.min, complex=True, calls=SHAPES, kwargs=(*masks(initial=3.0), {"initial": 0.1})),
+    op_case(np.max, calls=((), (2,))),
+    op_case(np.amax, calls=SHAPES, kwargs=AXES),
+    op_case(np.amin, calls=SHAPES, kwargs=AXES),
+    op_case(np.ptp, calls=SHAPES, kwargs=AXES[:4]),
+]  # fmt: skip
+
+
+def with_nan(rng, shape):
+    """Distinct values, some NaN, none of them in column 1."""
+    x = rng.permutation(np.linspace(-2, 2, int(np.prod(shape)))).reshape(shape)
+    x[..., 0].flat[:1] = np.nan
+    return x
+
+
+MOVED = (np.nansum, np.nanprod, np.nanmean, np.nanmax, np.nanmin)
+OPTIONS = {"nansum": {}, "nanprod": {}, "nanmean": {}, "nanmax": {"initial": -3.0},
+           "nanmin": {"initial": 3.0}}  # fmt: skip
+
+
+def through_nan(function):
+    """`function` of a clean array, some elements of which are replaced by NaN on the way."""
+
+    def f(x, **kwargs):
+        bad = np.zeros(np.shape(x), bool)
+        bad[..., 0] = True
+        return function(np.where(bad, np.nan, x), **kwargs)
+
+    f.__name__ = function.__name__
+    return f
+
+
+CASES += [
+    op_case(
+        through_nan(function), name=function.__name__, complex=True, calls=SHAPES,
+        kwargs=({}, {"axis": -1}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)},
+                {"where": np.array([True, True, False]), **OPTIONS[function.__name__]}),
+    )
+    for function in MOVED
+] + [op_case(function, name=f"{function.__name__}-clean", calls=SHAPES, kwargs=AXES[:4])
+     for function in MOVED]  # fmt: skip
+
+X = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
+NONDIFFERENTIABLE = [
+    (np.argmax, {}), (np.argmax, {"axis": 1, "keepdims": True}), (np.argmin, {"axis": 0}),
+    (np.nanargmax, {"axis": 1}), (np.nanargmin, {}), (np.count_nonzero, {"axis": 1}),
+    (np.all, {"axis": 0}), (np.any, {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_op(case):
+    case.check()
+
+
+@pytest.mark.parametrize(("function", "kwargs"), NONDIFFERENTIABLE)
+def test_what_has_no_derivative_gives_numpys_value_and_says_so(function, kwargs):
+    with gt.GradientTape() as tape:
+        x = tape.watch(X)
+        found = function(x, **kwargs)
+    assert found.key == 0
+    assert found.why is not None
+    assert "nondifferentiable" in found.why
+    np.testing.assert_array_equal(found.value, function(X, **kwargs))
+    with pytest.warns(gt.errors.GradientWarning):
+        assert tape.gradient(found.astype(float), x) is None
+
+
+def gradient(function, *arrays):
+    """Gradients of the sum of `function(*arrays)`, as arrays."""
+    with gt.GradientTape() as tape:
+        watched = [tape.watch(np.asarray(a)) for a in arrays]
+        loss = np.sum(function(*watched))
+    found = [g.value for g in tape.gradient(loss, watched)]
+    return found[0] if len(found) == 1 else found
+
+
+def hessian_row(function, x, i):
+    """Row `i` of the Hessian of a scalar function."""
+    with gt.GradientTape() as outer:
+        x = outer.watch(x)
+        with gt.GradientTape() as inner:
+            inner.watch(x)
+            y = function(x)
+        g = inner.gradient(y, x)[i]
+    return outer.gradient(g, x).value
+
+
+@pytest.mark.parametrize("zeros", [(), (1,), (0, 3), (0, 1, 2)])
+@pytest.mark.parametrize("function", [np.prod, np.nanprod])
+def test_prod_has_the_right_first_and_second_derivative_with_zeros_in_the_data(function, zeros):
+    x = np.array([2.0, -3.0, 0.5, 4.0, 1.5])
+    x[list(zeros)] = 0
+    first = [np.prod(np.delete(x, i)) for i in range(5)]
+    np.testing.assert_allclose(gradient(function, x), first, atol=1e-13)
+    for i in range(5):
+        row = [0 if i == j else np.prod(np.delete(x, [i, j])) for j in range(5)]
+        np.testing.assert_allclose(hessian_row(function, x, i), row, atol=1e-13)
+
+
+def test_prod_of_small_numbers_does_not_lose_its_gradient_to_underflow():
+    x = np.array([1e-200, 1e-200, 2.0])
+    np.testing.assert_allclose(gradient(np.prod, x), [2e-200, 2e-200, 0.0])
+
+
+@pytest.mark.parametrize("function", [np.max, np.nanmax, np.amax])
+def test_ties_of_max_share_the_gradient_evenly(function):
+    x = np.array([[1.0, 4.0, 4.0], [2.0, 2.0, 2.0]])
+    share = gradient(lambda x: function(x, axis=1), x)
+    np.testing.assert_allclose(share, [[0, 0.5, 0.5], [1 / 3, 1 / 3, 1 / 3]])
+    np.testing.assert_allclose(gradient(function, x), [[0, 0.5, 0.5], [0, 0, 0]])
+
+
+@pytest.mark.parametrize("function", [np.min, np.nanmin, np.amin])
+def test_ties_of_min_share_the_gradient_evenly(function):
+    x = np.array([3.0, -1.0, -1.0, 0.0])
+    np.testing.assert_allclose(gradient(function, x), [0, 0.5, 0.5, 0])
+
+
+def test_an_initial_that_ties_takes_no_share_and_one_that_wins_leaves_none():
+    x = np.array([1.0, 4.0])
+    np.testing.assert_allclose(gradient(lambda x: np.max(x, initial=4.0), x), [0, 1])
+    np.testing.assert_allclose(gradient(lambda x: np.max(x, initial=5.0), x), [0, 0])
+
+
+def test_a_tensor_as_initial_has_a_gradient():
+    x, start = np.array([1.0, 4.0]), np.float64(3.0)
+    for function, gx, gs in [
+        (np.sum, [1, 1], 1), (np.prod, [12, 3], 4), (np.max, [0, 1], 0), (np.min, [1, 0], 0),
+        (np.nanmin, [1, 0], 0), (np.nansum, [1, 1], 1),
+    ]:  # fmt: skip
+        found = gradient(lambda x, s, f=function: f(x, initial=s), x, start)
+        np.testing.assert_allclose(found[0], gx)
+        np.testing.assert_allclose(found[1], gs)
+    found = gradient(lambda x, s: np.max(x, initial=s), x, np.float64(7.0))
+    np.testing.assert_allclose(found[0], [0, 0])
+    np.testing.assert_allclose(found[1], 1)
+
+
+@pytest.mark.parametrize("function", [np.max, np.min])
+def test_nan_propagates_and_the_nan_elements_get_the_gradient(function):
+    x = np.array([1.0, np.nan, 3.0, np.nan])
+    with gt.GradientTape() as tape:
+        t = tape.watch(x)
+        y = function(t)
+    assert np.isnan(y.value)
+    np.testing.assert_allclose(tape.gradient(y, t).value, [0, 0.5, 0, 0.5])
+
+
+def test_the_nan_versions_never_give_a_gradient_to_a_nan():
+    x = np.array([-np.inf, np.nan, -np.inf])
+    np.testing.assert_allclose(gradient(np.nanmax, x), [0.5, 0, 0.5])
+    x = np.array([2.0, np.nan, 3.0])
+    np.testing.assert_allclose(gradient(np.nansum, x), [1, 0, 1])
+    np.testing.assert_allclose(gradient(np.nanmean, x), [0.5, 0, 0.5])
+    np.testing.assert_allclose(gradient(np.nanprod, x), [3, 0, 2])
+
+
+def test_all_nan_slices_warn_as_numpy_does_and_have_gradient_zero():
+    x = np.array([[np.nan, np.nan], [1.0, 3.0]])
+    for function, expected in [(np.nanmean, 0.5), (np.nanmax, None)]:
+        with gt.GradientTape() as tape:
+            t = tape.watch(x)
+            with pytest.warns(RuntimeWarning) as ours:
+                y = function(t, axis=1)
+        with pytest.warns(RuntimeWarning) as numpys:
+            np.testing.assert_array_equal(y.value, function(x, axis=1))
+        assert str(ours[0].message) == str(numpys[0].message)
+        row = [0, 1] if expected is None else [expected, expected]
+        np.testing.assert_allclose(tape.gradient(y, t).value, [[0, 0], row])
+
+
+def test_a_warning_of_nanmean_is_placed_at_the_users_line():
+    x = gt.array([np.nan])
+    with pytest.warns(RuntimeWarning) as found:
+        np.nanmean(x)
+    assert found[0].filename == __file__
+
+
+def test_mean_of_nothing_warns_as_numpy_does():
+    with pytest.warns(RuntimeWarning) as found:
+        assert np.isnan(np.mean(gt.array(np.zeros(0))).value)
+    assert "Mean of empty slice" in [str(w.message) for w in found]
+
+
+def test_max_of_nothing_raises_as_numpy_does():
+    with pytest.raises(ValueError, match="no identity"):
+        np.max(gt.array(np.zeros(0)))
+
+
+def test_max_keeps_its_operand_and_result_alone():
+    with gt.GradientTape() as tape:
+        x = tape.watch(np.linspace(0, 1, 100_000))
+        y = np.max(x)
+        kept = tape._recorder.ops[-1][9]
+    assert kept[0] is x.value
+    np.testing.assert_array_equal(np.flatnonzero(tape.gradient(y, x).value), [99_999])
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.prod, np.max, np.nanmean, np.ptp])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble, np.complex64])
+def test_gradients_have_the_operands_dtype(function, dtype):
+    x = np.array([[1, 2, 3], [6, 5, 4]], dtype)
+    assert gradient(lambda x: function(x, axis=1), x).dtype == dtype
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.prod])
+def test_dtype_computes_in_that_dtype_and_gives_the_gradient_in_the_operands(function):
+    x = np.array([1.5, 2.5], np.float32)
+    with gt.GradientTape() as tape:
+        t = tape.watch(x)
+        y = function(t, dtype=np.float64)
+    assert y.dtype == np.float64
+    assert tape.gradient(y, t).dtype == np.float32
+
+
+def test_out_receives_the_value_and_the_result_stays_tracked():
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    for function in (np.sum, np.mean, np.prod, np.max, np.ptp, np.nansum, np.nanmean, np.nanmax):
+        plain = np.zeros(2)
+        with gt.GradientTape() as tape:
+            t = tape.watch(x)
+            y = function(t, axis=0, out=plain)
+        np.testing.assert_allclose(plain, function(x, axis=0))
+        assert tape.gradient(y, t) is not None
+        written = gt.array(np.zeros(2))
+        with gt.GradientTape() as tape:
+            t = tape.watch(x)
+            assert function(t, axis=0, out=written) is written
+        assert tape.gradient(written, t) is not None
+
+
+def test_positional_arguments_are_taken_in_numpys_order():
+    x = np.array([[1.0, 2.0], [3.0, 5.0]])
+    out = np.zeros((1, 2))
+    for function in (np.sum, np.mean, np.prod):
+        y = function(gt.array(x), 0, None, None, True)
+        np.testing.assert_allclose(y.value, function(x, 0, None, None, True))
+        function(gt.array(x), 0, None, out, True)
+        np.testing.assert_allclose(out, function(x, 0, None, None, True))
+    y = np.max(gt.array(x), 0, None, True)
+    np.testing.assert_allclose(y.value, np.max(x, 0, None, True))
+
+
+def test_a_mask_that_is_written_to_later_does_not_change_the_gradient():
+    mask = np.array([True, False, True])
+    for function in (np.sum, np.mean, np.prod):
+        with gt.GradientTape() as tape:
+            x = tape.watch(np.array([1.0, 2.0, 3.0]))
+            y = function(x, where=mask)
+        mask[:] = [False, True, False]
+        assert tape.gradient(y, x).value[1] == 0
+        mask[:] = [True, False, True]
