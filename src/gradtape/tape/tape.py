@@ -340,6 +340,8 @@ class GradientTape:
         silent = unconnected_gradients != "none"
         zero = silent and _wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
+        if not targets:
+            return None
         rebuild: Any = None
         if isinstance(sources, Tensor):
             leaves = [sources]
@@ -388,8 +390,6 @@ class GradientTape:
             events.publish("gradient", tape=self, targets=targets, sources=leaves, results=results)
         if leaves is not sources and rebuild is None:
             return results[0]
-        if not targets:
-            return None
         return rebuild(results) if rebuild is not None else results
 
     def _unusable(self) -> TapeStateError:
