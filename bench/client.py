@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.environments import ROOT, measured_environment
+from bench.environments import ROOT, measured_environment, without_folders
 from bench.peers import Peer
 
 
@@ -67,7 +67,7 @@ class WorkerProcess:
             raise WorkerFailure(self._death())
         reply: dict[str, Any] = json.loads(line)
         if not reply.pop("ok"):
-            raise WorkerFailure(reply["reason"])
+            raise WorkerFailure(without_folders(reply["reason"]))
         return reply
 
     def _death(self) -> str:

@@ -7,6 +7,7 @@ Made with the running interpreter's own `venv`, filled by its `pip`, so that two
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,11 @@ THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 class EnvironmentFailure(Exception):
     """A peer's environment could not be made; the message says what failed."""
+
+
+def without_folders(text: str) -> str:
+    """Return `text` with absolute paths cut down to their last part: the table is published."""
+    return re.sub(r"(?:[A-Za-z]:)?(?:[/\\\\][\w.@+-]+)+[/\\\\](?=[\w.@+-])", "", text)
 
 
 def python_of(folder: Path) -> Path:

@@ -193,7 +193,8 @@ def _process_seconds(python: Path, code: str, env: dict[str, str]) -> float:
     )
     spent = time.perf_counter() - start
     if done.returncode != 0:
-        raise WorkerFailure((done.stderr.strip().splitlines() or ["no message"])[-1])
+        last_line = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise WorkerFailure(environments.without_folders(last_line))
     return spent
 
 

@@ -313,6 +313,19 @@ def test_a_measured_process_sees_no_forced_kernel(monkeypatch: pytest.MonkeyPatc
     assert env["OPENBLAS_NUM_THREADS"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("cannot import x (/home/u/venv-1/lib/pkg/__init__.py)", "cannot import x (__init__.py)"),
+        ("libfoo.so.1: not found in /usr/lib/libfoo.so.1", "libfoo.so.1: not found in libfoo.so.1"),
+        (r"no file C:\\Users\\u\\x.dll", "no file x.dll"),
+        ("a/b is 3/4 of c", "a/b is 3/4 of c"),
+    ],
+)
+def test_reasons_name_no_folder_of_the_machine(text: str, kept: str) -> None:
+    assert environments.without_folders(text.replace("\\\\", "\\")) == kept
+
+
 # --- a run --------------------------------------------------------------------------------------
 
 
