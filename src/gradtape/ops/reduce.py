@@ -74,8 +74,9 @@ def _batch(reduction: Any) -> Any:
 
 
 def _sum_transpose(
-    ct: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = 0, where: Any = None
-) -> Any:
+    ct: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None, initial: Any = 0,
+    where: Any = None,
+) -> Any:  # fmt: skip
     ct = _only(where, expand(ct, x.shape, axis, keepdims))
     return ct if dtype is None else in_dtype(ct, x.dtype)
 
@@ -110,9 +111,10 @@ def _mean_transpose(
 
 def _mean(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
     n = count(x.shape, axis)
+    add: Any = np.add.reduce
     if params or n == 0 or x.dtype.char not in "fdFD":
         return np.mean(x, axis=axis, keepdims=keepdims, **params)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
+    return add(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
 
 
 def _mean_jvp(t: Any, out: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None,
@@ -148,15 +150,13 @@ def _others(x: Any) -> Any:
         return np.ones_like(x)
     if n % 2:
         x = np.concatenate([x, np.ones((*np.shape(x)[:-1], 1), x.dtype)], axis=-1)
-    pairs = np.reshape(x, (*np.shape(x)[:-1], -1, 2))
+    pairs = np.reshape(x, (*np.shape(x)[:-1], (n + 1) // 2, 2))
     around = _others(pairs[..., 0] * pairs[..., 1])
     found = np.reshape(around[..., None] * pairs[..., ::-1], np.shape(x))
     return found[..., :n] if n % 2 else found
 
 
-def _prod_partial(
-    x: Any, axis: Any, dtype: Any, initial: Any, where: Any
-) -> Any:
+def _prod_partial(x: Any, axis: Any, dtype: Any, initial: Any, where: Any) -> Any:
     """The derivative of each product with respect to each of its factors."""
     x = x if dtype is None else np.astype(x, dtype)
     factors = x if where is None else np.where(where, x, np.ones((), x.dtype))
@@ -256,6 +256,7 @@ nanmin = _extremum(np.nanmin, takes_nan=False, impl=np.nanmin)
 
 @composite(np.ptp)
 def ptp(a: Any, axis: Any = None, out: Any = None, keepdims: Any = _NO) -> Any:
+    """The range max - min, with the gradients of both."""
     keepdims = keepdims is not _NO and bool(keepdims)
     result = np.max(a, axis=axis, keepdims=keepdims) - np.min(a, axis=axis, keepdims=keepdims)
     return result if out is None else write_out(out, result)
@@ -302,6 +303,7 @@ def nansum(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO,
     initial: Any = _NO, where: Any = _NO,
 ) -> Any:  # fmt: skip
+    """The sum of what is not NaN; a NaN has gradient 0."""
     return np.sum(
         _replaced(a, 0), axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial,
         where=where,
@@ -313,6 +315,7 @@ def nanprod(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO,
     initial: Any = _NO, where: Any = _NO,
 ) -> Any:  # fmt: skip
+    """The product of what is not NaN; a NaN has gradient 0."""
     return np.prod(
         _replaced(a, 1), axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial,
         where=where,
@@ -324,6 +327,7 @@ def nanmean(
     a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO, *,
     where: Any = _NO,
 ) -> Any:  # fmt: skip
+    """The mean of what is not NaN; a NaN has gradient 0."""
     if np.result_type(a).kind not in "fc":
         return np.mean(a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, where=where)
     valid = np.logical_not(np.isnan(raw(a)))
@@ -338,6 +342,6 @@ def nanmean(
 
 # ------------------------------------------------------------------------------------ indices
 
-for _function in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
-    nondifferentiable(_function, f"{_function.__name__} gives an index, which changes in jumps.")
+for _index in (np.argmax, np.argmin, np.nanargmax, np.nanargmin):
+    nondifferentiable(_index, f"{_index.__name__} gives an index, which changes in jumps.")
 nondifferentiable(np.count_nonzero, "count_nonzero gives a count, which changes in jumps.")
