@@ -23,6 +23,7 @@ __all__ = [
     "LowestCost",
     "Standstill",
     "Verdict",
+    "about",
     "judge",
     "relative_distances",
 ]
@@ -243,7 +244,7 @@ class Convergence:
             if self.farthest is None
             else f"until every coefficient is within {_percent(self.tolerance)} of its closed form"
         )
-        return f"It needs about {_about(self.epochs_to_go):,} more epochs {goal}."
+        return f"It needs about {about(self.epochs_to_go):,} more epochs {goal}."
 
 
 @dataclass(frozen=True)
@@ -533,7 +534,11 @@ def _magnitude(share: float) -> str:
     return "the last digit" if share < 1e-15 else f"{share:.1g}"
 
 
-def _about(count: int) -> int:
-    """The count rounded up to two digits: what "about" may claim."""
+def about(count: int) -> int:
+    """Return the count rounded up to two digits: what the word "about" may claim.
+
+    >>> about(187), about(7)
+    (190, 7)
+    """
     unit: int = 10 ** max(0, len(str(count)) - 2)
     return -(-count // unit) * unit

@@ -1,0 +1,271 @@
+"""The command line: what a user types, sees and finds afterwards, good input and bad."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gradtape.cli import COMMANDS, main
+
+CARS = Path(__file__).parents[1] / "examples" / "data" / "cars.csv"
+WRITTEN = {"history.csv", "fit.png", "cost.png"}
+
+
+def read_csv(path):
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def refused(here, capsys):
+    """Run `gradtape fit`; it must end with 2, one message, no traceback, and nothing written."""
+
+    def refused(*arguments):
+        before = sorted(here.rglob("*"))
+        assert main(["fit", *map(str, arguments)]) == 2
+        assert sorted(here.rglob("*")) == before
+        error = capsys.readouterr().err
+        assert error.startswith("gradtape fit: ")
+        assert "Traceback" not in error
+        return error
+
+    return refused
+
+
+# ------------------------------------------------------------------ the main job
+
+
+def test_the_readme_command(here, capsys):
+    assert main(["fit", str(CARS), "mpg ~ horsepower"]) == 0
+    out = capsys.readouterr().out
+    assert "mpg = 39.9359 - 0.157845 * horsepower" in out
+    assert "397 rows, 5 dropped (no value: horsepower in 5), 392 used." in out
+    for fact in ("Fast phase:", "Printed cost:", "Lowest cost:", "Converged:    yes"):
+        assert fact in out
+    assert {path.name for path in here.iterdir()} == WRITTEN
+    rows = read_csv(here / "history.csv")
+    assert float(rows[0]["cost"]) == pytest.approx(610.4738, abs=1e-3)
+    assert float(rows[-1]["horsepower"]) == pytest.approx(-0.157845, abs=1e-6)
+    for name in ("fit.png", "cost.png"):
+        assert (here / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_option(here, capsys):
+    code = main(
+        [
+            *("fit", str(CARS), "mpg ~ horsepower", "--epochs", "30", "--learning-rate", "0.1"),
+            *("--init", "a=40,b=-0.1", "--standardize", "--out", "deep/folder"),
+        ]
+    )
+    assert code == 0
+    assert {path.name for path in (here / "deep" / "folder").iterdir()} == WRITTEN
+    rows = read_csv(here / "deep" / "folder" / "history.csv")
+    assert len(rows) == 31
+    assert float(rows[0]["Intercept"]) == pytest.approx(40)
+    assert float(rows[0]["horsepower"]) == pytest.approx(-0.1)
+    assert "Learning rate: 0.1, in standardised units." in capsys.readouterr().out
+
+
+def test_auto_and_no_standardize(here, capsys):
+    arguments = ["fit", str(CARS), "mpg ~ weight", "--learning-rate", "auto", "--epochs", "9"]
+    assert main([*arguments, "--no-standardize"]) == 0
+    out = capsys.readouterr().out
+    assert "in the data's units (auto:" in out
+    assert "NO: " in out
+    assert "To get there, type one of" in out
+
+
+def test_quiet_prints_nothing_and_writes_all_the_same(here, capsys):
+    assert main(["fit", str(CARS), "mpg ~ weight", "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert {path.name for path in here.iterdir()} == WRITTEN
+
+
+def test_running_again_replaces_the_files(here):
+    for _ in range(2):
+        assert main(["fit", str(CARS), "mpg ~ weight", "-q", "--epochs", "2"]) == 0
+    assert len((here / "history.csv").read_text().splitlines()) == 4
+
+
+# ------------------------------------------------------------------ bad input
+
+
+def test_missing_file(refused):
+    assert "The file nowhere.csv does not exist." in refused("nowhere.csv", "y ~ x")
+
+
+def test_unknown_column(refused):
+    error = refused(CARS, "mpg ~ horsepowr")
+    assert "has no column 'horsepowr'" in error
+    assert "Did you mean horsepower?" in error
+
+
+def test_text_in_a_numeric_column(refused, here):
+    (here / "t.csv").write_text("x,y\n1,2\n2,3\nlots,4\n4,5\n")
+    error = refused("t.csv", "y ~ x")
+    assert "Column 'x' must be numeric, but row 3 (line 4 of t.csv) has 'lots'." in error
+
+
+def test_missing_values_are_said_and_the_fit_goes_on(here, capsys):
+    (here / "t.csv").write_text("x,y\n1,2\n2,\n,4\n4,5\n5,5\n6,8\n")
+    assert main(["fit", "t.csv", "y ~ x"]) == 0
+    assert "6 rows, 2 dropped (no value: y in 1, x in 1), 4 used." in capsys.readouterr().out
+
+
+def test_too_few_rows(refused, here):
+    (here / "t.csv").write_text("x,y\n1,2\n")
+    assert "too few rows: 1 complete ones for 2 coefficients" in refused("t.csv", "y ~ x")
+
+
+def test_constant_column(refused, here):
+    (here / "t.csv").write_text("x,y\n3,2\n3,3\n3,5\n3,4\n")
+    assert "Column x is constant: it is 3 in every row." in refused("t.csv", "y ~ x")
+
+
+def test_collinear_columns(refused):
+    error = refused(CARS, "mpg ~ weight + I(weight*0.45359)")
+    assert "Columns I(weight * 0.45359) and weight are collinear." in error
+    assert "= 0.45359 * weight," in error
+
+
+def test_diverging_cost(refused):
+    error = refused(CARS, "mpg ~ horsepower", "--learning-rate", "1.1")
+    assert "The cost diverges at epoch 1" in error
+    assert "1.1 times the largest stable one, 1 (2 / largest eigenvalue" in error
+    assert f'gradtape fit {CARS} "mpg ~ horsepower" --learning-rate auto' in error
+
+
+def test_empty_file(refused, here):
+    (here / "t.csv").touch()
+    assert "The file t.csv is empty" in refused("t.csv", "y ~ x")
+
+
+def test_unwritable_folder(refused, here):
+    (here / "plain").touch()
+    error = refused(CARS, "mpg ~ weight", "--out", "plain")
+    assert "The folder plain cannot be written to.\nplain is a file" in error
+
+
+def test_a_folder_that_the_system_refuses(refused):
+    # Where a permission is refused depends on who runs the tests; here it is refused to all.
+    error = refused(CARS, "mpg ~ weight", "--out", "x" * 300)
+    assert "cannot be written to.\nThe system says: File name too long" in error
+
+
+def test_the_data_is_not_overwritten(refused, here):
+    (here / "history.csv").write_bytes(CARS.read_bytes())
+    assert "would overwrite the data" in refused("history.csv", "mpg ~ weight")
+
+
+def test_a_formula_that_cannot_be_read(refused):
+    assert "cannot be read" in refused(CARS, "mpg ~ (weight")
+
+
+def test_an_unknown_coefficient(refused):
+    assert "no coefficient 'wieght'" in refused(CARS, "mpg ~ weight", "--init", "wieght=1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit", "d.csv", "y ~ x", "--epochs", "0"], "'0' is not a whole number of at least 1"),
+        (["fit", "d.csv", "y ~ x", "--epochs", "many"], "'many' is not a whole number"),
+        (["fit", "d.csv", "y ~ x", "--learning-rate", "-1"], "'-1' is neither a number above 0"),
+        (["fit", "d.csv", "y ~ x", "--learning-rate", "nan"], "'nan' is neither a number"),
+        (["fit", "d.csv"], "required: FORMULA"),
+        (["fitt"], "invalid choice"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_usage_errors(arguments, message, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------ the process
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "gradtape", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
+    )
+
+
+def test_help_lists_every_command_and_option():
+    assert all(command.name in run("--help").stdout for command in COMMANDS)
+    text = " ".join(run("fit", "--help").stdout.split())
+    for option in ("--epochs", "--learning-rate", "--init", "--standardize", "--no-standardize"):
+        assert option in text
+    assert "a quarter of the largest stable rate" in text
+    assert "--out" in text
+
+
+def test_exit_code_and_streams_of_the_process(tmp_path):
+    done = run("fit", "none.csv", "y ~ x", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("gradtape fit: The file none.csv does not exist.")
+    done = run("fit", CARS, "mpg ~ weight", "--epochs", "5", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")  # no bar where nobody looks
+
+
+def test_the_command_imports_nothing_heavy_before_it_is_needed():
+    code = (
+        "import sys, json, gradtape.cli as cli\n"
+        "try: cli.main(['fit', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    modules = json.loads(done.stdout.splitlines()[-1])
+    heavy = {"numpy", "scipy", "pandas", "matplotlib", "formulaic", "tqdm", "llvmlite"}
+    assert heavy.isdisjoint(modules)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as SIGINT")
+def test_ctrl_c_ends_with_what_has_been_fitted(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gradtape", "fit", CARS, "mpg ~ weight", "--epochs", "50000000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stdout.readline()  # printed just before the first epoch
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert first.startswith("mpg ~ weight")
+    assert "Ctrl-C ended the descent after" in out
+    assert "mpg = 46.3" in out
+    assert "Traceback" not in error
+    assert {path.name for path in tmp_path.iterdir()} == WRITTEN
+    rows = (tmp_path / "history.csv").read_text().splitlines()
+    assert f"after {len(rows) - 2:,} epochs" in out
+
+
+def test_ctrl_c_before_the_first_epoch(here, capsys, monkeypatch):
+    def interrupt(*_arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gradtape.fit.run.read_table", interrupt)
+    assert main(["fit", str(CARS), "mpg ~ weight"]) == 130
+    assert "stopped by Ctrl-C; nothing was written" in capsys.readouterr().err
+    assert list(here.iterdir()) == []
