@@ -59,8 +59,9 @@ def test_every_class_is_in_the_table():
 
 OURS = {cls.__name__ for cls in BASES} | {"GradtapeError"}
 
-# Python's own protocols ask for exactly these. Any other builtin may be raised only inside a
-# __method__, where a protocol of Python or NumPy names the class, and with three parts.
+# Python's own protocols ask for exactly these, and no message helps. Any other builtin may be
+# raised where NumPy raises it for the same mistake (a mode that does not exist is a ValueError),
+# but with three parts.
 PROTOCOL = {"AttributeError", "StopIteration", "SystemExit", "KeyboardInterrupt", "AssertionError"}
 
 
@@ -102,7 +103,13 @@ def bad_sites(text: str) -> list[int]:
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func).split(".")[-1]
             says = bool(node.args) and is_three_part(node.args[0], scopes[node])
-            if (name in OURS or ast.unparse(node.func) == "warnings.warn") and not says:
+            if ast.unparse(node.func) == "warnings.warn":
+                # a RuntimeWarning is NumPy's own, given again where NumPy would give it
+                category = ast.unparse(node.args[1]) if len(node.args) > 1 else "UserWarning"
+                checked = category != "RuntimeWarning"
+            else:
+                checked = name in OURS
+            if checked and not says:
                 bad.add(node.lineno)
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call | ast.Name):
             call = node.exc
@@ -112,14 +119,21 @@ def bad_sites(text: str) -> list[int]:
             elif name not in PROTOCOL and hasattr(builtins, name):
                 says = isinstance(call, ast.Call) and bool(call.args)
                 says = says and is_three_part(call.args[0], scopes[node])
-                if not (says and getattr(scopes[node], "name", "").startswith("__")):
+                if not says:
                     bad.add(node.lineno)
     return sorted(bad)
 
 
-@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: p.stem)
-def test_raise_sites(path):
-    where = path.relative_to(SOURCE)
+# What is raised here never reaches a user as it is.
+INSIDE = {
+    "ops/einsum.py": "what a subscript lacks is raised in parts, and made whole by _bad_subscripts",
+}
+FILES = [path.relative_to(SOURCE).as_posix() for path in sorted(SOURCE.rglob("*.py"))]
+
+
+@pytest.mark.parametrize("where", [name for name in FILES if name not in INSIDE])
+def test_raise_sites(where):
+    path = SOURCE / where
     assert [f"{where}:{line}" for line in bad_sites(path.read_text(encoding="utf-8"))] == []
 
 
@@ -131,8 +145,8 @@ def test_raise_sites(path):
         ("raise ShapeError(three_part('a', '', 'c'))", False),
         ("def f():\n    m = three_part('a', 'b', 'c')\n    raise ShapeError(m)", False),
         ("raise AttributeError(name)", False),
-        ("def __len__(self):\n    raise TypeError(three_part('a', 'b', 'c'))", False),
-        ("def __len__(self):\n    raise TypeError('a')", True),
+        ("raise ValueError(three_part('a', 'b', 'c'))", False),
+        ("warnings.warn('Mean of empty slice', RuntimeWarning)", False),
         ("try:\n    f()\nexcept E:\n    raise", False),
         ("warnings.warn(three_part('a', 'b', 'c'), GradientWarning)", False),
         ("raise ShapeError('just a sentence')", True),
@@ -143,7 +157,8 @@ def test_raise_sites(path):
         ("raise ShapeError(three_part('a', 'b'))", True),
         ("def f():\n    m = 'x'\n    raise ShapeError(m)", True),
         ("def f(m):\n    raise ShapeError(m)", True),
-        ("raise ValueError(three_part('a', 'b', 'c'))", True),
+        ("raise ValueError('x')", True),
+        ("warnings.warn('x')", True),
         ("raise RuntimeError", True),
         ("warnings.warn('x', GradientWarning)", True),
     ],
@@ -336,9 +351,11 @@ def stale_view():
 
 
 def no_card():
+    from scipy.special import mathieu_a
+
     x = gt.Variable([1.0, 2.0, 3.0], name="x")
     with gt.GradientTape() as tape:
-        y = np.sum(np.unwrap(x))
+        y = np.sum(mathieu_a(1.0, x))
     tape.gradient(y, x)
 
 
@@ -418,7 +435,7 @@ SAID = [
     (custom_gradient_shape, S, "custom_gradient", r"\(3,\)|\[3\]", r"\(2,\)|\[2\]|shape"),
     (custom_gradient_variables, D, "custom_gradient", "w", "variables"),
     (stale_view, errors.StaleViewError, "view", HERE, "after|copy"),
-    (no_card, U, "unwrap", HERE, "gt.custom_gradient"),
+    (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),
     (gradient_left_by_float, errors.GradientWarning, "x", HERE, "np|gt|unconnected"),
