@@ -100,15 +100,12 @@ class Worker:
         return factory  # type: ignore[no-any-return]
 
     def prepare(self, case: str, answer: str) -> dict[str, Any]:
+        import numpy as np
+
         from bench.cases import BY_NAME
 
         self.run = lambda: None  # frees the previous case's data first
-        return self.prepare_on(case, BY_NAME[case].data(), answer)
-
-    def prepare_on(self, case: str, data: dict[str, Any], answer: str) -> dict[str, Any]:
-        import numpy as np
-
-        self.run = self._factory(case)(data)
+        self.run = self._factory(case)(BY_NAME[case].data())
         first = self.run()
         np.savez(answer, **{key: self.module.to_numpy(value) for key, value in first.items()})
         for _ in range(WARM_UP_RUNS):
