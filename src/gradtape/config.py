@@ -20,10 +20,14 @@ class Config:
     reuse_buffers : int
         Bytes of freed large arrays that are kept for the next results instead of being returned
         to the system (returning and taking them again costs page faults); 0 turns it off.
+    threads : int
+        Threads for elementwise work on arrays of several megabytes; 0 takes the cores that the
+        affinity mask and OMP_NUM_THREADS allow.
     """
 
     copy_limit: int = 65536
     reuse_buffers: int = 256 << 20
+    threads: int = 0
 
 
 current = Config()

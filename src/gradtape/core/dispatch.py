@@ -24,14 +24,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, three_part
+from .buffers import SMALLEST, spread, take
 from .aval import Aval, aval_of, make_aval, is_differentiable
 from .cards import Card
-from .exits import came_back
+from .exits import came_back, note_exit
 from .positions import user_frame
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import Recorder, next_key, state
 from .sweep import run_sum_all, run_general, run_item, run_unsupported, make_run1, make_run2
 from .tensor import Tensor, View, new_tensor
+from .ufunc_call import make_general
 from .variable import Variable
 from . import methods as _methods_module
 from . import tensor as _tensor_module
@@ -56,6 +58,9 @@ _FASTER = {
     np.multiply: operator.mul,
     np.true_divide: operator.truediv,
     np.negative: operator.neg,
+    np.absolute: operator.abs,
+    np.remainder: operator.mod,
+    np.square: lambda x: x * x,
 }
 
 
@@ -128,50 +133,37 @@ def install_elementwise(card: Card, ufunc: Any) -> None:
     else:
         fast = None
 
-    def general(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        if isinstance(out, tuple) and card.outputs == 1:
-            out = out[0]
-        kwargs = {k: v for k, v in kwargs.items() if not _is_default(k, v)}
-        if isinstance(kwargs.get("where"), Tensor):
-            kwargs["where"] = kwargs["where"].read()
-        if "where" in kwargs and card.outputs == 1:
-            result = HOOKS["masked_ufunc"](card, args, kwargs, out)
-        else:
-            result = apply(card, args, kwargs)
-        return result if out is None else write_out(out, result)
-
+    general = make_general(ufunc, lambda *args: apply(card, args, {}), card.outputs)
     if isinstance(ufunc, np.ufunc):
         UFUNCS[ufunc] = fast or general
         UFUNC_METHODS[ufunc, "__call__"] = general
-    else:  # a NumPy function that works element by element without being a ufunc, as np.sinc
+    elif ufunc is not None:  # a NumPy function that works element by element, as np.clip
         FUNCTIONS[ufunc] = general
     HOOKS[f"op:{card.name}"] = fast or general
-
-
-def _is_default(name: str, value: Any) -> bool:
-    return (name == "where" and value is True) or value is None or (name, value) in (
-        ("casting", "same_kind"), ("order", "K"), ("subok", True)
-    )
 
 
 def _make_unary(card: Card, function: Any) -> Any:
     keep_x, keep_out = 0 in (card.keep or ()), card.keep_out
     run = make_run1(card)
+    large = _large_unary(card.impl)
 
-    def op(x: Any) -> Any:
+    def op(x: Any, depth: int = 1) -> Any:  # depth: how far up the user's frame is
         if type(x) is not Tensor:
             return apply_elementwise(card, function, (x,))
         xv = x.value
         k = x.key
         out = _new(Tensor)
-        out.value = z = function(xv)
+        if type(xv) is ndarray and xv.nbytes >= SMALLEST:
+            out.value = z = large(xv)
+        else:
+            out.value = z = function(xv)
         out.why = x.why
         tape = state.tape
         if tape is not None:
             if k in tape.tracked:
                 out.key = kk = next_key()
                 tape.tracked.add(kk)
-                f = _getframe(1)
+                f = _getframe(depth)
                 if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:
@@ -192,6 +184,7 @@ def _make_unary(card: Card, function: Any) -> Any:
         return out
 
     op.__name__ = op.__qualname__ = card.name
+    op.takes_depth = True  # type: ignore[attr-defined]
     return op
 
 
@@ -199,8 +192,9 @@ def _make_binary(card: Card, function: Any) -> Any:
     keep_x, keep_y = 0 in (card.keep or ()), 1 in (card.keep or ())
     keep_out = card.keep_out
     run = make_run2(card)
+    large = _large_binary(card.impl, function)
 
-    def op(x: Any, y: Any) -> Any:
+    def op(x: Any, y: Any, depth: int = 1) -> Any:
         tx = type(x)
         ty = type(y)
         tape = state.tape
@@ -228,6 +222,8 @@ def _make_binary(card: Card, function: Any) -> Any:
             ky = y.key
             if why is None:
                 why = y.why
+            elif y.why is not None and y.why is not why:
+                why = both(why, y.why)
         elif ty is Variable:
             yv = y.value
             ky = y.key
@@ -243,7 +239,12 @@ def _make_binary(card: Card, function: Any) -> Any:
         else:
             return apply_elementwise(card, function, (x, y))
         out = _new(Tensor)
-        out.value = z = function(xv, yv)
+        if (type(xv) is ndarray and xv.nbytes >= SMALLEST) or (
+            type(yv) is ndarray and yv.nbytes >= SMALLEST
+        ):
+            out.value = z = large(xv, yv)
+        else:
+            out.value = z = function(xv, yv)
         out.why = why
         if tape is not None:
             tracked = tape.tracked
@@ -254,7 +255,7 @@ def _make_binary(card: Card, function: Any) -> Any:
             if kx > 0 or ky > 0:
                 out.key = kk = next_key()
                 tracked.add(kk)
-                f = _getframe(1)
+                f = _getframe(depth)
                 if f.f_globals is _TENSOR_FILE:
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:
@@ -284,7 +285,73 @@ def _make_binary(card: Card, function: Any) -> Any:
         return out
 
     op.__name__ = op.__qualname__ = card.name
+    op.takes_depth = True  # type: ignore[attr-defined]
     return op
+
+
+def _large_unary(ufunc: Any) -> Any:
+    """`ufunc` on a large array, into a reused buffer where the result has the operand's dtype."""
+    same = _same_dtypes(ufunc)
+
+    def large(x: Any) -> Any:
+        if x.dtype.char in same and x.flags.c_contiguous:
+            return spread(ufunc, (x,), x)
+        return ufunc(x)
+
+    return large
+
+
+def _large_binary(ufunc: Any, function: Any) -> Any:
+    """`ufunc` where an operand is a large array, into a reused buffer where one fits."""
+    same = _same_dtypes(ufunc)
+
+    def large(x: Any, y: Any) -> Any:
+        if type(x) is ndarray and type(y) is ndarray:
+            if x.dtype is y.dtype and x.dtype.char in same:
+                if x.shape == y.shape:
+                    if x.flags.c_contiguous and y.flags.c_contiguous:
+                        return spread(ufunc, (x, y), x)
+                    return function(x, y)
+                shape = np.broadcast_shapes(x.shape, y.shape)
+                like = x if shape == x.shape else y
+                if shape == like.shape and like.flags.c_contiguous:
+                    return ufunc(x, y, take(shape, like.dtype, like.nbytes))
+        else:
+            array, other = (x, y) if type(x) is ndarray else (y, x)
+            weak = type(other) is float or type(other) is int
+            if (
+                array.dtype.char in same
+                and (weak or getattr(other, "dtype", None) is array.dtype)
+                and array.flags.c_contiguous
+            ):
+                return spread(ufunc, (x, y), array)
+        return function(x, y)
+
+    return large
+
+
+def _same_dtypes(ufunc: Any) -> str:
+    """The real dtypes (as characters) for which `ufunc` gives the dtype of its operands."""
+    types = getattr(ufunc, "types", ())
+    return "".join(c for c in "fd" if f"{c * ufunc.nin}->{c}" in types) if types else ""
+
+
+def both(first: Any, second: Any) -> Any:
+    """The `why` of a result whose operands lost their history in different ways."""
+    causes = list(first[4]) if first[0] == "several" else [first]
+    for why in second[4] if second[0] == "several" else (second,):
+        if len(causes) < 8 and why not in causes:
+            causes.append(why)
+    return causes[0] if len(causes) == 1 else ("several", None, 0, 0, tuple(causes))
+
+
+def why_of(tensors: list[Tensor]) -> Any:
+    """The `why` that a result of `tensors` inherits."""
+    why: Any = None
+    for t in tensors:
+        if t.why is not None and t.why is not why:
+            why = t.why if why is None else both(why, t.why)
+    return why
 
 
 def lost(key: int) -> Any:
@@ -374,6 +441,8 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             keys.append(x.key)
             if why is None:
                 why = x.why
+            elif x.why is not None and x.why is not why:
+                why = both(why, x.why)
         else:
             value, key, reason = operand(x, card.name)
             values.append(value)
@@ -445,7 +514,10 @@ def _record(
             kept.append(value)
     if tape.exits is not None and 0 in keys:
         came_back(tape, kk, card, *operands)
-    run = run_general if card.vjps is not None else run_unsupported
+    run = run_general
+    if card.vjps is None:
+        run = run_unsupported
+        tape.has_unsupported = True
     tape.record(
         [
             run, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, params,
@@ -527,7 +599,11 @@ def install_function(card: Card, function: Any) -> None:
     """Register a card for a NumPy function, which may be called with `out=`."""
     signature, arity = card.signature, card.arity
 
+    place = _place_of_out(function)
+
     def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if len(args) > place:
+            out, args = args[place], args[:place] + args[place + 1 :]
         if signature is not None:
             operands, params = signature(*args, **kwargs)
         else:
@@ -540,9 +616,18 @@ def install_function(card: Card, function: Any) -> None:
     HOOKS[f"op:{card.name}"] = operation
     if isinstance(function, np.ufunc):
         UFUNCS[function] = operation
+        if function.signature is None:  # matmul and its kin take other keyword arguments
+            operation = make_general(function, operation, card.outputs)
         UFUNC_METHODS[function, "__call__"] = operation
     elif function is not None:
         FUNCTIONS[function] = operation
+
+
+def _place_of_out(function: Any) -> int:
+    """Where `out` stands among the positional arguments of a NumPy function written in Python."""
+    code = getattr(getattr(function, "_implementation", function), "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    return names.index("out") if "out" in names else sys.maxsize
 
 
 def _plain(value: Any) -> Any:
@@ -585,26 +670,31 @@ class span:
 def install_nondifferentiable(card: Card, function: Any) -> None:
     """Register an op whose result carries the reason why it has no gradient."""
 
-    def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        found: list[Tensor] = []
-        args, kwargs = unwrap(args, found), unwrap(kwargs, found)
-        if out is not None and out != (None,):
-            kwargs["out"] = unwrap(out, [])
-        z = card.impl(*args, **kwargs)
-        keys = [t.key for t in found if t.key]
-        why = next((t.why for t in found if t.why is not None), None)
-        if why is None and keys:
-            frame = user_frame()
-            why = ("nondifferentiable", frame.f_code, frame.f_lasti, keys[0], card.name)
-        return rewrap(z, why) if out is None or out == (None,) else write_out(out, rewrap(z, why))
-
-    operation.__name__ = operation.__qualname__ = card.name
+    operation = nondifferentiable_call(card.name, card.impl)
     HOOKS[f"op:{card.name}"] = operation
     if isinstance(function, np.ufunc):
         UFUNCS[function] = operation
-        UFUNC_METHODS[function, "__call__"] = operation
-    else:
+        UFUNC_METHODS[function, "__call__"] = make_general(function, operation, function.nout)
+    elif function is not None:
         FUNCTIONS[function] = operation
+
+
+def nondifferentiable_call(name: str, function: Any) -> Any:
+    """`function` on Tensors, with results that no tape follows and that say so."""
+
+    def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        found: list[Tensor] = []
+        args, kwargs = unwrap(args, found), unwrap(kwargs, found)
+        z = function(*args, **kwargs)
+        keys = [t.key for t in found if t.key]
+        why = why_of(found)
+        if why is None and keys:
+            frame = user_frame()
+            why = ("nondifferentiable", frame.f_code, frame.f_lasti, keys[0], name)
+        return rewrap(z, why) if out is None or out == (None,) else write_out(out, rewrap(z, why))
+
+    operation.__name__ = operation.__qualname__ = name
+    return operation
 
 
 def unwrap(tree: Any, found: list[Tensor]) -> Any:
@@ -672,8 +762,19 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     found: list[Tensor] = []
     z = function(*unwrap(args, found), **unwrap(kwargs, found))
     keys = [t.key for t in found]
+    if z is None:
+        HOOKS["plain_effect"](name, args, found)
+        return None
     tapes = tuple(t for t in state.tapes if not t.tracked.isdisjoint(keys))
-    why = next((t.why for t in found if t.why is not None), None)
+    why = why_of(found)
+    if isinstance(z, ndarray) and z.dtype.hasobject and any(keys):  # a ufunc of np.frompyfunc
+        frame = user_frame()
+        why = why or ("objects", frame.f_code, frame.f_lasti, next(filter(None, keys)), name)
+        return new_tensor(z, 0, why)
+    if isinstance(z, float | int | complex) and not isinstance(z, np.generic | bool):
+        for t in found:
+            note_exit(t, name, z)
+        return z
     if not tapes or not isinstance(z, ndarray | np.generic):
         if why is None and any(keys):
             frame = user_frame()
@@ -701,6 +802,7 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     return new_tensor(z, kk, why)
 
 
+HOOKS["write_out"] = write_out
 HOOKS["uncarded"] = uncarded
 HOOKS["uncarded_ufunc"] = uncarded_ufunc
 __all__ = ["Aval", "apply", "operand", "span", "unwrap", "write_out"]

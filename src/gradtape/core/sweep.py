@@ -18,6 +18,8 @@ import numpy as np
 
 from ..errors import UnsupportedOperationError, three_part
 from .aval import Aval
+from . import parallel
+from .buffers import SMALLEST, owns, spread, take
 from .cards import VALUES, Card
 from .positions import decode
 from .registry import HOOKS
@@ -29,6 +31,7 @@ ndarray = np.ndarray
 _add_reduce = np.add.reduce
 _multiply = np.multiply
 _COMPLEX = frozenset([complex, np.complex64, np.complex128, np.clongdouble])
+_BLOCK = 1 << 18  # bytes of one operand in a block: a few of them fit in a core's cache
 _LARGE = 8192  # bytes from which a product is worth writing into the partial's own buffer
 
 
@@ -57,15 +60,25 @@ def accumulate(grads: dict[int, Any], key: int, gi: Any) -> None:
 def _add_array(grads: dict[int, Any], key: int, p: Any, gi: Any) -> None:
     if (
         _getrefcount(p) == _OWNED
-        and p.base is None
+        and owns(p)
         and type(gi) is ndarray
         and gi.shape == p.shape
         and gi.dtype == p.dtype
         and p.flags.writeable
     ):
-        p += gi
+        if p.nbytes >= parallel.SMALLEST and p.flags.c_contiguous and gi.flags.c_contiguous:
+            _add_spread(p.reshape(-1), gi.reshape(-1))
+        else:
+            p += gi
     else:
         grads[key] = p + gi
+
+
+def _add_spread(p: Any, gi: Any) -> None:
+    def part(start: int, stop: int) -> None:
+        np.add(p[start:stop], gi[start:stop], p[start:stop])
+
+    parallel.split(part, p.size)
 
 
 _OWNED = 1 << 30
@@ -96,7 +109,10 @@ _OWNED = _calibrate()
 
 
 def make_product(card: Card, i: int) -> Any:
-    """`product(g, out, x, y)`: the cotangent times the partial of operand `i`, not unbroadcast."""
+    """`product(g, z, x, y, out)`: the cotangent times the partial of operand `i` of `z = f(x, y)`.
+
+    It is not unbroadcast yet. `out` is a large array that may be written, such as `g` itself.
+    """
     partial = card.partials[i]
     if partial is None:
         return None
@@ -104,15 +120,19 @@ def make_product(card: Card, i: int) -> Any:
         return _make_value_product(VALUES.index(partial), card.singular)
     if not callable(partial):
         if partial == 1:
-            return lambda g, z, x, y: g
+            return lambda g, z, x, y, out=None: g
         if partial == -1:
-            return lambda g, z, x, y: -g
+            return _negated
         if partial == 0:
-            return lambda g, z, x, y: np.zeros_like(g)[()]
-        return lambda g, z, x, y: g * partial
+            return lambda g, z, x, y, out=None: np.zeros_like(g)[()]
+        return lambda g, z, x, y, out=None: g * partial
     unary, singular = card.arity == 1, card.singular
 
-    def product(g: Any, z: Any, x: Any, y: Any) -> Any:
+    def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
+        if type(g) is ndarray and g.nbytes >= SMALLEST:
+            gi = _blocked(partial, unary, singular, g, z, x, y, out)
+            if gi is not None:
+                return gi
         p = partial(z, x) if unary else partial(z, x, y)
         tp = type(p)
         if tp is ndarray:
@@ -124,7 +144,7 @@ def make_product(card: Card, i: int) -> Any:
             if (
                 p.nbytes > _LARGE
                 and _getrefcount(p) == 2
-                and p.base is None
+                and owns(p)
                 and type(g) is ndarray
                 and g.shape == p.shape
                 and g.dtype == p.dtype
@@ -134,7 +154,7 @@ def make_product(card: Card, i: int) -> Any:
             else:
                 gi = g * p
         elif tp is np.bool_:
-            return g if p else type(g)(0) if type(g) is not ndarray else np.zeros_like(g)
+            return g if p else np.zeros_like(g)[()]
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
         return _guard(gi, g) if singular else gi
@@ -153,14 +173,89 @@ def select(g: Any, mask: Any) -> Any:
     return np.where(mask, g, np.zeros((), gi.dtype))
 
 
+def _blocked(
+    partial: Any, unary: bool, singular: bool, g: Any, z: Any, x: Any, y: Any, out: Any
+) -> Any:
+    """`g * partial(z, x, y)` for large real arrays of one shape and dtype; None where it is not so.
+
+    Done in blocks, so that the partial's temporaries stay in the cache and are never faulted in.
+    """
+    dtype, shape = g.dtype, g.shape
+    if dtype.char not in "fd":
+        return None
+    flat: list[Any] = []
+    for v in (g, z, x, y):
+        if type(v) is ndarray:
+            if v.dtype is not dtype or v.shape != shape:
+                return None
+            if v.flags.c_contiguous:
+                v = v.reshape(-1)
+            elif not any(v.strides):  # a sum's cotangent: one number seen through zero strides
+                v = v.flat[0]
+            else:
+                return None
+        elif v is not None and type(v) is not float and type(v) is not int and (
+            getattr(v, "dtype", None) is not dtype
+        ):
+            return None
+        flat.append(v)
+    if out is None:
+        out = take(shape, dtype, g.nbytes)
+    into = out.reshape(-1)
+    block = _BLOCK // dtype.itemsize
+
+    def part(first: int, last: int) -> None:
+        for start in range(first, last, block):
+            stop = min(start + block, last)
+            gb, zb, xb, yb = [v[start:stop] if type(v) is ndarray else v for v in flat]
+            target = into[start:stop]
+            p = partial(zb, xb) if unary else partial(zb, xb, yb)
+            _multiply(gb, p, target)
+            if getattr(p, "dtype", None) == bool:
+                if not np.isfinite(_add_reduce(target)):
+                    target[...] = np.where(p, gb, dtype.type(0))
+            elif singular and not np.isfinite(target).all():
+                target[...] = np.where(np.equal(gb, 0), dtype.type(0), target)
+
+    if g.nbytes >= parallel.SMALLEST:
+        parallel.split(part, into.size)
+    else:
+        part(0, into.size)
+    return out
+
+
+def _negated(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
+    if type(g) is ndarray and g.nbytes >= SMALLEST and g.flags.c_contiguous:
+        return spread(np.negative, (g,), g, out)
+    return -g
+
+
+def _large_product(g: Any, p: Any, out: Any) -> Any:
+    """`g * conj(p)` for a large partial, into a reused buffer where one fits."""
+    if p.dtype.kind == "c":
+        p = p.conj()
+    if p.flags.c_contiguous and p.dtype.char in "fd" and g.dtype is p.dtype:
+        if type(g) is not ndarray:
+            return spread(_multiply, (g, p), p)
+        if g.shape == p.shape:
+            if g.flags.c_contiguous:
+                return spread(_multiply, (g, p), p, out)
+            if not any(g.strides):
+                return spread(_multiply, (g.flat[0], p), p)
+    return g * p
+
+
 def _make_value_product(which: int, singular: bool) -> Any:
     """`make_product` for a partial that is one of the recorded values."""
 
-    def product(g: Any, z: Any, x: Any, y: Any) -> Any:
+    def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
         p = z if which == 0 else x if which == 1 else y
         tp = type(p)
         if tp is ndarray:
-            gi = g * (p.conj() if p.dtype.kind == "c" else p)
+            if p.nbytes >= SMALLEST:
+                gi = _large_product(g, p, out)
+            else:
+                gi = g * (p.conj() if p.dtype.kind == "c" else p)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
         return _guard(gi, g) if singular else gi
@@ -180,12 +275,38 @@ def _guard(gi: Any, g: Any) -> Any:
     return type(gi)(0)
 
 
+_SOLE = 1 << 30
+
+
+def _calibrate_sole() -> int:
+    """The reference count a `run` function sees for a cotangent that only the sweep holds."""
+    seen: list[int] = []
+
+    def run(rec: Any, g: Any, grads: Any) -> None:
+        if type(g) is ndarray and _getrefcount(g) > 0:
+            seen.append(_getrefcount(g))
+
+    grads = {1: np.zeros(3)}
+    pop = grads.pop
+    for rec in reversed([[run]]):
+        g = pop(1, None)
+        if g is not None:
+            rec[0](rec, g, grads)
+    return seen[0]
+
+
+_SOLE = _calibrate_sole()
+
+
 def make_run1(card: Card) -> Any:
     """The backward function of fast records with one operand."""
     product = make_product(card, 0)
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
-        gi = product(g, rec[11], rec[9], None)
+        if type(g) is ndarray and g.nbytes >= SMALLEST and _getrefcount(g) == _SOLE and owns(g):
+            gi = product(g, rec[11], rec[9], None, g)
+        else:
+            gi = product(g, rec[11], rec[9], None)
         k = rec[5]
         p = grads.get(k)
         if p is None:
@@ -207,8 +328,13 @@ def make_run2(card: Card) -> Any:
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         _, _, _, _, _, kx, ky, sx, sy, xv, yv, z = rec
         if kx > 0 and product_x is not None:
-            if sign_x:
-                gi = g if sign_x == 1 else -g
+            if sign_x == 1:
+                gi = g
+            elif type(g) is ndarray and g.nbytes >= SMALLEST:
+                sole = ky <= 0 and _getrefcount(g) == _SOLE and owns(g)
+                gi = product_x(g, z, xv, yv, g if sole else None)
+            elif sign_x:
+                gi = -g
             elif value_x and sx is None and type(yv) is ndarray and _dots(g, yv):
                 gi = g.dot(yv)
             else:
@@ -223,8 +349,13 @@ def make_run2(card: Card) -> Any:
             else:
                 grads[kx] = p + gi
         if ky > 0 and product_y is not None:
-            if sign_y:
-                gi = g if sign_y == 1 else -g
+            if sign_y == 1:
+                gi = g
+            elif type(g) is ndarray and g.nbytes >= SMALLEST:
+                sole = _getrefcount(g) == _SOLE and owns(g)
+                gi = product_y(g, z, xv, yv, g if sole else None)
+            elif sign_y:
+                gi = -g
             elif value_y and sy is None and type(xv) is ndarray and _dots(g, xv):
                 gi = g.dot(xv)
             else:
@@ -264,6 +395,8 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     card, keys, avals, params, operands, out = rec[1], rec[5], rec[7], rec[8], rec[9], rec[10]
     if rec[11] is not None:
         g = _filled(g, rec[11])
+    elif g.dtype.kind == "c":
+        g = _real_if_output_is(card, g, avals, params)
     for i, k in enumerate(keys):
         if k <= 0:
             continue
@@ -278,6 +411,17 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         if gi.dtype.kind == "c" and avals[i].dtype.kind != "c":
             gi = gi.real
         accumulate(grads, k, gi)
+
+
+def _real_if_output_is(card: Card, g: Any, avals: Any, params: dict[str, Any]) -> Any:
+    """The real part of `g` where the output was real: `imag(z) * 1j` hands back a complex one.
+
+    Real operations that are linear in the cotangent may wait until the end, but the adjoint of
+    one that is not holomorphic (`imag`, `abs`, norms) is wrong for a complex cotangent.
+    """
+    if card.kind == "primitive" and card.shape(avals, params).dtype.kind != "c":
+        return np.real(g)
+    return g
 
 
 def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
@@ -304,7 +448,7 @@ def _own(buffer: Any, aval: Aval, g: Any) -> Any:
     if (
         type(buffer) is ndarray
         and _getrefcount(buffer) == _OWN
-        and buffer.base is None
+        and owns(buffer)
         and buffer.flags.writeable
         and buffer.dtype == dtype
     ):
@@ -331,7 +475,11 @@ _OWN = _calibrate_own()
 def _filled(g: Any, avals: Any) -> Any:
     """The cotangents of several outputs, with zeros where there is none."""
     return tuple(
-        np.zeros(aval.shape, aval.dtype) if part is None else part
+        np.zeros(aval.shape, aval.dtype)
+        if part is None
+        else np.real(part)
+        if part.dtype.kind == "c" and aval.dtype.kind != "c"
+        else part
         for part, aval in zip(g, avals, strict=True)
     )
 
@@ -402,13 +550,16 @@ def unpack(rec: list[Any], wrap: Any = None) -> tuple[Any, Any, Any, Any]:
 
 def run_wrapped(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     """Backward of any record, on Tensors, so that active tapes record it."""
-    if rec[RUN] is run_item or rec[RUN] is run_unsupported:
+    if rec[RUN] is run_item or rec[RUN] is run_unsupported or rec[CARD].kind == "custom":
         rec[RUN](rec, g, grads)
         return
     card = rec[CARD]
     keys, operands, out, params = unpack(rec, _wrap)
-    if type(rec[KEYS]) is tuple and rec[11] is not None:
-        g = _filled(g, rec[11])
+    if type(rec[KEYS]) is tuple:
+        if rec[11] is not None:
+            g = _filled(g, rec[11])
+        elif g.dtype.kind == "c":
+            g = _real_if_output_is(card, g, rec[AVALS], params)
     for i, k in enumerate(keys):
         if k <= 0 or not card.has_vjp(i):
             continue

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import three_part
 from .aval import Aval
+from .buffers import owns
 from .exits import note_exit
 from .methods import ArrayMethods
+from .positions import decode, here
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
 
@@ -160,21 +163,26 @@ class Tensor(ArrayMethods):
         value = np.asarray(self._readonly())
         if dtype is not None and value.dtype != np.dtype(dtype):
             if copy is False:
-                raise ValueError(f"Unable to avoid copy: {value.dtype} is asked as {np.dtype(dtype)}.")
+                raise ValueError(
+                    f"Unable to avoid copy: {value.dtype} is asked as {np.dtype(dtype)}."
+                )
             return value.astype(dtype)
         return value.copy() if copy else value
 
     def __float__(self) -> float:
-        note_exit(self, "float")
-        return float(self.read())
+        value = float(self.read())
+        note_exit(self, "float", value)
+        return value
 
     def __int__(self) -> int:
-        note_exit(self, "int")
-        return int(self.read())
+        value = int(self.read())
+        note_exit(self, "int", value)
+        return value
 
     def __complex__(self) -> complex:
-        note_exit(self, "complex")
-        return complex(self.read())
+        value = complex(self.read())
+        note_exit(self, "complex", value)
+        return value
 
     def __index__(self) -> int:
         value = self.read()
@@ -204,7 +212,7 @@ class Tensor(ArrayMethods):
     # ------------------------------------------------------------------ copying
 
     def __copy__(self) -> Tensor:
-        return np.copy(self)  # type: ignore[no-any-return, call-overload]
+        return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         return new_tensor(np.array(self.read())[()])
@@ -262,8 +270,26 @@ class View(Tensor):
         return self.value
 
     def become(self, other: Tensor) -> None:
+        self.check_writable()
         self.value, self.key, self.why = other.value, other.key, other.why
         HOOKS["write_base"](self)
+
+    def check_writable(self) -> None:
+        """Raise NumPy's ValueError if NumPy's view is read-only (`np.broadcast_to`)."""
+        if self.card.unview is read_only:
+            read_only(self.base_tensor, self, **self.params)
+
+
+def read_only(base: Any, _new: Any, **_params: Any) -> Any:
+    """The `unview` of cards whose result is a view that cannot be written through."""
+    raise ValueError(
+        three_part(
+            "assignment destination is read-only.",
+            f"It is a view of a {base.aval!r} Tensor in which elements can appear twice; "
+            f"written at {decode(*here())}.",
+            "Make a copy that can be written: y = y.copy().",
+        )
+    )
 
 
 _new = Tensor.__new__
@@ -304,8 +330,10 @@ _SOLE = _calibrate()
 
 def writable_value(tensor: Tensor) -> Any:
     """The buffer of `tensor`, copied first if anything else refers to it."""
+    if isinstance(tensor, View):
+        tensor.check_writable()
     value = tensor.value
-    if value.base is None and value.flags.writeable:
+    if owns(value) and value.flags.writeable:
         del value
         if _owned(tensor):
             return tensor.value

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import DTypeError, GradientWarning, ShapeError, three_part
 from .aval import is_differentiable
+from .buffers import owns
 from .positions import decode, here
 from .state import Recorder, next_key, state
 from .tensor import Tensor, _getrefcount, new_tensor, raw
@@ -176,7 +177,7 @@ class Variable(Tensor):
             self._fit(operation, value)
             del old
             current = self.value
-            if current.base is None and _getrefcount(current) == _SOLE_LOCAL:
+            if owns(current) and _getrefcount(current) == _SOLE_LOCAL:
                 ufunc(current, value, out=current, casting="same_kind")
             else:
                 self.value = ufunc(current, value, dtype=current.dtype, casting="same_kind")

@@ -2,8 +2,12 @@
 plain NumPy, which dispatches by itself. Read `elementwise.py` first.
 """
 # ruff: noqa: F401
-from . import compare, contract, create, einsum, elementwise, index, queries, reduce, select, shape
+from . import compare, complex, contract, create, einsum, elementwise, index, kinks, pointwise
+from . import power, queries, reduce, select, shape, ufunc_methods
 
-from . import join
+from . import join, pad, ranges, rearrange
+from . import convolution, counting, cumulative, quantile, statistics
+
+from . import linalg
 
 from . import binding  # isort: skip  (binds the operators to the cards above)

@@ -28,6 +28,9 @@ def _bind(name: str, function: Any) -> None:
 
 
 def _reflected(operation: Any) -> Any:
+    if hasattr(operation, "takes_depth"):
+        return lambda self, other: operation(other, self, 2)
+
     def reflected(self: Any, other: Any) -> Any:
         return operation(other, self)
 
@@ -35,8 +38,14 @@ def _reflected(operation: Any) -> Any:
 
 
 def _in_place(operation: Any) -> Any:
+    deep = operation
+    if hasattr(operation, "takes_depth"):  # below: this lambda, the hook and in_place itself
+
+        def deep(x: Any, y: Any) -> Any:
+            return operation(x, y, 4)
+
     def in_place(self: Any, other: Any) -> Any:
-        return HOOKS["in_place"](self, other, operation)
+        return HOOKS["in_place"](self, other, deep)
 
     return in_place
 
@@ -48,6 +57,9 @@ for _name, _ufunc in _BINARY.items():
         _bind(f"r{_name}", _reflected(UFUNCS[_ufunc]))
         if _name != "divmod":
             _bind(f"i{_name}", _in_place(UFUNCS[_ufunc]))
+_bind("pow", HOOKS["operator_pow"])
+_bind("rpow", _reflected(HOOKS["operator_pow"]))
+_bind("ipow", _in_place(HOOKS["operator_pow"]))
 for _name, _ufunc in {**_COMPARE, **_UNARY}.items():
     if _ufunc in UFUNCS:
         _bind(_name, UFUNCS[_ufunc])

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of
+from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply, lost_cause, operand
+from ..core.exits import came_back
 from ..core.positions import decode, is_internal, user_frame
 from ..core.registry import HOOKS
 from ..core.state import next_key, state
@@ -283,6 +285,8 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             signed = tuple(k if k in tape.tracked else -k for k in (old_key, key))
             avals = (old_aval, v_aval)
             kept = (np.array(x.value), value) if tape.keep_all else avals
+            if tape.exits is not None and not key:
+                came_back(tape, kk, setitem_card, v)
             tape.record(
                 [run_setitem, setitem_card, kk, frame.f_code, frame.f_lasti, signed, (), avals,
                  {"index": index}, kept, None, None]
@@ -305,7 +309,7 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
             part = part.real
         HOOKS["accumulate"](grads, kv, part[()] if not shape else part)
     if kx > 0:
-        if sys.getrefcount(g) > _SOLE or g.base is not None or not g.flags.writeable:
+        if sys.getrefcount(g) > _SOLE or not owns(g) or not g.flags.writeable:
             g = np.array(g)
         g[index] = 0
         HOOKS["accumulate"](grads, kx, g)

@@ -12,10 +12,11 @@ import numpy as np
 
 from .. import config, events
 from ..core.aval import is_differentiable
+from ..core.buffers import owns
 from ..core.dispatch import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
-from ..core.sweep import backward, quiet, unsupported_error
+from ..core.sweep import run_unsupported, backward, quiet, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
@@ -77,8 +78,12 @@ class GradientTape:
                 )
             )
         if self._recorder is None or self._consumed is not None:
+            forgotten = self._consumed
             self._recorder = Recorder(self._auto, self._strict)
             self._consumed = None
+            if forgotten is not None:
+                why = ("reset", *forgotten, next_key(), "the gradient call that used the tape up")
+                self._recorder.late[0] = why
         push(self._recorder)
         self._recording = True
         return self
@@ -154,6 +159,7 @@ class GradientTape:
             )
         self._pause()
         self._recorder = Recorder(self._auto, self._strict)
+        self._recorder.late[0] = ("reset", *here(), next_key(), "tape.reset()")
         push(self._recorder)
         self._recording = True
 
@@ -322,7 +328,7 @@ class GradientTape:
             raise self._unusable()
         if (
             type(target) is Tensor
-            and type(sources) is list
+            and (type(sources) is list or type(sources) is tuple)
             and output_gradients is None
             and unconnected_gradients == "none"
             and not self._persistent
@@ -336,7 +342,7 @@ class GradientTape:
             frame = sys._getframe(1)
             found = _leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
             if found is not None:
-                return found
+                return found if type(sources) is list else tuple(found)
         silent = unconnected_gradients != "none"
         zero = silent and _wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
@@ -441,7 +447,7 @@ class GradientTape:
 
 
 def _leaf_gradients(
-    recorder: Recorder, target: Tensor, sources: list[Any], position: Any, tape: GradientTape
+    recorder: Recorder, target: Tensor, sources: Any, position: Any, tape: GradientTape
 ) -> list[Any] | None:
     """`gradient` where a scalar depends on Variables and watched Tensors: a training step.
 
@@ -632,7 +638,7 @@ def _finish(g: Any, source: Tensor, recorded: bool, shared: bool = True) -> Tens
     if type(g) is np.ndarray:
         if g.shape != value.shape:
             g = np.broadcast_to(g, value.shape)
-        if g.base is not None or not g.flags.writeable or (
+        if not owns(g) or not g.flags.writeable or (
             shared and sys.getrefcount(g) > _SOLE
         ):
             g = np.array(g)
@@ -695,9 +701,10 @@ def _check_support(recorder: Recorder, targets: set[int], wanted: set[int]) -> N
     for key in targets:
         if key in through:
             raise unsupported_error(through[key])
-    # nothing that is asked for needs them: let the sweep pass them by
+    # nothing that is asked for needs them: let the sweep pass them by (this time: a persistent
+    # tape asks again)
     for rec in recorder.ops:
-        if reasons.is_unsupported(rec):
+        if rec[0] is run_unsupported:
             rec[0] = _skip
 
 

@@ -1,0 +1,97 @@
+"""Reuse of large result buffers: what was freed is written again instead of faulted in anew.
+
+Allocating a result of some megabytes costs more in page faults than computing it. `take` hands
+out an array over a buffer that the pool remembers; when nothing refers to the array any more, the
+reference count of its buffer says so, and the next `take` of that size gets it. So nothing is
+ever given out twice, whoever keeps an array keeps its buffer, and nothing needs to be returned.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from . import parallel
+
+_getrefcount = sys.getrefcount
+SMALLEST = 1 << 20  # bytes; below it malloc reuses memory by itself
+
+
+class Buffer(np.ndarray[Any, Any]):
+    """The memory under a reused array; arrays over it own it, though their `base` is set."""
+
+    __slots__ = ()
+
+
+_pool: dict[int, list[Buffer]] = {}
+_held = 0
+
+
+def take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
+    """An uninitialised array; its buffer is one that nothing refers to any more, if there is one."""
+    global _held
+    buffers = _pool.get(nbytes)
+    if buffers is None:
+        buffers = _pool[nbytes] = []
+    for buffer in buffers:
+        if _getrefcount(buffer) == _FREE:
+            return np.ndarray(shape, dtype, buffer)
+    if _held + nbytes > config.current.reuse_buffers:
+        release()
+        if _held + nbytes > config.current.reuse_buffers:
+            return np.empty(shape, dtype)
+        buffers = _pool.setdefault(nbytes, [])
+    buffer = Buffer((nbytes,), np.uint8)
+    buffers.append(buffer)
+    _held += nbytes
+    return np.ndarray(shape, dtype, buffer)
+
+
+def spread(ufunc: Any, operands: tuple[Any, ...], like: Any, out: Any = None) -> Any:
+    """`ufunc(*operands)` into `out` or a reused buffer; over several threads if it is very large.
+
+    Each operand is a scalar or a contiguous array of the shape and dtype of `like`.
+    """
+    if out is None:
+        out = take(like.shape, like.dtype, like.nbytes)
+    if like.nbytes < parallel.SMALLEST:
+        return ufunc(*operands, out)
+    flat = [x.reshape(-1) if type(x) is np.ndarray else x for x in (*operands, out)]
+
+    def part(start: int, stop: int) -> None:
+        ufunc(*(x[start:stop] if type(x) is np.ndarray else x for x in flat))
+
+    parallel.split(part, like.size)
+    return out
+
+
+def release() -> None:
+    """Forget every buffer that nothing refers to; the system gets its memory back."""
+    global _held
+    for nbytes, buffers in list(_pool.items()):
+        free = [i for i in range(len(buffers)) if _getrefcount(buffers[i]) == _LISTED]
+        for i in reversed(free):
+            del buffers[i]
+            _held -= nbytes
+        if not buffers:
+            del _pool[nbytes]
+
+
+def _calibrate() -> tuple[int, int]:
+    buffers = [Buffer((8,), np.uint8)]
+    listed = _getrefcount(buffers[0])
+    for buffer in buffers:  # noqa: B007 - counted as `take` counts
+        free = _getrefcount(buffer)
+    return free, listed
+
+
+_FREE, _LISTED = _calibrate()
+
+
+def owns(array: Any) -> bool:
+    """Whether `array` has its memory for itself: its own, or a whole buffer of the pool."""
+    base = array.base
+    return base is None or type(base) is Buffer

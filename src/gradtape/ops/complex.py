@@ -1,0 +1,140 @@
+"""Cards of functions that are not holomorphic: `absolute`, `sign`, `conjugate`, `real`, `imag`.
+
+Their derivative is no complex number times the tangent; the vjp is the adjoint under
+Re<a, b> = Re(sum(conj(a) b)). On real operands `absolute` and `sign` are ordinary elementwise
+cards; abs'(0) = 0 and the slope of `sign` is 0 everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval
+from ..core.cards import composite, elementwise, primitive
+from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
+from ..core.tensor import Tensor
+from ..core.ufunc_call import make_general
+
+
+def _real(ct: Any) -> Any:
+    """The cotangent of a real result, which an operation with complex numbers may hand on as one."""
+    return np.real(ct) if ct.dtype.kind == "c" else ct
+
+
+def _as(ct: Any, x: Any) -> Any:
+    """`ct` in the kind of `x`: the cotangent of a complex operand is complex."""
+    ct = _real(ct)
+    return np.astype(ct, np.result_type(ct.dtype, np.complex64)) if x.dtype.kind == "c" else ct
+
+
+def _part_shape(x: Aval) -> Aval:
+    return Aval(x.shape, np.zeros(0, x.dtype).real.dtype)
+
+
+def _same_axis(card_impl: Any) -> Any:
+    """The batching rule of a function of one operand that looks at each element alone."""
+    return lambda _size, operands, axes, **params: (card_impl(operands[0], **params), axes[0])
+
+
+conjugate = primitive(
+    np.conjugate,
+    vjp=lambda ct, _out, _x, **_: np.conjugate(ct),
+    jvp=lambda t, _out, _x, **_: np.conjugate(t),
+    shape=lambda x: Aval(x.shape, x.dtype),
+    batch=_same_axis(np.conjugate),
+    keep=(),
+    keep_out=False,
+)
+real = primitive(
+    np.real,
+    impl=lambda x: np.real(x).copy()[()],
+    vjp=lambda ct, _out, x: _as(ct, x),
+    jvp=lambda t, _out, _x: np.real(t),
+    shape=_part_shape,
+    batch=_same_axis(np.real),
+    keep=(),
+    keep_out=False,
+)
+imag = primitive(
+    np.imag,
+    impl=lambda x: np.imag(x).copy()[()],
+    vjp=lambda ct, _out, x: _real(ct) * 1j if x.dtype.kind == "c" else np.zeros_like(ct),
+    jvp=lambda t, _out, _x: np.imag(t),
+    shape=_part_shape,
+    batch=_same_axis(np.imag),
+    keep=(),
+    keep_out=False,
+)
+
+# ------------------------------------------------- absolute and sign: a card for each kind
+
+absolute = elementwise(np.absolute, lambda _out, x: np.sign(x))
+fabs = elementwise(np.fabs, lambda _out, x: np.sign(x))
+sign = elementwise(np.sign, 0)
+
+absolute_complex = primitive(
+    None,
+    name="absolute_complex",
+    impl=np.absolute,
+    vjp=lambda ct, _out, x: _real(ct) * np.sign(x),
+    jvp=lambda t, _out, x: np.real(np.conjugate(np.sign(x)) * t),
+    shape=_part_shape,
+    batch=_same_axis(np.absolute),
+    keep_out=False,
+)
+
+
+def _around_circle(t: Any, out: Any, x: Any) -> Any:
+    """The part of `t` along the unit circle at `out` = x / |x|, over |x|; it is its own adjoint."""
+    size = np.absolute(x)
+    radial = out * np.real(np.conjugate(out) * t)
+    return np.where(size == 0, 0, (t - radial) / np.where(size == 0, 1, size))
+
+
+sign_complex = primitive(
+    None,
+    name="sign_complex",
+    impl=np.sign,
+    vjp=_around_circle,
+    jvp=_around_circle,
+    shape=lambda x: Aval(x.shape, x.dtype),
+    batch=_same_axis(np.sign),
+)
+
+
+def _by_kind(ufunc: Any, complex_operation: Any) -> None:
+    """Register `ufunc` with its elementwise card for real operands, another for complex ones."""
+    real_operation = UFUNCS[ufunc]
+
+    def operation(x: Any, depth: int = 1) -> Any:
+        if x.dtype.kind == "c":
+            return complex_operation(x)
+        return real_operation(x, depth + 1)
+
+    def plain(x: Any) -> Any:
+        return operation(x) if isinstance(x, Tensor) else real_operation(x)
+
+    operation.takes_depth = True  # type: ignore[attr-defined]
+    UFUNCS[ufunc] = operation
+    UFUNC_METHODS[ufunc, "__call__"] = make_general(ufunc, plain, 1)
+
+
+_by_kind(np.absolute, HOOKS["op:absolute_complex"])
+_by_kind(np.sign, HOOKS["op:sign_complex"])
+
+
+@composite(np.angle)
+def angle(z: Any, deg: bool = False) -> Any:
+    """The argument of `z`; the gradient at 0 is not finite, and 0 under a cotangent of 0."""
+    phase = np.arctan2(np.imag(z), np.real(z))
+    return np.rad2deg(phase) if deg else phase
+
+
+@composite(np.real_if_close)
+def real_if_close(a: Any, tol: float = 100) -> Any:
+    """The real part of `a` where NumPy finds the imaginary part negligible, else `a`."""
+    if np.real_if_close(a.read(), tol).dtype.kind == "c" or a.dtype.kind != "c":
+        return np.positive(a)
+    return np.real(a)
