@@ -127,6 +127,9 @@ def test_too_few_rows(table):
         build_design(table("y,x,z\n1,2,2\n2,3,1\n5,1,1\n"), "y ~ x + z")
     with pytest.raises(FitError, match=r"0 complete ones.*\nOf 2 rows, values are missing: x in 2"):
         build_design(table("y,x\n1,\n2,\n"), "y ~ x")
+    with pytest.raises(FitError, match="3 complete ones for 3 coefficients.*\n.*of dates, makes"):
+        build_design(table("y,x\n1,2020-01-01\n2,2020-01-02\n4,2020-01-03\n"), "y ~ x")
+    assert len(build_design(table("y\n1\n2\n"), "y ~ 1").y) == 2
 
 
 def test_constant_columns(table):

@@ -112,10 +112,11 @@ def build_design(table: Table, formula: str) -> Design:
     is_missing = numeric[used].isna()
     missing = {str(name): int(count) for name, count in is_missing.sum().items() if count}
     rows = numeric[~is_missing.any(axis=1)]
-    _check_rows(table, rows, missing, at_least=3)
+    # A term makes at least one column; how many a category makes is known further on.
+    _check_rows(table, rows, missing, coefficients=len(list(parsed.rhs)))
     response, y, names, X, spec = _materialise(parsed, rows, formula)
     _check_finite(table, rows, np.column_stack([y, X]), (response, *names))
-    _check_rows(table, rows, missing, at_least=X.shape[1] + 1)
+    _check_rows(table, rows, missing, coefficients=X.shape[1])
     _check_response(y, response)
     _check_columns(X, names, formula)
     variables = tuple(name for name in used if any(name in factor.names for factor in right))
@@ -334,18 +335,18 @@ def _text_error(
 
 
 def _check_rows(
-    table: Table, rows: pd.DataFrame, missing: dict[str, int], *, at_least: int
+    table: Table, rows: pd.DataFrame, missing: dict[str, int], *, coefficients: int
 ) -> None:
-    if len(rows) >= at_least:
+    if len(rows) > coefficients:
         return
     gone = ", ".join(f"{name} in {count}" for name, count in missing.items())
-    coefficients = at_least - 1
     raise FitError(
         three_part(
             f"{table.path} has too few rows: {len(rows)} complete ones for {coefficients} "
-            f"coefficients, where at least {at_least} are needed.",
+            f"coefficients, where at least {coefficients + 1} are needed.",
             f"Of {len(table.frame)} rows, values are missing: {gone}." if gone else "",
-            "Add rows, or take predictors out of the formula.",
+            "Add rows, or take predictors out of the formula. A column of text, or of dates, makes "
+            "one coefficient of each of its values but one.",
         )
     )
 
