@@ -69,7 +69,7 @@ pad_constant = linear(
         tuple(a + n + b for n, (a, b) in zip(x.shape, widths, strict=True)), x.dtype
     ),
     transpose=lambda ct, _x, widths, constants: _cut(ct, widths),
-    jvp=(lambda t, _out, _x, widths, constants: np.pad(t, widths),),
+    jvp=(lambda t, _out, _x, widths, constants: np.pad(t, widths) if widths else t,),
     batch=_constant_batch,
 )
 
