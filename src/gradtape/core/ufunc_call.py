@@ -65,7 +65,7 @@ def make_general(ufunc: Any, plain: Callable[..., Any], outputs: int) -> Callabl
 
 
 def _cast_operands(
-    ufunc: Any, args: tuple[Any, ...], dtype: Any, signature: Any, casting: str
+    ufunc: Any, args: tuple[Any, ...], dtype: Any, signature: Any, casting: Any
 ) -> tuple[Any, ...]:
     """The operands in the dtypes of the loop that `dtype=` or `signature=` asks for."""
     args = tuple(_sequence(x) for x in args)
@@ -79,7 +79,7 @@ def _cast_operands(
             signature = (None,) * ufunc.nin + (np.dtype(chars),) * ufunc.nout
         else:
             signature = tuple(np.dtype(c) for c in chars)
-    kinds = tuple(_WEAK.get(type(x)) or _dtype(x) for x in args)
+    kinds: tuple[Any, ...] = tuple(_WEAK.get(type(x)) or _dtype(x) for x in args)
     try:
         dtypes = ufunc.resolve_dtypes(
             (*kinds, *(None,) * ufunc.nout), signature=signature, casting=casting

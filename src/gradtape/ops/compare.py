@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..core.cards import nondifferentiable
 
-_BOOLEANS = (
+_BOOLEANS: tuple[Any, ...] = (
     np.equal, np.not_equal, np.less, np.less_equal, np.greater, np.greater_equal,
     np.isfinite, np.isnan, np.isinf, np.isnat, np.signbit,
     np.logical_and, np.logical_or, np.logical_xor, np.logical_not,
     np.all, np.any, np.isclose, np.isposinf, np.isneginf, np.isreal, np.iscomplex,
 )  # fmt: skip
-_INTEGERS = (
+_INTEGERS: tuple[Any, ...] = (
     np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift, np.right_shift,
     np.bitwise_count, np.gcd, np.lcm,
 )  # fmt: skip
-_STEPS = (
+_STEPS: tuple[Any, ...] = (
     np.floor, np.ceil, np.trunc, np.rint, np.fix, np.round, np.around, np.floor_divide,
 )  # fmt: skip
 

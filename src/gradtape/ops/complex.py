@@ -19,7 +19,7 @@ from ..core.ufunc_call import make_general
 
 
 def _real(ct: Any) -> Any:
-    """The cotangent of a real result, which an operation with complex numbers may hand on as one."""
+    """The cotangent of a real result, even where complex numbers handed it on."""
     return np.real(ct) if ct.dtype.kind == "c" else ct
 
 

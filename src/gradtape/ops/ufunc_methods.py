@@ -128,7 +128,9 @@ def _weighted(ufunc: Any) -> Card:
 
 
 _CARDS = {ufunc: _weighted(ufunc) for ufunc in _WEIGHTS}
-_BY_FUNCTION = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_BY_FUNCTION: dict[Any, Any] = {
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
+}  # fmt: skip
 _NEUTRAL = {
     np.logaddexp: -np.inf, np.logaddexp2: -np.inf, np.hypot: 0.0, np.fmax: np.nan, np.fmin: np.nan,
 }  # fmt: skip
@@ -153,14 +155,14 @@ def _reduce(ufunc: Any) -> Any:
             result = _reduce_by_card(ufunc, x, axes, keepdims, initial, where)
         else:
             result = _fold(ufunc, x, axes, keepdims, initial, where)
-        return result if out is None or out == (None,) else write_out(out, result)
+        return write_out(out, result)
 
     return reduce
 
 
 def _as(array: Any, dtype: Any) -> Any:
     x = as_array(array)
-    return x if dtype is None or x.dtype == dtype else np.astype(x, np.dtype(dtype))  # type: ignore[call-overload]
+    return x if dtype is None or x.dtype == dtype else np.astype(x, np.dtype(dtype))
 
 
 def _check_reduce(ufunc: Any, x: Any, axis: Any, initial: Any, where: Any) -> None:
@@ -181,7 +183,7 @@ def _reduce_by_card(
         x = np.where(raw(where), x, x.dtype.type(_NEUTRAL[ufunc]))
     if ufunc in (np.fmax, np.fmin) and initial is not _NO and not all(x.shape[a] for a in axes):
         shape = _reduced(x.aval, axes, keepdims).shape
-        return np.broadcast_to(np.astype(as_array(initial), x.dtype), shape)  # type: ignore[call-overload]
+        return np.broadcast_to(np.astype(as_array(initial), x.dtype), shape)
     result = apply(_CARDS[ufunc], (x,), {"axes": axes, "keepdims": bool(keepdims)})
     return result if initial is _NO or initial is None else ufunc(result, initial)
 
@@ -199,7 +201,7 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     if initial is _NO or initial is None:
         total, start = items[0], 1
     else:
-        total = np.broadcast_to(np.astype(as_array(initial), x.dtype), items[0].shape)  # type: ignore[call-overload]
+        total = np.broadcast_to(np.astype(as_array(initial), x.dtype), items[0].shape)
         start = 0
     for i in range(start, len(items)):
         step = ufunc(total, items[i])
@@ -208,7 +210,7 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
 
 
 def _slices(x: Any, axis: int) -> list[Any]:
-    front = (slice(None),) * axis
+    front: Any = (slice(None),) * axis
     return [x[(*front, i)] for i in range(x.shape[axis])]
 
 
@@ -231,7 +233,7 @@ def _accumulate(ufunc: Any) -> Any:
         elif x.shape[axis] < 2:
             result = np.positive(x)
         elif ufunc in _SELECTING:
-            result = np.take_along_axis(x, _winners(ufunc, raw(x), axis), axis)
+            result = x[_winners(ufunc, raw(x), axis)]
         elif ufunc in _ASSOCIATIVE:
             result = _scan(ufunc, x, axis)
         else:
@@ -239,13 +241,14 @@ def _accumulate(ufunc: Any) -> Any:
             for i in range(1, len(items)):
                 items[i] = ufunc(items[i - 1], items[i])
             result = np.stack(items, axis=axis)
-        return result if out is None or out == (None,) else write_out(out, result)
+        return write_out(out, result)
 
     return accumulate
 
 
 def _winners(ufunc: Any, x: Any, axis: int) -> Any:
-    """For each element the index of the one that the accumulation so far has chosen."""
+    """The index, for each element, of the one that the accumulation so far has chosen."""
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in x.shape)])
     x = np.moveaxis(x, axis, 0)
     best = ufunc.accumulate(x, axis=0)
     changed = best[1:] != best[:-1]
@@ -255,12 +258,13 @@ def _winners(ufunc: Any, x: Any, axis: int) -> Any:
         changed &= ~np.isnan(best[1:])
     index = np.arange(len(x)).reshape((-1,) + (1,) * (x.ndim - 1))
     chosen = np.where(np.concatenate([np.zeros_like(changed[:1]), changed]), index, 0)
-    return np.moveaxis(np.maximum.accumulate(chosen, axis=0), 0, axis)
+    grid[axis] = np.moveaxis(np.maximum.accumulate(chosen, axis=0), 0, axis)
+    return tuple(grid)
 
 
 def _scan(ufunc: Any, x: Any, axis: int) -> Any:
     """An inclusive scan in log2(n) calls on whole arrays (Hillis and Steele, 1986)."""
-    front = (slice(None),) * axis
+    front: Any = (slice(None),) * axis
     step = 1
     while step < x.shape[axis]:
         head = x[(*front, slice(None, step))]
@@ -287,7 +291,7 @@ def _reduceat(ufunc: Any) -> Any:
             ufunc.reduceat(np.ones(length), starts)  # raises NumPy's own
         ends = np.append(starts[1:], length)
         lengths = np.maximum(ends - starts, 1)  # an empty range stands for its first element
-        front = (slice(None),) * axis
+        front: Any = (slice(None),) * axis
         parts, places = [], []
         for n in np.unique(lengths):  # ranges of one length at a time
             at = np.flatnonzero(lengths == n)
@@ -301,7 +305,7 @@ def _reduceat(ufunc: Any) -> Any:
         else:
             order = np.argsort(np.concatenate(places))
             result = np.concatenate(parts, axis=axis)[(*front, order)]
-        return result if out is None or out == (None,) else write_out(out, result)
+        return write_out(out, result)
 
     return reduceat
 
@@ -353,10 +357,10 @@ def _applied(ufunc: Any, a: Any, indices: Any, b: Any) -> Any:
         )
     if ufunc in (np.add, np.subtract):
         added = HOOKS["op:scatter_add"](rest[0], shape=(a.size,), index=target)
-        return np.reshape(np.astype(ufunc(flat, added), a.dtype), a.shape)  # type: ignore[call-overload]
+        return np.reshape(np.astype(ufunc(flat, added), a.dtype), a.shape)
     for turn in _turns(target):
         step = ufunc(flat[target[turn]], *(r[turn] for r in rest))
-        flat = HOOKS["op:setitem"](flat, np.astype(step, a.dtype), index=target[turn])  # type: ignore[call-overload]
+        flat = HOOKS["op:setitem"](flat, np.astype(step, a.dtype), index=target[turn])
     return np.reshape(flat, a.shape)
 
 
