@@ -122,9 +122,12 @@ def test_readme_picture_is_the_one_that_the_code_makes(tmp_path):
 
     made = imread(tmp_path / "fit.png")
     kept = imread(EXAMPLES.parent / "docs" / "pictures" / "fit.png")
-    # Another version of matplotlib may place a letter elsewhere by a pixel.
     assert made.shape == kept.shape
-    assert np.mean(np.abs(made - kept)) < 0.01
+    # Versions of matplotlib move everything by a few pixels (3.9 and 3.11 agree to 0.98 here, a
+    # picture of mpg ~ weight only to 0.94): compared is the ink in cells of 30 pixels.
+    ink = [1 - picture[..., :3].mean(axis=2) for picture in (made, kept)]
+    cells = [page.reshape(23, 30, 55, 30).mean(axis=(1, 3)).ravel() for page in ink]
+    assert np.corrcoef(*cells)[0, 1] > 0.96
 
 
 def test_cars_is_the_auto_mpg_table():
