@@ -12,6 +12,7 @@ The American Statistician 50 (1996), and the documentation of `numpy.quantile`.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -119,8 +120,8 @@ def _linear_in_first(name: str, impl: Any, back: Any) -> Card:
     return card
 
 
-share_ties = _linear_in_first("share_ties", _share, lambda: gather_ties)
-gather_ties = _linear_in_first("gather_ties", _gather, lambda: share_ties)
+share_ties: Card = _linear_in_first("share_ties", _share, lambda: gather_ties)
+gather_ties: Card = _linear_in_first("gather_ties", _gather, lambda: share_ties)
 
 
 def _batch_pick(size: int, operands: Any, axes: Any, skip_nan: bool) -> Any:
@@ -204,7 +205,7 @@ def _averaged(n: Any, q: Any) -> Any:
     return np.where(place == floor, floor + 0.5, floor + 1)
 
 
-_ROUNDING = {
+_ROUNDING: dict[str, Callable[[Any, Any], Any]] = {
     "inverted_cdf": lambda n, q: _at_or_after(n * q - 1, n * q - 1 == np.floor(n * q - 1)),
     "averaged_inverted_cdf": _averaged,
     "closest_observation": _closest,
@@ -220,13 +221,13 @@ nondifferentiable(
     "this method of a quantile takes one of the elements or the middle of two, "
     "and changes in jumps with q; method='linear' interpolates.",
     name="quantile's q",
-    impl=lambda q: np.asarray(q),
+    impl=lambda index, _q: index,
 )
 nondifferentiable(
     None,
     "a weighted quantile takes one of the elements, and changes in jumps with the weights.",
     name="quantile's weights",
-    impl=lambda weights: np.asarray(weights),
+    impl=lambda weights: weights,
 )
 
 
@@ -304,42 +305,49 @@ def _quantile(
     return result if out is None else write_out(out, result)
 
 
-def _counts(name: str, x: Any) -> Any:
-    """How many elements of each row are not NaN, (..., 1); warns of rows without any."""
+def _counts(x: Any, depth: int) -> Any:
+    """How many elements of each row are not NaN, (..., 1); warns of rows without any.
+
+    `depth` is the number of calls between this one and the NumPy function.
+    """
     n = np.sum(~np.isnan(raw(x)), axis=-1, keepdims=True)
     if np.any(n == 0):
-        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=6)
+        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=depth + 4)
     return np.maximum(n, 1)
 
 
 def _interpolated(name: str, x: Any, q: Any, method: str, is_weak: bool, skip_nan: bool) -> Any:
     """Quantiles (..., m) of rows (..., n)."""
-    n = _counts(name, x) if skip_nan and x.dtype.kind == "f" else np.shape(x)[-1]
-    if isinstance(q, Tensor) and method in _ROUNDING:
-        q = HOOKS["op:quantile's q"](q)
+    n: Any = np.shape(x)[-1]
+    if skip_nan and x.dtype.kind == "f":
+        n = _counts(x, 3)
+        n = n.astype(q.dtype) if q.dtype.kind == "f" else n  # a float32 q decides, as in NumPy
     place = _places(name, method, n, q)
-    value = np.clip(raw(place), 0, n - 1)
-    lower = np.floor(value).astype(np.intp)
-    taken = method in _ROUNDING and method not in _AVERAGING
-    if taken or (method == "linear" and value.dtype.kind in "iu"):
+    value = raw(place)
+    lower = np.floor(np.clip(value, 0, n - 1)).astype(np.intp)
+    if method in _ROUNDING and method not in _AVERAGING:
         return _ordered(x, lower, q, skip_nan)
-    upper = np.minimum(lower + 1, n - 1)
+    if method == "linear" and value.dtype.kind in "iu" and not isinstance(q, Tensor):
+        return _ordered(x, lower, None, skip_nan)
+    if isinstance(q, Tensor):  # the slope at the upper end of q is the one from the left
+        lower = np.where((value == n - 1) & (lower > 0), lower - 1, lower)
+    upper = np.where(value < 0, lower, np.minimum(lower + 1, n - 1)).astype(np.intp)
     m = lower.shape[-1]
-    both = _ordered(x, np.concatenate([lower, upper], axis=-1), q, skip_nan)
+    both = np.concatenate([lower, upper], axis=-1)
+    both = _ordered(x, both, q if method in _ROUNDING else None, skip_nan)
     low, high = both[..., :m], both[..., m:]
     # outside the sample both elements are the same, whatever gamma is: the quantile stands still
-    gamma = place - np.where(lower == upper, raw(place), lower).astype(place.dtype)
-    if is_weak and low.dtype.kind == "f":
-        gamma = gamma if gamma.dtype == low.dtype else np.astype(gamma, low.dtype)
+    gamma = place - np.where(lower == upper, value, lower).astype(value.dtype)
+    if is_weak and gamma.dtype != low.dtype and low.dtype.kind == "f":
+        gamma = np.astype(gamma, low.dtype)
     return low + (high - low) * gamma
 
 
 def _ordered(x: Any, kth: Any, q: Any, skip_nan: bool) -> Any:
-    """Order statistics; where q is a Tensor without a derivative, the reason comes along."""
-    index: Any = kth
-    if isinstance(q, Tensor) and q.why is not None and not q.key:
-        index = HOOKS["rewrap"](kth, q.why) if "rewrap" in HOOKS else kth
-    return apply(order_statistics, (x, index), {"skip_nan": skip_nan})
+    """Order statistics; a Tensor `q` that chose them leaves its reason in the result."""
+    if isinstance(q, Tensor):
+        kth = HOOKS["op:quantile's q"](kth, q)
+    return apply(order_statistics, (x, kth), {"skip_nan": skip_nan})
 
 
 def _weighted(
@@ -388,18 +396,15 @@ def _weighted(
         )
     (x, _), (w, _) = rows(a, axis), rows(weights, axis)
     if skip_nan and x.dtype.kind == "f":
-        _counts(name, x)
-        # a NaN weighs nothing, and is put where it is never reached
+        _counts(x, 3)
+        # a NaN weighs nothing, and is put where it is never reached; rows of NaN stay
         missing = np.isnan(raw(x))
+        missing &= ~missing.all(axis=-1, keepdims=True)
         w = np.where(missing, np.zeros((), w.dtype), w)
         x = np.where(missing, np.full((), np.inf, x.dtype), x)
     if isinstance(q, Tensor):
-        q = HOOKS["op:quantile's q"](q)
-    params = {"q": np.asarray(raw(q)).reshape(-1)}
-    result = apply(weighted_quantile, (x, w), params)
-    if isinstance(q, Tensor) and result.why is None:
-        result.why = q.why
-    return result
+        w = HOOKS["op:quantile's q"](w, q)
+    return apply(weighted_quantile, (x, w), {"q": np.asarray(raw(q)).reshape(-1)})
 
 
 @composite(np.quantile)
@@ -433,7 +438,11 @@ def nanquantile(
     method: str = "linear", keepdims: Any = _NO, *, weights: Any = None,
     interpolation: Any = None,
 ) -> Any:  # fmt: skip
-    """Quantiles of what is not NaN; a NaN has gradient 0."""
+    """Quantiles of what is not NaN; a NaN has gradient 0.
+
+    The axes of q come first, as documented for NumPy; NumPy 2.4 itself misplaces them for a q of
+    several dimensions with a tuple of axes, and fails on weights of one dimension.
+    """
     return _quantile(
         "nanquantile", a, q, axis, out, interpolation or method, keepdims, weights, True
     )
@@ -468,7 +477,7 @@ def _median(a: Any, axis: Any, out: Any, keepdims: Any, skip_nan: bool) -> Any:
         mean = np.nanmean if skip_nan else np.mean
         return mean(a, axis=axis, out=out, keepdims=keepdims)
     if skip_nan and x.dtype.kind in "fc":
-        count = _counts("nanmedian", x)
+        count = _counts(x, 2)
         kth = np.concatenate([(count - 1) // 2, count // 2], axis=-1)
     else:
         kth = np.array([n // 2] if n % 2 else [n // 2 - 1, n // 2])
