@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import environments
+from bench import environments, quiet
 from bench.cases import Case, Reference, worst_error
 from bench.client import WorkerFailure, WorkerProcess
 from bench.environments import ROOT, EnvironmentFailure
@@ -42,7 +42,8 @@ class Settings:
 
     A case has `rounds` turns per side; a turn lasts about `seconds` and is made of batches of
     `batch` seconds, of which the fastest counts: a burst of another tenant's work is shorter
-    than a turn, and would otherwise decide who wins.
+    than a turn, and would otherwise decide who wins. A case waits at most `patience` seconds in
+    all for other processes to leave the machine.
     """
 
     venvs: Path
@@ -50,6 +51,7 @@ class Settings:
     seconds: float = 0.15
     batch: float = 0.01
     threads: int = 2
+    patience: float = 60.0
 
 
 @dataclass
@@ -107,6 +109,19 @@ class Side:
             return None
 
 
+class Calm:
+    """The patience of one case, and the busiest that the machine was when it ran out."""
+
+    def __init__(self, patience: float) -> None:
+        self.left = patience
+        self.busiest = 0.0
+
+    def wait(self) -> None:
+        share, waited = quiet.wait(self.left)
+        self.left = max(0.0, self.left - waited)
+        self.busiest = max(self.busiest, share)
+
+
 @dataclass
 class Pair:
     """The samples of ours and of one peer, taken in turns; NaN-free because failures stop it."""
@@ -150,8 +165,10 @@ def timed_case(case: Case, ours: Side, peers: Sequence[Side], settings: Settings
     with tempfile.TemporaryDirectory() as scratch:
         for side in (ours, *peers):
             side.prepare(case, reference, Path(scratch))
+    calm = Calm(settings.patience)
     for _ in range(settings.rounds):
         for side in peers:
+            calm.wait()
             pair = pairs[side.peer.name]
             for samples, turn in ((pair.ours, ours), (pair.theirs, side)):
                 seconds = turn.time()
@@ -168,6 +185,7 @@ def timed_case(case: Case, ours: Side, peers: Sequence[Side], settings: Settings
                 our_error=ours.error,
                 peer_error=side.error,
                 tolerance=case.tolerance,
+                busy=calm.busiest,
             ),
             pairs[side.peer.name],
             our_failure=ours.failure,
@@ -242,12 +260,14 @@ def imports(peers: Sequence[Peer], settings: Settings) -> list[Row]:
     for base, peer in contests:
         ours = ImportSide(OURS, _import_code(OURS), settings)
         theirs = ImportSide(peer, _import_code(peer), settings)
+        calm = Calm(settings.patience)
         for round_ in range(settings.rounds + 1):
+            calm.wait()
             ours.turn(keep=round_ > 0)
             theirs.turn(keep=round_ > 0)
         rows.append(
             row_of(
-                base,
+                replace(base, busy=calm.busiest),
                 Pair(ours.milliseconds, theirs.milliseconds),
                 our_failure=ours.failure,
                 peer_failure=theirs.failure,

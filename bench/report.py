@@ -113,6 +113,7 @@ def cells(row: Row, verdicts: Sequence[Verdict]) -> list[str]:
         "-" if row.ratio is None else f"{row.ratio.median:.3f}",
         _optional(row.our_error, ".0e"),
         _optional(row.peer_error, ".0e"),
+        "-" if row.busy is None else f"{row.busy:.0%}",
         bar,
         met,
         row.status if row.status == "ok" else f"{row.status}: {row.reason}",
@@ -130,6 +131,7 @@ HEADER = [
     "ours/peer (median)",
     "our error",
     "peer's error",
+    "others' load",
     "bar",
     "met",
     "status",
@@ -166,7 +168,9 @@ def as_markdown(run: Run) -> str:
         "",
         "Written by `python -m bench`; the same figures are in `results.json`. A ratio is ours over"
         " the peer's, so less than 1 is faster or smaller; losing rows stay in. Errors are relative"
-        " to a float64 reference written out by hand, and a wrong answer meets no bar.",
+        " to a float64 reference written out by hand, and a wrong answer meets no bar. Others' load"
+        " is the largest share of the machine that other processes held before a round: above a few"
+        " percent, two-thread timings of either side are not to be trusted.",
         "",
         f"{about.get('cpu')}, {about.get('system')}, {about.get('threads')} threads,"
         f" {about.get('rounds')} rounds, load {about.get('load_before')} at the start"

@@ -15,6 +15,7 @@ class Row:
     `status` is "ok", or which side gives no number that counts: "peer failed", "ours failed",
     "both failed", "wrong answer (ours)", "wrong answer (peer)"; `reason` then says why. The
     errors are relative to a float64 reference; None where a case has no answer to check.
+    `busy` is the largest share of the machine that other processes held before a round.
     """
 
     case: str
@@ -28,6 +29,7 @@ class Row:
     our_error: float | None = None
     peer_error: float | None = None
     tolerance: float | None = None
+    busy: float | None = None
     status: str = "ok"
     reason: str = ""
 

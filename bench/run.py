@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import measure, report
+from bench import measure, quiet, report
 from bench.cases import BY_NAME, CASES
 from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
@@ -39,6 +39,12 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--rounds", type=int, default=9, help="turns of each side per case")
     p.add_argument("--threads", type=int, default=2, help="threads and cores of each process")
+    p.add_argument(
+        "--patience",
+        type=float,
+        default=60.0,
+        help="seconds that a case may wait for other processes to leave the machine",
+    )
     p.add_argument("--quick", action="store_true", help="three rounds of short batches: a look")
     p.add_argument(
         "--venvs",
@@ -56,8 +62,10 @@ def settings_from(options: argparse.Namespace) -> Settings:
         raise SystemExit("python -m bench: --rounds and --threads are at least 1")
     venvs = options.venvs.resolve()
     if options.quick:
-        return Settings(venvs, rounds=3, seconds=0.03, threads=options.threads)
-    return Settings(venvs, rounds=options.rounds, threads=options.threads)
+        return Settings(venvs, rounds=3, seconds=0.03, threads=options.threads, patience=0.0)
+    return Settings(
+        venvs, rounds=options.rounds, threads=options.threads, patience=options.patience
+    )
 
 
 def out_folder(options: argparse.Namespace) -> Path | None:
@@ -77,7 +85,8 @@ def _show(rows: Iterable[Row]) -> list[Row]:
             continue
         ours = [report.quantity(x, row.unit) for x in (row.ours.minimum, row.ours.median)]
         theirs = [report.quantity(x, row.unit) for x in (row.theirs.minimum, row.theirs.median)]
-        note = "" if row.status == "ok" else f"  {row.status}: {row.reason}"
+        note = f"  others {row.busy:.0%}" if row.busy is not None and row.busy > quiet.QUIET else ""
+        note += "" if row.status == "ok" else f"  {row.status}: {row.reason}"
         print(
             f"{row.case:18} {row.peer:11} min {ours[0]:>9} /{theirs[0]:>9}"
             f"   median {ours[1]:>9} /{theirs[1]:>9}"

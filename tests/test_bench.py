@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import environments, measure, report, worker
+from bench import environments, measure, quiet, report, worker
 from bench.cases import CASES, Case, Outcome, worst_error
 from bench.client import WorkerFailure, WorkerProcess
 from bench.measure import Pair, Settings, Side, row_of
@@ -52,6 +52,31 @@ def test_the_median_ratio_pairs_neighbours_while_the_other_compares_minima() -> 
 def test_series_of_different_lengths_are_not_paired() -> None:
     with pytest.raises(ValueError, match="zip"):
         ratio([1.0, 2.0], [1.0])
+
+
+# --- quiet ---------------------------------------------------------------------------------------
+
+
+def test_busy_is_all_but_idle_and_waiting_for_disks() -> None:
+    text = "cpu  10 2 8 100 30 1 1 3 0 0\ncpu0 5 1 4 50 15 1 1 1 0 0\n"
+    assert quiet.times(text) == (25.0, 155.0)
+
+
+def test_a_busy_machine_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, looks = [0.0], iter([0.9, 0.9, 0.0, 0.8, 0.7, 0.6, 0.5])
+
+    def look(seconds: float = 0.0) -> float:
+        clock[0] += 1.0
+        return next(looks)
+
+    monkeypatch.setattr(quiet, "busy_share", look)
+    monkeypatch.setattr("bench.quiet.time.monotonic", lambda: clock[0])
+    assert quiet.wait(10.0) == (0.0, 3.0)
+    calm = measure.Calm(2.0)
+    calm.wait()
+    assert (calm.left, calm.busiest) == (0.0, 0.7)
+    calm.wait()  # patience has run out: one look, and on
+    assert next(looks) == 0.5
 
 
 # --- accuracy -----------------------------------------------------------------------------------
@@ -336,7 +361,7 @@ def test_a_peer_that_does_not_install_is_a_row_with_its_reason(
         raise environments.EnvironmentFailure("`pip install` ended with exit code 1")
 
     monkeypatch.setattr(environments, "ensure", refuse)
-    settings = Settings(tmp_path, rounds=1, seconds=0.001, batch=0.001, threads=1)
+    settings = Settings(tmp_path, rounds=1, seconds=0.001, batch=0.001, threads=1, patience=0.0)
     ours, sides = Side(OURS, settings), [Side(ABSENT, settings)]
     case = next(case for case in CASES if case.name == "tutorial")
     try:
