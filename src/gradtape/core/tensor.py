@@ -239,7 +239,7 @@ class Tensor(ArrayMethods):
         return operation(*args, **kwargs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
-        return HOOKS["namespace"]()
+        return HOOKS["namespace"](api_version)
 
     # ------------------------------------------------------------------ becoming a new version
 

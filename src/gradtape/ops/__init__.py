@@ -5,7 +5,7 @@ plain NumPy, which dispatches by itself. Read `elementwise.py` first.
 from . import compare, complex, contract, create, einsum, elementwise, index, kinks, pointwise
 from . import power, queries, reduce, select, shape, ufunc_methods
 
-from . import join, pad, ranges, rearrange
+from . import join, namespace, pad, ranges, rearrange
 from . import convolution, counting, cumulative, quantile, statistics
 
 from . import linalg
