@@ -47,6 +47,8 @@ SCALARS = frozenset(
     + [np.dtype(c).type for c in "?bhilqBHILQefdgFDG"]
 )
 _OBJECT = np.dtype(object)
+_SMALL = 4096  # bytes; constants up to here are copied without a look at the setting
+_RAW = SCALARS | {ndarray}
 _METHODS_FILE = vars(_methods_module)
 _TENSOR_FILE = vars(_tensor_module)  # frames whose globals these are call on behalf of the user
 _DIFFERENTIABLE = frozenset(np.dtype(c).type for c in "efdgFDG")
@@ -61,6 +63,12 @@ _FASTER = {
     np.absolute: operator.abs,
     np.remainder: operator.mod,
     np.square: lambda x: x * x,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
 }
 
 
@@ -153,9 +161,11 @@ def _make_unary(card: Card, function: Any) -> Any:
         xv = x.value
         k = x.key
         out = _new(Tensor)
-        if type(xv) is ndarray and xv.nbytes >= SMALLEST:
-            out.value = z = large(xv)
+        if type(xv) is ndarray:
+            sx = xv.shape
+            out.value = z = function(xv) if xv.nbytes < SMALLEST else large(xv)
         else:
+            sx = None
             out.value = z = function(xv)
         out.why = x.why
         tape = state.tape
@@ -170,8 +180,7 @@ def _make_unary(card: Card, function: Any) -> Any:
                         f = user_frame()
                 tape.record(
                     [
-                        run, card, kk, f.f_code, f.f_lasti, k, 0,
-                        xv.shape if type(xv) is ndarray else None, None,
+                        run, card, kk, f.f_code, f.f_lasti, k, 0, sx, None,
                         xv if keep_x else None, None, z if keep_out else None,
                     ]
                 )  # fmt: skip
@@ -239,11 +248,16 @@ def _make_binary(card: Card, function: Any) -> Any:
         else:
             return apply_elementwise(card, function, (x, y))
         out = _new(Tensor)
-        if (type(xv) is ndarray and xv.nbytes >= SMALLEST) or (
-            type(yv) is ndarray and yv.nbytes >= SMALLEST
-        ):
-            out.value = z = large(xv, yv)
+        if type(xv) is ndarray:
+            sx = xv.shape
+            sy = yv.shape if type(yv) is ndarray else None
+            out.value = z = function(xv, yv) if xv.nbytes < SMALLEST else large(xv, yv)
+        elif type(yv) is ndarray:
+            sx = None
+            sy = yv.shape
+            out.value = z = function(xv, yv) if yv.nbytes < SMALLEST else large(xv, yv)
         else:
+            sx = sy = None
             out.value = z = function(xv, yv)
         out.why = why
         if tape is not None:
@@ -262,16 +276,14 @@ def _make_binary(card: Card, function: Any) -> Any:
                         f = user_frame()
                 if kx == 0 or ky == 0:
                     if kx == 0 and keep_x and tx is ndarray:
-                        xv = keep_constant(tape, xv, f)
+                        xv = xv.copy() if xv.nbytes < _SMALL else keep_constant(tape, xv, f)
                     elif ky == 0 and keep_y and ty is ndarray:
-                        yv = keep_constant(tape, yv, f)
+                        yv = yv.copy() if yv.nbytes < _SMALL else keep_constant(tape, yv, f)
                     if tape.exits is not None:
                         came_back(tape, kk, card, x, y)
                 tape.record(
                     [
-                        run, card, kk, f.f_code, f.f_lasti, kx, ky,
-                        xv.shape if type(xv) is ndarray else None,
-                        yv.shape if type(yv) is ndarray else None,
+                        run, card, kk, f.f_code, f.f_lasti, kx, ky, sx, sy,
                         xv if keep_x else None, yv if keep_y else None, z if keep_out else None,
                     ]
                 )  # fmt: skip
@@ -389,7 +401,6 @@ def make_fast_sum(card: Card, general: Any) -> Any:
         initial: Any = no,
         where: Any = no,
     ) -> Any:
-        tape = state.tape
         if (
             type(a) is Tensor
             and axis is None
@@ -398,23 +409,25 @@ def make_fast_sum(card: Card, general: Any) -> Any:
             and keepdims is no
             and initial is no
             and where is no
-            and tape is not None
-            and a.key in tape.tracked
-            and type(a.value) is ndarray
         ):
             x = a.value
-            kk = next_key()
-            result = new_tensor(add_reduce(x, axis=None), kk, a.why)
-            tape.tracked.add(kk)
-            f = _getframe(2)  # above __array_function__
-            if f.f_globals is _METHODS_FILE:
-                f = user_frame()
-            avals = (make_aval(x.shape, x.dtype),)
-            tape.record(
-                [run_sum_all, card, kk, f.f_code, f.f_lasti, (a.key,), (), avals, params,
-                 (x,) if tape.keep_all else avals, result.value if tape.keep_all else None, None]
-            )  # fmt: skip
-            return result
+            k = a.key
+            tape = state.tape
+            if tape is not None and type(x) is ndarray and k in tape.tracked:
+                result = _new(Tensor)
+                result.value = z = add_reduce(x, None)
+                result.key = kk = next_key()
+                result.why = a.why
+                tape.tracked.add(kk)
+                f = _getframe(2)  # above __array_function__
+                if f.f_globals is _METHODS_FILE:
+                    f = user_frame()
+                avals = (make_aval(x.shape, x.dtype),)
+                tape.record(
+                    [run_sum_all, card, kk, f.f_code, f.f_lasti, (k,), (), avals, params,
+                     (x,) if tape.keep_all else avals, z if tape.keep_all else None, None]
+                )  # fmt: skip
+                return result
         return general(
             a, axis=axis, dtype=dtype, out=out, keepdims=keepdims, initial=initial, where=where
         )
@@ -560,7 +573,10 @@ def _as_view(result: Tensor, base: Any, card: Card, params: dict[str, Any], z: A
     buffer = base.value
     if z.base is None or type(buffer) is not ndarray:
         return result
-    if z.base is not buffer and z.base is not buffer.base:
+    # as_strided puts an object of its own between a view and the array it looks at
+    if z.base is not buffer and z.base is not buffer.base and (
+        type(z.base) is ndarray or getattr(z.base, "base", None) is not buffer
+    ):
         return result
     view = View.__new__(View)
     view.value, view.key, view.why = result.value, result.key, result.why
@@ -573,6 +589,8 @@ def rederive(view: View) -> None:
     """Apply the card of a stale view to its base again."""
     fresh = apply(view.card, (view.base_tensor,), view.params)
     view.value, view.key, view.why = fresh.value, fresh.key, fresh.why
+    if not view.key:  # a view of this view must see that this is another version
+        view.key = next_key()
     view.base_key = view.base_tensor.key
 
 
@@ -582,7 +600,8 @@ def write_base(view: View) -> None:
     current = new_tensor(view.value, view.key, view.why)
     view.value = view.value if type(view.value) is not ndarray else view.value[...]
     updated = view.card.unview(base, current, **view.params)
-    base.become(updated)
+    if updated is not None:  # None: the rule wrote the base itself
+        base.become(updated)
     if not base.key:
         base.key = next_key()
     view.base_key = base.key
@@ -673,10 +692,42 @@ def install_nondifferentiable(card: Card, function: Any) -> None:
     operation = nondifferentiable_call(card.name, card.impl)
     HOOKS[f"op:{card.name}"] = operation
     if isinstance(function, np.ufunc):
-        UFUNCS[function] = operation
+        UFUNCS[function] = _make_step(card.name, function, operation)
         UFUNC_METHODS[function, "__call__"] = make_general(function, operation, function.nout)
     elif function is not None:
         FUNCTIONS[function] = operation
+
+
+def _make_step(name: str, ufunc: Any, operation: Any) -> Any:
+    """The short way of a ufunc without derivative, for Tensors, numbers and plain arrays."""
+    function = _FASTER.get(ufunc, ufunc)
+    if ufunc.nin != 2 or ufunc.nout != 1:
+        return operation
+
+    def op(x: Any, y: Any) -> Any:
+        tx, ty = type(x), type(y)
+        xv = x.value if tx is Tensor else x
+        yv = y.value if ty is Tensor else y
+        if type(xv) not in _RAW or type(yv) not in _RAW:
+            return operation(x, y)
+        out = _new(Tensor)
+        out.value = function(xv, yv)
+        out.key = 0
+        if tx is Tensor and x.why is not None:
+            out.why = x.why
+        elif ty is Tensor and y.why is not None:
+            out.why = y.why
+        else:
+            key = (x.key if tx is Tensor else 0) or (y.key if ty is Tensor else 0)
+            if key:
+                frame = user_frame()
+                out.why = ("nondifferentiable", frame.f_code, frame.f_lasti, key, name)
+            else:
+                out.why = None
+        return out
+
+    op.__name__ = op.__qualname__ = name
+    return op
 
 
 def nondifferentiable_call(name: str, function: Any) -> Any:
@@ -691,7 +742,7 @@ def nondifferentiable_call(name: str, function: Any) -> Any:
         if why is None and keys:
             frame = user_frame()
             why = ("nondifferentiable", frame.f_code, frame.f_lasti, keys[0], name)
-        return rewrap(z, why) if out is None or out == (None,) else write_out(out, rewrap(z, why))
+        return write_out(out, rewrap(z, why))
 
     operation.__name__ = operation.__qualname__ = name
     return operation
@@ -725,7 +776,7 @@ def write_out(out: Any, result: Any) -> Any:
 
     A Tensor `out` becomes a new version that has the history of `result`. A plain array gets the
     value, and a tracked Tensor is returned, so that `acc += t` rebinds `acc` to one that has a
-    gradient.
+    gradient. An `out` of None is none.
     """
     if isinstance(out, tuple):
         if len(out) == 1 and not isinstance(result, tuple):
@@ -734,6 +785,8 @@ def write_out(out: Any, result: Any) -> Any:
             return tuple(
                 r if o is None else write_out(o, r) for o, r in zip(out, result, strict=True)
             )
+    if out is None:
+        return result
     if isinstance(out, Tensor):
         HOOKS["write_tensor"](out, result)
         return out

@@ -11,6 +11,7 @@ the keys of the recorded values; `backward` then calls `run_wrapped`.
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -20,7 +21,7 @@ from ..errors import UnsupportedOperationError, three_part
 from .aval import Aval
 from . import parallel
 from .buffers import SMALLEST, owns, spread, take
-from .cards import VALUES, Card
+from .cards import VALUES, Card, select
 from .positions import decode
 from .registry import HOOKS
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
@@ -162,17 +163,6 @@ def make_product(card: Card, i: int) -> Any:
     return product
 
 
-def select(g: Any, mask: Any) -> Any:
-    """`g` where `mask` is true, 0 elsewhere, whatever `g` is there.
-
-    A product with the mask costs a fifth of `np.where`; it errs only where `g` is not finite.
-    """
-    gi = g * mask
-    if np.isfinite(_add_reduce(gi, axis=None)):
-        return gi
-    return np.where(mask, g, np.zeros((), gi.dtype))
-
-
 def _blocked(
     partial: Any, unary: bool, singular: bool, g: Any, z: Any, x: Any, y: Any, out: Any
 ) -> Any:
@@ -211,7 +201,7 @@ def _blocked(
             target = into[start:stop]
             p = partial(zb, xb) if unary else partial(zb, xb, yb)
             _multiply(gb, p, target)
-            if getattr(p, "dtype", None) == bool:
+            if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
                 if not np.isfinite(_add_reduce(target)):
                     target[...] = np.where(p, gb, dtype.type(0))
             elif singular and not np.isfinite(target).all():
@@ -624,30 +614,39 @@ def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bo
                     rec[0](rec, g, grads)
 
 
-class _Quiet:
-    """`np.errstate(all="ignore")` with the state made once: a third of its time."""
-
-    __slots__ = ("token",)
-
-    def __enter__(self) -> None:
-        self.token = _context.set(_ignore)
-
-    def __exit__(self, *_: object) -> None:
-        _context.reset(self.token)
-
-
 try:  # NumPy keeps its error state in a context variable; the name is not public
     from numpy._core.umath import _extobj_contextvar as _context
     from numpy._core.umath import _make_extobj
 
     _ignore = _make_extobj(all="ignore")
-    with _Quiet():
-        np.float64(1) / np.float64(0)
-    quiet: Any = _Quiet
+    _context.reset(_context.set(_ignore))
+
+    def hush() -> Any:
+        """Ignore floating-point errors until the returned function is called.
+
+        `np.errstate(all="ignore")` with the state made once: a third of its time.
+        """
+        return functools.partial(_context.reset, _context.set(_ignore))
+
 except (ImportError, TypeError, AttributeError):  # pragma: no cover
 
-    def quiet() -> Any:
-        return np.errstate(all="ignore")
+    def hush() -> Any:
+        """Ignore floating-point errors until the returned function is called."""
+        state = np.errstate(all="ignore")
+        state.__enter__()
+        return functools.partial(state.__exit__, None, None, None)
+
+
+class quiet:
+    """`with quiet():` ignores floating-point errors."""
+
+    __slots__ = ("restore",)
+
+    def __enter__(self) -> None:
+        self.restore = hush()
+
+    def __exit__(self, *_: object) -> None:
+        self.restore()
 
 
 def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:

@@ -54,7 +54,8 @@ FUNCTIONS[np.sum] = make_fast_sum(CARDS["sum"], FUNCTIONS[np.sum])
 for _name, _ufunc in _BINARY.items():
     if _ufunc in UFUNCS:
         _bind(_name, UFUNCS[_ufunc])
-        _bind(f"r{_name}", _reflected(UFUNCS[_ufunc]))
+        swaps = _name in ("add", "mul")  # commutative: no wrapper in between
+        _bind(f"r{_name}", UFUNCS[_ufunc] if swaps else _reflected(UFUNCS[_ufunc]))
         if _name != "divmod":
             _bind(f"i{_name}", _in_place(UFUNCS[_ufunc]))
 _bind("pow", HOOKS["operator_pow"])

@@ -16,12 +16,15 @@ from ..core.buffers import owns
 from ..core.dispatch import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
-from ..core.sweep import run_unsupported, backward, quiet, unsupported_error
+from ..core.sweep import run_unsupported, backward, hush, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TapeStateError, WatchError, three_part
 from . import reasons
+
+
+_new = Tensor.__new__
 
 
 class GradientTape:
@@ -380,7 +383,10 @@ class GradientTape:
             if g is None and not key and any(t is source for t in targets):
                 g = _identity(targets, source, output_gradients)
             if g is not None and source.value.dtype.kind in "fc":
-                results.append(_finish(g, source, recorded, len(keys) > 1))
+                result = _finish(g, source, recorded, len(keys) > 1)
+                if not recorded and key:  # says so if a second derivative is asked of it
+                    result.why = ("gradient", *here(), key, None)
+                results.append(result)
             else:
                 missing = True
                 results.append(_zeros(source) if zero else None)
@@ -464,12 +470,15 @@ def _leaf_gradients(
     tape._consumed = position
     grads: dict[int, Any] = {target.key: kind(1)}
     pop = grads.pop
-    with quiet():
+    restore = hush()
+    try:
         for rec in reversed(recorder.ops):
             g = pop(rec[2], None)
             if g is not None:
                 rec[0](rec, g, grads)
             del rec[9:]
+    finally:
+        restore()
     results: list[Any] = []
     missing = False
     for s in sources:
@@ -478,7 +487,9 @@ def _leaf_gradients(
             missing = True
             results.append(None)
         elif type(g) is type(s.value) and type(g) is not np.ndarray:
-            results.append(new_tensor(g))
+            result = _new(Tensor)
+            result.value, result.key, result.why = g, 0, None
+            results.append(result)
         else:
             results.append(_finish(g, s, False))
     if missing:
