@@ -21,7 +21,7 @@ from ..core.exits import came_back
 from ..core.positions import decode, is_internal, user_frame
 from ..core.registry import HOOKS
 from ..core.state import next_key, state
-from ..core.tensor import Tensor, View, new_tensor, raw, writable_value
+from ..core.tensor import Tensor, View, raw, writable_value
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, StaleViewError, UnsupportedOperationError, three_part
 
@@ -35,35 +35,106 @@ _STORES = frozenset(
 
 def is_basic(index: Any) -> bool:
     """Whether `index` is made of integers, slices, None and Ellipsis alone (a view results)."""
-    if type(index) is tuple:
-        return all(type(i) in (int, slice) or i is None or i is Ellipsis or isinstance(i, np.integer)
-                   for i in index)  # fmt: skip
-    return type(index) in (int, slice) or index is None or index is Ellipsis or isinstance(
-        index, np.integer
-    )
+    return all(map(_is_basic_part, index)) if type(index) is tuple else _is_basic_part(index)
+
+
+def _is_basic_part(i: Any) -> bool:
+    return type(i) in (int, slice) or i is None or i is Ellipsis or isinstance(i, np.integer)
 
 
 def plain_index(index: Any) -> Any:
     """`index` with raw values in place of Tensors, and arrays that the caller may not change."""
+    if type(index) is tuple:
+        return tuple(_plain_part(i) for i in index)
+    return _plain_part(index)
+
+
+def _plain_part(index: Any) -> Any:
     if isinstance(index, Tensor):
         index = index.read()
-    if type(index) is tuple:
-        return tuple(plain_index(i) for i in index)
-    if type(index) is list:
-        return np.asarray([raw(i) for i in index] if index else np.zeros(0, np.intp))
     if isinstance(index, np.ndarray):
         return index.copy()
+    if type(index) in (list, tuple):
+        return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)
     if isinstance(index, slice):
         parts = (index.start, index.stop, index.step)
         if any(isinstance(p, Tensor) for p in parts):
-            return slice(*(p if p is None else int(raw(p)) for p in parts))
+            return slice(*(p if p is None else raw(p).__index__() for p in parts))
     return index
+
+
+def _raw_items(items: Any) -> Any:
+    return [_raw_items(i) if type(i) in (list, tuple) else raw(i) for i in items]
+
+
+def _refused(error: IndexError, x: Any, index: Any) -> IndexError:
+    """NumPy's IndexError with the place and a remedy."""
+    if any(words in str(error) for words in ("out of bounds", "too many", "boolean index")):
+        remedy = f"Keep to the shape {np.shape(x)}; a negative index counts from the end."
+    else:
+        remedy = "Index with integers (int(i)), slices, None, ..., or integer and boolean arrays."
+    return IndexError(
+        three_part(
+            f"Indexing {aval_of(x)!r} with [{index!r:.60}]: {str(error).rstrip('.')}.",
+            f"Indexed at {_here()}.",
+            remedy,
+        )
+    )
+
+
+def _spelled_out(index: Any, ndim: int) -> tuple[Any, ...]:
+    """`index` as a tuple whose ellipsis is written as slices, for an array of `ndim` axes."""
+    parts = index if type(index) is tuple else (index,)
+    taken = sum(
+        i.ndim if isinstance(i, np.ndarray) and i.dtype == bool else
+        0 if i is None or i is Ellipsis or isinstance(i, bool | np.bool_) else 1
+        for i in parts
+    )  # fmt: skip
+    at = next((n for n, i in enumerate(parts) if i is Ellipsis), len(parts))
+    return (*parts[:at], *(slice(None),) * (ndim - taken), *parts[at + 1 :])
+
+
+def _integer_parts(index: Any) -> list[Any]:
+    parts = index if type(index) is tuple else (index,)
+    return [i for i in parts if isinstance(i, np.ndarray) and i.dtype != bool]
+
+
+def _repeats(shape: tuple[int, ...], index: Any) -> bool:
+    """Whether `index` reaches an element of an array of `shape` more than once."""
+    if all(i.size <= 1 for i in _integer_parts(index)):
+        return False
+    axis, axes = 0, []
+    arrays: list[Any] = []
+    for i in _spelled_out(index, len(shape)):
+        if i is None or isinstance(i, bool | np.bool_):
+            continue
+        if isinstance(i, np.ndarray):
+            many = i.nonzero() if i.dtype == bool else (np.where(i < 0, i + shape[axis], i),)
+            arrays += many
+            axes += [shape[axis + n] for n in range(len(many))]
+            axis += len(many)
+        else:
+            axis += 1
+    together: Any = np.broadcast_arrays(*arrays)
+    flat = np.ravel_multi_index(together, axes).ravel()
+    return bool(np.unique(flat).size < flat.size)
+
+
+def _overwritten(shape: tuple[int, ...], index: Any) -> Any:
+    """Which elements of a write to `index` a later one of the same write replaces; None if none."""
+    if is_basic(index) or not _repeats(shape, index):
+        return None
+    writer = np.empty(shape, np.intp)
+    slot = writer[index].shape
+    order = np.arange(np.prod(slot, dtype=np.intp)).reshape(slot)
+    writer[index] = order  # as NumPy does: the last one stays
+    return writer[index] != order
 
 
 def _add_at(buffer: Any, ct: Any, x: Any, index: Any) -> Any:
     """Add `ct` at `index` of the cotangent buffer of `x`."""
-    if is_basic(index):
-        buffer[index] += ct
+    if is_basic(index) or not _integer_parts(index):
+        buffer[index] += ct  # no element is reached twice
     else:
         np.add.at(buffer, index, ct)
     return buffer
@@ -90,17 +161,25 @@ def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     if batched is not None:
         return x[batched], 0
     # the batch goes last, where no advanced index can move it
-    return np.moveaxis(x, 0, -1)[index], np.ndim(np.empty(np.shape(x)[1:])[index])
+    out = np.moveaxis(x, 0, -1)[_spelled_out(index, np.ndim(x) - 1)]
+    return out, np.ndim(out) - 1
 
 
 def _index_shape(x: Any, index: Any) -> Aval:
     return Aval(np.broadcast_to(np.zeros((), x.dtype), x.shape)[index].shape, x.dtype)
 
 
+def _read(x: Any, index: Any) -> Any:
+    try:
+        return x[index]
+    except IndexError as error:
+        raise _refused(error, x, index) from None
+
+
 getitem_card = primitive(
     None,
     name="getitem",
-    impl=lambda x, index: x[index],
+    impl=_read,
     vjp=_getitem_vjp,
     jvp=lambda t, _out, _x, index: t[index],
     shape=_index_shape,
@@ -111,8 +190,9 @@ getitem_card = primitive(
 )
 
 
-def _getitem_unview(base: Any, new: Any, index: Any) -> Any:
-    return setitem_op(base, new, index)
+def _getitem_unview(base: Any, new: Any, index: Any) -> None:
+    """Write `new` into the base where it stands: the cost is that of the view, not of the base."""
+    store(base, index, new)
 
 
 getitem_card.unview = _getitem_unview
@@ -123,6 +203,7 @@ def _scatter_batch(size: int, operands: Any, axes: Any, shape: Any, index: Any) 
     batched = _batched_index(index)
     if batched is not None:
         return _scatter(ct, (size, *shape), batched), 0
+    index = _spelled_out(index, len(shape))
     return _scatter(np.moveaxis(ct, 0, -1), (*shape, size), index), len(shape)
 
 
@@ -163,7 +244,10 @@ def _setitem_value(x: Any, v: Any, index: Any) -> Any:
 def _setitem_vjp(i: int, ct: Any, _out: Any, x: Any, v: Any, index: Any) -> Any:
     if i == 0:
         return setitem_op(ct, np.zeros((), ct.dtype), index)
-    return HOOKS["unbroadcast"](ct[index], v.shape)
+    part, lost = ct[index], _overwritten(x.shape, index)
+    if lost is not None:
+        part = np.where(lost, np.zeros((), ct.dtype), part)
+    return HOOKS["unbroadcast"](part, v.shape)
 
 
 def _setitem_jvp(i: int, t: Any, _out: Any, x: Any, v: Any, index: Any) -> Any:
@@ -186,7 +270,7 @@ def _setitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
         return _setitem_value(x, v, batched), 0
     x = np.moveaxis(x, 0, -1)
     v = np.asarray(v)[..., None] if c is None else np.moveaxis(v, 0, -1)
-    return _setitem_value(x, v, index), np.ndim(x) - 1
+    return _setitem_value(x, v, _spelled_out(index, np.ndim(x) - 1)), np.ndim(x) - 1
 
 
 setitem_card = primitive(
@@ -249,22 +333,26 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             )
         )
     try:
-        np.broadcast_to(np.empty(np.shape(value), bool), _index_shape(x.aval, index).shape)
-    except ValueError:
         slot = _index_shape(x.aval, index).shape
-        trimmed = np.shape(value)[np.ndim(value) - len(slot) :] if np.ndim(value) > len(slot) else ()
-        if not (np.ndim(value) > len(slot) and trimmed == slot):
-            raise ShapeError(
-                three_part(
-                    f"Item assignment: a value of shape {np.shape(value)} does not fit a slot of "
-                    f"shape {slot} in {x.aval!r}.",
-                    f"Assigned at {_here()}.",
-                    "Reshape the value, or index a slot of its shape.",
-                )
-            ) from None
-        value = value.reshape(slot)
-        v = new_tensor(value, key, why) if key == 0 else np.reshape(v, slot)
+    except IndexError as error:
+        raise _refused(error, x.value, index) from None
+    dims = np.shape(value)
+    spare = len(dims) - len(slot)
+    if spare > 0 and set(dims[:spare]) == {1}:  # NumPy lets axes of length 1 in front fall away
+        value = value.reshape(dims[spare:])
+        v = np.reshape(v, dims[spare:]) if key else value
         key = v.key if isinstance(v, Tensor) else 0
+    try:
+        np.broadcast_to(np.empty(np.shape(value), bool), slot)
+    except ValueError:
+        raise ShapeError(
+            three_part(
+                f"Item assignment: a value of shape {dims} does not fit a slot of "
+                f"shape {slot} in {x.aval!r}.",
+                f"Assigned at {_here()}.",
+                "Reshape the value, or index a slot of its shape.",
+            )
+        ) from None
     old_key, old_aval, v_aval = x.key, x.aval, aval_of(value)
     tapes = tuple(t for t in state.tapes if old_key in t.tracked or key in t.tracked)
     buffer = writable_value(x)
@@ -272,7 +360,8 @@ def store(x: Tensor, index: Any, v: Any) -> None:
     x.key = kk = next_key()
     if tapes and old_aval.dtype.kind not in "fc":
         frame = user_frame()
-        x.why = ("integer", frame.f_code, frame.f_lasti, key, f"item assignment into {old_aval.dtype}")
+        into = f"item assignment into {old_aval.dtype}"
+        x.why = ("integer", frame.f_code, frame.f_lasti, key, into)
         tapes = ()
     elif why is not None and x.why is None:
         x.why = why
@@ -289,7 +378,7 @@ def store(x: Tensor, index: Any, v: Any) -> None:
                 came_back(tape, kk, setitem_card, v)
             tape.record(
                 [run_setitem, setitem_card, kk, frame.f_code, frame.f_lasti, signed, (), avals,
-                 {"index": index}, kept, None, None]
+                 {"index": index}, kept, kept[0] if tape.keep_all else None, None]
             )  # fmt: skip
             tape.tracked.add(kk)
     if isinstance(x, View):
@@ -302,6 +391,9 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     index = rec[8]["index"]
     if kv > 0:
         part = np.array(g[index])
+        lost = _overwritten(rec[7][0].shape, index)
+        if lost is not None:
+            part[lost] = 0
         shape = rec[7][1].shape
         if part.shape != shape:
             part = HOOKS["sum_to"](part, shape)
@@ -350,7 +442,7 @@ def in_place(x: Tensor, other: Any, operation: Any) -> Any:
     return x
 
 
-def write_tensor(x: Tensor, result: Tensor) -> None:
+def write_tensor(x: Tensor, result: Any) -> None:
     """`x` takes over the history of `result`, as `out=x` and `x += v` do."""
     if isinstance(x, Variable):
         x.assign(result)
@@ -374,7 +466,7 @@ def write_tensor(x: Tensor, result: Tensor) -> None:
                     "Rebind the name instead: x = x + y.",
                 )
             )
-        result = result.astype(old.dtype)
+        result = np.astype(result, old.dtype)
     elif result is not x and result.value is x.value:
         result = np.positive(result)
     x.become(result)
@@ -425,6 +517,7 @@ def from_objects(array: Any) -> Any:
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 Tensor.__setitem__ = setitem  # type: ignore[method-assign]
 HOOKS["in_place"] = in_place
+HOOKS["scatter_add"] = scatter_add
 HOOKS["write_tensor"] = write_tensor
 HOOKS["write_plain"] = write_plain
 HOOKS["masked_ufunc"] = masked_ufunc
