@@ -162,10 +162,11 @@ def elementwise(
         The function; a ufunc is registered, so that `ufunc(tensor)` reaches this card.
     *partials : callable, str, int or None
         One per operand: the local derivative as a function of `(out, x)` or `(out, x, y)`, or one
-        of the names "out", "x", "y" where it is that value, or the constant 1 or -1, or 0 for a derivative that is zero, or None where the operand cannot
-        be differentiated (an integer exponent). **An argument that the partial does not read is
-        named with a leading underscore**: the tape then does not keep it. Each partial is a
-        complex number times the cotangent, or a boolean mask that selects it; functions that are not so (`abs`, `conj`) are
+        of the names "out", "x", "y" where it is that value, or a number, or 0 for a derivative
+        that is zero, or None where the operand cannot be differentiated (an integer exponent).
+        **An argument that the partial does not read is named with a leading underscore**: the
+        tape then does not keep it. Each partial is a number times the cotangent, or a boolean
+        mask that selects it; functions that are not so (`abs`, `conj` of complex numbers) are
         `primitive`.
     impl : callable, optional
         A faster formula that agrees with the ufunc to 2 ulp.
@@ -347,6 +348,18 @@ def mask_singular(product: Any, ct: Any) -> Any:
     return np.where(np.equal(ct, 0), np.zeros_like(product), product)
 
 
+def select(g: Any, mask: Any) -> Any:
+    """`g` where `mask` is true, 0 elsewhere, whatever `g` is there.
+
+    A product with the mask costs a fifth of `np.where`; it errs only where `g` is not finite.
+    """
+    if type(g) is np.ndarray and type(mask) is np.ndarray:
+        product = g * mask
+        if np.isfinite(np.add.reduce(product, axis=None)):
+            return product
+    return np.where(mask, g, np.zeros((), g.dtype))
+
+
 def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugate: bool) -> Any:
     partial = card.partials[i]
     if isinstance(partial, str):
@@ -357,8 +370,8 @@ def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugat
         if partial == 0:
             return np.zeros_like(t)
         return t if partial == 1 else -t if partial == -1 else t * partial
-    if np.result_type(p) == bool:  # a choice: what is not chosen stays out, infinite or not
-        return np.where(p, t, np.zeros((), t.dtype))
+    if np.result_type(p).kind == "b":  # a choice: what is not chosen stays out, infinite or not
+        return select(t, p)
     if conjugate and np.iscomplexobj(p):
         p = np.conjugate(p)
     product = t * p

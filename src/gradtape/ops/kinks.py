@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from ..core.cards import composite, elementwise
+from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.ufunc_call import make_general
+from ..errors import three_part
 
 _NO = np._NoValue
 
@@ -64,7 +66,14 @@ def _clip(
 ) -> Any:  # fmt: skip
     """`np.clip`; a bound that is None does not exist."""
     if (a_min is not _NO or a_max is not _NO) and (min is not _NO or max is not _NO):
-        raise ValueError("clip: pass a_min and a_max, or min and max, not some of each.")
+        frame = user_frame()
+        raise ValueError(
+            three_part(
+                "clip: the bounds are given as a_min, a_max and as min, max.",
+                f"Called at {decode(frame.f_code, frame.f_lasti)}.",
+                "Use one spelling: np.clip(x, 0.0, 1.0).",
+            )
+        )
     low = min if a_min is _NO else a_min
     high = max if a_max is _NO else a_max
     low, high = (None if bound is _NO else bound for bound in (low, high))

@@ -11,8 +11,10 @@ from ..core.aval import Aval
 from ..core.batched import as_array
 from ..core.cards import composite, primitive
 from ..core.dispatch import apply, write_out
+from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, raw
+from ..errors import three_part
 
 
 def _float_of(x: Aval) -> Aval:
@@ -210,9 +212,14 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     if len(funclist) == len(conditions) + 1:
         conditions.append(~np.any(conditions, axis=0))
     elif len(funclist) != len(conditions):
+        frame = user_frame()
         raise ValueError(
-            f"piecewise: {len(funclist)} functions for {len(conditions)} conditions. Give one "
-            "function for each condition, and one more for where none holds."
+            three_part(
+                f"piecewise: {len(funclist)} functions for {len(conditions)} conditions.",
+                f"Called at {decode(frame.f_code, frame.f_lasti)}.",
+                "Give one function for each condition, and at most one more for where none holds: "
+                "np.piecewise(x, [x < 0, x >= 0], [np.sin, np.cos]).",
+            )
         )
     out = np.zeros(x.shape, x.dtype)
     for condition, function in zip(conditions, funclist, strict=True):
