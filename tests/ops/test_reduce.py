@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.testing import op_case
@@ -37,13 +39,6 @@ CASES = [
     op_case(np.amin, calls=SHAPES, kwargs=AXES),
     op_case(np.ptp, calls=SHAPES, kwargs=AXES[:4]),
 ]  # fmt: skip
-
-
-def with_nan(rng, shape):
-    """Distinct values, some NaN, none of them in column 1."""
-    x = rng.permutation(np.linspace(-2, 2, int(np.prod(shape)))).reshape(shape)
-    x[..., 0].flat[:1] = np.nan
-    return x
 
 
 MOVED = (np.nansum, np.nanprod, np.nanmean, np.nanmax, np.nanmin)
@@ -203,11 +198,37 @@ def test_all_nan_slices_warn_as_numpy_does_and_have_gradient_zero():
         np.testing.assert_allclose(tape.gradient(y, t).value, [[0, 0], row])
 
 
-def test_a_warning_of_nanmean_is_placed_at_the_users_line():
+@pytest.mark.parametrize("function", [np.nanmean, np.nanmax, np.nanmin])
+def test_a_warning_is_placed_at_the_users_line(function):
     x = gt.array([np.nan])
     with pytest.warns(RuntimeWarning) as found:
-        np.nanmean(x)
+        function(x)
     assert found[0].filename == __file__
+
+
+@hypothesis.given(data=st.data())
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.prod, np.max, np.nanmin, np.var, np.std])
+def test_any_shape_and_axes_give_the_slope_of_central_differences(function, data):
+    shape = data.draw(st.lists(st.integers(1, 3), max_size=4).map(tuple))
+    some = st.lists(st.sampled_from(range(len(shape))), unique=True) if shape else st.just([])
+    axis = data.draw(st.one_of(st.none(), some.map(tuple)))
+    keepdims = data.draw(st.booleans())
+    if axis is not None and data.draw(st.booleans()):
+        axis = tuple(i - len(shape) for i in axis)
+    rng = np.random.default_rng(len(shape))
+    x = rng.permutation(np.linspace(0.5, 2, max(int(np.prod(shape)), 2)))[: int(np.prod(shape))]
+    x, d = x.reshape(shape), rng.normal(size=shape)
+    with gt.GradientTape() as tape:
+        t = tape.watch(x)
+        y = function(t, axis=axis, keepdims=keepdims)
+    expected = function(x, axis=axis, keepdims=keepdims)
+    assert y.shape == np.shape(expected)
+    ct = rng.normal(size=np.shape(expected))
+    found = np.vdot(tape.gradient(y, t, output_gradients=ct).value, d)
+    if function is np.std and np.any(expected == 0):
+        return  # the kink of std
+    moved = [function(x + h * d, axis=axis, keepdims=keepdims) for h in (1e-6, -1e-6)]
+    assert found == pytest.approx(np.vdot(ct, (moved[0] - moved[1]) / 2e-6), rel=1e-6, abs=1e-6)
 
 
 def test_mean_of_nothing_warns_as_numpy_does():

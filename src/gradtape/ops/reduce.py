@@ -248,10 +248,22 @@ def _extremum(*functions: Any, takes_nan: bool, impl: Any) -> Card:
     return card
 
 
+def _ignoring_nan(reduction: Any) -> Any:
+    """`np.nanmax` or `np.nanmin`, which would place their warning at our line."""
+
+    def impl(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
+        found = reduction(x, axis=axis, keepdims=keepdims, **params)
+        if np.isnan(found).any():
+            warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=6)
+        return found
+
+    return impl
+
+
 amax = _extremum(np.max, np.amax, takes_nan=True, impl=np.maximum.reduce)
 amin = _extremum(np.min, np.amin, takes_nan=True, impl=np.minimum.reduce)
-nanmax = _extremum(np.nanmax, takes_nan=False, impl=np.nanmax)
-nanmin = _extremum(np.nanmin, takes_nan=False, impl=np.nanmin)
+nanmax = _extremum(np.nanmax, takes_nan=False, impl=_ignoring_nan(np.fmax.reduce))
+nanmin = _extremum(np.nanmin, takes_nan=False, impl=_ignoring_nan(np.fmin.reduce))
 
 
 @composite(np.ptp)
