@@ -20,6 +20,7 @@ from .core.sweep import backward
 from .core.tensor import Tensor, new_tensor, raw
 from .core.tree import flatten, paths, tree_map
 from .errors import DTypeError, ShapeError, three_part
+from .tape import reasons
 from .tape.tape import _check_aliases, _check_output_gradients, _check_support, _finish
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -209,6 +210,9 @@ class _Call:
                 results.append(self.outward(new_tensor(np.zeros(value.shape, value.dtype)[()])))
             else:
                 results.append(self.outward(_finish(g, s, recorded)))
+        missing = [grads.get(s.key) is None for s in self.sources]
+        if recorder.returns or any(missing):
+            reasons.warn_lost(recorder, targets, self.sources, missing)
         return self.rebuild(results)
 
 

@@ -292,7 +292,7 @@ def _make_binary(card: Card, function: Any) -> Any:
         elif state.tapes:
             return apply_elementwise(card, function, (x, y))
         out.key = 0
-        if why is None and (kx or ky):
+        if (kx or ky) and (why is None or why[0] == "gradient"):
             out.why = lost(kx or ky)
         return out
 

@@ -15,6 +15,7 @@ Interface for the rest of core: `note_exit(tensor, how, result)` where a value l
 
 from __future__ import annotations
 
+import cmath
 import threading
 import weakref
 from collections import deque
@@ -164,6 +165,8 @@ def _exits(tape: Any) -> Exits:
 
 def _kind(place: Place, how: str) -> str:
     """What the code tells, else how the value was asked for; a call of unknown C code is "call"."""
+    if how.endswith("()"):  # a method of ours, whatever its owner was called
+        return how
     if place.kind or how not in ("numpy.asarray", "float", "int", "complex"):
         return place.kind or how
     return "call" if place.text.endswith(")") else how
@@ -232,11 +235,12 @@ def _flat(items: Any, limit: int = _SMALL) -> Iterable[Any]:
 
 def _is_telling(item: Any) -> bool:
     """Whether an equal number elsewhere is worth a remark: no small integer, no nan."""
-    if isinstance(item, complex | np.complexfloating):
-        return item == item
-    if not isinstance(item, float | int | np.number) or isinstance(item, bool):
+    if not isinstance(item, float | int | complex | np.number) or isinstance(item, bool):
         return False
-    return bool(item == item) and not (abs(item) <= 1024 and item == int(item))
+    number = complex(item)
+    if not cmath.isfinite(number):
+        return False
+    return bool(number.imag) or abs(number) > 1024 or number.real != int(number.real)
 
 
 def _root(array: Any) -> Any:
@@ -506,7 +510,7 @@ def remedy_of(kind: str) -> str:
             return f"Use scipy.special.{_SPECIAL[name]}(x) in place of {kind}(x)."
         return f"Use np.{_MATH_NAMES.get(name, name)}(x) in place of {kind}(x)."
     if kind in _WRITERS:
-        return "Make the array that is written a Tensor, gt.zeros(...); writes into it are followed."
+        return "Make the array that is written a Tensor, y = gt.zeros(...); that is followed."
     if room == "numpy":
         return (
             f"Pass one Tensor, not a list: np.{name}(gt.stack([...])); np.{name} cannot see the"

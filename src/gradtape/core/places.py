@@ -33,9 +33,10 @@ _SILENT = frozenset(  # math functions that answer a question and give no number
     ["isclose", "isfinite", "isinf", "isnan", "floor", "ceil", "trunc"]
 )
 _SHOWING = frozenset(
-    "print str repr format write writerow info debug warning error critical exception log "
-    "set_postfix set_postfix_str set_description set_description_str add_scalar".split()
-)
+    ["print", "str", "repr", "format", "write", "writerow", "info", "debug", "warning", "error",
+     "critical", "exception", "log", "set_postfix", "set_postfix_str", "set_description",
+     "set_description_str", "add_scalar"]
+)  # fmt: skip
 _CALLS = frozenset(["CALL", "CALL_KW", "CALL_FUNCTION_EX"])
 _STORES = frozenset(["STORE_SUBSCR", "STORE_SLICE"])
 _NO_PUSH = frozenset(
