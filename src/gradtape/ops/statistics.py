@@ -237,7 +237,7 @@ def average(
     keepdims = keepdims is not _NO and bool(keepdims)
     if weights is None:
         result = np.mean(a, axis=axis, keepdims=keepdims)
-        total = np.asarray(np.size(a) / np.size(result)).astype(result.dtype)
+        total = np.asarray(np.size(a) / np.size(result)).astype(result.dtype)[()]
     else:
         w = _weights(weights, a, axis)
         dtype = np.result_type(a.dtype, w.dtype, *(["f8"] if a.dtype.kind in "iub" else []))
