@@ -216,9 +216,13 @@ class ArrayMethods:
     # ------------------------------------------------------------------ shape
 
     def reshape(self, *shape: Any, order: Any = "C", copy: Any = None) -> Tensor:
-        return _call(np.reshape, self, _shape_arguments(shape), order=order, copy=copy)
+        # none of the arguments is out of the ordinary: past _call, which looks at each
+        result: Tensor = FUNCTIONS[np.reshape](self, _shape_arguments(shape), order, copy=copy)
+        return result
 
     def ravel(self, order: Any = "C") -> Tensor:
+        if order in ("C", "F"):
+            return self.reshape(-1, order=order)
         return _call(np.ravel, self, order=order)
 
     def flatten(self, order: Any = "C") -> Tensor:
@@ -232,7 +236,8 @@ class ArrayMethods:
 
     @property
     def T(self) -> Tensor:
-        return _call(np.transpose, self)
+        result: Tensor = FUNCTIONS[np.transpose](self)
+        return result
 
     @property
     def mT(self) -> Tensor:

@@ -6,6 +6,7 @@ All are linear and most are views, in which a write goes through to the base. `n
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -24,6 +25,19 @@ _normal_axes = np.lib.array_utils.normalize_axis_tuple
 # --------------------------------------------------------------------------------- reshape
 
 
+def _dims(a: Any) -> tuple[int, ...]:
+    """The shape of an operand; `np.shape` of a Tensor costs as much as a small operation."""
+    return a.shape if isinstance(a, Tensor) else np.shape(a)
+
+
+def _whole(shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple of ints."""
+    shape = raw(shape)
+    if isinstance(shape, list | tuple):
+        return tuple([n if type(n) is int else operator.index(raw(n)) for n in shape])
+    return tuple(map(int, shape)) if np.ndim(shape) else (operator.index(shape),)
+
+
 def _memory_order(a: Any, order: str | None) -> str:
     """The order C or F that `order` means: for A, Fortran's where the array lies so in memory."""
     if order in ("A", "K"):
@@ -36,13 +50,18 @@ def _reshape_signature(
     a: Any, /, shape: Any = None, order: str | None = "C", *, newshape: Any = None, copy: Any = None
 ) -> Any:
     a = as_operand(a)
-    shape = raw(newshape if shape is None else shape)
-    if isinstance(shape, list | tuple):
-        shape = tuple(operator.index(raw(n)) for n in shape)
+    dims = _whole(newshape if shape is None else shape)
+    size = math.prod(_dims(a))
+    if -1 in dims:
+        rest = -math.prod(dims)
+        if rest > 0 and size % rest == 0 and dims.count(-1) == 1:
+            at = dims.index(-1)
+            dims = (*dims[:at], size // rest, *dims[at + 1 :])
+    if math.prod(dims) != size or min(dims, default=0) < 0:
+        np.broadcast_to(False, _dims(a)).reshape(dims)  # NumPy's own error
     if copy:
         a = np.copy(a)
-    dims = np.broadcast_to(False, np.shape(a)).reshape(shape).shape
-    return (a,), {"shape": dims, "order": _memory_order(a, order)}
+    return (a,), {"shape": dims, "order": order if order in ("C", "F") else _memory_order(a, order)}
 
 
 def _reshape_batch(size: int, operands: Any, axes: Any, shape: Any, order: str) -> Any:
@@ -105,7 +124,7 @@ atleast_3d = composite(np.atleast_3d, name="atleast_3d")(_at_least(np.atleast_3d
 
 
 def _transpose_signature(a: Any, axes: Any = None) -> Any:
-    ndim = np.ndim(a)
+    ndim = len(_dims(a))
     if axes is None:
         return (a,), {"axes": tuple(range(ndim))[::-1]}
     if len(axes) != ndim:
@@ -181,9 +200,7 @@ def matrix_transpose(x: Any, /) -> Any:
 
 
 def _broadcast_signature(array: Any, shape: Any, subok: bool = False) -> Any:
-    shape = raw(shape)
-    shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
-    return (as_operand(array),), {"shape": tuple(operator.index(raw(n)) for n in shape)}
+    return (as_operand(array),), {"shape": _whole(shape)}
 
 
 def _broadcast_batch(size: int, operands: Any, axes: Any, shape: Any) -> Any:
