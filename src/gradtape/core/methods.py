@@ -340,7 +340,13 @@ class ArrayMethods:
         if mode == "raise":
             if index.size and not (-self.size <= index.min() and index.max() < self.size):
                 bad = index[(index < -self.size) | (index >= self.size)][0]
-                raise IndexError(f"index {bad} is out of bounds for axis 0 with size {self.size}")
+                raise IndexError(
+                    three_part(
+                        f"put: index {bad} is out of bounds for axis 0 with size {self.size}.",
+                        "put counts in the flattened array.",
+                        "Pass mode='wrap' or mode='clip', or mend the index.",
+                    )
+                )
             index = index % max(self.size, 1)
         else:
             index = index % self.size if mode == "wrap" else np.clip(index, 0, self.size - 1)
@@ -449,7 +455,13 @@ class ArrayMethods:
                 )
             )
         if stream is not None:
-            raise ValueError("The stream argument in to_device() is not supported")
+            raise ValueError(
+                three_part(
+                    "to_device: The stream argument is not supported.",
+                    "NumPy arrays live in main memory.",
+                    "Leave stream out.",
+                )
+            )
         return cast("Tensor", self)
 
     # ------------------------------------------------------------------ leaving the tape

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import three_part
+from ..errors import DTypeError, three_part
 from .aval import Aval
 from .buffers import owns
 from .exits import note_exit
@@ -137,7 +137,13 @@ class Tensor(ArrayMethods):
 
     def __iter__(self) -> Any:
         if self.ndim == 0:
-            raise TypeError("iteration over a 0-d Tensor")
+            raise DTypeError(
+                three_part(
+                    "Iteration over a 0-d Tensor.",
+                    "It holds one number.",
+                    "Use the value itself, or np.atleast_1d(x).",
+                )
+            )
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:
@@ -164,7 +170,11 @@ class Tensor(ArrayMethods):
         if dtype is not None and value.dtype != np.dtype(dtype):
             if copy is False:
                 raise ValueError(
-                    f"Unable to avoid copy: {value.dtype} is asked as {np.dtype(dtype)}."
+                    three_part(
+                        f"Unable to avoid copy: {value.dtype} is asked as {np.dtype(dtype)}.",
+                        "copy=False forbids the copy that another dtype needs.",
+                        "Leave copy out.",
+                    )
                 )
             return value.astype(dtype)
         return value.copy() if copy else value

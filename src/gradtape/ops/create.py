@@ -417,7 +417,13 @@ def _tri(N: int, M: int | None = None, k: int = 0, dtype: Any = float) -> Tensor
 def _require(a: Any, dtype: Any = None, requirements: Any = None) -> Tensor:
     wanted = {str(r).upper()[0] for r in requirements or ()}
     if {"C", "F"} <= wanted:
-        raise ValueError("Cannot specify both 'C' and 'F' order")
+        raise ValueError(
+            three_part(
+                "require: Cannot specify both 'C' and 'F' order.",
+                f"requirements is {requirements!r}.",
+                "Keep one of them.",
+            )
+        )
     order = "C" if "C" in wanted else "F" if "F" in wanted else "A"
     return array(a, dtype, copy=None, order=order)
 
@@ -434,8 +440,14 @@ def _fromiter(iter: Any, dtype: Any, count: int = -1) -> Tensor:
 
     items = list(iter if count < 0 else itertools.islice(iter, count))
     if len(items) < count:
-        raise ValueError(f"iterator too short: Expected {count} but iterator had only {len(items)}"
-                         " items.")  # fmt: skip
+        raise ValueError(
+            three_part(
+                f"fromiter: iterator too short: Expected {count} but iterator had only "
+                f"{len(items)} items.",
+                "count says how many to take.",
+                "Leave count out to take all of them.",
+            )
+        )
     return array(items, dtype) if items else zeros(0, dtype)
 
 

@@ -50,7 +50,13 @@ def _stack_signature(
 ) -> Any:
     operands = tuple(as_operand(x) for x in arrays)
     if not operands:
-        raise ValueError("need at least one array to stack")
+        raise ShapeError(
+            three_part(
+                "stack: need at least one array to stack.",
+                "The sequence is empty.",
+                "Pass one array or more: np.stack([x, y]).",
+            )
+        )
     shapes = {np.shape(x) for x in operands}
     if len(shapes) > 1:
         raise ShapeError(
@@ -250,7 +256,13 @@ def _bounds(ary: Any, indices_or_sections: Any, axis: Any, equal: bool) -> list[
     except TypeError:
         sections = int(where)
         if sections <= 0:
-            raise ValueError("number sections must be larger than 0.") from None
+            raise ValueError(
+                three_part(
+                    "split: number sections must be larger than 0.",
+                    f"It is {sections}.",
+                    "Pass how many parts there shall be, or a list of the places to cut at.",
+                )
+            ) from None
         if equal and total % sections:
             raise ValueError(
                 three_part(
@@ -279,7 +291,13 @@ def split(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
 
 def _split_along(name: str, ary: Any, indices_or_sections: Any, axis: int) -> list[Any]:
     if np.ndim(ary) <= axis and not (axis == 1 and np.ndim(ary) == 1):
-        raise ValueError(f"{name} only works on arrays of {axis + 1} or more dimensions")
+        raise ShapeError(
+            three_part(
+                f"{name} only works on arrays of {axis + 1} or more dimensions.",
+                f"This one has shape {np.shape(ary)}.",
+                "Use np.split(x, parts, axis=...) with an axis that it has.",
+            )
+        )
     return np.split(ary, indices_or_sections, min(axis, np.ndim(ary) - 1))
 
 
@@ -287,7 +305,13 @@ def _split_along(name: str, ary: Any, indices_or_sections: Any, axis: int) -> li
 def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Parts along axis 1, or axis 0 of an array with one axis."""
     if np.ndim(ary) == 0:
-        raise ValueError("hsplit only works on arrays of 1 or more dimensions")
+        raise ShapeError(
+            three_part(
+                "hsplit only works on arrays of 1 or more dimensions.",
+                "This one is 0-d.",
+                "Give it an axis first: x[np.newaxis].",
+            )
+        )
     return _split_along("hsplit", ary, indices_or_sections, 1)
 
 
@@ -295,7 +319,13 @@ def hsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
 def vsplit(ary: Any, indices_or_sections: Any) -> list[Any]:
     """Parts along axis 0 of an array with two axes or more."""
     if np.ndim(ary) < 2:
-        raise ValueError("vsplit only works on arrays of 2 or more dimensions")
+        raise ShapeError(
+            three_part(
+                "vsplit only works on arrays of 2 or more dimensions.",
+                f"This one has shape {np.shape(ary)}.",
+                "Use np.split(x, parts) for axis 0 of a vector.",
+            )
+        )
     return _split_along("vsplit", ary, indices_or_sections, 0)
 
 
@@ -311,7 +341,13 @@ if hasattr(np, "unstack"):  # NumPy 2.1
     def unstack(x: Any, /, *, axis: Any = 0) -> tuple[Any, ...]:
         """The slices along an axis, as a tuple of views."""
         if np.ndim(x) == 0:
-            raise ValueError("Input array must be at least 1-d.")
+            raise ShapeError(
+                three_part(
+                    "unstack: Input array must be at least 1-d.",
+                    "This one is 0-d.",
+                    "Leave unstack away: there is one value.",
+                )
+            )
         axis = _normal(axis, np.ndim(x))
         return tuple(x[(slice(None),) * axis + (i,)] for i in range(np.shape(x)[axis]))
 

@@ -178,7 +178,13 @@ def isdtype(dtype: Any, kind: Any) -> bool:
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: str | None = None) -> Tensor:
     """`x` in another dtype."""
     if device not in (None, "cpu"):
-        raise ValueError(f"Device not understood: {device!r}")
+        raise ValueError(
+            three_part(
+                f"astype: Device not understood: {device!r}.",
+                "NumPy arrays live in main memory.",
+                "Leave device out.",
+            )
+        )
     tensor: Tensor = x if isinstance(x, Tensor) else Tensor(x)
     return tensor.astype(dtype, copy=copy)
 

@@ -17,6 +17,7 @@ from ..core.batched import as_operand, batch_first
 from ..core.cards import composite, linear
 from ..core.dispatch import apply
 from ..core.tensor import Tensor, raw
+from ..errors import DTypeError, ShapeError, three_part
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 _INDEXED = ("edge", "reflect", "symmetric", "wrap")
@@ -38,10 +39,22 @@ def _widths(pad_width: Any, ndim: int) -> tuple[tuple[int, int], ...]:
         pad_width = pairs
     widths = np.asarray(pad_width)
     if widths.dtype.kind not in "iu" and widths.size:
-        raise TypeError("`pad_width` must be of integral type.")
+        raise DTypeError(
+            three_part(
+                "pad: `pad_width` must be of integral type.",
+                f"It is {pad_width!r:.60}.",
+                "Pass ints, as in pad_width=((1, 2), (0, 0)).",
+            )
+        )
     widths = np.broadcast_to(widths, (ndim, 2))
     if (widths < 0).any():
-        raise ValueError("index can't contain negative values")
+        raise ValueError(
+            three_part(
+                "pad: index can't contain negative values.",
+                f"pad_width is {pad_width!r:.60}.",
+                "To cut off elements, index: x[1:-1].",
+            )
+        )
     return tuple((int(a), int(b)) for a, b in widths)
 
 
@@ -157,7 +170,13 @@ def _statistic(
     n = np.shape(x)[axis]
     before, after = (n if length is None else min(int(length), n) for length in lengths)
     if (before == 0 or after == 0) and mode in ("maximum", "minimum"):
-        raise ValueError("stat_length of 0 yields no value for padding")
+        raise ValueError(
+            three_part(
+                "pad: stat_length of 0 yields no value for padding.",
+                f"The {mode} of no elements along axis {axis} does not exist.",
+                "Pass stat_length=1 or more, or leave it out for the whole axis.",
+            )
+        )
 
     def value(start: int, stop: int) -> Any:
         found = function(_slice(x, axis, start, stop), axis=axis, keepdims=True)
@@ -199,16 +218,33 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
     if callable(mode):
         return _by_function(x, widths, mode, kwargs)
     if mode not in _OPTIONS:
-        raise ValueError(f"mode '{mode}' is not supported")
+        raise ValueError(
+            three_part(
+                f"pad: mode '{mode}' is not supported.",
+                f"The modes are {', '.join(sorted(_OPTIONS))}.",
+                "Pass one of them, or a function of (vector, pad_width, axis, kwargs).",
+            )
+        )
     unknown = set(kwargs) - _OPTIONS[mode]
     if unknown:
-        raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unknown}")
+        raise ValueError(
+            three_part(
+                f"pad: unsupported keyword arguments for mode '{mode}': {unknown}.",
+                f"This mode takes {', '.join(sorted(_OPTIONS[mode])) or 'none'}.",
+                "Leave them out, or choose the mode that they belong to.",
+            )
+        )
     if mode in ("constant", "empty"):
         return _constants(x, widths, _ends(kwargs.get("constant_values", 0), ndim))
     for axis, width in enumerate(widths):
         if np.shape(x)[axis] == 0 and any(width):
-            raise ValueError(
-                f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
+            raise ShapeError(
+                three_part(
+                    f"pad: can't extend empty axis {axis} using modes other than 'constant' or "
+                    "'empty'.",
+                    f"The array has shape {np.shape(x)}, so there is no value to repeat.",
+                    "Use mode='constant'.",
+                )
             )
     lengths: Any = None
     if mode in _STATISTICS:

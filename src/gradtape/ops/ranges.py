@@ -12,6 +12,7 @@ from ..core.batched import as_operand, batch_first
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
 from ..core.tensor import Tensor, raw
+from ..errors import ShapeError, three_part
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 
@@ -81,7 +82,13 @@ def linspace(
     """Evenly spaced numbers from `start` to `stop`, linear in both."""
     num = operator.index(raw(num))
     if num < 0:
-        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+        raise ValueError(
+            three_part(
+                f"linspace: Number of samples, {num}, must be non-negative.",
+                "A range has 0 elements or more.",
+                "Pass num=50, or leave it out.",
+            )
+        )
     start, stop = as_operand(start), as_operand(stop)
     ndim = len(np.broadcast_shapes(np.shape(start), np.shape(stop))) + 1
     (place,) = np.lib.array_utils.normalize_axis_tuple(axis, ndim)
@@ -126,7 +133,13 @@ def geomspace(
     num = operator.index(raw(num))
     start, stop = as_operand(start), as_operand(stop)
     if np.any(np.equal(raw(start), 0)) or np.any(np.equal(raw(stop), 0)):
-        raise ValueError("Geometric sequence cannot include zero")
+        raise ValueError(
+            three_part(
+                "geomspace: Geometric sequence cannot include zero.",
+                f"start is {raw(start)!r:.60}, stop is {raw(stop)!r:.60}.",
+                "Start at a small number such as 1e-6, or use np.linspace.",
+            )
+        )
     shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
     (axis,) = np.lib.array_utils.normalize_axis_tuple(axis, len(shape) + 1)
     kind = np.result_type(start, stop, float(num))
@@ -150,7 +163,13 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
     """The matrix of powers of `x`, by repeated products: exact at 0, where 0 ** 0 is 1."""
     x = as_operand(x)
     if np.ndim(x) != 1:
-        raise ValueError("x must be a one-dimensional array or sequence.")
+        raise ShapeError(
+            three_part(
+                "vander: x must be a one-dimensional array or sequence.",
+                f"It has shape {np.shape(x)}.",
+                "Pass np.ravel(x).",
+            )
+        )
     count = np.shape(x)[0] if N is None else operator.index(raw(N))
     kind = np.promote_types(x.dtype, int)
     x = _np.astype(x, kind) if x.dtype != kind else x

@@ -17,7 +17,7 @@ from ..core.dispatch import apply
 from ..core.positions import decode, here
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, raw, read_only
-from ..errors import DTypeError, three_part
+from ..errors import DTypeError, ShapeError, three_part
 
 _normal_axes = np.lib.array_utils.normalize_axis_tuple
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -37,7 +37,13 @@ def _roll_signature(a: Any, shift: Any, axis: Any = None) -> Any:
     axes = _normal_axes(axis, np.ndim(a), allow_duplicate=True)
     pairs = np.broadcast(shift, axes)
     if pairs.ndim > 1:
-        raise ValueError("'shift' and 'axis' should be scalars or 1D sequences")
+        raise ShapeError(
+            three_part(
+                "roll: 'shift' and 'axis' should be scalars or 1D sequences.",
+                f"Together they have shape {pairs.shape}.",
+                "Pass one shift for each axis: np.roll(x, (1, 2), axis=(0, 1)).",
+            )
+        )
     steps: dict[int, int] = {}
     for s, i in pairs:
         steps[int(i)] = steps.get(int(i), 0) + int(s)
@@ -77,7 +83,13 @@ def flip(m: Any, axis: Any = None) -> Any:
 def fliplr(m: Any) -> Any:
     """Reversed along axis 1."""
     if np.ndim(m) < 2:
-        raise ValueError("Input must be >= 2-d.")
+        raise ShapeError(
+            three_part(
+                "fliplr: Input must be >= 2-d.",
+                f"It has shape {np.shape(m)}.",
+                "Use np.flip(x) for a vector.",
+            )
+        )
     return np.flip(m, 1)
 
 
@@ -85,7 +97,13 @@ def fliplr(m: Any) -> Any:
 def flipud(m: Any) -> Any:
     """Reversed along axis 0."""
     if np.ndim(m) < 1:
-        raise ValueError("Input must be >= 1-d.")
+        raise ShapeError(
+            three_part(
+                "flipud: Input must be >= 1-d.",
+                "It is 0-d.",
+                "Leave flipud away: there is one value.",
+            )
+        )
     return np.flip(m, 0)
 
 
@@ -158,7 +176,13 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     if counts.size == 1:
         count = _integer(counts.reshape(())[()])
         if count < 0:
-            raise ValueError("repeats may not contain negative values.")
+            raise ValueError(
+                three_part(
+                    "repeat: repeats may not contain negative values.",
+                    f"It is {count}.",
+                    "Pass 0 or more.",
+                )
+            )
         return apply(repeat_each, (a,), {"repeats": count, "axis": axis})
     index = np.repeat(np.arange(np.shape(a)[axis]), counts)
     return a[(slice(None),) * axis + (index,)]
@@ -170,7 +194,13 @@ def resize(a: Any, new_shape: Any) -> Any:
     new_shape = raw(new_shape)
     shape = tuple(int(n) for n in new_shape) if np.ndim(new_shape) else (int(new_shape),)
     if any(n < 0 for n in shape):
-        raise ValueError("all elements of `new_shape` must be non-negative")
+        raise ValueError(
+            three_part(
+                "resize: all elements of `new_shape` must be non-negative.",
+                f"It is {shape}.",
+                "Use np.reshape(x, -1) for a length that is worked out.",
+            )
+        )
     size = int(np.prod(shape))
     flat = np.ravel(as_operand(a))
     if size == 0 or flat.size == 0:
@@ -187,7 +217,13 @@ def trim_zeros(filt: Any, trim: Any = "fb", axis: Any = None) -> Any:
     """
     trim = trim.lower()
     if trim not in ("fb", "bf", "f", "b"):
-        raise ValueError(f"unexpected character(s) in `trim`: {trim!r}")
+        raise ValueError(
+            three_part(
+                f"trim_zeros: unexpected character(s) in `trim`: {trim!r}.",
+                "'f' trims the front, 'b' the back.",
+                "Pass 'f', 'b' or 'fb'.",
+            )
+        )
     filt = as_operand(filt)
     value = np.asarray(raw(filt))
     axes = tuple(range(value.ndim)) if axis is None else _normal_axes(raw(axis), value.ndim)
@@ -300,7 +336,13 @@ def diag(v: Any, k: int = 0) -> Any:
     if np.ndim(v) == 2:
         return np.diagonal(v, k)
     if np.ndim(v) != 1:
-        raise ValueError("Input must be 1- or 2-d.")
+        raise ShapeError(
+            three_part(
+                "diag: Input must be 1- or 2-d.",
+                f"It has shape {np.shape(v)}.",
+                "Use np.diagonal(x, axis1=-2, axis2=-1) for the diagonals of a stack.",
+            )
+        )
     n = np.shape(v)[0] + abs(k)
     return _embed(v, (n, n), offset=k, axis1=0, axis2=1)
 
@@ -333,7 +375,13 @@ def triu(m: Any, k: int = 0) -> Any:
 def _last_two(m: Any) -> tuple[int, int]:
     shape = np.shape(m)[-2:]
     if not shape:
-        raise TypeError("tri() missing 1 required positional argument: 'N'")
+        raise ShapeError(
+            three_part(
+                "tril, triu: the array is 0-d.",
+                "A triangle needs rows and columns.",
+                "Pass a matrix, or a stack of them.",
+            )
+        )
     return shape if len(shape) == 2 else (shape[0], shape[0])
 
 
@@ -347,13 +395,25 @@ def _set(x: Any, index: Any, value: Any) -> None:
 
 def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
     if np.ndim(a) < 2:
-        raise ValueError("array must be at least 2-d")
+        raise ShapeError(
+            three_part(
+                "fill_diagonal: array must be at least 2-d.",
+                f"It has shape {np.shape(a)}.",
+                "Pass a matrix.",
+            )
+        )
     shape, val = np.shape(a), as_operand(val)
     if len(shape) == 2:
         step, end = shape[1] + 1, None if wrap else shape[1] * shape[1]
     else:
         if len(set(shape)) != 1:
-            raise ValueError("All dimensions of input must be of equal length")
+            raise ShapeError(
+                three_part(
+                    "fill_diagonal: All dimensions of input must be of equal length.",
+                    f"It has shape {shape}.",
+                    "For the diagonals of a stack, index: x[..., i, i] = v with i = np.arange(n).",
+                )
+            )
         step, end = 1 + int(np.cumprod(shape[:-1]).sum()), None
     where = np.arange(np.size(a))[:end:step]
     if np.ndim(val) and np.size(val) != where.size:
@@ -399,7 +459,13 @@ def apply_along_axis(func1d: Any, axis: int, arr: Any, *args: Any, **kwargs: Any
     lines = np.moveaxis(arr, axis, -1)
     places = np.shape(lines)[:-1]
     if 0 in places:
-        raise ValueError("Cannot apply_along_axis when any iteration dimensions are 0")
+        raise ShapeError(
+            three_part(
+                "Cannot apply_along_axis when any iteration dimensions are 0.",
+                f"The array has shape {np.shape(arr)}, so the function is never called.",
+                "Check x.size first.",
+            )
+        )
     found = [func1d(lines[place], *args, **kwargs) for place in np.ndindex(*places)]
     joined = np.stack([x if isinstance(x, Tensor) else Tensor(x) for x in found])
     inner = np.shape(joined)[1:]
@@ -420,6 +486,12 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
         if np.ndim(result) != np.ndim(value):
             result = np.expand_dims(result, axis)
             if np.ndim(result) != np.ndim(value):
-                raise ValueError("function is not returning an array of the correct shape")
+                raise ShapeError(
+                    three_part(
+                        "apply_over_axes: function is not returning an array of the correct shape.",
+                        f"It gave {np.ndim(result)} axes for an array of {np.ndim(value)}.",
+                        "Keep the axis, as np.sum(x, axis, keepdims=True) does, or drop it alone.",
+                    )
+                )
         value = result
     return value

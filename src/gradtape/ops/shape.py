@@ -18,6 +18,7 @@ from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
 from ..core.registry import FUNCTIONS
 from ..core.tensor import Tensor, raw, read_only
+from ..errors import ShapeError, three_part
 
 _normal_axes = np.lib.array_utils.normalize_axis_tuple
 
@@ -128,7 +129,13 @@ def _transpose_signature(a: Any, axes: Any = None) -> Any:
     if axes is None:
         return (a,), {"axes": tuple(range(ndim))[::-1]}
     if len(axes) != ndim:
-        raise ValueError("axes don't match array")
+        raise ShapeError(
+            three_part(
+                "transpose: axes don't match array.",
+                f"{len(axes)} axes are given for an array of {ndim}.",
+                "Name each axis once, or leave axes out to reverse them.",
+            )
+        )
     return (a,), {"axes": _normal_axes(tuple(map(raw, axes)), ndim)}
 
 
@@ -157,7 +164,12 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     dst = _normal_axes(raw(destination), np.ndim(a), "destination")
     if len(src) != len(dst):
         raise ValueError(
-            "`source` and `destination` arguments must have the same number of elements"
+            three_part(
+                "moveaxis: `source` and `destination` arguments must have the same number of "
+                "elements.",
+                f"They have {len(src)} and {len(dst)}.",
+                "Pass one destination for each source.",
+            )
         )
     order = [n for n in range(np.ndim(a)) if n not in src]
     for d, s in sorted(zip(dst, src, strict=True)):
@@ -192,7 +204,13 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def matrix_transpose(x: Any, /) -> Any:
     """The last two axes exchanged."""
     if np.ndim(x) < 2:
-        raise ValueError(f"Input array must be at least 2-dimensional, but it is {np.ndim(x)}")
+        raise ShapeError(
+            three_part(
+                f"Input array must be at least 2-dimensional, but it is {np.ndim(x)}.",
+                "It exchanges the last two axes.",
+                "Make a matrix of it: x[np.newaxis].",
+            )
+        )
     return np.swapaxes(x, -1, -2)
 
 
@@ -234,7 +252,13 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> Any:
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:
     """Coordinate arrays of a grid, one per coordinate vector."""
     if indexing not in ("xy", "ij"):
-        raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
+        raise ValueError(
+            three_part(
+                "meshgrid: Valid values for `indexing` are 'xy' and 'ij'.",
+                f"It is {indexing!r}.",
+                "Pass indexing='ij' for matrix order, 'xy' for plots.",
+            )
+        )
     ndim = len(xi)
     vectors = [
         np.reshape(x, (1,) * i + (-1,) + (1,) * (ndim - i - 1))
