@@ -375,7 +375,7 @@ def triu(m: Any, k: int = 0) -> Any:
 def _last_two(m: Any) -> tuple[int, int]:
     shape = np.shape(m)[-2:]
     if not shape:
-        raise ShapeError(
+        raise TypeError(
             three_part(
                 "tril, triu: the array is 0-d.",
                 "A triangle needs rows and columns.",
