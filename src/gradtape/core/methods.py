@@ -628,4 +628,4 @@ def _byteswap(x: Any) -> Any:
 
 
 def _getfield(x: Any, dtype: Any, offset: int) -> Any:
-    return np.asarray(x).getfield(dtype, offset)
+    return np.asarray(x).getfield(dtype, offset)[()]

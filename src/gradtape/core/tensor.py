@@ -11,6 +11,7 @@ reference count tells; otherwise it is copied first. So what a record keeps neve
 
 from __future__ import annotations
 
+import operator
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +196,7 @@ class Tensor(ArrayMethods):
         return value
 
     def __index__(self) -> int:
-        value = self.read()
-        return int(value.__index__())
+        return operator.index(self.read())
 
     def __dlpack__(self, **options: Any) -> Any:
         note_exit(self, "__dlpack__")
