@@ -71,19 +71,20 @@ def test_a_command_of_two_lines_is_refused(tmp_path):
 
 
 def test_the_page_on_adding_an_operation_works(tmp_path):
-    """CONTRIBUTING's card and test line, pasted together, pass; with a wrong sign they do not."""
+    """CONTRIBUTING's card and test line, pasted together, pass; with a wrong body they do not."""
     card, line = (block.text for block in blocks(README.parent / "CONTRIBUTING.md", "python"))
     frame = (
-        "from typing import Any\nimport numpy as np\nfrom gradtape.core.cards import elementwise\n"
+        "from typing import Any\nimport numpy as np\nfrom gradtape.core.cards import composite\n"
         "from gradtape.testing import op_case\n{card}\nCASES = [\n{line}]\n"
         "for case in CASES:\n    case.check()\n"
     )
     right = frame.format(card=card, line=line)
-    wrong = right.replace("- out) / safe", "+ out) / safe")
-    assert wrong != right
+    wrong = right.replace("y * x + coefficient", "y * gt.value(x) + coefficient")
+    wrong = "import gradtape as gt\n" + wrong
+    assert "gt.value" in wrong
     for program, code in ((right, 0), (wrong, 1)):
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True
         )
         assert done.returncode == code, done.stderr
-    assert re.search(r"vjp of operand 0 is .*, central differences give", done.stderr)
+    assert re.search(r"vjp of operand 1 is .*, central differences give", done.stderr)
