@@ -58,11 +58,13 @@ def spread(ufunc: Any, operands: tuple[Any, ...], like: Any, out: Any = None) ->
     if out is None:
         out = take(like.shape, like.dtype, like.nbytes)
     if like.nbytes < parallel.SMALLEST:
-        return ufunc(*operands, out)
-    flat = [x.reshape(-1) if type(x) is np.ndarray else x for x in (*operands, out)]
+        return ufunc(*operands, out=out)  # by keyword: np.maximum deprecates it by position
+    flat = [x.reshape(-1) if type(x) is np.ndarray else x for x in operands]
+    into = out.reshape(-1)
 
     def part(start: int, stop: int) -> None:
-        ufunc(*(x[start:stop] if type(x) is np.ndarray else x for x in flat))
+        parts = (x[start:stop] if type(x) is np.ndarray else x for x in flat)
+        ufunc(*parts, out=into[start:stop])
 
     parallel.split(part, like.size)
     return out
@@ -83,7 +85,7 @@ def release() -> None:
 def _calibrate() -> tuple[int, int]:
     buffers = [Buffer((8,), np.uint8)]
     listed = _getrefcount(buffers[0])
-    for buffer in buffers:  # noqa: B007 - counted as `take` counts
+    for buffer in buffers:
         free = _getrefcount(buffer)
     return free, listed
 

@@ -177,7 +177,7 @@ def elementwise(
     --------
     `elementwise(np.sin, lambda _out, x: np.cos(x))`
     """
-    from .dispatch import install_elementwise
+    from .install import install_elementwise
 
     label = name or ufunc.__name__
     card = Card(label, "elementwise", impl or ufunc, len(partials))
@@ -288,7 +288,7 @@ def composite(*functions: Any, name: str | None = None) -> Callable[[Rule], Rule
     --------
     `@composite(np.trapezoid)` above `def trapezoid(y, x=None, dx=1.0, axis=-1): ...`
     """
-    from .dispatch import install_composite
+    from .install import install_composite
 
     def decorate(body: Rule) -> Rule:
         card = Card(name or body.__name__, "composite", body, -1)
@@ -303,7 +303,7 @@ def nondifferentiable(function: Any, reason: str, *, name: str | None = None, im
     `function` is a ufunc or a NumPy function; `reason` is a sentence such as "argmax returns an
     index, which changes in jumps."
     """
-    from .dispatch import install_nondifferentiable
+    from .install import install_nondifferentiable
 
     card = Card(name or function.__name__, "nondifferentiable", impl or function, -1)
     card.reason = reason
@@ -466,7 +466,7 @@ def _linear_jvp(card: Card) -> Any:
 
 
 def _install(card: Card, function: Any, signature: Rule | None) -> None:
-    from .dispatch import install_function
+    from .install import install_function
 
     card.signature = signature
     install_function(card, function)

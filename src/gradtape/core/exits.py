@@ -7,6 +7,9 @@ object or (weakly) the buffer that was handed out. When a constant enters a reco
 buffer or a view of it, and a plain array that was stored into; *possible* for an equal number or
 equal contents. Arithmetic on an exited float (`2 * float(a)`) cannot be followed.
 
+A strict tape raises `ExitError` at the exit. Where that is `y[0] = x[0]` with a plain `y`, NumPy
+turns any error of `__float__` into its own ValueError; the ExitError is its cause.
+
 Memory is bounded: scalars and weak references only, and no more than the limits below.
 
 Interface for the rest of core: `note_exit(tensor, how, result)` where a value leaves, and

@@ -8,13 +8,13 @@ follows. `item` and `tolist` take values out; writing to a file does not.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 from .exits import note_exit
+from .flat import Flat, plain_index
 from .positions import decode, here
 from .registry import FUNCTIONS, HOOKS
 from .state import next_key
@@ -41,6 +41,18 @@ def _unsupported(fact: str, remedy: str) -> UnsupportedOperationError:
 
 def _shape_arguments(shape: tuple[Any, ...]) -> Any:
     return shape[0] if len(shape) == 1 else shape
+
+
+def fixed(name: str, remedy: str) -> UnsupportedOperationError:
+    """The error for an attribute that ndarray lets one assign, and this Tensor does not."""
+    return UnsupportedOperationError(
+        three_part(
+            f"{name}: this attribute cannot be assigned here.",
+            f"Assigned at {decode(*here(3))}; it says how the memory of this array, which may be "
+            "a Variable's or that of another array, is read.",
+            f"Make a new array: {remedy}.",
+        )
+    )
 
 
 class ArrayMethods:
@@ -336,7 +348,7 @@ class ArrayMethods:
 
     def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
         """Set elements of the flattened array."""
-        index = np.asarray(_plain(indices)).ravel()
+        index = np.asarray(plain_index(indices)).ravel()
         if mode == "raise":
             if index.size and not (-self.size <= index.min() and index.max() < self.size):
                 bad = index[(index < -self.size) | (index >= self.size)][0]
@@ -382,7 +394,10 @@ class ArrayMethods:
         flat: Any = _call(np.ravel, self)
         if size > self.size:
             flat = np.concatenate([flat, np.zeros(size - self.size, self.dtype)])
-        result = _call(np.reshape, flat[:size], shape)
+        self._take_over(_call(np.reshape, flat[:size], shape))
+
+    def _take_over(self, result: Tensor) -> None:
+        """Become `result`, of whatever shape: a new version."""
         result.key = result.key or next_key()
         self.become(result)
 
@@ -429,6 +444,10 @@ class ArrayMethods:
     @property
     def strides(self) -> tuple[int, ...]:
         return cast("tuple[int, ...]", self.read().strides)
+
+    @strides.setter
+    def strides(self, strides: Any) -> None:
+        raise fixed("strides", "x = np.reshape(x, ...), np.transpose(x), x[::2]")
 
     @property
     def flags(self) -> Any:
@@ -525,7 +544,7 @@ class ArrayMethods:
         self.flat[:] = value
 
     def __contains__(self, item: Any) -> bool:
-        return bool(np.any(np.equal(self.read(), _plain(item))))
+        return bool(np.any(np.equal(self.read(), plain_index(item))))
 
     def __round__(self, ndigits: int | None = None) -> Any:
         if ndigits is not None:
@@ -533,74 +552,6 @@ class ArrayMethods:
         value = round(self.read().item())
         note_exit(self, "round", value)
         return value
-
-
-class Flat:
-    """The elements of a Tensor in C order, as `ndarray.flat`: read, iterated and assigned tracked.
-
-    >>> import gradtape as gt
-    >>> x = gt.array([[1.0, 2.0], [3.0, 4.0]])
-    >>> x.flat[2]
-    Tensor(3., shape=(), dtype=float64)
-    >>> x.flat[::3] = 0.0
-    >>> x
-    Tensor([[0., 2.], [3., 0.]], shape=(2, 2), dtype=float64)
-    """
-
-    __slots__ = ("_position", "base")
-
-    def __init__(self, base: Tensor) -> None:
-        self.base = base
-        self._position = 0
-
-    @property
-    def index(self) -> int:
-        """The position of the next element."""
-        return self._position
-
-    @property
-    def coords(self) -> tuple[int, ...]:
-        """The index of the next element in the array."""
-        return tuple(int(i) for i in np.unravel_index(self._position, self.base.shape or (1,)))
-
-    def __len__(self) -> int:
-        return self.base.size
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return self
-
-    def __next__(self) -> Tensor:
-        if self._position >= len(self):
-            raise StopIteration
-        self._position += 1
-        return _call(np.ravel, self.base)[self._position - 1]
-
-    def __getitem__(self, index: Any) -> Tensor:
-        part = _call(np.ravel, self.base)[index]
-        return part if part.ndim == 0 else _call(np.copy, part)
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        where = np.arange(self.base.size)[_plain(index)]
-        value = HOOKS["from_sequence"](value) if isinstance(value, list | tuple) else value
-        self.base._store_flat(where, np.ravel(value) if np.ndim(value) else value)
-
-    def copy(self) -> Tensor:
-        """The elements as a new Tensor with one axis."""
-        return self.base.flatten()
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        return self.base.flatten().__array__(dtype, copy)
-
-    def __repr__(self) -> str:
-        return f"<flat of {self.base!r}>"
-
-    def __eq__(self, other: object) -> Any:
-        return self.base.flatten() == other
-
-    def __ne__(self, other: object) -> Any:
-        return self.base.flatten() != other
-
-    __hash__ = None  # type: ignore[assignment]
 
 
 def _axis(axis: Any) -> dict[str, Any]:
@@ -614,13 +565,6 @@ def _degrees(ddof: Any, correction: Any) -> dict[str, Any]:
 
 def _is_array_class(x: Any) -> bool:
     return isinstance(x, type) and issubclass(x, np.ndarray)
-
-
-def _plain(index: Any) -> Any:
-    """`index` with raw values in place of Tensors."""
-    if isinstance(index, ArrayMethods):
-        return index.read()
-    return [_plain(i) for i in index] if isinstance(index, list | tuple) else index
 
 
 def _byteswap(x: Any) -> Any:

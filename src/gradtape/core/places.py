@@ -273,13 +273,13 @@ def place_at(frame: FrameType) -> Place:
 
 
 def _describe(frame: FrameType) -> Place:
-    code, lasti = frame.f_code, frame.f_lasti
+    code = frame.f_code
     instructions = _instructions(code)
-    at = _index(code, lasti)
-    name = instructions[at].opname
-    if name == "PRECALL":
+    at = _index(code, frame.f_lasti)
+    if instructions[at].opname == "PRECALL":  # 3.11: some calls happen here, once specialised
         at += 1
-        name = instructions[at].opname
+    # one offset per place, wherever within the instruction and its caches the frame stands
+    name, lasti = instructions[at].opname, instructions[at].offset
     container: tuple[str, ...] | None = None
     kind, start = "", at
     is_silent = False

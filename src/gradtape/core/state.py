@@ -27,22 +27,22 @@ class Recorder:
 
     __slots__ = (
         "__weakref__",
+        "_late",
+        "_spans",
+        "_watched_arrays",
         "aliases",
         "auto_watch",
         "exits",
         "has_unsupported",
         "intervals",
         "keep_all",
-        "late",
         "leaves",
         "ops",
         "record",
         "returns",
-        "spans",
         "strict",
         "thread",
         "tracked",
-        "watched_arrays",
     )
 
     def __init__(
@@ -55,24 +55,38 @@ class Recorder:
         self.record = self.ops.append
         self.tracked: set[int] = set()
         self.leaves: dict[int, Any] = {}  # key -> the Variable, or facts about a watched Tensor
-        self.exits: Any = None  # an exits.Exits once something has left
+        self.intervals: list[list[int]] = []  # [key at start, key at stop] of each recording
+        self.thread = _get_ident()
+        self.has_unsupported = False
         self.returns: Any = ()  # values that left and came back
         self.aliases: Any = ()  # large constants that the user could still write to
-        self.intervals: list[list[int]] = []  # [key at start, key at stop] of each recording
-        self.has_unsupported = False
-        self.thread = _get_ident()
+        # exits: an exits.Exits once something has left
+        self.exits: Any = None
+        self._late = self._spans = self._watched_arrays = None
 
-    def __getattr__(self, name: str) -> Any:
-        """What few tapes need is made when it is first asked for."""
-        if name == "late":  # keys that were watched but have no gradient, with why
-            self.late: dict[int, Any] = {}
-        elif name == "spans":  # (first record, end, code, lasti): made on behalf of the user
-            self.spans: list[Any] = []
-        elif name == "watched_arrays":  # plain arrays that were watched, and their keys
-            self.watched_arrays: list[Any] = []
-        else:
-            raise AttributeError(name)
-        return getattr(self, name)
+    # What few tapes need is made when it is first asked for. (A __getattr__ would do it in fewer
+    # lines, and make every other attribute several times slower.)
+
+    @property
+    def late(self) -> dict[int, Any]:
+        """Keys that were watched but have no gradient, with why."""
+        if self._late is None:
+            self._late: Any = {}
+        return self._late  # type: ignore[no-any-return]
+
+    @property
+    def spans(self) -> list[Any]:
+        """(first record, end, code, lasti): records made on behalf of the user's line."""
+        if self._spans is None:
+            self._spans: Any = []
+        return self._spans  # type: ignore[no-any-return]
+
+    @property
+    def watched_arrays(self) -> list[Any]:
+        """Plain arrays that were watched: (weak reference, key, code, lasti)."""
+        if self._watched_arrays is None:
+            self._watched_arrays: Any = []
+        return self._watched_arrays  # type: ignore[no-any-return]
 
 
 class _State(threading.local):

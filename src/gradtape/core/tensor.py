@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import DTypeError, three_part
+from ..errors import DTypeError, StaleViewError, three_part
 from .aval import Aval
 from .buffers import owns
 from .exits import note_exit
-from .methods import ArrayMethods
+from .methods import ArrayMethods, fixed
 from .positions import decode, here
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
@@ -110,10 +110,21 @@ class Tensor(ArrayMethods):
         shape: tuple[int, ...] = self.read().shape
         return shape
 
+    @shape.setter
+    def shape(self, shape: Any) -> None:
+        if type(self) is not Tensor:  # a view or a Variable
+            raise fixed("shape", "x = x.reshape(...)")
+        self._take_over(self.reshape(shape))
+
     @property
     def dtype(self) -> np.dtype[Any]:
         dtype: np.dtype[Any] = self.read().dtype
         return dtype
+
+    @dtype.setter
+    def dtype(self, dtype: Any) -> None:
+        if np.dtype(dtype) != self.dtype:
+            raise fixed("dtype", "x = x.astype(...)")
 
     @property
     def ndim(self) -> int:
@@ -265,10 +276,11 @@ class View(Tensor):
     view applies its card to the base again at the next read.
     """
 
-    __slots__ = ("base_key", "base_tensor", "card", "params")
+    __slots__ = ("base_key", "base_shape", "base_tensor", "card", "params")
 
     base_tensor: Tensor
     base_key: int
+    base_shape: tuple[int, ...]
     card: Any
     params: dict[str, Any]
 
@@ -276,6 +288,8 @@ class View(Tensor):
         base = self.base_tensor
         base.read()  # a chain of views settles from its root outwards
         if base.key != self.base_key:
+            if base.value.shape != self.base_shape:
+                raise stale(self)
             HOOKS["rederive"](self)
         return self.value
 
@@ -288,6 +302,18 @@ class View(Tensor):
         """Raise NumPy's ValueError if NumPy's view is read-only (`np.broadcast_to`)."""
         if self.card.unview is read_only:
             read_only(self.base_tensor, self, **self.params)
+
+
+def stale(view: View) -> StaleViewError:
+    """The error for a view of an array whose shape was changed in place."""
+    return StaleViewError(
+        three_part(
+            f"{view.card.name}: this view was made of an array of shape {view.base_shape}, whose "
+            f"shape is {view.base_tensor.value.shape} now.",
+            f"Read at {decode(*here())}, after x.shape = ... or x.resize(...) on the array.",
+            "Make the view again after that, or keep a copy: v = x.T.copy().",
+        )
+    )
 
 
 def read_only(base: Any, _new: Any, **_params: Any) -> Any:

@@ -53,7 +53,7 @@ class Variable(Tensor):
     Variable('w', [0.8, 1.6], shape=(2,), dtype=float64)
     """
 
-    __slots__ = ("auto", "name", "order", "position", "trainable", "version")
+    __slots__ = ("auto", "name", "order", "position", "trainable")
 
     def __init__(
         self,
@@ -79,7 +79,6 @@ class Variable(Tensor):
         self.order = _counter()
         self.name = name if name is not None else f"Variable:{self.order}"
         self.position = here()
-        self.version = 0
         if trainable and not is_differentiable(value.dtype):
             warnings.warn(
                 three_part(
@@ -141,7 +140,6 @@ class Variable(Tensor):
             new = old + delta.value
             if type(new) is type(old):
                 self.value = new
-                self.version += 1
                 return self
         self._store("assign_add", delta, np.add)
         return self
@@ -153,7 +151,6 @@ class Variable(Tensor):
             new = old - delta.value  # the 0-d update of a training step, without detours
             if type(new) is type(old):
                 self.value = new
-                self.version += 1
                 return self
         self._store("assign_sub", delta, np.subtract)
         return self
@@ -181,7 +178,6 @@ class Variable(Tensor):
                 ufunc(current, value, out=current, casting="same_kind")
             else:
                 self.value = ufunc(current, value, dtype=current.dtype, casting="same_kind")
-        self.version += 1
 
     def _fit(self, operation: str, value: Any) -> Any:
         shape, dtype = self.value.shape, self.value.dtype
@@ -234,7 +230,6 @@ class Variable(Tensor):
         new = np.array(self.value)
         new[index] = value if ufunc is None else ufunc(new[index], value)
         self.value = new[()]
-        self.version += 1
         return self
 
     # ------------------------------------------------------------------ showing and copying

@@ -8,6 +8,6 @@ from . import power, queries, reduce, select, shape, ufunc_methods
 from . import join, namespace, pad, ranges, rearrange
 from . import convolution, counting, cumulative, quantile, statistics
 
-from . import linalg, sort
+from . import in_place, linalg, sort
 
 from . import binding  # isort: skip  (binds the operators to the cards above)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import make_fast_sum
+from ..core.fast import make_fast_sum
 from ..core.registry import CARDS, FUNCTIONS, HOOKS, UFUNCS
 from ..core.tensor import Tensor
 

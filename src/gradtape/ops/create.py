@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.cards import nondifferentiable
-from ..core.dispatch import rewrap, unwrap
+from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, new_tensor, raw

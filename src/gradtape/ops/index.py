@@ -16,14 +16,17 @@ import numpy as np
 from ..core.aval import Aval, aval_of
 from ..core.buffers import owns
 from ..core.cards import primitive
-from ..core.dispatch import apply, lost_cause, operand
+from ..core.dispatch import apply
 from ..core.exits import came_back
+from ..core.indexing import add_at, is_basic, overwritten, plain_index, spelled_out
+from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
 from ..core.registry import HOOKS
-from ..core.state import next_key, state
-from ..core.tensor import Tensor, View, raw, writable_value
+from ..core.state import AVALS, KEYS, PARAMS, next_key, state
+from ..core.sweep import WRAPPED, run_general
+from ..core.tensor import Tensor, View, new_tensor, writable_value
 from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, StaleViewError, UnsupportedOperationError, three_part
+from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 
 _STORES = frozenset(
     opcode.opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opcode.opmap
@@ -31,40 +34,6 @@ _STORES = frozenset(
 
 
 # ------------------------------------------------------------------------------- reading
-
-
-def is_basic(index: Any) -> bool:
-    """Whether `index` is made of integers, slices, None and Ellipsis alone (a view results)."""
-    return all(map(_is_basic_part, index)) if type(index) is tuple else _is_basic_part(index)
-
-
-def _is_basic_part(i: Any) -> bool:
-    return type(i) in (int, slice) or i is None or i is Ellipsis or isinstance(i, np.integer)
-
-
-def plain_index(index: Any) -> Any:
-    """`index` with raw values in place of Tensors, and arrays that the caller may not change."""
-    if type(index) is tuple:
-        return tuple(_plain_part(i) for i in index)
-    return _plain_part(index)
-
-
-def _plain_part(index: Any) -> Any:
-    if isinstance(index, Tensor):
-        index = index.read()
-    if isinstance(index, np.ndarray):
-        return index.copy()
-    if type(index) in (list, tuple):
-        return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)
-    if isinstance(index, slice):
-        parts = (index.start, index.stop, index.step)
-        if any(isinstance(p, Tensor) for p in parts):
-            return slice(*(p if p is None else raw(p).__index__() for p in parts))
-    return index
-
-
-def _raw_items(items: Any) -> Any:
-    return [_raw_items(i) if type(i) in (list, tuple) else raw(i) for i in items]
 
 
 def _refused(error: IndexError, x: Any, index: Any) -> IndexError:
@@ -82,70 +51,12 @@ def _refused(error: IndexError, x: Any, index: Any) -> IndexError:
     )
 
 
-def _spelled_out(index: Any, ndim: int) -> tuple[Any, ...]:
-    """`index` as a tuple whose ellipsis is written as slices, for an array of `ndim` axes."""
-    parts = index if type(index) is tuple else (index,)
-    taken = sum(
-        i.ndim if isinstance(i, np.ndarray) and i.dtype == bool else
-        0 if i is None or i is Ellipsis or isinstance(i, bool | np.bool_) else 1
-        for i in parts
-    )  # fmt: skip
-    at = next((n for n, i in enumerate(parts) if i is Ellipsis), len(parts))
-    return (*parts[:at], *(slice(None),) * (ndim - taken), *parts[at + 1 :])
-
-
-def _integer_parts(index: Any) -> list[Any]:
-    parts = index if type(index) is tuple else (index,)
-    return [i for i in parts if isinstance(i, np.ndarray) and i.dtype != bool]
-
-
-def _repeats(shape: tuple[int, ...], index: Any) -> bool:
-    """Whether `index` reaches an element of an array of `shape` more than once."""
-    if all(i.size <= 1 for i in _integer_parts(index)):
-        return False
-    axis, axes = 0, []
-    arrays: list[Any] = []
-    for i in _spelled_out(index, len(shape)):
-        if i is None or isinstance(i, bool | np.bool_):
-            continue
-        if isinstance(i, np.ndarray):
-            many = i.nonzero() if i.dtype == bool else (np.where(i < 0, i + shape[axis], i),)
-            arrays += many
-            axes += [shape[axis + n] for n in range(len(many))]
-            axis += len(many)
-        else:
-            axis += 1
-    together: Any = np.broadcast_arrays(*arrays)
-    flat = np.ravel_multi_index(together, axes).ravel()
-    return bool(np.unique(flat).size < flat.size)
-
-
-def _overwritten(shape: tuple[int, ...], index: Any) -> Any:
-    """Which elements of a write to `index` a later one of the same write replaces; None if none."""
-    if is_basic(index) or not _repeats(shape, index):
-        return None
-    writer = np.empty(shape, np.intp)
-    slot = writer[index].shape
-    order = np.arange(np.prod(slot, dtype=np.intp)).reshape(slot)
-    writer[index] = order  # as NumPy does: the last one stays
-    return writer[index] != order
-
-
-def _add_at(buffer: Any, ct: Any, x: Any, index: Any) -> Any:
-    """Add `ct` at `index` of the cotangent buffer of `x`."""
-    if is_basic(index) or not _integer_parts(index):
-        buffer[index] += ct  # no element is reached twice
-    else:
-        np.add.at(buffer, index, ct)
-    return buffer
-
-
 def _getitem_vjp(ct: Any, _out: Any, x: Any, index: Any) -> Any:
     return scatter_add(ct, shape=x.shape, index=index)
 
 
 def _scatter(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
-    return _add_at(np.zeros(shape, ct.dtype), ct, None, index)
+    return add_at(np.zeros(shape, ct.dtype), ct, None, index)
 
 
 def _batched_index(index: Any) -> Any:
@@ -161,7 +72,7 @@ def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     if batched is not None:
         return x[batched], 0
     # the batch goes last, where no advanced index can move it
-    out = np.moveaxis(x, 0, -1)[_spelled_out(index, np.ndim(x) - 1)]
+    out = np.moveaxis(x, 0, -1)[spelled_out(index, np.ndim(x) - 1)]
     return out, np.ndim(out) - 1
 
 
@@ -186,7 +97,7 @@ getitem_card = primitive(
     batch=_getitem_batch,
     keep=(),
     keep_out=False,
-    add_into=_add_at,
+    add_into=add_at,
 )
 
 
@@ -203,7 +114,7 @@ def _scatter_batch(size: int, operands: Any, axes: Any, shape: Any, index: Any) 
     batched = _batched_index(index)
     if batched is not None:
         return _scatter(ct, (size, *shape), batched), 0
-    index = _spelled_out(index, len(shape))
+    index = spelled_out(index, len(shape))
     return _scatter(np.moveaxis(ct, 0, -1), (*shape, size), index), len(shape)
 
 
@@ -244,7 +155,7 @@ def _setitem_value(x: Any, v: Any, index: Any) -> Any:
 def _setitem_vjp(i: int, ct: Any, _out: Any, x: Any, v: Any, index: Any) -> Any:
     if i == 0:
         return setitem_op(ct, np.zeros((), ct.dtype), index)
-    part, lost = ct[index], _overwritten(x.shape, index)
+    part, lost = ct[index], overwritten(x.shape, index)
     if lost is not None:
         part = np.where(lost, np.zeros((), ct.dtype), part)
     return HOOKS["unbroadcast"](part, v.shape)
@@ -270,7 +181,7 @@ def _setitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
         return _setitem_value(x, v, batched), 0
     x = np.moveaxis(x, 0, -1)
     v = np.asarray(v)[..., None] if c is None else np.moveaxis(v, 0, -1)
-    return _setitem_value(x, v, _spelled_out(index, np.ndim(x) - 1)), np.ndim(x) - 1
+    return _setitem_value(x, v, spelled_out(index, np.ndim(x) - 1)), np.ndim(x) - 1
 
 
 setitem_card = primitive(
@@ -391,7 +302,7 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     index = rec[8]["index"]
     if kv > 0:
         part = np.array(g[index])
-        lost = _overwritten(rec[7][0].shape, index)
+        lost = overwritten(rec[7][0].shape, index)
         if lost is not None:
             part[lost] = 0
         shape = rec[7][1].shape
@@ -405,6 +316,104 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
             g = np.array(g)
         g[index] = 0
         HOOKS["accumulate"](grads, kx, g)
+
+
+# ------------------------------------------------------- backward, recorded by another tape
+# The same in-place work on Tensors: an addition or a write makes a new version of a cotangent that
+# nothing else refers to. So second derivatives of loops over elements are linear too.
+
+
+def _add_value(p: Any, v: Any, index: Any) -> Any:
+    return add_at(np.array(p), v, None, index)
+
+
+def _add_jvp(i: int, t: Any, _out: Any, p: Any, _v: Any, index: Any) -> Any:
+    return t if i == 0 else scatter_add(t, shape=p.shape, index=index)
+
+
+def _add_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
+    p, v = (
+        np.broadcast_to(x, (size, *np.shape(x))) if axis is None else np.moveaxis(x, axis, 0)
+        for x, axis in zip(operands, axes, strict=True)
+    )
+    shape = p.shape[1:]
+    back, axis = _scatter_batch(size, (v,), (0,), shape, index)
+    return p + np.moveaxis(back, axis, 0), 0
+
+
+add_card = primitive(
+    None,
+    name="add_at",
+    arity=2,
+    impl=_add_value,
+    vjp=lambda i, ct, _out, _p, _v, index: ct if i == 0 else ct[index],
+    jvp=_add_jvp,
+    shape=lambda p, v, index: Aval(p.shape, p.dtype),
+    batch=_add_batch,
+    keep=(),
+    keep_out=False,
+)
+
+
+def _wrapped_getitem(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
+    """Backward of a read: add the cotangent at the index of the operand's."""
+    g, k, aval, index = held.pop(), rec[KEYS][0], rec[AVALS][0], rec[PARAMS]["index"]
+    if k <= 0:
+        return
+    p = grads.pop(k, None)
+    if p is None:
+        p = new_tensor(np.zeros(aval.shape, g.dtype))
+    if type(p.read()) is not np.ndarray or p.dtype != g.dtype:
+        grads[k] = p + scatter_add(g, shape=aval.shape, index=index)
+        return
+    if sys.getrefcount(p) > _ALONE or type(p) is not Tensor:
+        p = new_tensor(np.array(p.read()), p.key, p.why)
+    old, value = p.key, g.read()
+    add_at(writable_value(p), value, None, index)
+    p.key = kk = next_key()
+    frame = user_frame()
+    for tape in state.tapes:
+        if old in tape.tracked or g.key in tape.tracked:
+            signed = tuple(n if n in tape.tracked else -n for n in (old, g.key))
+            avals = (p.aval, aval_of(value))
+            kept = (np.array(p.value), value) if tape.keep_all else avals
+            tape.record(
+                [run_general, add_card, kk, frame.f_code, frame.f_lasti, signed, (), avals,
+                 {"index": index}, kept, kept[0] if tape.keep_all else None, None]
+            )  # fmt: skip
+            tape.tracked.add(kk)
+    grads[k] = p
+
+
+def _wrapped_setitem(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
+    """Backward of a write: the value gets what stands at the index, where x then gets 0."""
+    g, (kx, kv), (x, v), index = held.pop(), rec[KEYS], rec[AVALS], rec[PARAMS]["index"]
+    if kv > 0:
+        part = _setitem_vjp(1, g, None, x, v, index)
+        if isinstance(part, View):
+            part = np.positive(part)  # g is written below
+        if part.dtype.kind == "c" and v.dtype.kind != "c":
+            part = np.real(part)
+        p = grads.get(kv)
+        grads[kv] = part if p is None else p + part
+        del p, part
+    if kx > 0:
+        if sys.getrefcount(g) > _ALONE or type(g) is not Tensor:
+            g = new_tensor(np.array(g.read()), g.key, g.why)
+        store(g, index, np.zeros((), g.dtype))
+        p = grads.get(kx)
+        grads[kx] = g if p is None else p + g
+
+
+def _alone() -> int:
+    held = [new_tensor(np.zeros(2))]
+    g, _ = held.pop(), None
+    return sys.getrefcount(g)
+
+
+_ALONE = _alone()
+WRAPPED[getitem_card] = _wrapped_getitem
+WRAPPED[setitem_card] = _wrapped_setitem
 
 
 def _calibrate() -> int:
@@ -430,97 +439,6 @@ def _here() -> Any:
     return decode(frame.f_code, frame.f_lasti)
 
 
-# ------------------------------------------------------------------- in place and out=
-
-
-def in_place(x: Tensor, other: Any, operation: Any) -> Any:
-    """`x += v` and its kin: a new version of `x`; a 0-d Tensor rebinds."""
-    result = operation(x, other)
-    if result is NotImplemented or type(x.value) is not np.ndarray:
-        return result
-    write_tensor(x, result)
-    return x
-
-
-def write_tensor(x: Tensor, result: Any) -> None:
-    """`x` takes over the history of `result`, as `out=x` and `x += v` do."""
-    if isinstance(x, Variable):
-        x.assign(result)
-        return
-    old = x.aval
-    value = result.value
-    if np.shape(value) != old.shape:
-        raise ShapeError(
-            three_part(
-                f"In-place operation: a result of shape {np.shape(value)} does not fit {old!r}.",
-                f"Written at {_here()}.",
-                "Rebind the name instead: x = x + y.",
-            )
-        )
-    if value.dtype != old.dtype:
-        if not np.can_cast(value.dtype, old.dtype, "same_kind"):
-            raise DTypeError(
-                three_part(
-                    f"In-place operation: {value.dtype} cannot be written into {old!r}.",
-                    f"Written at {_here()}.",
-                    "Rebind the name instead: x = x + y.",
-                )
-            )
-        result = np.astype(result, old.dtype)
-    elif result is not x and result.value is x.value:
-        result = np.positive(result)
-    x.become(result)
-    if not x.key:
-        x.key = next_key()
-
-
-def write_plain(out: Any, result: Any) -> None:
-    """Write the value of `result` into the user's array; noted, for it may come back."""
-    value = raw(result)
-    np.copyto(out, value, casting="same_kind")
-    if isinstance(result, Tensor):
-        HOOKS["plain_store"](out, result)
-
-
-def masked_ufunc(card: Any, args: Any, kwargs: Any, out: Any) -> Any:
-    """A ufunc call with `where=`: elements left out keep what `out` held, or are undefined."""
-    where = kwargs.pop("where")
-    result = apply(card, args, kwargs)
-    if out is None:
-        # NumPy leaves these elements uninitialised; zeros are as good, and repeatable
-        return np.where(where, result, np.zeros((), result.dtype))
-    base = out[0] if isinstance(out, tuple) else out
-    kept = base if isinstance(base, Tensor) else np.array(base)
-    return np.where(where, result, kept)
-
-
-def from_sequence(items: Any) -> Any:
-    """A list or tuple as an operand: an array, or a stacked Tensor if it holds Tensors."""
-    if _holds_tensor(items):
-        return HOOKS["stack"](items)
-    return np.asarray(items)
-
-
-def _holds_tensor(items: Any) -> bool:
-    return any(
-        isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items
-    )
-
-
-def from_objects(array: Any) -> Any:
-    """An object array that holds Tensors, as one Tensor."""
-    if any(isinstance(i, Tensor) for i in array.flat):
-        return np.reshape(HOOKS["stack"](list(array.flat)), array.shape)
-    return array.astype(float)
-
-
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 Tensor.__setitem__ = setitem  # type: ignore[method-assign]
-HOOKS["in_place"] = in_place
 HOOKS["scatter_add"] = scatter_add
-HOOKS["write_tensor"] = write_tensor
-HOOKS["write_plain"] = write_plain
-HOOKS["masked_ufunc"] = masked_ufunc
-HOOKS["from_sequence"] = from_sequence
-HOOKS["from_objects"] = from_objects
-_ = StaleViewError

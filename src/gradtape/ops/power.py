@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..core.cards import elementwise
-from ..core.dispatch import _make_binary
+from ..core.fast import make_binary
 from ..core.registry import HOOKS, UFUNCS
 from ..core.tensor import Tensor
 
@@ -68,11 +68,14 @@ float_power = elementwise(
 
 # x ** 2, x ** 0.5 and x ** -1 are what NumPy makes of them for arrays, and have shorter rules
 _SHORT = {2: UFUNCS[np.square], 0.5: UFUNCS[np.sqrt], -1: UFUNCS[np.reciprocal]}
-_raise_to_number = _make_binary(power_of_number, operator.pow)
-_raise = _make_binary(power, operator.pow)
+_square = UFUNCS[np.square]
+_raise_to_number = make_binary(power_of_number, operator.pow)
+_raise = make_binary(power, operator.pow)
 
 
 def _operator(x: Any, y: Any, depth: int = 1) -> Any:
+    if type(y) is int and y == 2 and type(x) is Tensor:
+        return _square(x, depth + 1)
     if type(y) is int or type(y) is float:
         short = _SHORT.get(y)
         if short is not None and type(x) is Tensor and x.value.dtype.kind in "fc":

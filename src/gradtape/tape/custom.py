@@ -11,8 +11,10 @@ import numpy as np
 
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
-from ..core.dispatch import ITEM, why_of
+from ..core.cotangents import accumulate
+from ..core.dispatch import ITEM
 from ..core.exits import meant, muted, note_capture
+from ..core.operands import why_of
 from ..core.positions import decode, here, user_frame
 from ..core.registry import CARDS
 from ..core.state import (
@@ -28,7 +30,7 @@ from ..core.state import (
     push,
     state,
 )
-from ..core.sweep import accumulate, run_item
+from ..core.sweep import run_item
 from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
@@ -161,7 +163,8 @@ class _Custom:
         if card is None:
             name = getattr(f, "__name__", type(f).__name__)
             known = CARDS.get(name)
-            card = Card(name, "custom", f, -1)
+            # without `f`: the skeleton keeps the card, and must not keep the user's closure
+            card = Card(name, "custom", _call, -1)
             if known is None:  # a rule of the user's is not a card of ours
                 del CARDS[name]
             else:

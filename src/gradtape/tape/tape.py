@@ -13,7 +13,7 @@ import numpy as np
 from .. import config, events
 from ..core.aval import is_differentiable
 from ..core.buffers import owns
-from ..core.dispatch import fingerprint
+from ..core.operands import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import run_unsupported, backward, hush, unsupported_error
@@ -461,7 +461,7 @@ def _leaf_gradients(
     """
     leaves = recorder.leaves
     for s in sources:
-        if not isinstance(s, Tensor) or s.key not in leaves:
+        if type(s) is not Variable and not isinstance(s, Tensor) or s.key not in leaves:
             return None
     value = target.value
     kind = type(value)
@@ -480,18 +480,19 @@ def _leaf_gradients(
     finally:
         restore()
     results: list[Any] = []
-    missing = False
+    get = grads.get
     for s in sources:
-        g = grads.get(s.key)
-        if g is None:
-            missing = True
-            results.append(None)
-        elif type(g) is type(s.value) and type(g) is not np.ndarray:
+        g = get(s.key)
+        kind = type(g)
+        if kind is type(s.value) and kind is not np.ndarray:
             result = _new(Tensor)
-            result.value, result.key, result.why = g, 0, None
+            result.value = g
+            result.key = 0
+            result.why = None
             results.append(result)
         else:
-            results.append(_finish(g, s, False))
+            results.append(None if g is None else _finish(g, s, False))
+    missing = any([r is None for r in results])
     if missing:
         for s, result in zip(sources, results, strict=True):
             if result is None:

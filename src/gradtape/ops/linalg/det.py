@@ -16,7 +16,8 @@ from numpy.linalg import LinAlgError
 from ...core.aval import Aval
 from ...core.batched import as_array
 from ...core.cards import primitive
-from ...core.dispatch import apply, unsupported
+from ...core.dispatch import apply
+from ...core.uncarded import unsupported
 from ...core.registry import FUNCTIONS, HOOKS
 from ...core.tensor import Tensor, raw
 

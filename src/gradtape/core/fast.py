@@ -1,0 +1,340 @@
+"""The fast path: one specialised closure per elementwise card of one or two operands.
+
+Operators and `np.sin(tensor)` with no keyword arguments come here. What a closure cannot do (a
+View, a list, several tapes at once, a read of a Variable that is not watched) it leaves to
+`apply_elementwise`, which makes the same records by the general way.
+
+The closures are long because they are flat: a call costs more than the work it would hold.
+"""
+
+from __future__ import annotations
+
+import operator
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import methods as _methods_module
+from . import tensor as _tensor_module
+from .aval import make_aval
+from .buffers import SMALLEST, spread, take
+from .cards import Card
+from .dispatch import apply
+from .exits import came_back
+from .operands import SCALARS, both, ended, keep_constant, lost
+from .positions import user_frame
+from .products import make_run1, make_run2
+from .state import next_key, state
+from .sweep import run_sum_all
+from .tensor import Tensor
+from .variable import Variable
+
+_getframe = sys._getframe
+_new = Tensor.__new__
+ndarray = np.ndarray
+_OBJECT = np.dtype(object)
+_SMALL = 4096  # bytes; constants up to here are copied without a look at the setting
+_RAW = SCALARS | {ndarray}
+_METHODS_FILE = vars(_methods_module)
+_TENSOR_FILE = vars(_tensor_module)  # frames whose globals these are call on behalf of the user
+# Operators run on NumPy scalars several times faster than the ufuncs of the same meaning.
+FASTER = {
+    np.add: operator.add,
+    np.subtract: operator.sub,
+    np.multiply: operator.mul,
+    np.true_divide: operator.truediv,
+    np.negative: operator.neg,
+    np.absolute: operator.abs,
+    np.remainder: operator.mod,
+    np.square: lambda x: x * x,
+    np.less: operator.lt,
+    np.less_equal: operator.le,
+    np.greater: operator.gt,
+    np.greater_equal: operator.ge,
+    np.equal: operator.eq,
+    np.not_equal: operator.ne,
+}
+
+
+def make_unary(card: Card, function: Any) -> Any:
+    """The closure of a card with one operand; `function` computes its value."""
+    keep_x, keep_out = 0 in (card.keep or ()), card.keep_out
+    run = make_run1(card)
+    large = _large_unary(card.impl)
+
+    def op(x: Any, depth: int = 1) -> Any:  # depth: how far up the user's frame is
+        if type(x) is not Tensor:
+            return apply_elementwise(card, function, (x,))
+        xv = x.value
+        k = x.key
+        out = _new(Tensor)
+        if type(xv) is ndarray:
+            sx = xv.shape
+            out.value = z = function(xv) if xv.nbytes < SMALLEST else large(xv)
+        else:
+            sx = None
+            out.value = z = function(xv)
+        out.why = x.why
+        tape = state.tape
+        if tape is not None:
+            if k in tape.tracked:
+                out.key = kk = next_key()
+                tape.tracked.add(kk)
+                f = _getframe(depth)
+                if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
+                    f = f.f_back
+                    if f.f_globals is _METHODS_FILE:
+                        f = user_frame()
+                tape.record(
+                    [
+                        run, card, kk, f.f_code, f.f_lasti, k, 0, sx, None,
+                        xv if keep_x else None, None, z if keep_out else None,
+                    ]
+                )  # fmt: skip
+                return out
+        elif state.tapes:
+            return apply_elementwise(card, function, (x,))
+        out.key = 0
+        if k:
+            out.why = lost(out.why, k)
+        return out
+
+    op.__name__ = op.__qualname__ = card.name
+    op.takes_depth = True  # type: ignore[attr-defined]
+    return op
+
+
+def make_binary(card: Card, function: Any) -> Any:
+    """The closure of a card with two operands; `function` computes its value."""
+    keep_x, keep_y = 0 in (card.keep or ()), 1 in (card.keep or ())
+    keep_out = card.keep_out
+    keeps = keep_x or keep_y or keep_out
+    run = make_run2(card)
+    large = _large_binary(card.impl, function)
+
+    def op(x: Any, y: Any, depth: int = 1) -> Any:
+        tape = state.tape
+        tx = type(x)
+        ty = type(y)
+        if tx is Tensor:
+            xv = x.value
+            kx = x.key
+            why = x.why
+        elif tx is ndarray and x.dtype is not _OBJECT or tx in SCALARS:
+            xv = x
+            kx = 0
+            why = None
+        elif tx is Variable:
+            xv = x.value
+            kx = x.key
+            why = None
+            if tape is not None and kx not in tape.leaves:
+                if x.auto and tape.auto_watch:
+                    tape.leaves[kx] = x
+                    tape.tracked.add(kx)
+                else:
+                    x.read_by(tape)
+        else:
+            return apply_elementwise(card, function, (x, y))
+        if ty is Tensor:
+            yv = y.value
+            ky = y.key
+            if why is None:
+                why = y.why
+            elif y.why is not None and y.why is not why:
+                why = both(why, y.why)
+        elif ty is ndarray and y.dtype is not _OBJECT or ty in SCALARS:
+            yv = y
+            ky = 0
+        elif ty is Variable:
+            yv = y.value
+            ky = y.key
+            if tape is not None and ky not in tape.leaves:
+                if y.auto and tape.auto_watch:
+                    tape.leaves[ky] = y
+                    tape.tracked.add(ky)
+                else:
+                    y.read_by(tape)
+        else:
+            return apply_elementwise(card, function, (x, y))
+        out = _new(Tensor)
+        out.why = why
+        if type(xv) is ndarray:
+            sx = xv.shape
+            sy = yv.shape if type(yv) is ndarray else None
+            out.value = z = function(xv, yv) if xv.nbytes < SMALLEST else large(xv, yv)
+        elif type(yv) is ndarray:
+            sx = None
+            sy = yv.shape
+            out.value = z = function(xv, yv) if yv.nbytes < SMALLEST else large(xv, yv)
+        else:
+            sx = sy = None
+            out.value = z = function(xv, yv)
+        if tape is None:
+            if state.tapes:
+                return apply_elementwise(card, function, (x, y))
+        else:
+            tracked = tape.tracked
+            if kx in tracked:
+                if ky not in tracked:
+                    if ky:
+                        ky = -ky
+                    elif keep_y and ty is ndarray:
+                        yv = yv.copy() if yv.nbytes < _SMALL else keep_constant(tape, yv)
+            elif ky in tracked:
+                if kx:
+                    kx = -kx
+                elif keep_x and tx is ndarray:
+                    xv = xv.copy() if xv.nbytes < _SMALL else keep_constant(tape, xv)
+            else:
+                tape = None
+            if tape is not None:
+                out.key = kk = next_key()
+                tracked.add(kk)
+                f = _getframe(depth)
+                if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
+                    f = f.f_back
+                    if f.f_globals is _METHODS_FILE:
+                        f = user_frame()
+                if tape.exits is not None and (kx == 0 or ky == 0):
+                    came_back(tape, kk, card, x, y)
+                if keeps:
+                    tape.record(
+                        [
+                            run, card, kk, f.f_code, f.f_lasti, kx, ky, sx, sy,
+                            xv if keep_x else None, yv if keep_y else None,
+                            z if keep_out else None,
+                        ]
+                    )  # fmt: skip
+                else:
+                    tape.record(
+                        [run, card, kk, f.f_code, f.f_lasti, kx, ky, sx, sy, None, None, None]
+                    )
+                return out
+        out.key = 0
+        if kx or ky:
+            out.why = lost(why, kx, ky)
+        return out
+
+    op.__name__ = op.__qualname__ = card.name
+    op.takes_depth = True  # type: ignore[attr-defined]
+    return op
+
+
+def _large_unary(ufunc: Any) -> Any:
+    """`ufunc` on a large array, into a reused buffer where the result has the operand's dtype."""
+    same = _same_dtypes(ufunc)
+
+    def large(x: Any) -> Any:
+        if x.dtype.char in same and x.flags.c_contiguous:
+            return spread(ufunc, (x,), x)
+        return ufunc(x)
+
+    return large
+
+
+def _large_binary(ufunc: Any, function: Any) -> Any:
+    """`ufunc` where an operand is a large array, into a reused buffer where one fits."""
+    same = _same_dtypes(ufunc)
+
+    def large(x: Any, y: Any) -> Any:
+        if type(x) is ndarray and type(y) is ndarray:
+            if x.dtype is y.dtype and x.dtype.char in same:
+                if x.shape == y.shape:
+                    if x.flags.c_contiguous and y.flags.c_contiguous:
+                        return spread(ufunc, (x, y), x)
+                    return function(x, y)
+                shape = np.broadcast_shapes(x.shape, y.shape)
+                like = x if shape == x.shape else y
+                if shape == like.shape and like.flags.c_contiguous:
+                    return ufunc(x, y, take(shape, like.dtype, like.nbytes))
+        else:
+            array, other = (x, y) if type(x) is ndarray else (y, x)
+            weak = type(other) is float or type(other) is int
+            if (
+                array.dtype.char in same
+                and (weak or getattr(other, "dtype", None) is array.dtype)
+                and array.flags.c_contiguous
+            ):
+                return spread(ufunc, (x, y), array)
+        return function(x, y)
+
+    return large
+
+
+def _same_dtypes(ufunc: Any) -> str:
+    """The real dtypes (as characters) for which `ufunc` gives the dtype of its operands."""
+    types = getattr(ufunc, "types", ())
+    return "".join(c for c in "fd" if f"{c * ufunc.nin}->{c}" in types) if types else ""
+
+
+def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:
+    """The general path of an elementwise operator: NotImplemented for foreign operands."""
+    for x in args:
+        if not isinstance(x, Tensor) and type(x) not in SCALARS:
+            if x is None or isinstance(x, str | bytes | dict | set):
+                return NotImplemented
+            if getattr(x, "__array_ufunc__", apply) is None:  # it wants the operator for itself
+                return NotImplemented
+    return apply(card, args, {})
+
+
+def make_fast_sum(card: Card, general: Any) -> Any:
+    """`np.sum(x)` over all elements with no other argument, the end of nearly every loss."""
+    add_reduce = np.add.reduce
+    params = {"axis": None, "keepdims": False}
+
+    def sum(a: Any, *rest: Any, **options: Any) -> Any:
+        if rest or options or type(a) is not Tensor:
+            return general(a, *rest, **options)
+        x = a.value
+        k = a.key
+        tape = state.tape
+        if tape is None or k not in tape.tracked or type(x) is not ndarray:
+            return general(a)
+        result = _new(Tensor)
+        result.value = z = add_reduce(x, None)
+        result.key = kk = next_key()
+        result.why = a.why
+        tape.tracked.add(kk)
+        f = _getframe(2)  # above __array_function__
+        if f.f_globals is _METHODS_FILE:
+            f = user_frame()
+        avals = (make_aval(x.shape, x.dtype),)
+        tape.record(
+            [run_sum_all, card, kk, f.f_code, f.f_lasti, (k,), (), avals, params,
+             (x,) if tape.keep_all else avals, z if tape.keep_all else None, None]
+        )  # fmt: skip
+        return result
+
+    return sum
+
+
+def make_step(name: str, ufunc: Any, operation: Any) -> Any:
+    """The short way of a ufunc without derivative, for Tensors, numbers and plain arrays."""
+    function = FASTER.get(ufunc, ufunc)
+    if ufunc.nin != 2 or ufunc.nout != 1:
+        return operation
+
+    def op(x: Any, y: Any) -> Any:
+        tx, ty = type(x), type(y)
+        xv = x.value if tx is Tensor else x
+        yv = y.value if ty is Tensor else y
+        if type(xv) not in _RAW or type(yv) not in _RAW:
+            return operation(x, y)
+        out = _new(Tensor)
+        out.value = function(xv, yv)
+        out.key = 0
+        why, kx, ky = None, 0, 0
+        if tx is Tensor:
+            why, kx = x.why, x.key
+        if ty is Tensor:
+            ky = y.key
+            if y.why is not None and y.why is not why:
+                why = y.why if why is None else both(why, y.why)
+        out.why = ended(why, "nondifferentiable", (kx, ky), name) if kx or ky else why
+        return out
+
+    op.__name__ = op.__qualname__ = name
+    return op

@@ -1,0 +1,101 @@
+"""What an index means: its parts, the elements it reaches, and adding at them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .tensor import Tensor, raw
+
+
+def is_basic(index: Any) -> bool:
+    """Whether `index` is made of integers, slices, None and Ellipsis alone (a view results)."""
+    return all(map(_is_basic_part, index)) if type(index) is tuple else _is_basic_part(index)
+
+
+def _is_basic_part(i: Any) -> bool:
+    return type(i) in (int, slice) or i is None or i is Ellipsis or isinstance(i, np.integer)
+
+
+def plain_index(index: Any) -> Any:
+    """`index` with raw values in place of Tensors, and arrays that the caller may not change."""
+    if type(index) is tuple:
+        return tuple(_plain_part(i) for i in index)
+    return _plain_part(index)
+
+
+def _plain_part(index: Any) -> Any:
+    if isinstance(index, Tensor):
+        index = index.read()
+    if isinstance(index, np.ndarray):
+        return index.copy()
+    if type(index) in (list, tuple):
+        return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)
+    if isinstance(index, slice):
+        parts = (index.start, index.stop, index.step)
+        if any(isinstance(p, Tensor) for p in parts):
+            return slice(*(p if p is None else raw(p).__index__() for p in parts))
+    return index
+
+
+def _raw_items(items: Any) -> Any:
+    return [_raw_items(i) if type(i) in (list, tuple) else raw(i) for i in items]
+
+
+def spelled_out(index: Any, ndim: int) -> tuple[Any, ...]:
+    """`index` as a tuple whose ellipsis is written as slices, for an array of `ndim` axes."""
+    parts = index if type(index) is tuple else (index,)
+    taken = sum(
+        i.ndim if isinstance(i, np.ndarray) and i.dtype == bool else
+        0 if i is None or i is Ellipsis or isinstance(i, bool | np.bool_) else 1
+        for i in parts
+    )  # fmt: skip
+    at = next((n for n, i in enumerate(parts) if i is Ellipsis), len(parts))
+    return (*parts[:at], *(slice(None),) * (ndim - taken), *parts[at + 1 :])
+
+
+def _integer_parts(index: Any) -> list[Any]:
+    parts = index if type(index) is tuple else (index,)
+    return [i for i in parts if isinstance(i, np.ndarray) and i.dtype != bool]
+
+
+def _repeats(shape: tuple[int, ...], index: Any) -> bool:
+    """Whether `index` reaches an element of an array of `shape` more than once."""
+    if all(i.size <= 1 for i in _integer_parts(index)):
+        return False
+    axis, axes = 0, []
+    arrays: list[Any] = []
+    for i in spelled_out(index, len(shape)):
+        if i is None or isinstance(i, bool | np.bool_):
+            continue
+        if isinstance(i, np.ndarray):
+            many = i.nonzero() if i.dtype == bool else (np.where(i < 0, i + shape[axis], i),)
+            arrays += many
+            axes += [shape[axis + n] for n in range(len(many))]
+            axis += len(many)
+        else:
+            axis += 1
+    together: Any = np.broadcast_arrays(*arrays)
+    flat = np.ravel_multi_index(together, axes).ravel()
+    return bool(np.unique(flat).size < flat.size)
+
+
+def overwritten(shape: tuple[int, ...], index: Any) -> Any:
+    """Which elements of a write to `index` a later one of the same write replaces; None if none."""
+    if is_basic(index) or not _repeats(shape, index):
+        return None
+    writer = np.empty(shape, np.intp)
+    slot = writer[index].shape
+    order = np.arange(np.prod(slot, dtype=np.intp)).reshape(slot)
+    writer[index] = order  # as NumPy does: the last one stays
+    return writer[index] != order
+
+
+def add_at(buffer: Any, ct: Any, x: Any, index: Any) -> Any:
+    """Add `ct` at `index` of the cotangent buffer of `x`."""
+    if is_basic(index) or not _integer_parts(index):
+        buffer[index] += ct  # no element is reached twice
+    else:
+        np.add.at(buffer, index, ct)
+    return buffer

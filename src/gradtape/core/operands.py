@@ -1,0 +1,146 @@
+"""Operands and causes: raw values out of anything a user passes, and why a history was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from threading import get_ident
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from ..errors import DTypeError, three_part
+from .positions import user_frame
+from .registry import HOOKS
+from .state import Recorder, state
+from .tensor import Tensor, new_tensor
+
+ndarray = np.ndarray
+SCALARS = frozenset(
+    [float, int, complex, bool]
+    + [np.dtype(c).type for c in "?bhilqBHILQefdgFDG"]
+)
+
+
+def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
+    """(raw value, key, why) of anything that can be an operand; TypeError for what cannot."""
+    if isinstance(x, Tensor):
+        value = x.read()
+        return value, x.key, x.why
+    if type(x) in SCALARS:
+        return x, 0, None
+    if isinstance(x, ndarray):
+        if x.dtype.hasobject:
+            x = HOOKS["from_objects"](x)
+            return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
+        return x, 0, None
+    if isinstance(x, list | tuple):
+        x = HOOKS["from_sequence"](x)
+        return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
+    if hasattr(x, "__array__"):
+        return np.asarray(x), 0, None
+    if x is None or isinstance(x, str | bytes | dict | set) or callable(x):
+        raise DTypeError(
+            three_part(
+                f"{name}: an operand is {type(x).__name__} {x!r:.60}.",
+                "It is not a number or an array.",
+                "Pass a number, an array or a Tensor.",
+            )
+        )
+    value = np.asarray(x)
+    if value.dtype.hasobject:
+        raise DTypeError(
+            three_part(
+                f"{name}: an operand is of type {type(x).__name__}.",
+                "NumPy knows no number in it.",
+                "Pass a number, an array or a Tensor.",
+            )
+        )
+    return value, 0, None
+
+
+def keep_constant(tape: Recorder, value: Any) -> Any:
+    """A constant array as a record may keep it: copied if small, else aliased and checked later."""
+    if value.nbytes <= config.current.copy_limit:
+        return value.copy()
+    for known, _, _, _ in tape.aliases:
+        if known is value:
+            return value
+    frame = user_frame()
+    tape.aliases = (*tape.aliases, (value, fingerprint(value), frame.f_code, frame.f_lasti))
+    return value
+
+
+def fingerprint(value: Any) -> bytes:
+    """A sample of 256 elements, to notice that a large array was written to (not certain to)."""
+    index = np.linspace(0, value.size - 1, 256).astype(np.intp)
+    sample: bytes = value.flat[index].tobytes()
+    return sample
+
+
+def unwrap(tree: Any, found: list[Tensor]) -> Any:
+    """`tree` with every Tensor replaced by its raw value, and the Tensors collected in `found`."""
+    if isinstance(tree, Tensor):
+        found.append(tree)
+        return tree.read()
+    if type(tree) is tuple or type(tree) is list:
+        return type(tree)(unwrap(item, found) for item in tree)
+    if type(tree) is dict:
+        return {name: unwrap(item, found) for name, item in tree.items()}
+    return tree
+
+
+def rewrap(z: Any, why: Any) -> Any:
+    """Arrays and NumPy scalars in `z` as Tensors that no tape follows, because of `why`."""
+    if isinstance(z, ndarray | np.generic):
+        return new_tensor(z, 0, why)
+    if isinstance(z, tuple) and hasattr(z, "_fields"):
+        return type(z)(*(rewrap(item, why) for item in z))
+    if type(z) is tuple or type(z) is list:
+        return type(z)(rewrap(item, why) for item in z)
+    return z
+
+
+MOST_CAUSES = 8  # that one value carries; a net of many layers has one for each mask
+
+
+def ended(why: Any, cause: str, keys: Iterable[int], detail: Any) -> Any:
+    """`why`, and that the histories of `keys` end here by `cause`."""
+    if why is not None and why[0] == "several" and len(why[4]) >= MOST_CAUSES:
+        return why
+    frame: Any = None
+    for key in keys:
+        if key:
+            if frame is None:
+                frame = user_frame(3)
+            found = (cause, frame.f_code, frame.f_lasti, key, detail)
+            why = found if why is None else both(why, found)
+    return why
+
+
+def lost(why: Any, *keys: int) -> Any:
+    """The `why` of a result that no tape follows although its operands have keys."""
+    return ended(why, lost_cause(), keys, get_ident())
+
+
+def lost_cause() -> str:
+    """Why nothing follows a value now."""
+    return "unwatched" if state.tapes else "stopped" if state.stopped else "inactive"
+
+
+def both(first: Any, second: Any) -> Any:
+    """The `why` of a result whose operands lost their history in different ways."""
+    causes = list(first[4]) if first[0] == "several" else [first]
+    for why in second[4] if second[0] == "several" else (second,):
+        if len(causes) < MOST_CAUSES and why not in causes:
+            causes.append(why)
+    return causes[0] if len(causes) == 1 else ("several", None, 0, 0, tuple(causes))
+
+
+def why_of(tensors: list[Tensor]) -> Any:
+    """The `why` that a result of `tensors` inherits."""
+    why: Any = None
+    for t in tensors:
+        if t.why is not None and t.why is not why:
+            why = t.why if why is None else both(why, t.why)
+    return why

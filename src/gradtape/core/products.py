@@ -1,0 +1,347 @@
+"""Backward of the fast records: the cotangent times the partial, on raw values.
+
+`make_product` builds the product for one operand of a card, `make_run1` and `make_run2` the
+functions that records carry. Large arrays are worked in blocks, into buffers that nothing else
+refers to: the cotangent's own where this is its last use.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from . import parallel
+from .buffers import SMALLEST, owns, spread, take
+from .cards import VALUES, Card, select
+from .cotangents import _add_array, sum_to
+
+_getrefcount = sys.getrefcount
+ndarray = np.ndarray
+_add_reduce = np.add.reduce
+_multiply = np.multiply
+_COMPLEX = frozenset([complex, np.complex64, np.complex128, np.clongdouble])
+_ODD = _COMPLEX | {np.bool_}  # scalar partials that are not just multiplied with
+_BLOCK = 1 << 18  # bytes of one operand in a block: a few of them fit in a core's cache
+_LARGE = 8192  # bytes from which a product is worth writing into the partial's own buffer
+
+
+def make_product(card: Card, i: int) -> Any:
+    """`product(g, z, x, y, out)`: the cotangent times the partial of operand `i` of `z = f(x, y)`.
+
+    It is not unbroadcast yet. `out` is a large array that may be written, such as `g` itself.
+    """
+    partial = card.partials[i]
+    if partial is None:
+        return None
+    if isinstance(partial, str):
+        return _make_value_product(VALUES.index(partial), card.singular)
+    if not callable(partial):
+        if partial == 1:
+            return lambda g, z, x, y, out=None: g
+        if partial == -1:
+            return _negated
+        if partial == 0:
+            return lambda g, z, x, y, out=None: np.zeros_like(g)[()]
+        return lambda g, z, x, y, out=None: g * partial
+    unary, singular = card.arity == 1, card.singular
+
+    def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
+        if type(g) is ndarray and g.nbytes >= SMALLEST:
+            gi = _blocked(partial, unary, singular, g, z, x, y, out)
+            if gi is not None:
+                return gi
+        p = partial(z, x) if unary else partial(z, x, y)
+        tp = type(p)
+        if tp is ndarray:
+            kind = p.dtype.kind
+            if kind == "c":
+                p = p.conj()
+            elif kind == "b":
+                return select(g, p)
+            if (
+                p.nbytes > _LARGE
+                and _getrefcount(p) == 2
+                and owns(p)
+                and type(g) is ndarray
+                and g.shape == p.shape
+                and g.dtype == p.dtype
+            ):
+                _multiply(g, p, p)  # p is a temporary: reuse its buffer
+                gi = p
+            else:
+                gi = g * p
+        elif tp is np.bool_:
+            return g if p else np.zeros_like(g)[()]
+        else:
+            gi = g * (p.conjugate() if tp in _COMPLEX else p)
+        return _guard(gi, g) if singular else gi
+
+    return product
+
+
+def _blocked(
+    partial: Any, unary: bool, singular: bool, g: Any, z: Any, x: Any, y: Any, out: Any
+) -> Any:
+    """`g * partial(z, x, y)` for large real arrays of one shape and dtype; None where it is not so.
+
+    Done in blocks, so that the partial's temporaries stay in the cache and are never faulted in.
+    """
+    dtype, shape = g.dtype, g.shape
+    if dtype.char not in "fd":
+        return None
+    flat: list[Any] = []
+    for v in (g, z, x, y):
+        if type(v) is ndarray:
+            if v.dtype is not dtype or v.shape != shape:
+                return None
+            if v.flags.c_contiguous:
+                v = v.reshape(-1)
+            elif not any(v.strides):  # a sum's cotangent: one number seen through zero strides
+                v = v.flat[0]
+            else:
+                return None
+        elif v is not None and type(v) is not float and type(v) is not int and (
+            getattr(v, "dtype", None) is not dtype
+        ):
+            return None
+        flat.append(v)
+    if out is None:
+        out = take(shape, dtype, g.nbytes)
+    into = out.reshape(-1)
+    block = _BLOCK // dtype.itemsize
+
+    def part(first: int, last: int) -> None:
+        for start in range(first, last, block):
+            stop = min(start + block, last)
+            gb, zb, xb, yb = [v[start:stop] if type(v) is ndarray else v for v in flat]
+            target = into[start:stop]
+            p = partial(zb, xb) if unary else partial(zb, xb, yb)
+            _multiply(gb, p, target)
+            if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
+                if not np.isfinite(_add_reduce(target)):
+                    target[...] = np.where(p, gb, dtype.type(0))
+            elif singular and not np.isfinite(target).all():
+                target[...] = np.where(np.equal(gb, 0), dtype.type(0), target)
+
+    if g.nbytes >= parallel.SMALLEST:
+        parallel.split(part, into.size)
+    else:
+        part(0, into.size)
+    return out
+
+
+def _negated(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
+    if type(g) is ndarray and g.nbytes >= SMALLEST and g.flags.c_contiguous:
+        return spread(np.negative, (g,), g, out)
+    return -g
+
+
+def _large_product(g: Any, p: Any, out: Any) -> Any:
+    """`g * conj(p)` for a large partial, into a reused buffer where one fits."""
+    if p.dtype.kind == "c":
+        p = p.conj()
+    if p.flags.c_contiguous and p.dtype.char in "fd" and g.dtype is p.dtype:
+        if type(g) is not ndarray:
+            return spread(_multiply, (g, p), p)
+        if g.shape == p.shape:
+            if g.flags.c_contiguous:
+                return spread(_multiply, (g, p), p, out)
+            if not any(g.strides):
+                return spread(_multiply, (g.flat[0], p), p)
+    return g * p
+
+
+def _make_value_product(which: int, singular: bool) -> Any:
+    """`make_product` for a partial that is one of the recorded values."""
+
+    def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
+        p = z if which == 0 else x if which == 1 else y
+        tp = type(p)
+        if tp is ndarray:
+            if p.nbytes >= SMALLEST:
+                gi = _large_product(g, p, out)
+            else:
+                gi = g * (p.conj() if p.dtype.kind == "c" else p)
+        else:
+            gi = g * (p.conjugate() if tp in _COMPLEX else p)
+        return _guard(gi, g) if singular else gi
+
+    return product
+
+
+def _guard(gi: Any, g: Any) -> Any:
+    """`gi`, with 0 where the cotangent is exactly 0 if some entry is not finite."""
+    if type(gi) is ndarray:
+        if np.isfinite(gi).all():
+            return gi
+        return np.where(np.equal(g, 0), gi.dtype.type(0), gi)
+    difference = gi - gi  # 0 where gi is finite, nan elsewhere
+    if difference == difference or g != 0:
+        return gi
+    return type(gi)(0)
+
+
+_SOLE = 1 << 30
+
+
+def _calibrate_sole() -> int:
+    """The reference count a `run` function sees for a cotangent that only the sweep holds."""
+    seen: list[int] = []
+
+    def run(rec: Any, g: Any, grads: Any) -> None:
+        if type(g) is ndarray and _getrefcount(g) > 0:
+            seen.append(_getrefcount(g))
+
+    grads = {1: np.zeros(3)}
+    pop = grads.pop
+    for rec in reversed([[run]]):
+        g = pop(1, None)
+        if g is not None:
+            rec[0](rec, g, grads)
+    return seen[0]
+
+
+_SOLE = _calibrate_sole()
+
+
+def make_run1(card: Card) -> Any:
+    """The backward function of fast records with one operand."""
+    product, partial, singular = make_product(card, 0), card.partials[0], card.singular
+    if not callable(partial):
+        partial = _named_partial(partial)
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        if partial is None or (type(g) is ndarray and g.nbytes >= SMALLEST):
+            sole = _getrefcount(g) == _SOLE and type(g) is ndarray and owns(g)
+            gi = product(g, rec[11], rec[9], None, g if sole else None)
+        else:
+            p = partial(rec[11], rec[9])
+            tp = type(p)
+            if tp is ndarray:
+                kind = p.dtype.kind
+                gi = g * p if kind == "f" else select(g, p) if kind == "b" else g * p.conj()
+            elif tp in _ODD:
+                gi = product(g, rec[11], rec[9], None)
+            else:
+                gi = g * p
+            if singular:
+                gi = _guard(gi, g)
+        k = rec[5]
+        p = grads.get(k)
+        if p is None:
+            grads[k] = gi
+        elif type(p) is ndarray:
+            _add_array(grads, k, p, gi)
+        else:
+            grads[k] = p + gi
+
+    return run
+
+
+def _named_partial(partial: Any) -> Any:
+    """A partial given by name as a function; None for a constant, which `product` handles."""
+    return {"out": lambda z, _x: z, "x": lambda _z, x: x}.get(partial)
+
+
+def make_run2(card: Card) -> Any:
+    """The backward function of fast records with two operands."""
+    if set(card.partials) <= {1, -1}:
+        return _make_run_signs(*card.partials)
+    product_x, product_y = make_product(card, 0), make_product(card, 1)
+    value_x, value_y = card.partials[0] == "y", card.partials[1] == "x"
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        _, _, _, _, _, kx, ky, sx, sy, xv, yv, z = rec
+        if kx > 0 and product_x is not None:
+            if type(g) is ndarray:
+                if g.nbytes >= SMALLEST:
+                    sole = ky <= 0 and _getrefcount(g) == _SOLE and owns(g)
+                    gi = product_x(g, z, xv, yv, g if sole else None)
+                elif value_x and sx is None and sy is not None and len(sy) == 1 and _dots(g, yv):
+                    gi = g.dot(yv)
+                else:
+                    gi = product_x(g, z, xv, yv)
+                if type(gi) is ndarray and gi.shape != sx:
+                    gi = sum_to(gi, sx) if sx else _add_reduce(gi, None)
+            else:
+                gi = product_x(g, z, xv, yv)
+            p = grads.get(kx)
+            if p is None:
+                grads[kx] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, kx, p, gi)
+            else:
+                grads[kx] = p + gi
+        if ky > 0 and product_y is not None:
+            if type(g) is ndarray:
+                if g.nbytes >= SMALLEST:
+                    sole = _getrefcount(g) == _SOLE and owns(g)
+                    gi = product_y(g, z, xv, yv, g if sole else None)
+                elif value_y and sy is None and sx is not None and len(sx) == 1 and _dots(g, xv):
+                    gi = g.dot(xv)
+                else:
+                    gi = product_y(g, z, xv, yv)
+                if type(gi) is ndarray and gi.shape != sy:
+                    gi = sum_to(gi, sy) if sy else _add_reduce(gi, None)
+            else:
+                gi = product_y(g, z, xv, yv)
+            p = grads.get(ky)
+            if p is None:
+                grads[ky] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, ky, p, gi)
+            else:
+                grads[ky] = p + gi
+
+    return run
+
+
+def _make_run_signs(sign_x: int, sign_y: int) -> Any:
+    """`make_run2` for sums and differences, which hand the cotangent on as it is."""
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        kx = rec[5]
+        ky = rec[6]
+        array = type(g) is ndarray
+        if kx > 0:
+            gi = g if sign_x == 1 else _negated(g, None, None, None)
+            if array and g.shape != rec[7]:
+                gi = sum_to(gi, rec[7]) if rec[7] else _add_reduce(gi, None)
+            p = grads.get(kx)
+            if p is None:
+                grads[kx] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, kx, p, gi)
+            else:
+                grads[kx] = p + gi
+        if ky > 0:
+            if array and g.shape != rec[8]:  # sums before it negates: less to do
+                gi = sum_to(g, rec[8]) if rec[8] else _add_reduce(g, None)
+                if sign_y == -1:
+                    gi = -gi
+            elif sign_y == 1:
+                gi = g
+            elif array and g.nbytes >= SMALLEST:
+                sole = _getrefcount(g) == _SOLE and owns(g)
+                gi = _negated(g, None, None, None, g if sole else None)
+            else:
+                gi = -g
+            p = grads.get(ky)
+            if p is None:
+                grads[ky] = gi
+            elif type(p) is ndarray:
+                _add_array(grads, ky, p, gi)
+            else:
+                grads[ky] = p + gi
+
+    return run
+
+
+def _dots(g: Any, p: Any) -> bool:
+    """Whether `g.dot(p)` may stand for `(g * p).sum()` of vectors: short ones of one real dtype.
+
+    BLAS adds in a few lanes and NumPy in pairs, so that long sums would lose digits.
+    """
+    return bool(g.size <= 4096 and g.dtype is p.dtype and g.dtype.char in "fd")

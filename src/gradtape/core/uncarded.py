@@ -1,0 +1,76 @@
+"""NumPy functions without a card: computed, and an error only when a gradient needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .cards import Card
+from .exits import note_exit
+from .operands import ended, rewrap, unwrap, why_of
+from .positions import user_frame
+from .registry import HOOKS
+from .state import next_key, state
+from .sweep import run_unsupported
+from .tensor import Tensor, new_tensor
+
+ndarray = np.ndarray
+_UNSUPPORTED: dict[str, Card] = {}
+
+
+def uncarded_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: Any) -> Any:
+    """A ufunc or ufunc method without a card: computed, and unsupported when a gradient asks."""
+    name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+    function = ufunc if method == "__call__" else getattr(ufunc, method)
+    return unsupported(name, function, inputs, kwargs)
+
+
+def uncarded(function: Any, args: Any, kwargs: Any) -> Any:
+    """A NumPy function without a card."""
+    module = getattr(function, "__module__", "numpy") or "numpy"
+    return unsupported(f"{module}.{function.__name__}", function, args, kwargs)
+
+
+def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
+    """Compute `function`; its results are followed, but a gradient through them raises."""
+    found: list[Tensor] = []
+    z = function(*unwrap(args, found), **unwrap(kwargs, found))
+    keys = [t.key for t in found]
+    if z is None:
+        HOOKS["plain_effect"](name, args, found)
+        return None
+    tapes = tuple(t for t in state.tapes if not t.tracked.isdisjoint(keys))
+    why = why_of(found)
+    if isinstance(z, ndarray) and z.dtype.hasobject and any(keys):  # a ufunc of np.frompyfunc
+        return new_tensor(z, 0, ended(why, "objects", keys, name))
+    if isinstance(z, float | int | complex) and not isinstance(z, np.generic | bool):
+        for t in found:
+            note_exit(t, name, z)
+        return z
+    if not tapes or not isinstance(z, ndarray | np.generic):
+        return rewrap(z, ended(why, "no card", keys, name))
+    frame = user_frame()
+    card = _UNSUPPORTED.get(name)
+    if card is None:
+        card = _UNSUPPORTED[name] = Card.__new__(Card)
+        Card.__init__(card, name, "unsupported", function, -1)
+        from .registry import CARDS
+
+        del CARDS[name]
+        card.keep, card.keep_out = (), False
+    if z.dtype.kind not in "fc":
+        return new_tensor(z, 0, ended(why, "integer", keys, f"{name} -> {z.dtype}"))
+    kk = next_key()
+    for tape in tapes:
+        signed = tuple(k if k in tape.tracked else -k for k in keys)
+        avals = tuple(t.aval for t in found)
+        tape.has_unsupported = True
+        tape.record([run_unsupported, card, kk, frame.f_code, frame.f_lasti, signed, 0, avals, {},
+                     avals, None, None])  # fmt: skip
+        tape.tracked.add(kk)
+    return new_tensor(z, kk, why)
+
+
+HOOKS["uncarded"] = uncarded
+HOOKS["uncarded_ufunc"] = uncarded_ufunc

@@ -1,0 +1,109 @@
+"""Writing without an index: `x += v`, `out=`, ufuncs with `where=`, and sequences of Tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.dispatch import apply
+from ..core.positions import decode, user_frame
+from ..core.registry import HOOKS
+from ..core.state import next_key
+from ..core.tensor import Tensor, raw
+from ..core.variable import Variable
+from ..errors import DTypeError, ShapeError, three_part
+
+
+def _here() -> Any:
+    frame = user_frame()
+    return decode(frame.f_code, frame.f_lasti)
+
+
+def in_place(x: Tensor, other: Any, operation: Any) -> Any:
+    """`x += v` and its kin: a new version of `x`; a 0-d Tensor rebinds."""
+    result = operation(x, other)
+    if result is NotImplemented or type(x.value) is not np.ndarray:
+        return result
+    write_tensor(x, result)
+    return x
+
+
+def write_tensor(x: Tensor, result: Any) -> None:
+    """`x` takes over the history of `result`, as `out=x` and `x += v` do."""
+    if isinstance(x, Variable):
+        x.assign(result)
+        return
+    old = x.aval
+    value = result.value
+    if np.shape(value) != old.shape:
+        raise ShapeError(
+            three_part(
+                f"In-place operation: a result of shape {np.shape(value)} does not fit {old!r}.",
+                f"Written at {_here()}.",
+                "Rebind the name instead: x = x + y.",
+            )
+        )
+    if value.dtype != old.dtype:
+        if not np.can_cast(value.dtype, old.dtype, "same_kind"):
+            raise DTypeError(
+                three_part(
+                    f"In-place operation: {value.dtype} cannot be written into {old!r}.",
+                    f"Written at {_here()}.",
+                    "Rebind the name instead: x = x + y.",
+                )
+            )
+        result = np.astype(result, old.dtype)
+    elif result is not x and result.value is x.value:
+        result = np.positive(result)
+    x.become(result)
+    if not x.key:
+        x.key = next_key()
+
+
+def write_plain(out: Any, result: Any) -> None:
+    """Write the value of `result` into the user's array; noted, for it may come back."""
+    value = raw(result)
+    np.copyto(out, value, casting="same_kind")
+    if isinstance(result, Tensor):
+        HOOKS["plain_store"](out, result)
+
+
+def masked_ufunc(card: Any, args: Any, kwargs: Any, out: Any) -> Any:
+    """A ufunc call with `where=`: elements left out keep what `out` held, or are undefined."""
+    where = kwargs.pop("where")
+    result = apply(card, args, kwargs)
+    if out is None:
+        # NumPy leaves these elements uninitialised; zeros are as good, and repeatable
+        return np.where(where, result, np.zeros((), result.dtype))
+    base = out[0] if isinstance(out, tuple) else out
+    kept = base if isinstance(base, Tensor) else np.array(base)
+    return np.where(where, result, kept)
+
+
+def from_sequence(items: Any) -> Any:
+    """A list or tuple as an operand: an array, or a stacked Tensor if it holds Tensors."""
+    if _holds_tensor(items):
+        return HOOKS["stack"](items)
+    return np.asarray(items)
+
+
+def _holds_tensor(items: Any) -> bool:
+    return any(
+        isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items
+    )
+
+
+def from_objects(array: Any) -> Any:
+    """An object array that holds Tensors, as one Tensor."""
+    if any(isinstance(i, Tensor) for i in array.flat):
+        return np.reshape(HOOKS["stack"](list(array.flat)), array.shape)
+    return array.astype(float)
+
+
+HOOKS["in_place"] = in_place
+HOOKS["write_tensor"] = write_tensor
+HOOKS["write_plain"] = write_plain
+HOOKS["masked_ufunc"] = masked_ufunc
+HOOKS["from_sequence"] = from_sequence
+HOOKS["from_objects"] = from_objects
