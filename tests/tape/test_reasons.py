@@ -693,3 +693,25 @@ def test_grad_says_when_a_path_broke():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert gt.grad(lambda x: 3.0)(2.5) == 0.0  # constant: zeros are the gradient
+
+
+# --------------------------------------------------------------- several causes in one value
+
+
+def test_both_operands_of_an_operation_outside_the_tape_are_told():
+    a, b, c = gt.Variable(1.5), gt.Variable(2.5), gt.Variable(3.5)
+    y = a * b
+    y = np.stack([y, c])
+    with gt.GradientTape(persistent=True) as tape:
+        z = np.sum(y * 2.0)
+    for source in (a, b, c):
+        assert tape.explain(z, source).kind == "tape not active", tape.explain(z, source)
+
+
+def test_both_sides_of_a_comparison_and_of_a_chain_of_masks_are_told():
+    a, b, c = gt.Variable([1.5]), gt.Variable([2.5]), gt.Variable([3.5])
+    with gt.GradientTape(persistent=True) as tape:
+        h = np.where(a < b, 1.0, 0.0)
+        y = np.sum(np.where(h < c, 1.0, 0.0))
+    for source in (a, b, c):
+        assert tape.explain(y, source).kind == "nondifferentiable", tape.explain(y, source)
