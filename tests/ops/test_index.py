@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import gradtape as gt
-from gradtape.core import sweep, tensor
+from gradtape.core import indexing, sweep, tensor
 from gradtape.errors import DTypeError, ShapeError, UnsupportedOperationError
 from gradtape.ops import index as index_file
 from gradtape.testing import op_case
@@ -275,7 +275,7 @@ class Counting(types.SimpleNamespace):
 @pytest.fixture
 def allocations(monkeypatch):
     counting = Counting()
-    for module in (sweep, tensor, index_file):
+    for module in (sweep, tensor, indexing, index_file):
         monkeypatch.setattr(module, "np", counting)
     return counting
 
@@ -315,6 +315,86 @@ def test_writes_through_views_cost_the_view_and_not_its_base(allocations):
         loss = np.sum(x)
     assert tape.gradient(loss, w).value == pytest.approx(999 * 500)
     assert allocations.elements < 20 * x.size
+
+
+def _second_order(loss, x, d):
+    """The gradient of <gradient of loss, d>, both by tapes."""
+    with gt.GradientTape() as outer:
+        with gt.GradientTape() as inner:
+            y = loss(x)
+        g = inner.gradient(y, x)
+        along = np.sum(g * d)
+    return outer.gradient(along, x)
+
+
+def test_second_derivatives_of_many_reads_allocate_one_buffer(allocations):
+    n = N // 4
+    x, d = gt.Variable(np.linspace(0, 1, n)), np.sin(np.arange(n))
+
+    def loss(x):
+        total = 0.0
+        for i in range(n):
+            total = total + x[i] * x[i - 1]
+        return total
+
+    h = _second_order(loss, x, d)
+    np.testing.assert_allclose(h.value, np.roll(d, 1) + np.roll(d, -1))
+    assert allocations.elements < 20 * n
+
+
+def test_second_derivatives_of_many_writes_allocate_one_buffer(allocations):
+    w, n = gt.Variable(0.999), N // 4
+
+    def loss(w):
+        x = np.ones(n) * w
+        for i in range(1, n):
+            x[i] = x[i - 1] * w
+        return x[-1]
+
+    assert _second_order(loss, w, 1.0).value == pytest.approx(n * (n - 1) * 0.999 ** (n - 2))
+    assert allocations.elements < 20 * n
+
+
+def test_a_cotangent_with_two_owners_is_not_written_in_place():
+    """The sum hands one cotangent to both copies; the writes into one must not reach the other."""
+
+    def loss(x):
+        a, b = x * x, x * x * x
+        c = a + b
+        a[0] = x[1] * 2
+        b[1:] = a[1:] * x[0]
+        return np.sum(c * a * np.array([1.0, 2.0, 3.0])) + np.sum(b * c)
+
+    x = np.array([0.5, -0.8, 1.3])
+    rng = np.random.default_rng(0)
+    d, e = rng.normal(size=(2, 3))
+    exact = np.sum(_second_order(loss, gt.Variable(x), d).value * e)
+
+    def gradient(x):
+        return gt.grad(lambda x: loss(x * 1.0))(x)
+
+    h = 1e-5
+    numeric = np.sum((gradient(x + h * e) - gradient(x - h * e)) / (2 * h) * d)
+    assert exact == pytest.approx(numeric, rel=1e-7)
+
+
+@given(program=st.lists(steps, max_size=6))
+def test_second_derivatives_of_random_programs(program):
+    numbers = np.array([0.5, -1.2, 0.8])
+    rng = np.random.default_rng(0)
+    d, e = rng.normal(size=(2, *START.shape))
+
+    def gradient(x):
+        return gt.grad(lambda x: run(program, x, numbers)[0])(x)
+
+    exact = np.sum(_second_order(lambda x: run(program, x, numbers)[0], gt.Variable(START),
+    d).value * e)
+
+    def difference(h):
+        return np.sum((gradient(START + h * e) - gradient(START - h * e)) / (2 * h) * d)
+
+    numeric = (4 * difference(1e-4) - difference(2e-4)) / 3
+    assert exact == pytest.approx(numeric, rel=1e-6, abs=1e-5)
 
 
 # ---------------------------------------------------------------------------------- errors

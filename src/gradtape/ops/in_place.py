@@ -1,4 +1,4 @@
-"""Writing without an index: `x += v`, `out=`, ufuncs with `where=`, and sequences of Tensors."""
+"""Writing without an index: `x += v`, `out=`, and sequences of Tensors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from ..core.dispatch import apply
 from ..core.positions import decode, user_frame
 from ..core.registry import HOOKS
 from ..core.state import next_key
@@ -69,29 +68,10 @@ def write_plain(out: Any, result: Any) -> None:
         HOOKS["plain_store"](out, result)
 
 
-def masked_ufunc(card: Any, args: Any, kwargs: Any, out: Any) -> Any:
-    """A ufunc call with `where=`: elements left out keep what `out` held, or are undefined."""
-    where = kwargs.pop("where")
-    result = apply(card, args, kwargs)
-    if out is None:
-        # NumPy leaves these elements uninitialised; zeros are as good, and repeatable
-        return np.where(where, result, np.zeros((), result.dtype))
-    base = out[0] if isinstance(out, tuple) else out
-    kept = base if isinstance(base, Tensor) else np.array(base)
-    return np.where(where, result, kept)
-
-
 def from_sequence(items: Any) -> Any:
     """A list or tuple as an operand: an array, or a stacked Tensor if it holds Tensors."""
-    if _holds_tensor(items):
-        return HOOKS["stack"](items)
-    return np.asarray(items)
-
-
-def _holds_tensor(items: Any) -> bool:
-    return any(
-        isinstance(i, Tensor) or (isinstance(i, list | tuple) and _holds_tensor(i)) for i in items
-    )
+    stacked = HOOKS["stack"](items)
+    return stacked if isinstance(stacked, Tensor) else np.asarray(items)
 
 
 def from_objects(array: Any) -> Any:
@@ -104,6 +84,5 @@ def from_objects(array: Any) -> Any:
 HOOKS["in_place"] = in_place
 HOOKS["write_tensor"] = write_tensor
 HOOKS["write_plain"] = write_plain
-HOOKS["masked_ufunc"] = masked_ufunc
 HOOKS["from_sequence"] = from_sequence
 HOOKS["from_objects"] = from_objects
