@@ -378,6 +378,34 @@ def test_what_reinterprets_bytes_is_refused_in_three_parts(call, said):
     assert "test_tensor.py" in cause and remedy
 
 
+def test_the_shape_can_be_assigned():
+    y, gx, _ = followed(lambda y, s: setattr(y, "shape", (3, -1)))
+    assert y.shape == (3, 2)
+    np.testing.assert_array_equal(y, VALUE.reshape(3, 2))
+    np.testing.assert_array_equal(gx, np.arange(1.0, 7).reshape(2, 3))
+    x = gt.array(VALUE)
+    view = x.T
+    x.shape = 6
+    np.testing.assert_array_equal(x.numpy(), VALUE.ravel())
+    x[0] = 9.0
+    assert x[0] == 9.0
+    with pytest.raises(gt.errors.StaleViewError, match=r"(?s)shape \(2, 3\).*test_tensor.*copy"):
+        view.sum()
+    with pytest.raises(ValueError, match="cannot reshape"):
+        x.shape = (4, 2)
+
+
+@pytest.mark.parametrize("name", ["shape", "dtype", "strides"])
+@pytest.mark.parametrize("make", [lambda: gt.array(VALUE).T, lambda: gt.Variable(VALUE)])
+def test_how_memory_is_read_cannot_be_assigned(name, make):
+    value = {"shape": (6,), "dtype": np.int64, "strides": (8,)}[name]
+    with pytest.raises(gt.errors.UnsupportedOperationError, match=f"{name}: this attribute") as e:
+        setattr(make(), name, value)
+    assert "test_tensor.py" in str(e.value)
+    x = gt.array(VALUE)
+    x.dtype = float  # what it is
+
+
 def test_bytes_have_no_gradient():
     for read in (lambda x: x.byteswap().byteswap(), lambda x: x.getfield(np.float64)):
         x = gt.Variable([1.0, 2.0])

@@ -22,6 +22,11 @@ def stand_in(x: Any) -> Any:
     return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
 
 
+def dims(x: Any) -> tuple[int, ...]:
+    """`np.shape(x)`, which for a Tensor costs as much as a small operation."""
+    return x.shape if isinstance(x, Tensor | np.ndarray) else np.shape(x)
+
+
 def as_operand(x: Any) -> Any:
     """`x`, with a list or tuple made into an array, or into a stacked Tensor if it holds one."""
     return HOOKS["from_sequence"](x) if isinstance(x, list | tuple) else x

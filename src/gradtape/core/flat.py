@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,11 +60,12 @@ class Flat:
         if self._position >= len(self):
             raise StopIteration
         self._position += 1
-        return _np.ravel(self.base)[self._position - 1]
+        element: Tensor = _np.ravel(self.base)[self._position - 1]
+        return element
 
     def __getitem__(self, index: Any) -> Tensor:
-        part = _np.ravel(self.base)[index]
-        return part if part.ndim == 0 else _np.copy(part)
+        part: Tensor = _np.ravel(self.base)[index]
+        return part if part.ndim == 0 else part.copy()
 
     def __setitem__(self, index: Any, value: Any) -> None:
         where = np.arange(self.base.size)[plain_index(index)]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import dims
 from ..core.cards import nondifferentiable
 from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
@@ -48,7 +49,7 @@ def stack_nested(items: Any) -> Any:
         else np.asarray(x)
         for x in items
     ]  # fmt: skip
-    shapes = {np.shape(part) for part in parts}
+    shapes = {dims(part) for part in parts}
     if len(shapes) > 1:
         raise ShapeError(
             three_part(

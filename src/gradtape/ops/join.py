@@ -6,6 +6,8 @@ of the operand's, and no dense array of zeros is made per part.
 
 from __future__ import annotations
 
+import itertools
+import math
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.batched import as_operand, batch_first
+from ..core.batched import as_operand, batch_first, dims
 from ..core.cards import composite, linear
 from ..core.positions import decode, here
 from ..core.tensor import raw
@@ -57,7 +59,7 @@ def _stack_signature(
                 "Pass one array or more: np.stack([x, y]).",
             )
         )
-    shapes = {np.shape(x) for x in operands}
+    shapes = {dims(x) for x in operands}
     if len(shapes) > 1:
         raise ShapeError(
             three_part(
@@ -105,16 +107,17 @@ def _concatenate_signature(
     arrays: Any, axis: Any = 0, *, dtype: Any = None, casting: Any = "same_kind"
 ) -> Any:
     operands = tuple(as_operand(x) for x in arrays)
+    shapes = [dims(x) for x in operands]
     if axis is None:
-        lengths = [int(np.size(x)) for x in operands]
+        lengths = [math.prod(shape) for shape in shapes]
     else:
-        ndims = [np.ndim(x) for x in operands]
+        ndims = [len(shape) for shape in shapes]
         if len(set(ndims)) != 1 or 0 in ndims:  # NumPy has an error for each of these
             np.concatenate([np.zeros((1,) * n) for n in ndims], operator.index(raw(axis)))
         axis = _normal(axis, ndims[0])
-        lengths = [np.shape(x)[axis] for x in operands]
+        lengths = [shape[axis] for shape in shapes]
     # where each part starts; found once, for a sum per part would be quadratic in their number
-    starts = (0, *np.cumsum(lengths).tolist())
+    starts = (0, *itertools.accumulate(lengths))
     return operands, {"axis": axis, "starts": starts, **_options(dtype, casting)}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.batched import as_operand, batch_first, stand_in
+from ..core.batched import as_operand, batch_first, dims, stand_in
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
 from ..core.registry import FUNCTIONS
@@ -24,11 +24,6 @@ _normal_axes = np.lib.array_utils.normalize_axis_tuple
 
 
 # --------------------------------------------------------------------------------- reshape
-
-
-def _dims(a: Any) -> tuple[int, ...]:
-    """The shape of an operand; `np.shape` of a Tensor costs as much as a small operation."""
-    return a.shape if isinstance(a, Tensor) else np.shape(a)
 
 
 def _whole(shape: Any) -> tuple[int, ...]:
@@ -51,18 +46,18 @@ def _reshape_signature(
     a: Any, /, shape: Any = None, order: str | None = "C", *, newshape: Any = None, copy: Any = None
 ) -> Any:
     a = as_operand(a)
-    dims = _whole(newshape if shape is None else shape)
-    size = math.prod(_dims(a))
-    if -1 in dims:
-        rest = -math.prod(dims)
-        if rest > 0 and size % rest == 0 and dims.count(-1) == 1:
-            at = dims.index(-1)
-            dims = (*dims[:at], size // rest, *dims[at + 1 :])
-    if math.prod(dims) != size or min(dims, default=0) < 0:
-        np.broadcast_to(False, _dims(a)).reshape(dims)  # NumPy's own error
+    new = _whole(newshape if shape is None else shape)
+    size = math.prod(dims(a))
+    if -1 in new:
+        rest = -math.prod(new)
+        if rest > 0 and size % rest == 0 and new.count(-1) == 1:
+            at = new.index(-1)
+            new = (*new[:at], size // rest, *new[at + 1 :])
+    if math.prod(new) != size or min(new, default=0) < 0:
+        np.broadcast_to(False, dims(a)).reshape(new)  # NumPy's own error
     if copy:
         a = np.copy(a)
-    return (a,), {"shape": dims, "order": order if order in ("C", "F") else _memory_order(a, order)}
+    return (a,), {"shape": new, "order": order if order in ("C", "F") else _memory_order(a, order)}
 
 
 def _reshape_batch(size: int, operands: Any, axes: Any, shape: Any, order: str) -> Any:
@@ -125,7 +120,7 @@ atleast_3d = composite(np.atleast_3d, name="atleast_3d")(_at_least(np.atleast_3d
 
 
 def _transpose_signature(a: Any, axes: Any = None) -> Any:
-    ndim = len(_dims(a))
+    ndim = len(dims(a))
     if axes is None:
         return (a,), {"axes": tuple(range(ndim))[::-1]}
     if len(axes) != ndim:
