@@ -399,6 +399,16 @@ def test_a_wrapped_copy_comes_back():
     assert returns(tape) == [("numpy.asarray", False)]
 
 
+@pytest.mark.parametrize(
+    "join", [lambda p: np.r_[p, p], lambda p: np.c_[p, p].T, lambda p: np.stack([p + 1, p], 1)]
+)
+def test_a_plain_array_put_together_with_others_comes_back(join):
+    with gt.GradientTape() as tape:
+        x = tape.watch(np.array([1.25, 2.75]))
+        np.sum(x[0] * join(x.numpy()))
+    assert returns(tape) == [("numpy()", False)]
+
+
 def test_freed_buffers_are_not_confused_with_new_ones():
     with gt.GradientTape() as tape:
         x = tape.watch(np.linspace(0.1, 1.0, 100))
