@@ -17,7 +17,7 @@ from .. import config
 from . import parallel
 
 _getrefcount = sys.getrefcount
-SMALLEST = 1 << 20  # bytes; below it malloc reuses memory by itself
+SMALLEST = 1 << 18  # bytes; below it malloc mostly reuses memory by itself
 
 
 class Buffer(np.ndarray[Any, Any]):
@@ -50,14 +50,20 @@ def take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
     return np.ndarray(shape, dtype, buffer)
 
 
-def spread(ufunc: Any, operands: tuple[Any, ...], like: Any, out: Any = None) -> Any:
+def spread(
+    ufunc: Any,
+    operands: tuple[Any, ...],
+    like: Any,
+    out: Any = None,
+    limit: int = parallel.SMALLEST,
+) -> Any:
     """`ufunc(*operands)` into `out` or a reused buffer; over several threads if it is very large.
 
     Each operand is a scalar or a contiguous array of the shape and dtype of `like`.
     """
     if out is None:
         out = take(like.shape, like.dtype, like.nbytes)
-    if like.nbytes < parallel.SMALLEST:
+    if like.nbytes < limit:
         return ufunc(*operands, out=out)  # by keyword: np.maximum deprecates it by position
     flat = [x.reshape(-1) if type(x) is np.ndarray else x for x in operands]
     into = out.reshape(-1)

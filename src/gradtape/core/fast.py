@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import methods as _methods_module
+from . import parallel
 from . import tensor as _tensor_module
 from .aval import make_aval
 from .buffers import SMALLEST, spread, take
@@ -224,11 +225,12 @@ def make_binary(card: Card, function: Any) -> Any:
 
 def _large_unary(ufunc: Any) -> Any:
     """`ufunc` on a large array, into a reused buffer where the result has the operand's dtype."""
-    same = _same_dtypes(ufunc)
+    limits = _limits(ufunc)
 
     def large(x: Any) -> Any:
-        if x.dtype.char in same and x.flags.c_contiguous:
-            return spread(ufunc, (x,), x)
+        limit = limits.get(x.dtype.char)
+        if limit is not None and x.flags.c_contiguous:
+            return spread(ufunc, (x,), x, None, limit)
         return ufunc(x)
 
     return large
@@ -236,14 +238,15 @@ def _large_unary(ufunc: Any) -> Any:
 
 def _large_binary(ufunc: Any, function: Any) -> Any:
     """`ufunc` where an operand is a large array, into a reused buffer where one fits."""
-    same = _same_dtypes(ufunc)
+    limits = _limits(ufunc)
 
     def large(x: Any, y: Any) -> Any:
         if type(x) is ndarray and type(y) is ndarray:
-            if x.dtype is y.dtype and x.dtype.char in same:
+            limit = limits.get(x.dtype.char)
+            if limit is not None and x.dtype is y.dtype:
                 if x.shape == y.shape:
                     if x.flags.c_contiguous and y.flags.c_contiguous:
-                        return spread(ufunc, (x, y), x)
+                        return spread(ufunc, (x, y), x, None, limit)
                     return function(x, y)
                 shape = np.broadcast_shapes(x.shape, y.shape)
                 like = x if shape == x.shape else y
@@ -252,21 +255,23 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
         else:
             array, other = (x, y) if type(x) is ndarray else (y, x)
             weak = type(other) is float or type(other) is int
+            limit = limits.get(array.dtype.char)
             if (
-                array.dtype.char in same
+                limit is not None
                 and (weak or getattr(other, "dtype", None) is array.dtype)
                 and array.flags.c_contiguous
             ):
-                return spread(ufunc, (x, y), array)
+                return spread(ufunc, (x, y), array, None, limit)
         return function(x, y)
 
     return large
 
 
-def _same_dtypes(ufunc: Any) -> str:
-    """The real dtypes (as characters) for which `ufunc` gives the dtype of its operands."""
+def _limits(ufunc: Any) -> dict[str, int]:
+    """The real dtypes for which `ufunc` gives the dtype of its operands, and when to thread it."""
     types = getattr(ufunc, "types", ())
-    return "".join(c for c in "fd" if f"{c * ufunc.nin}->{c}" in types) if types else ""
+    chars = (c for c in "fd" if f"{c * ufunc.nin}->{c}" in types) if types else ()
+    return {c: parallel.limit(ufunc.__name__, c) for c in chars}
 
 
 def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:

@@ -18,6 +18,20 @@ from typing import Any
 from .. import config
 
 SMALLEST = 4 << 20  # bytes; a hand-off costs some 50 microseconds
+_COSTLY = frozenset(
+    "sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh exp exp2 expm1 "
+    "log log2 log10 log1p power power_of_number float_power cbrt hypot logaddexp logaddexp2".split()
+)
+
+
+def limit(name: str, char: str) -> int:
+    """Bytes from which an operation on dtype `char` is worth a hand-off.
+
+    Functions that compute for long, in double precision several times longer, are so sooner.
+    """
+    return (1 << 18 if char == "d" else 1 << 21) if name in _COSTLY else SMALLEST
+
+
 Task = Callable[[int, int], None]
 
 

@@ -46,10 +46,11 @@ def make_product(card: Card, i: int) -> Any:
             return lambda g, z, x, y, out=None: np.zeros_like(g)[()]
         return lambda g, z, x, y, out=None: g * partial
     unary, singular = card.arity == 1, card.singular
+    limits = {c: parallel.limit(card.name, c) for c in "fd"}
 
     def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
         if type(g) is ndarray and g.nbytes >= SMALLEST:
-            gi = _blocked(partial, unary, singular, g, z, x, y, out)
+            gi = _blocked(partial, unary, singular, limits, g, z, x, y, out)
             if gi is not None:
                 return gi
         p = partial(z, x) if unary else partial(z, x, y)
@@ -82,7 +83,15 @@ def make_product(card: Card, i: int) -> Any:
 
 
 def _blocked(
-    partial: Any, unary: bool, singular: bool, g: Any, z: Any, x: Any, y: Any, out: Any
+    partial: Any,
+    unary: bool,
+    singular: bool,
+    limits: dict[str, int],
+    g: Any,
+    z: Any,
+    x: Any,
+    y: Any,
+    out: Any,
 ) -> Any:
     """`g * partial(z, x, y)` for large real arrays of one shape and dtype; None where it is not so.
 
@@ -118,14 +127,14 @@ def _blocked(
             gb, zb, xb, yb = [v[start:stop] if type(v) is ndarray else v for v in flat]
             target = into[start:stop]
             p = partial(zb, xb) if unary else partial(zb, xb, yb)
-            _multiply(gb, p, target)
             if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
-                if not np.isfinite(_add_reduce(target)):
-                    target[...] = np.where(p, gb, dtype.type(0))
-            elif singular and not np.isfinite(target).all():
-                target[...] = np.where(np.equal(gb, 0), dtype.type(0), target)
+                target[...] = select(gb, p)  # target may be gb: a block of its own first
+            elif singular:
+                target[...] = _guard(gb * p, gb)
+            else:
+                _multiply(gb, p, target)
 
-    if g.nbytes >= parallel.SMALLEST:
+    if g.nbytes >= limits[dtype.char]:
         parallel.split(part, into.size)
     else:
         part(0, into.size)
