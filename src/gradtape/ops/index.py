@@ -243,31 +243,15 @@ def store(x: Tensor, index: Any, v: Any) -> None:
                 "Assign v.real, or make the array complex first: x = x.astype(complex).",
             )
         )
-    try:
-        slot = _index_shape(x.aval, index).shape
-    except IndexError as error:
-        raise _refused(error, x.value, index) from None
-    dims = np.shape(value)
-    spare = len(dims) - len(slot)
-    if spare > 0 and set(dims[:spare]) == {1}:  # NumPy lets axes of length 1 in front fall away
-        value = value.reshape(dims[spare:])
-        v = np.reshape(v, dims[spare:]) if key else value
-        key = v.key if isinstance(v, Tensor) else 0
-    try:
-        np.broadcast_to(np.empty(np.shape(value), bool), slot)
-    except ValueError:
-        raise ShapeError(
-            three_part(
-                f"Item assignment: a value of shape {dims} does not fit a slot of "
-                f"shape {slot} in {x.aval!r}.",
-                f"Assigned at {_here()}.",
-                "Reshape the value, or index a slot of its shape.",
-            )
-        ) from None
+    if np.ndim(value):
+        value, key, v = _fitted(x, index, value, key, v)
     old_key, old_aval, v_aval = x.key, x.aval, aval_of(value)
     tapes = tuple(t for t in state.tapes if old_key in t.tracked or key in t.tracked)
     buffer = writable_value(x)
-    buffer[index] = value
+    try:
+        buffer[index] = value
+    except IndexError as error:
+        raise _refused(error, buffer, index) from None
     x.key = kk = next_key()
     if tapes and old_aval.dtype.kind not in "fc":
         frame = user_frame()
@@ -294,6 +278,32 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             tape.tracked.add(kk)
     if isinstance(x, View):
         HOOKS["write_base"](x)
+
+
+def _fitted(x: Tensor, index: Any, value: Any, key: int, v: Any) -> tuple[Any, int, Any]:
+    """(value, key, v) without the axes that NumPy lets fall away; ShapeError if it cannot fit."""
+    try:
+        slot = _index_shape(x.aval, index).shape
+    except IndexError as error:
+        raise _refused(error, x.value, index) from None
+    dims = value.shape
+    spare = len(dims) - len(slot)
+    if spare > 0 and set(dims[:spare]) == {1}:
+        value = value.reshape(dims[spare:])
+        v = np.reshape(v, dims[spare:]) if key else value
+        key = v.key if isinstance(v, Tensor) else 0
+    try:
+        np.broadcast_to(np.empty(value.shape, bool), slot)
+    except ValueError:
+        raise ShapeError(
+            three_part(
+                f"Item assignment: a value of shape {dims} does not fit a slot of "
+                f"shape {slot} in {x.aval!r}.",
+                f"Assigned at {_here()}.",
+                "Reshape the value, or index a slot of its shape.",
+            )
+        ) from None
+    return value, key, v
 
 
 def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
