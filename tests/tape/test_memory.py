@@ -10,6 +10,17 @@ import numpy as np
 import pytest
 
 import gradtape as gt
+from gradtape.core import buffers
+
+
+@pytest.fixture(autouse=True)
+def no_reuse():
+    """Reused buffers would blur what is counted here; `tests/core/test_large.py` has them."""
+    before = gt.config.current.reuse_buffers
+    gt.configure(reuse_buffers=0)
+    buffers.release()
+    yield
+    gt.configure(reuse_buffers=before)
 
 
 @pytest.fixture
