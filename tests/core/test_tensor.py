@@ -16,6 +16,7 @@ import pytest
 import gradtape as gt
 
 Tensor = gt.Tensor
+NUMPY = np.lib.NumpyVersion(np.__version__)
 VALUE = np.array([[3.0, -1.0, 2.0], [0.5, 4.0, -2.5]])
 
 
@@ -59,9 +60,10 @@ OTHERS = {"base", "choose", "ctypes", "data", "dump", "dumps", "flags", "flat", 
 
 
 def test_every_public_name_of_ndarray_is_there_and_tested_here():
-    names = {name for name in dir(np.ndarray) if not name.startswith("_")}
-    missing = {name for name in names if not hasattr(Tensor, name) and name not in ("device",)}
-    assert not missing
+    # NumPy 2.0 still lists methods that it has taken away; tostring was an old name of tobytes
+    names = {name for name in dir(VALUE) if not name.startswith("_") and hasattr(VALUE, name)}
+    names -= {"tostring"}
+    assert not {name for name in names if not hasattr(Tensor, name)}
     assert names <= {*METHODS, *ATTRIBUTES, *IN_PLACE, *OTHERS}
 
 
@@ -102,6 +104,8 @@ def test_method_of_a_number(name):
     for args in METHODS[name] if name != "compress" else [([True],)]:
         try:
             expected = getattr(zero_d.copy(), name)(*args)
+        except DeprecationWarning:  # nonzero, before NumPy 2.1
+            continue
         except (ValueError, IndexError, TypeError) as error:
             with pytest.raises(type(error)):
                 getattr(gt.array(2.5), name)(*args)
@@ -641,8 +645,9 @@ def test_truth():
     assert gt.array(1.0) and not gt.array(0.0) and gt.array([2.0]) and not gt.array([0])
     with pytest.raises(ValueError, match="ambiguous"):
         bool(gt.array([1.0, 2.0]))
-    with pytest.raises(ValueError):
-        bool(gt.array([]))
+    if NUMPY >= "2.2.0":
+        with pytest.raises(ValueError):
+            bool(gt.array([]))
 
 
 def test_conversion():

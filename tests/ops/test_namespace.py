@@ -41,7 +41,7 @@ CALLS = {
         "bitwise_and", "bitwise_left_shift", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     )},
     "acosh": (V + 1,), "bitwise_invert": (I,), "clip": (V, 0.4, 0.6), "conj": (Z,), "imag": (Z,),
-    "real": (Z,), "take": (V, I - 1), "take_along_axis": (V, np.array([2, 0])), "matmul": (A, A),
+    "real": (Z,), "take": (V, I - 1), "take_along_axis": (V, np.array([2, 0]), -1), "matmul": (A, A),
     "matrix_transpose": (A,), "tensordot": (A, A), "broadcast_arrays": (V, A[:, :1]),
     "broadcast_to": (V, (2, 3)), "concat": ([V, V],), "expand_dims": (V, 0), "moveaxis": (A, 0, 1),
     "permute_dims": (A, (1, 0)), "repeat": (V, 2), "reshape": (A, (4,)), "roll": (V, 1),
@@ -137,7 +137,8 @@ def test_the_namespace_of_a_tensor():
     with pytest.raises(ValueError, match='Version "1999.12" of the Array API'):
         x.__array_namespace__(api_version="1999.12")
     assert xp.__array_api_version__ == "2024.12"
-    assert xp.__array_namespace_info__().default_device() == "cpu"
+    if hasattr(np, "__array_namespace_info__"):  # NumPy 2.1
+        assert xp.__array_namespace_info__().default_device() == "cpu"
     assert {"sin", "concat", "float32", "pi", "linalg"} <= set(dir(xp))
     assert {"svd", "inv"} <= set(dir(xp.linalg))
 

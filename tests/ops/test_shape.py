@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 import gradtape as gt
 from gradtape.testing import op_case
 
+NUMPY = np.lib.NumpyVersion(np.__version__)
 windows = np.lib.stride_tricks.sliding_window_view
 CASES = [
-    op_case(np.reshape, complex=True,
+    op_case(np.reshape, complex=True, kwargs=[{}, {"order": "F"}],
             calls=[((2, 3), [3, 2]), ((2, 3), -1), ((), [1, 1]), ((4,), [2, -1]), ((0, 2), [2, 0]),
-                   ((1,), [])], kwargs=[{}, {"order": "F"}, {"copy": True}]),
+                   ((1,), [])]),
     op_case(np.ravel, complex=True, kwargs=[{}, {"order": "F"}]),
     op_case(np.transpose, complex=True, kwargs=[{}]),
     op_case(np.transpose, name="transpose axes",
@@ -246,7 +247,7 @@ def test_read_only_views_follow_their_base_and_refuse_writes(view):
 
 def test_a_copy_is_no_view():
     x = gt.array([[1.0, 2.0]])
-    for y in (np.copy(x), x.copy(), x.flatten(), np.tile(x, 1), np.reshape(x, -1, copy=True)):
+    for y in (np.copy(x), x.copy(), x.flatten(), np.tile(x, 1), x.reshape(-1, copy=True)):
         y[...] = 0.0
     assert x.tolist() == [[1.0, 2.0]]
 
@@ -321,6 +322,8 @@ def test_copyto_a_plain_array_is_an_exit():
 )
 def test_trim_zeros(value, trim):
     value = np.array(value)
+    if value.ndim > 1 and NUMPY < "2.2.0":
+        pytest.skip("only vectors before NumPy 2.2")
     expected = np.trim_zeros(value, trim)
     x = gt.Variable(value)
     with gt.GradientTape() as tape:
@@ -333,6 +336,12 @@ def test_trim_zeros(value, trim):
     assert float(np.sum(tape.gradient(loss, x))) == np.sum(2 * kept + 3.0)
 
 
+def test_trim_zeros_refuses_a_side_that_is_none():
+    with pytest.raises(ValueError, match="trim"):  # NumPy 2.0 let it pass
+        np.trim_zeros(gt.ones(2), "x")
+
+
+@pytest.mark.skipif(NUMPY < "2.2.0", reason="only vectors before NumPy 2.2")
 def test_trim_zeros_along_an_axis():
     value = np.array([[0.0, 1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 0.0]])
     for axis in (0, 1, -1, (0, 1)):
@@ -379,7 +388,6 @@ def test_trace_into_out_and_with_dtype():
         (lambda x: np.tril(x[0, 0]), TypeError),
         (lambda x: windows(x, 9, 0), ValueError),
         (lambda x: windows(x, 1), ValueError),
-        (lambda x: np.trim_zeros(x[0], "x"), ValueError),
         (lambda x: np.apply_along_axis(np.sum, 0, x[:, :0]), ValueError),
     ],
 )

@@ -26,7 +26,7 @@ def _real(ct: Any) -> Any:
 def _as(ct: Any, x: Any) -> Any:
     """`ct` in the kind of `x`: the cotangent of a complex operand is complex."""
     ct = _real(ct)
-    return np.astype(ct, np.result_type(ct.dtype, np.complex64)) if x.dtype.kind == "c" else ct
+    return ct.astype(np.result_type(ct.dtype, np.complex64)) if x.dtype.kind == "c" else ct
 
 
 def _part_shape(x: Aval) -> Aval:

@@ -145,7 +145,7 @@ def array(
                     "Leave copy=False away.",
                 )
             )
-        found = _np.astype(found, dtype)
+        found = found.astype(dtype)
     elif copy and found is object:
         found = _np.copy(found, order=order)
     if order in ("C", "F") and found.ndim > 1 and not found.read().flags[f"{order}_CONTIGUOUS"]:
@@ -261,7 +261,7 @@ def full(
     if not isinstance(fill, Tensor):
         return _fresh(np.full(_size(shape), fill, dtype, order))
     if dtype is not None:
-        fill = _np.astype(fill, dtype)
+        fill = fill.astype(dtype)
     shape = _size(shape)
     shape = shape if isinstance(shape, tuple) else (operator.index(shape),)
     result: Tensor = _np.copy(_np.broadcast_to(fill, shape), order=order)
@@ -310,7 +310,7 @@ def arange(
         # nothing here has a derivative, but what was lost keeps its reason
         return _plain_arange(start, stop, step, dtype)
     ramp = start + _np.arange(plain.size) * step
-    result: Tensor = _np.astype(ramp, plain.dtype)
+    result: Tensor = ramp.astype(plain.dtype)
     return result
 
 

@@ -161,7 +161,8 @@ ldexp = primitive(
 def _cast_back(ct: Any, x: Any, **_: Any) -> Any:
     if x.dtype.kind != "c" and ct.dtype.kind == "c":
         ct = np.real(ct)
-    return np.astype(ct, np.result_type(x.dtype, np.complex64) if ct.dtype.kind == "c" else x.dtype)
+    # the method, for np.astype takes no NumPy scalar before 2.1
+    return ct.astype(np.result_type(x.dtype, np.complex64) if ct.dtype.kind == "c" else x.dtype)
 
 
 astype = linear(

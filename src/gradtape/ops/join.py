@@ -18,6 +18,7 @@ from ..core.aval import Aval
 from ..core.batched import as_operand, batch_first, dims
 from ..core.cards import composite, linear
 from ..core.positions import decode, here
+from ..core.registry import FUNCTIONS
 from ..core.tensor import raw
 from ..errors import ShapeError, three_part
 
@@ -160,6 +161,16 @@ concatenate = linear(
     transpose=_concatenate_transpose,
     batch=_concatenate_batch,
 )
+
+_concatenated = FUNCTIONS[np.concatenate]
+
+
+def _concatenate_function(arrays: Any, axis: Any = 0, out: Any = None, **options: Any) -> Any:
+    """`np.concatenate`, whose `out` can stand third (it is no Python function that one can ask)."""
+    return _concatenated(arrays, axis, out=out, **options)
+
+
+FUNCTIONS[np.concatenate] = _concatenate_function
 
 
 # ------------------------------------------------------------------------ built on them

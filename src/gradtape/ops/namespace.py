@@ -80,7 +80,8 @@ _CREATION = _names("""
     """)
 _HIDDEN = frozenset(["test", "show_config", "show_runtime", "get_include", "info"])
 
-__array_namespace_info__: Any = np.__array_namespace_info__
+if hasattr(np, "__array_namespace_info__"):  # NumPy 2.1
+    __array_namespace_info__: Any = np.__array_namespace_info__
 
 
 def _argument(x: Any) -> Any:

@@ -106,7 +106,7 @@ def _spread(part: Any, like: Any, axis: int, width: int) -> Any:
     shape = list(np.shape(like))
     shape[axis] = width
     part = _np.broadcast_to(part, tuple(shape))
-    return part if part.dtype == like.dtype else _np.astype(part, like.dtype)
+    return part if part.dtype == like.dtype else part.astype(like.dtype)
 
 
 def _with_constants(x: Any, axis: int, width: tuple[int, int], ends: Any) -> Any:
@@ -149,7 +149,7 @@ def _linear_ramp(x: Any, axis: int, width: tuple[int, int], ends: Any) -> Any:
         line = end + (edge - end) * weight
         if x.dtype.kind in "iu":
             line = np.floor(line)
-        return line if line.dtype == x.dtype else _np.astype(line, x.dtype)
+        return line if line.dtype == x.dtype else line.astype(x.dtype)
 
     last = np.shape(x)[axis]
     before = ramp(_slice(x, axis, 0, 1), ends[axis, 0], width[0]) if width[0] else None

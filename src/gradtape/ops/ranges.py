@@ -96,7 +96,7 @@ def linspace(
     out = apply(linspace_card, (start, stop), params)
     if dtype is not None and np.dtype(dtype) != out.dtype:
         whole = np.issubdtype(dtype, np.integer)
-        out = _np.astype(np.floor(out) if whole else out, dtype)
+        out = (np.floor(out) if whole else out).astype(dtype)
     if not retstep:
         return out
     parts = num - 1 if endpoint else num
@@ -115,7 +115,7 @@ def logspace(
         start, stop, base = (np.broadcast_to(x, shape) for x in (start, stop, base))
         base = np.expand_dims(base, axis)
     out = np.power(base, _spaced(start, stop, num, endpoint, axis))
-    return out if dtype is None else _np.astype(out, dtype)
+    return out if dtype is None else out.astype(dtype)
 
 
 def _spaced(start: Any, stop: Any, num: Any, endpoint: bool, axis: int) -> Any:
@@ -144,7 +144,7 @@ def geomspace(
     (axis,) = np.lib.array_utils.normalize_axis_tuple(axis, len(shape) + 1)
     kind = np.result_type(start, stop, float(num))
     start, stop = (
-        _np.astype(x, kind) if isinstance(x, Tensor) else np.asarray(x, kind) for x in (start, stop)
+        x.astype(kind) if isinstance(x, Tensor) else np.asarray(x, kind) for x in (start, stop)
     )
     # on the unit circle's principal branch for both ends, as NumPy: start is turned to 1
     weight = _weights(num, endpoint).reshape((-1,) + (1,) * (len(shape) - axis))
@@ -155,7 +155,7 @@ def geomspace(
         middle = (slice(None),) * axis
         parts = [first, out[(*middle, slice(1, -1 if endpoint and num > 1 else None))]]
         out = np.concatenate([*parts, last] if endpoint and num > 1 else parts, axis)
-    return out if dtype is None else _np.astype(out, dtype)
+    return out if dtype is None else out.astype(dtype)
 
 
 @composite(np.vander)
@@ -172,7 +172,7 @@ def vander(x: Any, N: Any = None, increasing: bool = False) -> Any:
         )
     count = np.shape(x)[0] if N is None else operator.index(raw(N))
     kind = np.promote_types(x.dtype, int)
-    x = _np.astype(x, kind) if x.dtype != kind else x
+    x = x.astype(kind) if x.dtype != kind else x
     if count == 0:
         return x[:, None][:, :0]
     columns = [np.ones(np.shape(x), kind)]

@@ -69,6 +69,7 @@ def _reshape_batch(size: int, operands: Any, axes: Any, shape: Any, order: str) 
 
 reshape = linear(
     np.reshape,
+    impl=lambda x, shape, order: np.reshape(x, shape, order),  # `shape=` is a name of NumPy 2.1
     signature=_reshape_signature,
     shape=lambda x, shape, order: Aval(shape, x.dtype),
     transpose=lambda ct, x, shape, order: np.reshape(ct, x.shape, order=order),
