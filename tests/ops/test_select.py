@@ -142,9 +142,6 @@ CASES = [
                        ([1], 1, [(2, 1), (2, 2), ()]), ([0, 2], 1, [(2, 2), (2, 1), (2,)]), (3,
                        None, [(2,)]),
                        ([1, 1], 0, [(2, 3), (3,)]))),
-    op_case(lambda w: np.bincount([0, 2, 2, 1], w, minlength=5), name="bincount weights",
-            calls=[(4,)],
-            skip={"float32": "NumPy sums the weights in float64"}),
 ]  # fmt: skip
 
 
@@ -161,7 +158,7 @@ NONDIFFERENTIABLE = [
     (np.nonzero, (X > 0,), {}), (np.nonzero, (X,), {}), (np.flatnonzero, (X,), {}), (np.argwhere,
     (X,), {}),
     (np.lexsort, ((X[0], X[1]),), {}), (np.isin, (X, [0.3]), {}), (np.where, (X,), {}),
-    (np.bincount, (I([0, 2, 2]),), {"minlength": 4}), (np.ix_, (I([0, 1]), I([2])), {}),
+ (np.ix_, (I([0, 1]), I([2])), {}),
     (np.unravel_index, (I([0, 5]), (2, 3)), {}), (np.ravel_multi_index, (I([[0, 1], [2, 2]]), (2,
     3)), {}),
 ]  # fmt: skip
@@ -339,7 +336,6 @@ def test_inserting_anywhere(data):
         (IndexError, lambda x: np.take_along_axis(x, I([0.5]), 0), None),
         (ValueError, lambda x: np.compress([[True]], x), None),
         (ValueError, lambda x: np.place(x, x > 0, []), None),
-        (ValueError, lambda x: np.bincount([0, 1], x), None),
         (IndexError, lambda x: np.delete(x, 9), None),
     ],
 )

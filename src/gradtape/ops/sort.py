@@ -14,8 +14,8 @@ import numpy as np
 from ..core.batched import as_array
 from ..core.cards import composite, nondifferentiable
 from ..core.dispatch import nondifferentiable_call
-from ..core.registry import FUNCTIONS, HOOKS
-from ..core.tensor import Tensor, raw
+from ..core.registry import FUNCTIONS
+from ..core.tensor import raw
 
 _INDICES: tuple[Any, ...] = (
     np.argsort, np.argpartition, np.searchsorted, np.digitize, np.nonzero, np.flatnonzero,
@@ -232,21 +232,3 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     if values.dtype != arr.dtype:
         values = np.astype(values, arr.dtype)
     return _at(np.concatenate((arr, np.broadcast_to(values, slot)), axis=axis), order, axis)
-
-
-# --------------------------------------------------------------------------------- bincount
-
-_counts = nondifferentiable_call("bincount", np.bincount)
-
-
-@composite(np.bincount)
-def bincount(x: Any, /, weights: Any = None, minlength: int = 0) -> Any:
-    """`np.bincount`: sums of `weights` by bin are differentiable in them, counts are not."""
-    if not isinstance(as_array(weights) if weights is not None else None, Tensor):
-        return _counts(x, weights, minlength)
-    bins = raw(as_array(x))
-    length = np.bincount(bins, minlength=minlength).size
-    weights = np.astype(as_array(weights), np.float64)
-    if weights.shape != bins.shape:
-        np.bincount(bins, np.zeros(weights.shape))  # NumPy's refusal
-    return HOOKS["scatter_add"](weights, shape=(length,), index=bins.astype(np.intp))
