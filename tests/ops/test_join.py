@@ -1,7 +1,10 @@
 """Joining and splitting: against NumPy, and by op_case."""
 
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.testing import op_case
@@ -64,6 +67,26 @@ def test_the_parts_of_a_join_may_be_plain_numbers_lists_and_tensors():
     np.testing.assert_array_equal(b.numpy(), [1.0, 2.0, 5.0, 1.0, 1.0])
     # a: 2 a0 + d(x1^4); b: 2 x0 + 2 x1, and x0 a second time
     np.testing.assert_allclose(tape.gradient(loss, x).numpy(), [6.0, 4 * 8.0 + 4.0])
+
+
+@given(hnp.array_shapes(min_dims=1, max_dims=3, max_side=4, min_side=0), st.data())
+def test_splitting_undoes_joining(shape, data):
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    lengths = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    rng = np.random.default_rng(0)
+    parts = [
+        rng.normal(size=(*shape[: axis % len(shape)], n, *shape[axis % len(shape) + 1 :]))
+        for n in lengths
+    ]
+    variables = [gt.Variable(part) for part in parts]
+    with gt.GradientTape() as tape:
+        joined = np.concatenate(variables, axis)
+        pieces = np.split(joined, np.cumsum(lengths)[:-1], axis)
+        loss = sum(np.sum(piece * piece) / 2 for piece in pieces)
+    np.testing.assert_array_equal(joined.numpy(), np.concatenate(parts, axis))
+    for piece, part, g in zip(pieces, parts, tape.gradient(loss, variables), strict=True):
+        np.testing.assert_array_equal(piece.numpy(), part)
+        np.testing.assert_array_equal(g.numpy(), part)
 
 
 def test_joins_follow_numpys_promotion():

@@ -1,7 +1,10 @@
 """np.pad in all its modes."""
 
+import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.testing import op_case
@@ -42,6 +45,31 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_op(case):
     case.check()
+
+
+LINEAR = [("constant", {}), ("edge", {}), ("wrap", {}), ("reflect", {}), ("symmetric", {}),
+          ("reflect", {"reflect_type": "odd"}), ("symmetric", {"reflect_type": "odd"}),
+          ("mean", {}), ("mean", {"stat_length": 2}), ("linear_ramp", {})]  # fmt: skip
+
+
+@given(hnp.array_shapes(max_dims=3, max_side=4), st.sampled_from(LINEAR), st.data())
+def test_any_shape_and_width(shape, mode, data):
+    """Equal to NumPy's; and where P is linear, <P'w, x> = <w, P x>."""
+    name, options = mode
+    width = st.integers(0, 9)
+    widths = data.draw(st.lists(st.tuples(width, width), min_size=len(shape), max_size=len(shape)))
+    rng = np.random.default_rng(len(shape))
+    value = rng.normal(size=shape)
+    expected = np.pad(value, widths, name, **options)
+    weight = rng.normal(size=expected.shape)
+    x = gt.Variable(value)
+    with gt.GradientTape() as tape:
+        y = np.pad(x, widths, name, **options)
+        loss = np.sum(y * weight)
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-12, atol=1e-12)
+    g = tape.gradient(loss, x).numpy()
+    scale = np.sum(np.abs(weight * expected)) + 1
+    assert abs(np.sum(g * value) - np.sum(weight * expected)) <= 1e-12 * scale
 
 
 @pytest.mark.parametrize("mode", ["constant", "edge", "linear_ramp", "maximum", "mean", "median",
