@@ -99,7 +99,7 @@ def _signature(*args: Any, **options: Any) -> Any:
             subscripts = _written(*_spelled_out(terms, out, tuple(x.ndim for x in operands)))
     except (ValueError, IndexError, KeyError, TypeError) as error:
         raise _bad_subscripts(args, str(error)) from None
-    _sizes(subscripts, operands)
+    _sizes(subscripts, operands, args)
     return operands, {"subscripts": subscripts, **options}
 
 
@@ -117,15 +117,18 @@ def _bad_subscripts(args: Any, fact: str) -> ShapeError:
     )
 
 
-def _sizes(subscripts: str, operands: Any) -> dict[str, int]:
-    """The length of each index; an axis of length 1 broadcasts."""
+def _sizes(subscripts: str, operands: Any, args: Any = ()) -> dict[str, int]:
+    """The length of each index; an axis of length 1 broadcasts. `args` are the user's, for errors."""
     sizes: dict[str, int] = {}
-    for term, x in zip(subscripts.partition("->")[0].split(","), operands, strict=True):
-        for label, n in zip(term, x.shape, strict=True):
+    terms = subscripts.partition("->")[0].split(",")
+    for number, (term, x) in enumerate(zip(terms, operands, strict=True)):
+        for axis, (label, n) in enumerate(zip(term, x.shape, strict=True)):
             if sizes.setdefault(label, n) != n:
                 if 1 not in (n, sizes[label]):
                     raise _bad_subscripts(
-                        (subscripts, *operands), f"index {label} has lengths {sizes[label]} and {n}"
+                        args,
+                        f"axis {axis} of operand {number} has length {n} where the same index has "
+                        f"length {sizes[label]} elsewhere",
                     )
                 sizes[label] = max(n, sizes[label]) if n and sizes[label] else 0
     return sizes

@@ -19,6 +19,8 @@ from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, new_tensor, raw
 from ..errors import three_part
 
+_np: Any = np
+
 # ------------------------------------------------------------------------------------ where
 # A branch that is not taken gets the cotangent 0, and 0 wins over a singular partial behind it.
 
@@ -41,7 +43,7 @@ def _where_jvp(i: int, t: Any, out: Any, condition: Any, _x: Any, _y: Any) -> An
 
 where_card = primitive(
     np.where,
-    impl=lambda condition, x, y: np.where(condition, x, y)[()],
+    impl=lambda condition, x, y: _np.where(condition, x, y)[()],
     arity=3,
     signature=lambda condition, x, y, /: ((condition, x, y), {}),
     vjp=_where_vjp,
