@@ -341,6 +341,13 @@ def custom_gradient_variables():
         f(gt.Variable(1.0))
 
 
+def stale_view():
+    x = gt.array(np.ones((2, 3)))
+    view = x.T
+    x.shape = (6,)
+    np.sum(view)
+
+
 def no_card():
     from scipy.special import mathieu_a
 
@@ -425,6 +432,7 @@ SAID = [
     (custom_gradient_count, S, "custom_gradient", "1.*2|2.*1", "one|each|None"),
     (custom_gradient_shape, S, "custom_gradient", r"\(3,\)|\[3\]", r"\(2,\)|\[2\]|shape"),
     (custom_gradient_variables, D, "custom_gradient", "w", "variables"),
+    (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", HERE, "copy"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, U, "0-d.*immutable", HERE, "gt.array"),
