@@ -364,7 +364,8 @@ class ArrayMethods:
             index = index % self.size if mode == "wrap" else np.clip(index, 0, self.size - 1)
         if isinstance(values, list | tuple):
             values = HOOKS["from_sequence"](values)
-        values = np.ravel(values)
+        if np.ndim(values):
+            values = np.ravel(values)
         if index.size and np.size(values):
             self._store_flat(index, values)
 
