@@ -17,7 +17,7 @@ from . import ops as _ops  # fills the dispatch tables
 from .core.positions import decode, here
 from .core.state import Recorder, next_key, pop, push, state
 from .core.sweep import backward
-from .core.tensor import Tensor, new_tensor, raw
+from .core.tensor import Tensor, new_tensor, raw, settled
 from .core.tree import flatten, paths, tree_map
 from .errors import DTypeError, ShapeError, three_part
 from .tape import reasons
@@ -176,13 +176,13 @@ class _Call:
         """A result as the caller gets it: plain where everything was plain."""
         if not isinstance(x, Tensor):
             return x
-        return np.array(x.read())[()] if self.plain and not state.tapes else x
+        return settled(np.array(x.read())) if self.plain and not state.tapes else x
 
     def pull(self, outs: list[Any], cts: Any, consume: bool) -> Any:
         """Gradients of the sources, in the structure of the arguments."""
         recorder = self.recorder
         recorded = bool(state.tapes)
-        targets = [o if isinstance(o, Tensor) else new_tensor(np.asarray(o)[()]) for o in outs]
+        targets = [o if isinstance(o, Tensor) else new_tensor(settled(np.asarray(o))) for o in outs]
         seeds: dict[int, Any] = {}
         if cts is None:
             cts = [np.ones_like(t.read())[()] for t in targets]
@@ -207,7 +207,7 @@ class _Call:
             g = grads.get(s.key)
             if g is None:
                 value = s.value
-                results.append(self.outward(new_tensor(np.zeros(value.shape, value.dtype)[()])))
+                results.append(self.outward(new_tensor(settled(np.zeros(value.shape, value.dtype)))))
             else:
                 results.append(self.outward(_finish(g, s, recorded)))
         missing = [grads.get(s.key) is None for s in self.sources]
@@ -287,7 +287,7 @@ def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
         if not source.key:
             source.key = next_key()
     else:
-        source = new_tensor(np.array(array)[()], next_key())
+        source = new_tensor(settled(np.array(array)), next_key())
     recorder.tracked.add(source.key)
     code, lasti = here(4)
     recorder.leaves[source.key] = (_dead, source.shape, dtype, code, lasti, source.key)

@@ -234,3 +234,18 @@ def test_large_constants_that_were_changed_are_noticed():
     data *= 2
     with pytest.raises(gt.errors.TapeStateError, match=r"(?s)written to.*test_memory.py.*copy"):
         tape.gradient(loss, w)
+
+
+def test_updates_of_a_variable_are_in_place_when_nobody_else_holds_its_value():
+    w = gt.Variable(np.ones((50, 50)))
+    buffer = w.value.ctypes.data
+    with gt.GradientTape() as tape:
+        loss = np.sum(w * w)
+    w -= 0.1 * tape.gradient(loss, w)
+    w.assign_add(np.ones((50, 50)))
+    assert w.value.ctypes.data == buffer
+    kept = w.numpy()
+    w.assign_sub(np.ones((50, 50)))
+    assert w.value.ctypes.data != buffer
+    np.testing.assert_allclose(kept, 1.8)
+    np.testing.assert_allclose(w.value, 0.8)

@@ -76,6 +76,22 @@ def spread(
     return out
 
 
+def matrix_product(x: Any, y: Any) -> Any:
+    """`np.matmul(x, y)`; a large product of two matrices goes into a reused buffer."""
+    if (
+        type(x) is np.ndarray
+        and type(y) is np.ndarray
+        and x.ndim == 2 == y.ndim
+        and x.dtype is y.dtype
+        and x.dtype.char in "fd"
+        and x.shape[1] == y.shape[0]
+    ):
+        nbytes = x.shape[0] * y.shape[1] * x.dtype.itemsize
+        if nbytes >= SMALLEST:
+            return np.matmul(x, y, take((x.shape[0], y.shape[1]), x.dtype, nbytes))
+    return np.matmul(x, y)
+
+
 def release() -> None:
     """Forget every buffer that nothing refers to; the system gets its memory back."""
     global _held

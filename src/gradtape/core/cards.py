@@ -355,7 +355,10 @@ def select(g: Any, mask: Any) -> Any:
     """
     if type(g) is np.ndarray and type(mask) is np.ndarray:
         product = g * mask
-        if np.isfinite(np.add.reduce(product, axis=None)):
+        flat = product.reshape(-1)
+        if product.dtype.char in "fd" and np.isfinite(flat.dot(flat)):  # a fifth of isfinite().all()
+            return product
+        if np.isfinite(np.add.reduce(flat)):
             return product
     return np.where(mask, g, np.zeros((), g.dtype))
 

@@ -89,7 +89,7 @@ class Tensor(ArrayMethods):
     def __init__(self, value: Any, dtype: Any = None) -> None:
         if isinstance(value, Tensor):
             value = value.read()
-        self.value = np.array(value, dtype=dtype)[()]
+        self.value = settled(np.array(value, dtype=dtype))
         self.key = 0
         self.why = None
 
@@ -236,7 +236,7 @@ class Tensor(ArrayMethods):
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return new_tensor(np.array(self.read())[()])
+        return new_tensor(settled(np.array(self.read())))
 
     def __reduce__(self) -> Any:
         return _rebuild, (np.array(self.read()),)
@@ -341,7 +341,12 @@ def new_tensor(value: Any, key: int = 0, why: Any = None) -> Tensor:
 
 
 def _rebuild(value: Any) -> Tensor:
-    return new_tensor(value[()])
+    return new_tensor(settled(value))
+
+
+def settled(array: Any) -> Any:
+    """`array` as a Tensor holds it: a NumPy scalar where it is 0-d, itself (no view) elsewhere."""
+    return array[()] if array.ndim == 0 else array
 
 
 def raw(value: Any) -> Any:

@@ -18,7 +18,7 @@ from .aval import is_differentiable
 from .buffers import owns
 from .positions import decode, here
 from .state import Recorder, next_key, state
-from .tensor import Tensor, _getrefcount, new_tensor, raw
+from .tensor import Tensor, _getrefcount, new_tensor, raw, settled
 
 _counter = itertools.count().__next__
 
@@ -71,7 +71,7 @@ class Variable(Tensor):
                     "Pass a float, or an array with dtype=float: gt.Variable(0.0).",
                 )
             )
-        self.value = value[()]
+        self.value = settled(value)
         self.key = next_key()
         self.why = None
         self.trainable = trainable
@@ -141,6 +141,7 @@ class Variable(Tensor):
             if type(new) is type(old):
                 self.value = new
                 return self
+        del old  # so that _store sees whether anything else refers to it
         self._store("assign_add", delta, np.add)
         return self
 
@@ -152,6 +153,7 @@ class Variable(Tensor):
             if type(new) is type(old):
                 self.value = new
                 return self
+        del old  # so that _store sees whether anything else refers to it
         self._store("assign_sub", delta, np.subtract)
         return self
 
@@ -229,7 +231,7 @@ class Variable(Tensor):
         value = raw(value)
         new = np.array(self.value)
         new[index] = value if ufunc is None else ufunc(new[index], value)
-        self.value = new[()]
+        self.value = settled(new)
         return self
 
     # ------------------------------------------------------------------ showing and copying

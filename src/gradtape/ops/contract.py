@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.aval import Aval, broadcast_shapes
 from ..core.batched import as_array
+from ..core.buffers import matrix_product
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
 from ..core.positions import decode, user_frame
@@ -54,7 +55,7 @@ def _left(x: Any, ct: Any) -> Any:
         and ct.flags.c_contiguous
     ):
         return _left_in_blocks(x, ct)
-    return np.matmul(_adjoint(x), ct)
+    return matrix_product(_adjoint(x), ct)
 
 
 def _left_in_blocks(x: Any, ct: Any) -> Any:
@@ -77,7 +78,7 @@ def _left_in_blocks(x: Any, ct: Any) -> Any:
 
 def _matmul_impl(x: Any, y: Any) -> Any:
     try:
-        return np.matmul(x, y)
+        return matrix_product(x, y)
     except ValueError:
         raise _misfit("matmul", x, y) from None
 
@@ -109,7 +110,7 @@ def _matmul_vjp(i: int, ct: Any, _out: Any, x: Any, y: Any) -> Any:
     if type(ct) is ndarray and 0 in ct.strides:
         ct = np.array(ct)  # a broadcast cotangent (of a sum) would not reach BLAS: 50 x slower
     if nx == 2 and ny == 2:
-        return np.matmul(ct, _adjoint(y)) if i == 0 else _left(x, ct)
+        return matrix_product(ct, _adjoint(y)) if i == 0 else _left(x, ct)
     if nx == 1 and ny == 1:
         return ct * _conj(y if i == 0 else x)
     if nx == 2 and ny == 1:

@@ -118,7 +118,7 @@ def _bad_subscripts(args: Any, fact: str) -> ShapeError:
 
 
 def _sizes(subscripts: str, operands: Any, args: Any = ()) -> dict[str, int]:
-    """The length of each index; an axis of length 1 broadcasts. `args` are the user's, for errors."""
+    """The length of each index; an axis of length 1 broadcasts. Errors show the user's `args`."""
     sizes: dict[str, int] = {}
     terms = subscripts.partition("->")[0].split(",")
     for number, (term, x) in enumerate(zip(terms, operands, strict=True)):

@@ -31,7 +31,7 @@ from ..core.state import (
     state,
 )
 from ..core.sweep import run_item
-from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
@@ -264,7 +264,7 @@ def _record(
     """The outputs with keys of their own, and one record on every tape that follows an input."""
     leaves, rebuild = flatten(y)
     at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
-    values = [np.asarray(raw(leaves[i]))[()] for i in at]
+    values = [settled(np.asarray(raw(leaves[i]))) for i in at]
     operands = [*inputs, *rule.variables]
     keys = [x.key if isinstance(x, Tensor) else 0 for x in operands]
     avals = tuple(aval_of(x.value if isinstance(x, Variable) else raw(x)) for x in operands)
@@ -345,11 +345,11 @@ def run_custom(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
             gi = gi if isinstance(gi, Tensor) else Tensor(gi)
             grads[k] = gi if grads.get(k) is None else grads[k] + gi
         else:
-            accumulate(grads, k, np.array(raw(gi))[()])
+            accumulate(grads, k, settled(np.array(raw(gi))))
 
 
 def _zeros(aval: Any) -> Any:
-    return np.zeros(aval.shape, aval.dtype)[()]
+    return settled(np.zeros(aval.shape, aval.dtype))
 
 
 def _is_pair(result: Any) -> bool:

@@ -17,7 +17,7 @@ from ..core.operands import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import run_unsupported, backward, hush, unsupported_error
-from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TapeStateError, WatchError, three_part
@@ -228,7 +228,7 @@ class GradientTape:
         else:
             array = array.view()
             recorder.aliases = (*recorder.aliases, (array, fingerprint(array), *here()))
-        watched = new_tensor(array[()])
+        watched = new_tensor(settled(array))
         self._watch_tensor(recorder, watched)
         if given:
             with contextlib.suppress(TypeError):
@@ -597,7 +597,7 @@ def _check_output_gradients(targets: list[Tensor], output_gradients: Any) -> lis
         if isinstance(ct, Tensor):
             checked.append(ct if ct.dtype == dtype else ct.astype(dtype))
         else:
-            checked.append(np.array(array, dtype=dtype)[()])
+            checked.append(settled(np.array(array, dtype=dtype)))
     return checked
 
 
@@ -679,7 +679,7 @@ _SOLE = _calibrate()
 
 def _zeros(source: Tensor) -> Tensor:
     value = source.value
-    return new_tensor(np.zeros(value.shape, value.dtype)[()])
+    return new_tensor(settled(np.zeros(value.shape, value.dtype)))
 
 
 def _check_aliases(recorder: Recorder) -> None:
