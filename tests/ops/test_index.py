@@ -58,13 +58,59 @@ READS = [
                  S[0, [0, 1], None], S[:, I([True, False, True])], S[[0, 1, 1], 2], S[..., None,
                  -1],
                  S[I([[True, False, True], [False, True, False]])],
-                 S[[[0, 1], [1, 1]], :, None, [0]]]),
+                 S[[[0, 1], [1, 1]], :, None, [0]], S[:, [0, 0], ..., 0]]),
     ((0, 2), [S[:], S[:, 0], S[[]]]),
 ]  # fmt: skip
 CASES = [
     op_case(reading(i), calls=[shape], complex=n % 5 == 0)
     for shape, indices in READS for n, i in enumerate(indices)
 ]  # fmt: skip
+
+
+@st.composite
+def indices(draw, shape):
+    """Any valid mixture of integers, slices, None, an ellipsis and arrays for `shape`."""
+    parts, axis = [], 0
+    together = draw(st.sampled_from([(2,), (1,), (2, 1), (2, 2)]))  # arrays broadcast to this
+    while axis < len(shape) and draw(st.integers(0, 5)):
+        n = shape[axis]
+        kind = draw(st.sampled_from(["int", "slice", "none", "array", "mask", "two-axis mask"]))
+        whole = st.integers(-n, n - 1)
+        if kind == "none":
+            parts.append(None)
+            continue
+        if kind == "int":
+            parts.append(draw(whole))
+        elif kind == "slice":
+            parts.append(draw(st.slices(n)))
+        elif kind == "array":
+            size = int(np.prod(together))
+            values = draw(st.lists(whole, min_size=size, max_size=size))
+            parts.append(np.array(values).reshape(together))
+        elif kind == "mask" and together == (2,) and n >= 2:
+            mask = np.zeros(n, bool)
+            mask[draw(st.permutations(range(n)))[:2]] = True
+            parts.append(mask)
+        elif kind == "two-axis mask" and together == (2,) and axis + 1 < len(shape):
+            mask = np.zeros(shape[axis : axis + 2], bool)
+            mask.flat[draw(st.permutations(range(mask.size)))[:2]] = True
+            parts.append(mask)
+            axis += 1
+        else:
+            continue
+        axis += 1
+    if axis == len(shape) or draw(st.booleans()):
+        parts.insert(draw(st.integers(0, len(parts))) if axis == len(shape) else len(parts), ...)
+    return tuple(parts)
+
+
+@given(data=st.data())
+def test_any_mixture_of_indices(data):
+    shape = data.draw(st.sampled_from([(3,), (2, 3), (3, 2, 2), (2, 3, 1, 2)]))
+    index = data.draw(indices(shape))
+    op_case(reading(index), calls=[shape]).check()
+    slot = np.zeros(shape)[index].shape
+    op_case(writing(index), calls=[(shape, slot)], domain=[(-2, 2), (-1.5, 2.5)]).check()
 
 
 def _slot(shape, index):

@@ -55,6 +55,26 @@ def spelled_out(index: Any, ndim: int) -> tuple[Any, ...]:
     return (*parts[:at], *(slice(None),) * (ndim - taken), *parts[at + 1 :])
 
 
+def behind_batch(index: Any) -> tuple[tuple[Any, ...], int]:
+    """`index` for an array with a batch axis in front, and where that axis is in the result.
+
+    NumPy puts the axes of advanced indices first when a slice, None or an ellipsis (even one that
+    stands for no axis) is between two of them; integers count as such indices.
+    """
+    parts = index if type(index) is tuple else (index,)
+    batched = (slice(None), *parts)
+    if is_basic(index):
+        return batched, 0
+    apart = (None, Ellipsis)  # these and slices come between
+    places = [
+        n for n, i in enumerate(parts) if type(i) is not slice and not any(i is a for a in apart)
+    ]
+    if places[-1] - places[0] + 1 == len(places):
+        return batched, 0
+    ranks = [1 if np.asarray(parts[n]).dtype == bool else np.ndim(parts[n]) for n in places]
+    return batched, max(ranks)
+
+
 def _integer_parts(index: Any) -> list[Any]:
     parts = index if type(index) is tuple else (index,)
     return [i for i in parts if isinstance(i, np.ndarray) and i.dtype != bool]

@@ -18,7 +18,7 @@ from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply
 from ..core.exits import came_back
-from ..core.indexing import add_at, is_basic, overwritten, plain_index, spelled_out
+from ..core.indexing import add_at, behind_batch, overwritten, plain_index
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
 from ..core.registry import HOOKS
@@ -59,21 +59,9 @@ def _scatter(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
     return add_at(np.zeros(shape, ct.dtype), ct, None, index)
 
 
-def _batched_index(index: Any) -> Any:
-    """`index` for an array with a batch axis in front."""
-    if not is_basic(index):
-        return None
-    return (slice(None), *(index if type(index) is tuple else (index,)))
-
-
 def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
-    x = np.moveaxis(operands[0], axes[0], 0)
-    batched = _batched_index(index)
-    if batched is not None:
-        return x[batched], 0
-    # the batch goes last, where no advanced index can move it
-    out = np.moveaxis(x, 0, -1)[spelled_out(index, np.ndim(x) - 1)]
-    return out, np.ndim(out) - 1
+    batched, at = behind_batch(index)
+    return np.moveaxis(operands[0], axes[0], 0)[batched], at
 
 
 def _index_shape(x: Any, index: Any) -> Aval:
@@ -110,12 +98,8 @@ getitem_card.unview = _getitem_unview
 
 
 def _scatter_batch(size: int, operands: Any, axes: Any, shape: Any, index: Any) -> Any:
-    ct = np.moveaxis(operands[0], axes[0], 0)
-    batched = _batched_index(index)
-    if batched is not None:
-        return _scatter(ct, (size, *shape), batched), 0
-    index = spelled_out(index, len(shape))
-    return _scatter(np.moveaxis(ct, 0, -1), (*shape, size), index), len(shape)
+    batched, at = behind_batch(index)
+    return _scatter(np.moveaxis(operands[0], axes[0], at), (size, *shape), batched), 0
 
 
 scatter_card = primitive(
@@ -173,15 +157,11 @@ def _setitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     x = np.broadcast_to(x, (size, *np.shape(x))) if b is None else np.moveaxis(x, b, 0)
     if c is not None:
         v = np.moveaxis(v, c, 0)
-    batched = _batched_index(index)
-    if batched is not None:
-        if c is not None:
-            part = np.ndim(x[batched])
-            v = np.reshape(v, (size,) + (1,) * (part - np.ndim(v)) + np.shape(v)[1:])
-        return _setitem_value(x, v, batched), 0
-    x = np.moveaxis(x, 0, -1)
-    v = np.asarray(v)[..., None] if c is None else np.moveaxis(v, 0, -1)
-    return _setitem_value(x, v, spelled_out(index, np.ndim(x) - 1)), np.ndim(x) - 1
+    batched, at = behind_batch(index)
+    rank = np.ndim(x[batched]) - 1
+    one, *dims = np.shape(v) if c is not None else (1, *np.shape(v))
+    v = np.reshape(v, (one, *(1,) * (rank - len(dims)), *dims))  # of the slot's rank, batch first
+    return _setitem_value(x, np.moveaxis(v, 0, at), batched), 0
 
 
 setitem_card = primitive(
