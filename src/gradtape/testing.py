@@ -65,12 +65,12 @@ class OpCase:
         seed: int = 0,
     ) -> None:
         self.function = function
-        self.name = name or getattr(function, "__name__", "op")
+        self.name: str = name or str(getattr(function, "__name__", "op"))
         self.domain = domain
         self.kwargs = tuple(kwargs)
         self.nin = nin if nin is not None else getattr(function, "nin", 1)
-        self.calls = calls if calls is not None else (
-            UNARY_SHAPES if self.nin == 1 else BINARY_SHAPES
+        self.calls = (
+            calls if calls is not None else (UNARY_SHAPES if self.nin == 1 else BINARY_SHAPES)
         )
         self.wrt = wrt
         self.complex = complex
@@ -189,6 +189,7 @@ class OpCase:
         directions: list[Any],
     ) -> None:
         for i, g, d in zip(wrt, gradients, directions, strict=True):
+
             def along(h: float, i: int = i, d: Any = d) -> list[Any]:
                 moved = list(operands)
                 moved[i] = operands[i] + h * d
@@ -211,7 +212,9 @@ class OpCase:
         )
         for o, t in zip(run.outs, tangents, strict=True):
             if is_differentiable(o.dtype):
-                assert np.shape(t) == o.shape, f"{label}: jvp has shape {np.shape(t)}, not {o.shape}"
+                assert np.shape(t) == o.shape, (
+                    f"{label}: jvp has shape {np.shape(t)}, not {o.shape}"
+                )
 
     def _check_second(
         self,
@@ -263,9 +266,7 @@ class OpCase:
         wrt = self._wrt(wide)
         kwargs_ = dict(kwargs)
         run, reference = (Run(self.function, x, kwargs_, wrt) for x in (operands, wide))
-        cts = [
-            np.ones_like(raw(o)) if is_differentiable(o.dtype) else None for o in reference.outs
-        ]
+        cts = [np.ones_like(raw(o)) if is_differentiable(o.dtype) else None for o in reference.outs]
         narrow = [
             None if ct is None else np.ones_like(raw(o))
             for ct, o in zip(cts, run.outs, strict=True)
@@ -332,7 +333,9 @@ class Run:
             found.get(o.key, np.zeros(o.shape)) if o.key else np.zeros(o.shape) for o in self.outs
         ]
 
-    def check_rules(self, label: str, shape: bool, batch: bool, tolerance: Mapping[str, float]) -> None:
+    def check_rules(
+        self, label: str, shape: bool, batch: bool, tolerance: Mapping[str, float]
+    ) -> None:
         """The shape and batching rules of every card that the call recorded."""
         for rec in list(self.recorder.ops):
             if rec[RUN] is run_item:
@@ -414,8 +417,9 @@ def _real_dot(a: Any, b: Any) -> float:
 
 
 def _difference(along: Callable[[float], list[Any]], weights: Sequence[Any]) -> float:
-    """The derivative at 0 of `sum <weights, along(h)>`, by Richardson's extrapolation of two
-    central differences (error h^4).
+    """The derivative at 0 of `sum <weights, along(h)>`.
+
+    By Richardson's extrapolation of two central differences (error h^4).
     """
 
     def central(h: float) -> float:

@@ -21,7 +21,7 @@ from .core.tensor import Tensor, new_tensor, raw, settled
 from .core.tree import flatten, paths, tree_map
 from .errors import DTypeError, ShapeError, three_part
 from .tape import reasons
-from .tape.tape import _check_aliases, _check_output_gradients, _check_support, _finish
+from .tape.sweeping import check_aliases, check_output_gradients, check_support, finish
 
 __all__ = ["grad", "value_and_grad", "vjp"]
 _ = _ops
@@ -119,9 +119,7 @@ def value_and_grad(
     return evaluate
 
 
-def vjp(
-    function: Callable[..., Any], *primals: Any, has_aux: bool = False
-) -> tuple[Any, ...]:
+def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value of `function(*primals)` and the function that pulls cotangents back.
 
     Parameters
@@ -187,7 +185,7 @@ class _Call:
         if cts is None:
             cts = [np.ones_like(t.read())[()] for t in targets]
         else:
-            cts = _check_output_gradients(targets, list(cts))
+            cts = check_output_gradients(targets, list(cts))
         for t, ct in zip(targets, cts, strict=True):
             if t.key and t.dtype.kind in "fc":
                 if recorded:
@@ -196,10 +194,10 @@ class _Call:
                     ct = raw(ct)
                 seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
         if recorder.aliases:
-            _check_aliases(recorder)
+            check_aliases(recorder)
         wanted = {s.key for s in self.sources}
         if recorder.has_unsupported:
-            _check_support(recorder, set(seeds), wanted)
+            check_support(recorder, set(seeds), wanted)
         grads = seeds
         backward(recorder, grads, wanted, consume)
         results: list[Any] = []
@@ -207,9 +205,11 @@ class _Call:
             g = grads.get(s.key)
             if g is None:
                 value = s.value
-                results.append(self.outward(new_tensor(settled(np.zeros(value.shape, value.dtype)))))
+                results.append(
+                    self.outward(new_tensor(settled(np.zeros(value.shape, value.dtype))))
+                )
             else:
-                results.append(self.outward(_finish(g, s, recorded)))
+                results.append(self.outward(finish(g, s, recorded)))
         missing = [grads.get(s.key) is None for s in self.sources]
         if recorder.returns or any(missing):
             reasons.warn_lost(recorder, targets, self.sources, missing)
@@ -249,9 +249,7 @@ def _run(
         builds.append((len(sources), len(sources) + len(leaves), rebuild))
         sources.extend(fresh)
         new_args[n] = rebuild(fresh)
-    plain = plain and not any(
-        isinstance(leaf, Tensor) for leaf in flatten([list(args), kwargs])[0]
-    )
+    plain = plain and not any(isinstance(leaf, Tensor) for leaf in flatten([list(args), kwargs])[0])
 
     def build(results: list[Any]) -> Any:
         trees = tuple(rebuild(results[a:b]) for a, b, rebuild in builds)
@@ -281,7 +279,7 @@ def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
             )
         )
     if isinstance(leaf, Tensor):
-        source = np.positive(leaf)  # recorded by the outer tapes, not by this one
+        source: Any = np.positive(leaf)  # recorded by the outer tapes, not by this one
         if not isinstance(source, Tensor) or source is leaf:
             raise AssertionError("positive gives a new Tensor")
         if not source.key:
@@ -291,7 +289,7 @@ def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
     recorder.tracked.add(source.key)
     code, lasti = here(4)
     recorder.leaves[source.key] = (_dead, source.shape, dtype, code, lasti, source.key)
-    return source
+    return source  # type: ignore[no-any-return]
 
 
 def _dead() -> None:

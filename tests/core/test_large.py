@@ -45,7 +45,9 @@ def test_value_and_gradient_do_not_depend_on_the_size(name, size, dtype):
     with np.errstate(all="ignore"):
         np.testing.assert_array_equal(y.read(), function(x))
     tolerance = 4 * np.finfo(dtype).eps
-    np.testing.assert_allclose(g.read(), small_reference(function, x), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        g.read(), small_reference(function, x), rtol=tolerance, atol=tolerance
+    )
 
 
 def test_a_buffer_is_the_base_of_its_array_and_is_given_out_once():

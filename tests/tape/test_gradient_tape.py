@@ -50,7 +50,10 @@ def test_entering_again_resumes_the_same_tape():
 
 def test_entering_an_active_tape_raises():
     tape = gt.GradientTape()
-    with tape, pytest.raises(ValueError, match=r"still recording.*\n.*already-active tape.*\n.*Leave"):
+    with (
+        tape,
+        pytest.raises(ValueError, match=r"still recording.*\n.*already-active tape.*\n.*Leave"),
+    ):
         tape.__enter__()
 
 
@@ -83,7 +86,9 @@ def test_use_before_entering_is_a_three_part_error(call):
     tape = gt.GradientTape()
     x = gt.Variable(1.0)
     args = (x,) if call == "watch" else (x, x)
-    with pytest.raises(TapeStateError, match=r"never recorded(.|\n)*not entered(.|\n)*with gt.Grad"):
+    with pytest.raises(
+        TapeStateError, match=r"never recorded(.|\n)*not entered(.|\n)*with gt.Grad"
+    ):
         getattr(tape, call)(*args)
 
 
@@ -111,8 +116,11 @@ def test_watch_a_tree_and_plain_values():
 
 @pytest.mark.parametrize("bad", ["text", None, b"bytes", len])
 def test_watch_what_is_no_number_is_a_value_error(bad):
-    with gt.GradientTape() as tape, pytest.raises(
-        ValueError, match=r"passed in object .* of type(.|\n)*not a Tensor(.|\n)*tape.watch"
+    with (
+        gt.GradientTape() as tape,
+        pytest.raises(
+            ValueError, match=r"passed in object .* of type(.|\n)*not a Tensor(.|\n)*tape.watch"
+        ),
     ):
         tape.watch(bad)
 
@@ -143,7 +151,9 @@ def test_watch_after_the_tape_was_used_up_is_a_three_part_error():
     x = gt.Variable(2.0)
     with gt.GradientTape() as tape:
         tape.gradient(x * x, x)
-        with pytest.raises(TapeStateError, match=r"used up(.|\n)*gradient was called(.|\n)*persistent"):
+        with pytest.raises(
+            TapeStateError, match=r"used up(.|\n)*gradient was called(.|\n)*persistent"
+        ):
             tape.watch(gt.array(1.0))
 
 
@@ -203,7 +213,10 @@ def test_stop_recording_of_a_tape_that_does_not_record(entered):
         with tape:
             pass
     kind = ValueError if entered else RuntimeError
-    with pytest.raises(kind, match=r"not recording(.|\n)*outside(.|\n)*inside"), tape.stop_recording():
+    with (
+        pytest.raises(kind, match=r"not recording(.|\n)*outside(.|\n)*inside"),
+        tape.stop_recording(),
+    ):
         pass
 
 
@@ -416,7 +429,9 @@ def test_the_second_call_of_a_tape_that_is_not_persistent():
     with gt.GradientTape() as tape:
         y = x * x
     tape.gradient(y, x)
-    with pytest.raises(RuntimeError, match=r"(?s)only be used to compute one set.*before, at.*persistent"):
+    with pytest.raises(
+        RuntimeError, match=r"(?s)only be used to compute one set.*before, at.*persistent"
+    ):
         tape.gradient(y, x)
 
 
@@ -448,9 +463,8 @@ def test_nested_tapes():
             y = x * x * x
         g = inner.gradient(y, x)
     assert value(outer.gradient(g, x)) == 12.0
-    with gt.GradientTape() as outer:
-        with gt.GradientTape() as inner:
-            y = x * x * x
+    with gt.GradientTape() as outer, gt.GradientTape() as inner:
+        y = x * x * x
     g = inner.gradient(y, x)
     with pytest.warns(GradientWarning):
         assert outer.gradient(g, x) is None
@@ -506,7 +520,9 @@ def test_an_op_without_a_rule_raises_at_gradient_time():
     x = gt.Variable(np.eye(3))
     with gt.GradientTape() as tape:
         y = np.sum(np.linalg.eigvalsh(x))
-    with pytest.raises(UnsupportedOperationError, match=r"(?s)eigvalsh.*test_gradient_tape.py.*custom_gradient"):
+    with pytest.raises(
+        UnsupportedOperationError, match=r"(?s)eigvalsh.*test_gradient_tape.py.*custom_gradient"
+    ):
         tape.gradient(y, x)
 
 

@@ -1,4 +1,4 @@
-"""Gradients equal TensorFlow's, at kinks, ties and complex numbers too (stored, with the script)."""
+"""Gradients equal TensorFlow's, at kinks, ties and complex numbers too (stored values)."""
 
 from __future__ import annotations
 

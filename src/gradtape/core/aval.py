@@ -80,7 +80,9 @@ def is_differentiable(dtype: Any) -> bool:
 def weak_result_type(*avals: Aval) -> np.dtype[Any]:
     """The dtype NumPy gives to an operation on these avals, weak scalars counted as weak."""
     examples = {"i": 1, "f": 1.0, "c": 1j}
-    return np.result_type(*(examples.get(a.dtype.kind, a.dtype) if a.weak else a.dtype for a in avals))
+    return np.result_type(
+        *(examples.get(a.dtype.kind, a.dtype) if a.weak else a.dtype for a in avals)
+    )
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -31,7 +31,7 @@ _held = 0
 
 
 def take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
-    """An uninitialised array; its buffer is one that nothing refers to any more, if there is one."""
+    """An uninitialised array, over a buffer that nothing refers to any more if there is one."""
     global _held
     buffers = _pool.get(nbytes)
     if buffers is None:

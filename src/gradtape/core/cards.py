@@ -187,8 +187,12 @@ def elementwise(
     reads = [_reads(p) for p in partials]
     card.keep_out = any(0 in r for r in reads)
     card.keep = tuple(i for i in range(len(partials)) if any(i + 1 in r for r in reads))
-    card.vjps = tuple(None if p is None else _elementwise_vjp(card, i) for i, p in enumerate(partials))
-    card.jvps = tuple(None if p is None else _elementwise_jvp(card, i) for i, p in enumerate(partials))
+    card.vjps = tuple(
+        None if p is None else _elementwise_vjp(card, i) for i, p in enumerate(partials)
+    )
+    card.jvps = tuple(
+        None if p is None else _elementwise_jvp(card, i) for i, p in enumerate(partials)
+    )
     card.shape_rule = _elementwise_shape(ufunc, outputs)
     card.batch_rule = _elementwise_batch(card)
     install_elementwise(card, ufunc)
@@ -292,12 +296,15 @@ def composite(*functions: Any, name: str | None = None) -> Callable[[Rule], Rule
 
     def decorate(body: Rule) -> Rule:
         card = Card(name or body.__name__, "composite", body, -1)
-        return install_composite(card, functions, body)
+        operation: Rule = install_composite(card, functions, body)
+        return operation
 
     return decorate
 
 
-def nondifferentiable(function: Any, reason: str, *, name: str | None = None, impl: Rule | None = None) -> Card:
+def nondifferentiable(
+    function: Any, reason: str, *, name: str | None = None, impl: Rule | None = None
+) -> Card:
     """A card for an op without a derivative; its results say `reason` when asked for one.
 
     `function` is a ufunc or a NumPy function; `reason` is a sentence such as "argmax returns an
@@ -356,7 +363,9 @@ def select(g: Any, mask: Any) -> Any:
     if type(g) is np.ndarray and type(mask) is np.ndarray:
         product = g * mask
         flat = product.reshape(-1)
-        if product.dtype.char in "fd" and np.isfinite(flat.dot(flat)):  # a fifth of isfinite().all()
+        if product.dtype.char in "fd" and np.isfinite(
+            flat.dot(flat)
+        ):  # a fifth of isfinite().all()
             return product
         if np.isfinite(np.add.reduce(flat)):
             return product
@@ -421,9 +430,7 @@ def _elementwise_shape(ufunc: Any, outputs: int) -> Rule:
 
 def align_batch(operands: Any, axes: Any) -> list[Any]:
     """Operands with the batch axis first, padded so that the logical axes broadcast together."""
-    ndims = [
-        np.ndim(x) - (axis is not None) for x, axis in zip(operands, axes, strict=True)
-    ]
+    ndims = [np.ndim(x) - (axis is not None) for x, axis in zip(operands, axes, strict=True)]
     rank = max(ndims)
     aligned = []
     for x, axis, ndim in zip(operands, axes, ndims, strict=True):
@@ -439,7 +446,9 @@ def align_batch(operands: Any, axes: Any) -> list[Any]:
 def _elementwise_batch(card: Card) -> Rule:
     def batch(_size: int, operands: Any, axes: Any, **params: Any) -> Any:
         where = params.get("where", True)
-        if np.ndim(where) > max(np.ndim(x) - (a is not None) for x, a in zip(operands, axes, strict=True)):
+        if np.ndim(where) > max(
+            np.ndim(x) - (a is not None) for x, a in zip(operands, axes, strict=True)
+        ):
             rank = np.ndim(where)
             i = next(i for i, a in enumerate(axes) if a is not None)
             x = np.moveaxis(operands[i], axes[i], 0)

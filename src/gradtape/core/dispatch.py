@@ -76,9 +76,7 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return _as_view(result, base, card, params, z) if card.unview is not None else result
     frame = user_frame()
     kk = next_key()
-    items = (
-        tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
-    )
+    items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
     for tape in tapes:
         _record(tape, card, kk, keys, values, operands, params, z, items, frame)
     if many:
@@ -147,7 +145,20 @@ def _item(
         return new_tensor(part, 0, ended(why, "integer", (kk,), str(part.dtype)))
     for tape in tapes:
         tape.record(
-            [run_item, ITEM, key, frame.f_code, frame.f_lasti, kk, 0, i, len(items), None, None, None]
+            [
+                run_item,
+                ITEM,
+                key,
+                frame.f_code,
+                frame.f_lasti,
+                kk,
+                0,
+                i,
+                len(items),
+                None,
+                None,
+                None,
+            ]
         )
         tape.tracked.add(key)
     return new_tensor(part, key, why)
@@ -165,8 +176,10 @@ def _as_view(result: Tensor, base: Any, card: Card, params: dict[str, Any], z: A
     if z.base is None or type(buffer) is not ndarray:
         return result
     # as_strided puts an object of its own between a view and the array it looks at
-    if z.base is not buffer and z.base is not buffer.base and (
-        type(z.base) is ndarray or getattr(z.base, "base", None) is not buffer
+    if (
+        z.base is not buffer
+        and z.base is not buffer.base
+        and (type(z.base) is ndarray or getattr(z.base, "base", None) is not buffer)
     ):
         return result
     view = View.__new__(View)

@@ -82,7 +82,7 @@ def make_unary(card: Card, function: Any) -> Any:
             if k in tape.tracked:
                 out.key = kk = next_key()
                 tape.tracked.add(kk)
-                f = _getframe(depth)
+                f: Any = _getframe(depth)
                 if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:
@@ -193,7 +193,7 @@ def make_binary(card: Card, function: Any) -> Any:
             if tape is not None:
                 out.key = kk = next_key()
                 tracked.add(kk)
-                f = _getframe(depth)
+                f: Any = _getframe(depth)
                 if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:

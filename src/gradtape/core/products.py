@@ -111,8 +111,11 @@ def _blocked(
                 v = v.flat[0]
             else:
                 return None
-        elif v is not None and type(v) is not float and type(v) is not int and (
-            getattr(v, "dtype", None) is not dtype
+        elif (
+            v is not None
+            and type(v) is not float
+            and type(v) is not int
+            and (getattr(v, "dtype", None) is not dtype)
         ):
             return None
         flat.append(v)

@@ -62,7 +62,9 @@ class Recorder:
         self.aliases: Any = ()  # large constants that the user could still write to
         # exits: an exits.Exits once something has left
         self.exits: Any = None
-        self._late = self._spans = self._watched_arrays = None
+        self._late: Any = None
+        self._spans: Any = None
+        self._watched_arrays: Any = None
 
     # What few tapes need is made when it is first asked for. (A __getattr__ would do it in fewer
     # lines, and make every other attribute several times slower.)
@@ -71,21 +73,21 @@ class Recorder:
     def late(self) -> dict[int, Any]:
         """Keys that were watched but have no gradient, with why."""
         if self._late is None:
-            self._late: Any = {}
+            self._late = {}
         return self._late  # type: ignore[no-any-return]
 
     @property
     def spans(self) -> list[Any]:
         """(first record, end, code, lasti): records made on behalf of the user's line."""
         if self._spans is None:
-            self._spans: Any = []
+            self._spans = []
         return self._spans  # type: ignore[no-any-return]
 
     @property
     def watched_arrays(self) -> list[Any]:
         """Plain arrays that were watched: (weak reference, key, code, lasti)."""
         if self._watched_arrays is None:
-            self._watched_arrays: Any = []
+            self._watched_arrays = []
         return self._watched_arrays  # type: ignore[no-any-return]
 
 

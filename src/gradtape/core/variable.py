@@ -110,7 +110,10 @@ class Variable(Tensor):
 
     def read_value(self) -> Tensor:
         """The present value as a Tensor; a tape sees it as a read."""
-        return np.positive(self) if self.value.dtype != bool else new_tensor(self.read(), self.key)
+        if self.value.dtype == bool:
+            return new_tensor(self.read(), self.key)
+        result: Any = np.positive(self)
+        return result  # type: ignore[no-any-return]
 
     def ref(self) -> Ref:
         """A hashable stand-in that compares by identity, for use as a dictionary key.
@@ -189,7 +192,7 @@ class Variable(Tensor):
         ):
             raise DTypeError(
                 three_part(
-                    f"{operation}: {array.dtype} cannot be held by Variable {self.name!r} ({dtype}).",
+                    f"{operation}: {array.dtype} does not fit Variable {self.name!r} of {dtype}.",
                     f"The Variable was made at {decode(*self.position)}.",
                     "Assign a real number, or make the Variable with dtype=complex.",
                 )
@@ -201,7 +204,7 @@ class Variable(Tensor):
         if not fits:
             raise ShapeError(
                 three_part(
-                    f"{operation}: shape {array.shape} does not fit Variable {self.name!r} {shape}.",
+                    f"{operation}: shape {array.shape} does not fit {shape} of {self.name!r}.",
                     f"The Variable was made at {decode(*self.position)}.",
                     "Reshape the value, or make a new Variable of that shape.",
                 )
@@ -209,17 +212,17 @@ class Variable(Tensor):
         array = array.astype(dtype, copy=False)
         return array[()] if not shape else array
 
-    def __iadd__(self, other: Any) -> Variable:  # type: ignore[misc]
+    def __iadd__(self, other: Any) -> Variable:
         return self.assign_add(other)
 
-    def __isub__(self, other: Any) -> Variable:  # type: ignore[misc]
+    def __isub__(self, other: Any) -> Variable:
         return self.assign_sub(other)
 
-    def __imul__(self, other: Any) -> Variable:  # type: ignore[misc]
+    def __imul__(self, other: Any) -> Variable:
         self._store("assign (*=)", other, np.multiply)
         return self
 
-    def __itruediv__(self, other: Any) -> Variable:  # type: ignore[misc]
+    def __itruediv__(self, other: Any) -> Variable:
         self._store("assign (/=)", other, np.divide)
         return self
 

@@ -2,12 +2,35 @@
 plain NumPy, which dispatches by itself. Read `elementwise.py` first.
 """
 # ruff: noqa: F401
-from . import compare, complex, contract, create, einsum, elementwise, index, kinks, pointwise
-from . import power, queries, reduce, select, shape, ufunc_methods
-
-from . import join, namespace, pad, ranges, rearrange
-from . import convolution, counting, cumulative, quantile, statistics
-
-from . import in_place, linalg, sort
+from . import (
+    compare,
+    complex,
+    contract,
+    convolution,
+    counting,
+    create,
+    cumulative,
+    einsum,
+    elementwise,
+    in_place,
+    index,
+    join,
+    kinks,
+    linalg,
+    namespace,
+    pad,
+    pointwise,
+    power,
+    quantile,
+    queries,
+    ranges,
+    rearrange,
+    reduce,
+    select,
+    shape,
+    sort,
+    statistics,
+    ufunc_methods,
+)
 
 from . import binding  # isort: skip  (binds the operators to the cards above)

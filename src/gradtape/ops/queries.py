@@ -54,8 +54,8 @@ def _value(x: Any) -> Any:
     return x
 
 
-for _function in (
+for _reading in (
     np.array_equal, np.array_equiv, np.allclose, np.array2string, np.array_repr, np.array_str,
     np.save, np.savez, np.savez_compressed, np.savetxt, np.shares_memory, np.may_share_memory,
 ):  # fmt: skip
-    _values(_function)
+    _values(_reading)

@@ -12,19 +12,26 @@ import numpy as np
 
 from .. import config, events
 from ..core.aval import is_differentiable
-from ..core.buffers import owns
 from ..core.operands import fingerprint
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
-from ..core.sweep import run_unsupported, backward, hush, unsupported_error
-from ..core.tensor import Tensor, new_tensor, raw, settled
+from ..core.sweep import backward
+from ..core.tensor import Tensor, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, TapeStateError, WatchError, three_part
+from ..errors import DTypeError, TapeStateError, WatchError, three_part
 from . import reasons
-
-
-_new = Tensor.__new__
+from .sweeping import (
+    check_aliases,
+    check_support,
+    finish,
+    identity,
+    leaf_gradients,
+    seeds_of,
+    source_key,
+    wants_zero,
+    zeros,
+)
 
 
 class GradientTape:
@@ -343,18 +350,18 @@ class GradientTape:
             and not state.tapes
         ):
             frame = sys._getframe(1)
-            found = _leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
+            found = leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
             if found is not None:
                 return found if type(sources) is list else tuple(found)
         silent = unconnected_gradients != "none"
-        zero = silent and _wants_zero(unconnected_gradients)
+        zero = silent and wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
         if not targets:
             return None
         rebuild: Any = None
         if isinstance(sources, Tensor):
             leaves = [sources]
-        elif type(sources) is list and all([isinstance(s, Tensor) for s in sources]):
+        elif type(sources) is list and all(isinstance(s, Tensor) for s in sources):
             leaves = sources
         else:
             leaves, rebuild = flatten(sources)
@@ -365,13 +372,13 @@ class GradientTape:
             else:
                 reasons.log_in_context()
         if recorder.aliases:
-            _check_aliases(recorder)
+            check_aliases(recorder)
         recorded = bool(state.tapes)
-        grads = _seeds(targets, output_gradients, recorded)
+        grads = seeds_of(targets, output_gradients, recorded)
         known = recorder.leaves
-        keys = [s.key if s.key in known else _source_key(recorder, s) for s in leaves]
+        keys = [s.key if s.key in known else source_key(recorder, s) for s in leaves]
         if recorder.has_unsupported:
-            _check_support(recorder, set(grads), {k for k in keys if k})
+            check_support(recorder, set(grads), {k for k in keys if k})
         if not self._persistent:
             frame = sys._getframe(1)
             self._consumed = (frame.f_code, frame.f_lasti)
@@ -381,15 +388,15 @@ class GradientTape:
         for source, key in zip(leaves, keys, strict=True):
             g = grads.get(key) if key else None
             if g is None and not key and any(t is source for t in targets):
-                g = _identity(targets, source, output_gradients)
+                g = identity(targets, source, output_gradients)
             if g is not None and source.value.dtype.kind in "fc":
-                result = _finish(g, source, recorded, len(keys) > 1)
+                result = finish(g, source, recorded, len(keys) > 1)
                 if not recorded and key:  # says so if a second derivative is asked of it
                     result.why = ("gradient", *here(), key, None)
                 results.append(result)
             else:
                 missing = True
-                results.append(_zeros(source) if zero else None)
+                results.append(zeros(source) if zero else None)
         if not self._persistent and recorder.aliases:
             recorder.aliases = ()
         if missing and not silent:
@@ -441,7 +448,7 @@ class GradientTape:
                 )
             )
         leaves, _ = flatten(target)
-        for (path, leaf) in paths(target, "target"):
+        for path, leaf in paths(target, "target"):
             if not isinstance(leaf, Tensor):
                 raise reasons.plain_target(recorder, path, leaf)
         return leaves
@@ -452,54 +459,6 @@ class GradientTape:
                 raise reasons.plain_source(recorder, path, leaf)
 
 
-def _leaf_gradients(
-    recorder: Recorder, target: Tensor, sources: Any, position: Any, tape: GradientTape
-) -> list[Any] | None:
-    """`gradient` where a scalar depends on Variables and watched Tensors: a training step.
-
-    Returns None, with nothing done, wherever the general way is needed.
-    """
-    leaves = recorder.leaves
-    for s in sources:
-        if type(s) is not Variable and not isinstance(s, Tensor) or s.key not in leaves:
-            return None
-    value = target.value
-    kind = type(value)
-    if kind is np.ndarray or target.key not in recorder.tracked:
-        return None
-    tape._consumed = position
-    grads: dict[int, Any] = {target.key: kind(1)}
-    pop = grads.pop
-    restore = hush()
-    try:
-        for rec in reversed(recorder.ops):
-            g = pop(rec[2], None)
-            if g is not None:
-                rec[0](rec, g, grads)
-            del rec[9:]
-    finally:
-        restore()
-    results: list[Any] = []
-    get = grads.get
-    for s in sources:
-        g = get(s.key)
-        kind = type(g)
-        if kind is type(s.value) and kind is not np.ndarray:
-            result = _new(Tensor)
-            result.value = g
-            result.key = 0
-            result.why = None
-            results.append(result)
-        else:
-            results.append(None if g is None else _finish(g, s, False))
-    missing = any([r is None for r in results])
-    if missing:
-        for s, result in zip(sources, results, strict=True):
-            if result is None:
-                reasons.warn_none(recorder, [target], s)
-    return results
-
-
 def _not_watchable(x: Any) -> WatchError:
     return WatchError(
         three_part(
@@ -508,217 +467,3 @@ def _not_watchable(x: Any) -> WatchError:
             "Pass an array or a number: x = tape.watch(np.array([1.0, 2.0])).",
         )
     )
-
-
-def _wants_zero(option: Any) -> bool:
-    name = getattr(option, "value", option)
-    if name not in ("none", "zero"):
-        raise ShapeError(
-            three_part(
-                f"gradient: Unknown value for unconnected_gradients: {option!r}.",
-                "It decides what a source gets that the target does not depend on.",
-                'Pass unconnected_gradients="none" or unconnected_gradients="zero".',
-            )
-        )
-    return bool(name == "zero")
-
-
-def _seeds(targets: list[Tensor], output_gradients: Any, recorded: bool) -> dict[int, Any]:
-    seeds: dict[int, Any] = {}
-    if output_gradients is None:
-        for t in targets:
-            value = t.read()
-            kind = type(value)
-            if not t.key or value.dtype.kind not in "fc":
-                continue
-            ct: Any = np.ones(value.shape, value.dtype) if kind is np.ndarray else kind(1)
-            if recorded:
-                ct = new_tensor(ct)
-            seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
-        return seeds
-    given = _check_output_gradients(targets, output_gradients)
-    for t, ct in zip(targets, given, strict=True):
-        value = t.read()
-        key = t.key
-        if not key or value.dtype.kind not in "fc":
-            continue
-        if recorded and not isinstance(ct, Tensor):
-            ct = new_tensor(ct)
-        elif not recorded:
-            ct = raw(ct)
-        seeds[key] = ct if key not in seeds else seeds[key] + ct
-    return seeds
-
-
-def _check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list[Any]:
-    given, _ = ([output_gradients], None) if isinstance(output_gradients, Tensor) else flatten(
-        output_gradients
-    )
-    if len(targets) == 1 and isinstance(output_gradients, list) and len(given) != 1:
-        given = [np.asarray(output_gradients)]  # a vector written as a list of numbers
-    if len(given) != len(targets):
-        raise ShapeError(
-            three_part(
-                f"gradient: {len(given)} output_gradients for {len(targets)} targets.",
-                "Each target needs its own cotangent.",
-                "Pass one for each, np.ones_like(target) where the sum is meant.",
-            )
-        )
-    checked: list[Any] = []
-    for i, (t, ct) in enumerate(zip(targets, given, strict=True)):
-        if ct is None:
-            raise ShapeError(
-                three_part(
-                    f"gradient: output_gradients[{i}] is None.",
-                    "Attempt to convert a value (None) to a cotangent.",
-                    "Pass np.ones_like(target), or zeros for a target that shall not count.",
-                )
-            )
-        value = raw(ct)
-        array = np.asarray(value)
-        dtype = t.dtype
-        if array.dtype.kind not in "fciub" or (array.dtype.kind == "c" and dtype.kind != "c"):
-            raise DTypeError(
-                three_part(
-                    f"gradient: output_gradients[{i}] is {array.dtype} for a {t.aval!r} target.",
-                    "A cotangent has the dtype of its target.",
-                    f"Pass it as {dtype}: np.asarray(ct, dtype={str(dtype)!r}).",
-                )
-            )
-        if array.shape != t.shape:
-            raise ShapeError(
-                three_part(
-                    f"gradient: output_gradients[{i}] has shape {array.shape}, "
-                    f"its target {t.shape}.",
-                    "A cotangent has the shape of its target; it is not broadcast.",
-                    f"Pass np.broadcast_to(ct, {t.shape}).",
-                )
-            )
-        if isinstance(ct, Tensor):
-            checked.append(ct if ct.dtype == dtype else ct.astype(dtype))
-        else:
-            checked.append(settled(np.array(array, dtype=dtype)))
-    return checked
-
-
-def _source_key(recorder: Recorder, source: Tensor) -> int:
-    """The key that `source` means: the watched version of a Tensor written to since."""
-    source.read()
-    key = source.key
-    if isinstance(source, Variable) or key in recorder.leaves:
-        return key
-    for leaf_key, leaf in recorder.leaves.items():
-        if type(leaf) is tuple and leaf[0]() is source:
-            return leaf_key
-    return key
-
-
-def _identity(targets: list[Tensor], source: Tensor, output_gradients: Any) -> Any:
-    """The gradient of an unwatched target with respect to itself."""
-    given: list[Any] = [None] * len(targets)
-    if output_gradients is not None:
-        given = _check_output_gradients(targets, output_gradients)
-    total: Any = None
-    for t, ct in zip(targets, given, strict=True):
-        if t is source:
-            ct = np.ones_like(t.read()) if ct is None else raw(ct)
-            total = ct if total is None else total + ct
-    return total
-
-
-def _finish(g: Any, source: Tensor, recorded: bool, shared: bool = True) -> Tensor:
-    """`g` as it is handed to the user: dtype and shape of the source, materialised, un-aliased."""
-    value = source.value
-    kind = type(g)
-    if kind is type(value) and kind is not np.ndarray and not recorded:
-        return new_tensor(g)
-    if recorded:
-        tensor: Any = g if isinstance(g, Tensor) else new_tensor(g)
-        if tensor.dtype != value.dtype:
-            if value.dtype.kind != "c" and tensor.dtype.kind == "c":
-                tensor = np.real(tensor)
-            tensor = np.astype(tensor, value.dtype)
-        if tensor.shape != value.shape:
-            tensor = np.broadcast_to(tensor, value.shape)
-        return tensor  # type: ignore[no-any-return]
-    if isinstance(g, Tensor):
-        g = g.read()
-    if g.dtype != value.dtype:
-        if g.dtype.kind == "c" and value.dtype.kind != "c":
-            g = g.real
-        g = g.astype(value.dtype)
-    if type(g) is np.ndarray:
-        if g.shape != value.shape:
-            g = np.broadcast_to(g, value.shape)
-        if not owns(g) or not g.flags.writeable or (
-            shared and sys.getrefcount(g) > _SOLE
-        ):
-            g = np.array(g)
-        if not value.shape:
-            g = g[()]
-    elif value.shape:
-        g = np.full(value.shape, g)
-    return new_tensor(g)
-
-
-def _calibrate() -> int:
-    """References to a cotangent that only the dictionary of the sweep holds, seen in `_finish`."""
-    seen: list[int] = []
-
-    def finish(g: Any) -> None:
-        seen.append(sys.getrefcount(g))
-
-    grads = {1: np.zeros(2)}
-    g = grads.get(1)
-    finish(g)
-    return seen[0]
-
-
-_SOLE = _calibrate()
-
-
-def _zeros(source: Tensor) -> Tensor:
-    value = source.value
-    return new_tensor(settled(np.zeros(value.shape, value.dtype)))
-
-
-def _check_aliases(recorder: Recorder) -> None:
-    for array, sample, code, lasti in recorder.aliases:
-        if fingerprint(array) != sample:
-            raise TapeStateError(
-                three_part(
-                    f"gradient: an array of shape {array.shape} was written to after it was used.",
-                    f"It was used at {decode(code, lasti)} and is needed for the gradient; arrays "
-                    "above gt.config.current.copy_limit are not copied.",
-                    "Pass a copy (x.copy()), or take the gradient before you write to it.",
-                )
-            )
-
-
-def _check_support(recorder: Recorder, targets: set[int], wanted: set[int]) -> None:
-    """Raise if a path from a wanted key to a target runs through an op without a rule."""
-    reach = set(wanted)
-    through: dict[int, list[Any]] = {}
-    for rec in recorder.ops:
-        out = rec[2]
-        inputs = reasons.input_keys(rec)
-        if any(k in reach for k in inputs):
-            reach.add(out)
-            bad = rec if reasons.is_unsupported(rec) else None
-            for k in inputs:
-                if bad is None and k in through:
-                    bad = through[k]
-            if bad is not None:
-                through[out] = bad
-    for key in targets:
-        if key in through:
-            raise unsupported_error(through[key])
-    # nothing that is asked for needs them: let the sweep pass them by (this time: a persistent
-    # tape asks again)
-    for rec in recorder.ops:
-        if rec[0] is run_unsupported:
-            rec[0] = _skip
-
-
-def _skip(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
-    """Backward of an op without a rule that no asked-for path needs."""

@@ -17,9 +17,9 @@ from ...core.aval import Aval
 from ...core.batched import as_array
 from ...core.cards import primitive
 from ...core.dispatch import apply
-from ...core.uncarded import unsupported
 from ...core.registry import FUNCTIONS, HOOKS
 from ...core.tensor import Tensor, raw
+from ...core.uncarded import unsupported
 
 
 def _transpose(x: Any) -> Any:
