@@ -381,7 +381,7 @@ def _wrapped_setitem(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> 
     if kv > 0:
         part = _setitem_vjp(1, g, None, x, v, index)
         if isinstance(part, View):
-            part = np.positive(part)  # g is written below
+            part = np.positive(part)  # a view would make the write below copy g
         if part.dtype.kind == "c" and v.dtype.kind != "c":
             part = np.real(part)
         p = grads.get(kv)

@@ -172,15 +172,16 @@ def _half_lower(x: Any) -> Any:
 
 def _cholesky_vjp(ct: Any, out: Any, _x: Any, upper: bool) -> Any:
     lower, ct = (_adjoint(out), _adjoint(ct)) if upper else (out, ct)
-    transposed = _adjoint(lower)
-    middle = _hermitian(_half_lower(np.matmul(transposed, ct)))
-    return np.linalg.solve(transposed, _adjoint(np.linalg.solve(transposed, middle)))
+    inverse = np.linalg.inv(lower)
+    middle = _hermitian(_half_lower(np.matmul(_adjoint(lower), ct)))
+    return np.matmul(_adjoint(inverse), np.matmul(middle, inverse))
 
 
 def _cholesky_jvp(t: Any, out: Any, _x: Any, upper: bool) -> Any:
     lower = _adjoint(out) if upper else out
-    half = np.linalg.solve(lower, _hermitian(t))
-    moved = np.matmul(lower, _half_lower(np.linalg.solve(lower, _adjoint(half))))
+    inverse = np.linalg.inv(lower)
+    inside = np.matmul(inverse, np.matmul(_hermitian(t), _adjoint(inverse)))
+    moved = np.matmul(lower, _half_lower(inside))
     return _adjoint(moved) if upper else moved
 
 
