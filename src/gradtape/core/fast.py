@@ -122,10 +122,6 @@ def make_binary(card: Card, function: Any) -> Any:
             xv = x.value
             kx = x.key
             why = x.why
-        elif tx is ndarray and x.dtype is not _OBJECT or tx in SCALARS:
-            xv = x
-            kx = 0
-            why = None
         elif tx is Variable:
             xv = x.value
             kx = x.key
@@ -136,6 +132,10 @@ def make_binary(card: Card, function: Any) -> Any:
                     tape.tracked.add(kx)
                 else:
                     x.read_by(tape)
+        elif (tx is ndarray and x.dtype is not _OBJECT) or tx in SCALARS:
+            xv = x
+            kx = 0
+            why = None
         else:
             return apply_elementwise(card, function, (x, y))
         if ty is Tensor:
@@ -145,9 +145,6 @@ def make_binary(card: Card, function: Any) -> Any:
                 why = y.why
             elif y.why is not None and y.why is not why:
                 why = both(why, y.why)
-        elif ty is ndarray and y.dtype is not _OBJECT or ty in SCALARS:
-            yv = y
-            ky = 0
         elif ty is Variable:
             yv = y.value
             ky = y.key
@@ -157,6 +154,9 @@ def make_binary(card: Card, function: Any) -> Any:
                     tape.tracked.add(ky)
                 else:
                     y.read_by(tape)
+        elif (ty is ndarray and y.dtype is not _OBJECT) or ty in SCALARS:
+            yv = y
+            ky = 0
         else:
             return apply_elementwise(card, function, (x, y))
         out = _new(Tensor)

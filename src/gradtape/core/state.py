@@ -34,7 +34,6 @@ class Recorder:
         "auto_watch",
         "exits",
         "has_unsupported",
-        "intervals",
         "keep_all",
         "leaves",
         "ops",
@@ -55,7 +54,6 @@ class Recorder:
         self.record = self.ops.append
         self.tracked: set[int] = set()
         self.leaves: dict[int, Any] = {}  # key -> the Variable, or facts about a watched Tensor
-        self.intervals: list[list[int]] = []  # [key at start, key at stop] of each recording
         self.thread = _get_ident()
         self.has_unsupported = False
         self.returns: Any = ()  # values that left and came back
@@ -111,7 +109,6 @@ def push(recorder: Recorder) -> None:
     else:
         state.tapes = (recorder,)
         state.tape = recorder
-    recorder.intervals.append([next_key(), 0])
 
 
 def pop(recorder: Recorder) -> None:
@@ -123,7 +120,6 @@ def pop(recorder: Recorder) -> None:
     else:
         state.tapes = tapes = tuple(item for item in tapes if item is not recorder)
         state.tape = tapes[0] if len(tapes) == 1 else None
-    recorder.intervals[-1][1] = next_key()
 
 
 class paused:

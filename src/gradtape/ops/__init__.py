@@ -1,5 +1,7 @@
-"""The cards, by family (L2). Imports core only; no op file imports another: rules are written in
-plain NumPy, which dispatches by itself. Read `elementwise.py` first.
+"""The cards, by family (L2).
+
+Imports core only; no op file imports another: rules are written in plain NumPy, which dispatches
+by itself. Read `elementwise.py` first.
 """
 # ruff: noqa: F401
 from . import (

@@ -308,24 +308,12 @@ diagonal_embed = linear(
 )
 
 
-@composite(np.linalg.diagonal, name="linalg_diagonal")
-def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
-    """The diagonals of a stack of matrices, which are the last two axes."""
-    return np.diagonal(x, offset, -2, -1)
-
-
 @composite(np.trace)
 def trace(
     a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: Any = None
 ) -> Any:
     """The sum along a diagonal."""
     return np.sum(np.diagonal(as_operand(a), offset, axis1, axis2), axis=-1, dtype=dtype, out=out)
-
-
-@composite(np.linalg.trace, name="linalg_trace")
-def linalg_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
-    """The traces of a stack of matrices, which are the last two axes."""
-    return np.trace(x, offset, -2, -1, dtype=dtype)
 
 
 @composite(np.diag)

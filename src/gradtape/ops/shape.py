@@ -196,7 +196,7 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
     return np.transpose(a, order)
 
 
-@composite(np.matrix_transpose, np.linalg.matrix_transpose)
+@composite(np.matrix_transpose)
 def matrix_transpose(x: Any, /) -> Any:
     """The last two axes exchanged."""
     if np.ndim(x) < 2:

@@ -33,7 +33,7 @@ def leaf_gradients(
     """
     leaves = recorder.leaves
     for s in sources:
-        if type(s) is not Variable and not isinstance(s, Tensor) or s.key not in leaves:
+        if not isinstance(s, Tensor) or s.key not in leaves:
             return None
     value = target.value
     kind = type(value)
@@ -52,19 +52,22 @@ def leaf_gradients(
     finally:
         restore()
     results: list[Any] = []
-    get = grads.get
+    missing = False
     for s in sources:
-        g = get(s.key)
+        g = grads.get(s.key)
         kind = type(g)
-        if kind is type(s.value) and kind is not np.ndarray:
+        if kind is np.ndarray or kind is not type(s.value):
+            if g is None:
+                missing = True
+                results.append(None)
+            else:
+                results.append(finish(g, s, False))
+        else:  # a NumPy scalar of the source's dtype
             result = _new(Tensor)
             result.value = g
             result.key = 0
             result.why = None
             results.append(result)
-        else:
-            results.append(None if g is None else finish(g, s, False))
-    missing = any(r is None for r in results)
     if missing:
         for s, result in zip(sources, results, strict=True):
             if result is None:
