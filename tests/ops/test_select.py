@@ -109,7 +109,8 @@ CASES = [
     # sets
     case([(5,), (2, 3), (0,)], np.unique), case((3, 2), np.unique, axis=0), case((2, 3), np.unique,
             axis=1),
-    case((4,), np.unique_values),
+    case((4,), np.unique_values), case((4,), np.unique_all), case((2, 3), np.unique_counts),
+    case((4,), np.unique_inverse),
     op_case(np.union1d, calls=[((3,), (2,)), ((2, 2), (1,))]),
     op_case(lambda x, y: np.union1d(x, np.concatenate([y, x[:2] * 1])),
             name="union1d with common elements",

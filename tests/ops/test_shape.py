@@ -93,6 +93,8 @@ CASES = [
             calls=[(3, 2)]),
     op_case(lambda x: np.apply_over_axes(np.sum, x, [0, -1]), name="apply_over_axes",
             calls=[(2, 3, 2)]),
+    op_case(lambda x, **k: np.trim_zeros(x * np.array([0.0, 1, 0, 1, 0, 0]), **k),
+            name="trim_zeros", calls=[(6,)], kwargs=[{}, {"trim": "b"}, {"trim": "f"}]),
 ]  # fmt: skip
 
 
