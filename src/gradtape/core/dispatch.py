@@ -44,8 +44,9 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     base: Any = None
     for x in operands:
         if isinstance(x, Tensor):
-            base = x if base is None else base
-            values.append(x.read())
+            if base is None:
+                base = x
+            values.append(x.value if type(x) is Tensor else x.read())
             keys.append(x.key)
             if why is None:
                 why = x.why
@@ -55,18 +56,17 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             value, key, reason = operand(x, card.name)
             values.append(value)
             keys.append(key)
-            why = why or reason
+            if reason is not None:
+                why = why or reason
     z = card.impl(*values, **params)
     many = type(z) is tuple or type(z) is list
     if many:
         z = tuple(part[()] if part.ndim == 0 else part for part in z)
     elif type(z) is ndarray and z.ndim == 0:
         z = z[()]  # a 0-d Tensor holds a NumPy scalar, which nobody can write to
-    tapes = state.tapes
-    if tapes and any(keys):
-        tapes = tuple(t for t in tapes if not t.tracked.isdisjoint(keys))
-    else:
-        tapes = ()
+    tapes: Any = state.tapes
+    if tapes:
+        tapes = [t for t in tapes if not t.tracked.isdisjoint(keys)]
     if not tapes:
         if any(keys):
             why = lost(why, *keys)
@@ -102,19 +102,22 @@ def _record(
     frame: Any,
 ) -> None:
     tracked = tape.tracked
-    signed = tuple(k if k in tracked else -k for k in keys)
-    avals = tuple(aval_of(v) for v in values)
+    signed = tuple([k if k in tracked else -k for k in keys])
+    avals = tuple([aval_of(v) for v in values])
     keep: Any = None if tape.keep_all else card.keep
     if type(keep) is dict:  # what the operands that this tape follows need, and no more
         keep = {j for i, k in enumerate(signed) if k > 0 for j in keep.get(i, ())}
-    kept: list[Any] = []
-    for i, value in enumerate(values):
-        if keep is not None and i not in keep:
-            kept.append(avals[i])
-        elif type(value) is ndarray and not isinstance(operands[i], Tensor):
-            kept.append(keep_constant(tape, value))
-        else:
-            kept.append(value)
+    kept: Any = avals
+    if keep is None or keep:
+        kept = []
+        for i, value in enumerate(values):
+            if keep is not None and i not in keep:
+                kept.append(avals[i])
+            elif type(value) is ndarray and not isinstance(operands[i], Tensor):
+                kept.append(keep_constant(tape, value))
+            else:
+                kept.append(value)
+        kept = tuple(kept)
     if tape.exits is not None and 0 in keys:
         came_back(tape, kk, card, *operands)
     run = run_general
@@ -124,14 +127,14 @@ def _record(
     tape.record(
         [
             run, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, params,
-            tuple(kept), z if card.keep_out or tape.keep_all else None,
+            kept, z if card.keep_out or tape.keep_all else None,
             tuple(map(aval_of, z)) if items else None,
         ]
     )  # fmt: skip
 
 
 def _item(
-    tapes: tuple[Recorder, ...],
+    tapes: Any,
     frame: Any,
     kk: int,
     i: int,

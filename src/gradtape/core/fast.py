@@ -248,10 +248,9 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
                     if x.flags.c_contiguous and y.flags.c_contiguous:
                         return spread(ufunc, (x, y), x, None, limit)
                     return function(x, y)
-                shape = np.broadcast_shapes(x.shape, y.shape)
-                like = x if shape == x.shape else y
-                if shape == like.shape and like.flags.c_contiguous:
-                    return ufunc(x, y, take(shape, like.dtype, like.nbytes))
+                like, other = (x, y) if x.ndim >= y.ndim else (y, x)
+                if like.flags.c_contiguous and like.shape[like.ndim - other.ndim :] == other.shape:
+                    return ufunc(x, y, out=take(like.shape, like.dtype, like.nbytes))
         else:
             array, other = (x, y) if type(x) is ndarray else (y, x)
             weak = type(other) is float or type(other) is int

@@ -52,7 +52,10 @@ def install_function(card: Card, function: Any) -> None:
         else:
             operands, params = args[:arity], kwargs
             assert len(args) == arity
-        result = apply(card, operands, {k: _plain(v) for k, v in params.items()})
+        for name, value in params.items():
+            if isinstance(value, Tensor):
+                params = {**params, name: value.read()}
+        result = apply(card, operands, params)
         return result if out is None else write_out(out, result)
 
     operation.__name__ = operation.__qualname__ = card.name
@@ -71,10 +74,6 @@ def _place_of_out(function: Any) -> int:
     code = getattr(getattr(function, "_implementation", function), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()
     return names.index("out") if "out" in names else sys.maxsize
-
-
-def _plain(value: Any) -> Any:
-    return value.read() if isinstance(value, Tensor) else value
 
 
 def install_composite(card: Card, functions: tuple[Any, ...], body: Any) -> Any:

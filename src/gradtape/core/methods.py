@@ -185,7 +185,9 @@ class ArrayMethods:
 
     @real.setter
     def real(self, value: Any) -> None:
-        self._write(value + 1j * self.imag if self.dtype.kind == "c" else value)
+        if self.dtype.kind == "c":
+            value = HOOKS["op:from_parts"](np.broadcast_to(value, self.shape), self.imag)
+        self._write(value)
 
     @property
     def imag(self) -> Tensor:
@@ -201,7 +203,7 @@ class ArrayMethods:
                     "Make the array complex first: x = x.astype(complex).",
                 )
             )
-        self._write(self.real + 1j * value)
+        self._write(HOOKS["op:from_parts"](self.real, np.broadcast_to(value, self.shape)))
 
     def astype(
         self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True,

@@ -16,6 +16,9 @@ _ROOTS = (
 )
 
 
+_internal: set[int] = set()  # ids of the globals of gradtape's and NumPy's modules seen so far
+
+
 class Position(NamedTuple):
     """Where in the user's source something happened."""
 
@@ -42,9 +45,16 @@ def is_internal(code: CodeType) -> bool:
 def user_frame(depth: int = 2) -> FrameType:
     """The nearest frame that is neither gradtape's nor NumPy's."""
     frame = sys._getframe(depth)
-    while frame.f_code.co_filename.startswith(_ROOTS) and frame.f_back is not None:
+    while True:
+        module = id(frame.f_globals)
+        if module not in _internal:
+            if not frame.f_code.co_filename.startswith(_ROOTS):
+                return frame
+            if frame.f_globals.get("__name__", "").partition(".")[0] in ("gradtape", "numpy"):
+                _internal.add(module)  # a module's globals live as long as the process
+        if frame.f_back is None:
+            return frame
         frame = frame.f_back
-    return frame
 
 
 def decode(code: Any, lasti: int) -> Position | None:

@@ -131,7 +131,9 @@ def _blocked(
             target = into[start:stop]
             p = partial(zb, xb) if unary else partial(zb, xb, yb)
             if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
-                target[...] = select(gb, p)  # target may be gb: a block of its own first
+                _multiply(gb, p, target)  # what the mask selects is then gb, even where target is
+                if not np.isfinite(target.dot(target)):
+                    target[...] = np.where(p, target, dtype.type(0))
             elif singular:
                 target[...] = _guard(gb * p, gb)
             else:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.cards import composite, elementwise, primitive
+from ..core.cards import composite, elementwise, linear, primitive
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, read_only
 from ..core.ufunc_call import make_general
 
 
@@ -47,9 +47,50 @@ conjugate = primitive(
     keep=(),
     keep_out=False,
 )
+
+def _join(re: Any, im: Any) -> Any:
+    """`re + 1j * im` without the product: `1j * inf` is `nan + inf j`."""
+    z = np.empty(np.shape(re), np.result_type(re.dtype, im.dtype, np.complex64))
+    z.real, z.imag = re, im
+    return z[()]
+
+
+def _join_batch(size: int, operands: Any, axes: Any) -> Any:
+    parts = [
+        np.broadcast_to(x, (size, *np.shape(x))) if axis is None else np.moveaxis(x, axis, 0)
+        for x, axis in zip(operands, axes, strict=True)
+    ]
+    return _join(*parts), 0
+
+
+# A complex array of its parts: what a write to x.real or x.imag makes of x.
+from_parts = linear(
+    None,
+    name="from_parts",
+    impl=_join,
+    arity=2,
+    shape=lambda re, im: Aval(re.shape, np.result_type(re.dtype, im.dtype, np.complex64)),
+    transpose=(lambda ct, _re, _im: np.real(ct), lambda ct, _re, _im: np.imag(ct)),
+    jvp=(
+        lambda t, _out, _re, _im: t.astype(np.result_type(t.dtype, np.complex64)),
+        lambda t, _out, _re, _im: t * 1j,
+    ),
+    batch=_join_batch,
+)
+_from_parts = HOOKS["op:from_parts"]
+
+
+def _write_real(base: Any, new: Any) -> Any:
+    return _from_parts(new, np.imag(base)) if base.dtype.kind == "c" else new
+
+
+def _write_imag(base: Any, new: Any) -> Any:
+    return _from_parts(np.real(base), new) if base.dtype.kind == "c" else read_only(base, new)
+
+
 real = primitive(
     np.real,
-    impl=lambda x: np.real(x).copy()[()],
+    impl=lambda x: np.real(x)[...],  # a view, also of a real array: NumPy gives that itself
     vjp=lambda ct, _out, x: _as(ct, x),
     jvp=lambda t, _out, _x: np.real(t),
     shape=_part_shape,
@@ -59,7 +100,6 @@ real = primitive(
 )
 imag = primitive(
     np.imag,
-    impl=lambda x: np.imag(x).copy()[()],
     vjp=lambda ct, _out, x: _real(ct) * 1j if x.dtype.kind == "c" else np.zeros_like(ct),
     jvp=lambda t, _out, _x: np.imag(t),
     shape=_part_shape,
@@ -67,6 +107,7 @@ imag = primitive(
     keep=(),
     keep_out=False,
 )
+real.unview, imag.unview = _write_real, _write_imag  # as by NumPy, both are views
 
 # ------------------------------------------------- absolute and sign: a card for each kind
 
