@@ -18,7 +18,7 @@ HOLES = np.array([[np.nan, 1.0, 2.0, 2.0]])
 
 
 def of(name, count=1, finish=lambda out: out):
-    """The options of a line: the call of a card as a function with keyword arguments, and its plain value."""
+    """The options of a line: the call of a card, and its plain value."""
     card = CARDS[name]
 
     def call(*operands, **params):
