@@ -26,7 +26,7 @@ from .exits import came_back
 from .operands import SCALARS, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2
-from .state import next_key, state
+from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
 from .tensor import Tensor
 from .variable import Variable
@@ -94,8 +94,8 @@ def make_unary(card: Card, function: Any) -> Any:
                     ]
                 )  # fmt: skip
                 return out
-        elif state.tapes:
-            return apply_elementwise(card, function, (x,))
+            if tape is SEVERAL:
+                return apply_elementwise(card, function, (x,))
         out.key = 0
         if k:
             out.why = lost(out.why, k)
@@ -172,10 +172,7 @@ def make_binary(card: Card, function: Any) -> Any:
         else:
             sx = sy = None
             out.value = z = function(xv, yv)
-        if tape is None:
-            if state.tapes:
-                return apply_elementwise(card, function, (x, y))
-        else:
+        if tape is not None:
             tracked = tape.tracked
             if kx in tracked:
                 if ky not in tracked:
@@ -188,6 +185,8 @@ def make_binary(card: Card, function: Any) -> Any:
                     kx = -kx
                 elif keep_x and tx is ndarray:
                     xv = xv.copy() if xv.nbytes < _SMALL else keep_constant(tape, xv)
+            elif tape is SEVERAL:
+                return apply_elementwise(card, function, (x, y))
             else:
                 tape = None
             if tape is not None:

@@ -89,8 +89,11 @@ class Recorder:
         return self._watched_arrays  # type: ignore[no-any-return]
 
 
+SEVERAL = Recorder(auto_watch=False)  # stands for "more than one": follows nothing by itself
+
+
 class _State(threading.local):
-    """`tape` is the recorder when exactly one is active; `tapes` are all of them."""
+    """`tapes` are the active recorders; `tape` is the only one, None, or `SEVERAL`."""
 
     tape: Recorder | None = None
     tapes: tuple[Recorder, ...] = ()
@@ -105,7 +108,7 @@ def push(recorder: Recorder) -> None:
     tapes = state.tapes
     if tapes:
         state.tapes = (*tapes, recorder)
-        state.tape = None
+        state.tape = SEVERAL
     else:
         state.tapes = (recorder,)
         state.tape = recorder
@@ -119,7 +122,7 @@ def pop(recorder: Recorder) -> None:
         state.tape = None
     else:
         state.tapes = tapes = tuple(item for item in tapes if item is not recorder)
-        state.tape = tapes[0] if len(tapes) == 1 else None
+        state.tape = SEVERAL if len(tapes) > 1 else tapes[0] if tapes else None
 
 
 class paused:

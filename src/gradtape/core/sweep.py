@@ -68,7 +68,7 @@ def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     """Backward of a sum over all elements: every element gets the same cotangent."""
     shape = rec[7][0].shape
     gi: Any
-    if rec[7][0].size < _LARGE:
+    if len(shape) == 1 and shape[0] < _LARGE:
         gi = np.empty(shape, g.dtype)
         gi.fill(g)
     else:  # one number seen through zero strides

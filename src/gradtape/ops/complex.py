@@ -14,7 +14,7 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.cards import composite, elementwise, linear, primitive
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
-from ..core.tensor import Tensor, read_only
+from ..core.tensor import Tensor
 from ..core.ufunc_call import make_general
 
 
@@ -84,10 +84,6 @@ def _write_real(base: Any, new: Any) -> Any:
     return _from_parts(new, np.imag(base)) if base.dtype.kind == "c" else new
 
 
-def _write_imag(base: Any, new: Any) -> Any:
-    return _from_parts(np.real(base), new) if base.dtype.kind == "c" else read_only(base, new)
-
-
 real = primitive(
     np.real,
     impl=lambda x: np.real(x)[...],  # a view, also of a real array: NumPy gives that itself
@@ -107,7 +103,8 @@ imag = primitive(
     keep=(),
     keep_out=False,
 )
-real.unview, imag.unview = _write_real, _write_imag  # as by NumPy, both are views
+# As by NumPy, both are views; the imaginary part of a real array is an array of its own.
+real.unview, imag.unview = _write_real, lambda base, new: _from_parts(np.real(base), new)
 
 # ------------------------------------------------- absolute and sign: a card for each kind
 

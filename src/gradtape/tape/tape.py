@@ -63,6 +63,16 @@ class GradientTape:
     Tensor(6., shape=(), dtype=float64)
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_auto",
+        "_consumed",
+        "_persistent",
+        "_recorder",
+        "_recording",
+        "_strict",
+    )
+
     def __init__(
         self,
         persistent: bool = False,
