@@ -129,6 +129,9 @@ def note_exit(tensor: Any, how: str, result: Any = None) -> None:
 
     `result` is what is handed out, where that is known.
     """
+    if not state.tapes:
+        return
+    tensor.read()  # an exit is a read: a Variable is watched from here on, a view is settled
     key = tensor.key
     for tape in state.tapes:
         if key in tape.tracked:

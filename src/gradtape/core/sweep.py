@@ -66,14 +66,14 @@ def _real_if_output_is(card: Card, g: Any, avals: Any, params: dict[str, Any]) -
 
 def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     """Backward of a sum over all elements: every element gets the same cotangent."""
-    shape = rec[7][0].shape
+    shape = rec[7]
     gi: Any
     if len(shape) == 1 and shape[0] < _LARGE:
         gi = np.empty(shape, g.dtype)
         gi.fill(g)
     else:  # one number seen through zero strides
         gi = np.ndarray(shape, g.dtype, np.asarray(g).data, 0, (0,) * len(shape))
-    k = rec[5][0]
+    k = rec[5]
     if grads.get(k) is None:
         grads[k] = gi
     else:

@@ -50,7 +50,7 @@ def _in_place(operation: Any) -> Any:
     return in_place
 
 
-FUNCTIONS[np.sum] = make_fast_sum(CARDS["sum"], FUNCTIONS[np.sum])
+FUNCTIONS[np.sum] = make_fast_sum(CARDS["sum_all"], FUNCTIONS[np.sum])
 for _name, _ufunc in _BINARY.items():
     if _ufunc in UFUNCS:
         _bind(_name, UFUNCS[_ufunc])
