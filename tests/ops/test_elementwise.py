@@ -18,6 +18,15 @@ from gradtape.testing import op_case
 MIXED = [((3,), 2.0), (1.5, (3,)), ((2, 3), (3,)), ((), ()), ((0,), ())]
 POSITIVE = (0.3, 2.5)
 
+
+def of_parts(x, y):
+    """`x + 1j * y`, written part by part into an array."""
+    z = np.zeros_like(x, dtype=np.result_type(x.dtype, np.complex64))
+    z.real = x
+    z.imag[...] = y
+    return z
+
+
 CASES = [
     op_case(np.add, complex=True),
     op_case(np.subtract, complex=True),
@@ -96,6 +105,7 @@ CASES = [
     op_case(np.conjugate, complex=True),
     op_case(np.real, complex=True),
     op_case(np.imag, complex=True),
+    op_case(of_parts, nin=2, calls=[((3,), (3,)), ((2, 3), (3,)), ((0,), (0,))]),
     op_case(np.angle, domain=POSITIVE, complex=True, kwargs=[{}, {"deg": True}]),
     op_case(np.real_if_close, complex=True),
     op_case(

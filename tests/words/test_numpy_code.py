@@ -1,0 +1,725 @@
+"""NumPy programs as people write them, each compared with central differences."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from tests.words.differences import check, close, slope
+
+rng = np.random.default_rng(20)
+
+
+# -- regression and classification ---------------------------------------------------------------
+
+
+def test_linear_regression_with_polynomial_features():
+    x, y = rng.uniform(-1, 1, 30), rng.normal(size=30)
+
+    def loss(w):
+        features = np.vander(x, 4, increasing=True)
+        return np.mean((features @ w - y) ** 2) + 0.1 * np.linalg.norm(w)
+
+    check(loss, rng.normal(size=4))
+
+
+def test_polynomial_written_by_horner():
+    x, y = rng.uniform(-1, 1, 30), rng.normal(size=30)
+
+    def loss(w):
+        p = 0.0
+        for c in w:
+            p = p * x + c
+        return ((p - y) ** 2).sum()
+
+    check(loss, rng.normal(size=5))
+
+
+def test_a_function_that_has_no_rule_names_itself_and_its_line():
+    x = rng.uniform(-1, 1, 30)
+    with pytest.raises(gt.errors.UnsupportedOperationError, match=r"polyval.*\n.*test_numpy_code"):
+        gt.grad(lambda w: np.sum(np.polyval(w, x) ** 2))(rng.normal(size=4))
+
+
+def test_weighted_ridge_regression_solved_in_closed_form():
+    x, y = rng.normal(size=(12, 3)), rng.normal(size=12)
+    test_x, test_y = rng.normal(size=(5, 3)), rng.normal(size=5)
+
+    def validation_loss(log_weights, log_ridge):
+        w = np.exp(log_weights)
+        gram = (x * w[:, None]).T @ x + np.exp(log_ridge) * np.eye(3)
+        beta = np.linalg.solve(gram, x.T @ (w * y))
+        return np.average((test_x @ beta - test_y) ** 2, weights=np.arange(1, 6))
+
+    check(validation_loss, rng.normal(size=12), np.array(-0.3))
+
+
+def test_softmax_classifier_on_batches_with_fancy_indexing():
+    x, labels = rng.normal(size=(20, 4)), rng.integers(0, 3, 20)
+    batches = np.split(rng.permutation(20), 4)
+
+    def loss(w, b):
+        total = 0.0
+        for batch in batches:
+            logits = x[batch] @ w + b
+            shifted = logits - logits.max(axis=1, keepdims=True)
+            log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+            total -= log_p[np.arange(len(batch)), labels[batch]].mean()
+        return total / len(batches) + 1e-2 * np.sum(w**2)
+
+    check(loss, rng.normal(size=(4, 3)), rng.normal(size=3))
+
+
+def test_softmax_classifier_with_one_hot_and_in_place_steps():
+    x, labels = rng.normal(size=(9, 4)), rng.integers(0, 3, 9)
+    one_hot = np.eye(3)[labels]
+
+    def loss(w):
+        logits = x @ w
+        logits -= np.max(logits, axis=-1)[..., np.newaxis]
+        np.exp(logits, out=logits)
+        logits /= logits.sum(-1, keepdims=True)
+        return -np.sum(one_hot * np.log(logits)) / len(x)
+
+    check(loss, rng.normal(size=(4, 3)))
+
+
+def test_embedding_rows_gathered_with_repeats():
+    ids = np.array([[0, 2, 2], [1, 0, 0]])
+
+    def loss(table, w):
+        return np.sum(np.tanh(table[ids].mean(axis=1) @ w) ** 2)
+
+    check(loss, rng.normal(size=(4, 3)), rng.normal(size=3))
+
+
+def test_logistic_regression_with_logaddexp_and_offsets():
+    x, y = rng.normal(size=(15, 3)), rng.integers(0, 2, 15).astype(bool)
+
+    def loss(w, b):
+        z = np.dot(x, w) + b
+        return np.logaddexp(0, np.where(y, -z, z)).mean()
+
+    check(loss, rng.normal(size=3), np.array(0.2))
+
+
+def test_two_layer_network_with_a_dict_of_parameters():
+    x, y = rng.normal(size=(8, 3)), rng.normal(size=(8, 2))
+    shapes = {"w1": (3, 5), "b1": (5,), "w2": (5, 2), "b2": (2,)}
+    parameters = {name: rng.normal(size=s) for name, s in shapes.items()}
+
+    def loss(p):
+        h = np.maximum(x @ p["w1"] + p["b1"], 0)
+        return np.mean(np.square(h @ p["w2"] + p["b2"] - y))
+
+    gradient = gt.grad(loss)(parameters)
+    assert list(gradient) == list(shapes)
+    for name in shapes:
+        truth = slope(lambda v, n=name: loss(parameters | {n: v}), (parameters[name],), 0)
+        assert type(gradient[name]) is np.ndarray
+        close(gradient[name], truth)
+
+
+def test_training_in_batches_reaches_the_least_squares_solution():
+    x = rng.normal(size=(64, 3))
+    y = x @ [1.0, -2.0, 0.5]
+    w = gt.Variable(np.zeros(3))
+    order = np.random.default_rng(1)
+    for _ in range(60):
+        shuffled = order.permutation(64)
+        for batch in np.array_split(shuffled, 4):
+            with gt.GradientTape() as tape:
+                loss = np.mean((x[batch] @ w - y[batch]) ** 2)
+            w -= 0.1 * tape.gradient(loss, w)
+    close(w, np.linalg.lstsq(x, y, rcond=None)[0])
+
+
+# -- distances and kernels -----------------------------------------------------------------------
+
+
+def test_distances_to_centroids_by_broadcasting():
+    points = rng.normal(size=(10, 2))
+
+    def loss(centroids):
+        d = ((points[:, None, :] - centroids[None]) ** 2).sum(axis=-1)
+        nearest = d.argmin(axis=1)
+        return d[np.arange(len(points)), nearest].sum() + np.sqrt(d.min(axis=0)).sum()
+
+    check(loss, rng.normal(size=(3, 2)))
+
+
+def test_distances_by_the_binomial_formula_and_soft_assignment():
+    points = rng.normal(size=(10, 2))
+
+    def loss(c):
+        d = (points**2).sum(1)[:, None] - 2 * points @ c.T + np.einsum("ij,ij->i", c, c)
+        soft = np.exp(-d) / np.exp(-d).sum(1, keepdims=True)
+        return np.sum(soft * d)
+
+    check(loss, rng.normal(size=(3, 2)))
+
+
+def test_pairwise_energy_of_particles_over_the_upper_triangle():
+    def energy(x):
+        i, j = np.triu_indices(len(x), k=1)
+        r = np.linalg.norm(x[i] - x[j], axis=1)
+        return np.sum(4 * (r**-12 - r**-6))
+
+    check(energy, np.array([[0.0, 0, 0], [1.2, 0, 0.1], [0, 1.3, 0], [1.1, 1.2, 0.9]]))
+
+
+def test_gaussian_process_log_likelihood():
+    x, y = np.sort(rng.uniform(0, 5, 8)), rng.normal(size=8)
+
+    def negative_log_likelihood(theta):
+        amplitude, length, noise = np.exp(theta)
+        k = amplitude * np.exp(-0.5 * np.subtract.outer(x, x) ** 2 / length**2)
+        k[np.diag_indices_from(k)] += noise
+        factor = np.linalg.cholesky(k)
+        alpha = np.linalg.solve(factor.T, np.linalg.solve(factor, y))
+        return 0.5 * y @ alpha + np.log(np.diag(factor)).sum() + len(x) / 2 * np.log(2 * np.pi)
+
+    check(negative_log_likelihood, np.array([0.1, 0.2, -1.0]))
+
+
+def test_gaussian_process_by_slogdet_and_inverse_agrees():
+    x, y = np.sort(rng.uniform(0, 5, 6)), rng.normal(size=6)
+
+    def by_slogdet(theta):
+        k = np.exp(theta[0] - (x[:, None] - x) ** 2 / np.exp(theta[1])) + 0.1 * np.eye(6)
+        sign, logdet = np.linalg.slogdet(k)
+        return sign * logdet + y @ np.linalg.inv(k) @ y
+
+    check(by_slogdet, np.array([0.3, -0.2]))
+
+
+def test_multivariate_normal_with_a_factor_filled_element_by_element():
+    data = rng.normal(size=(7, 3))
+
+    def loss(v):
+        lower = gt.zeros((3, 3))
+        lower[np.tril_indices(3)] = v
+        d = np.arange(3)
+        lower[d, d] = np.exp(lower[d, d])
+        z = np.linalg.solve(lower, data.T)
+        return 0.5 * np.sum(z**2) + 7 * np.sum(np.log(lower.diagonal()))
+
+    check(loss, rng.normal(size=6))
+
+
+# -- differential equations and stencils ---------------------------------------------------------
+
+
+def test_heat_equation_with_slices_and_in_place_steps():
+    def loss(u0, k):
+        u = u0.copy()
+        for _ in range(5):
+            u[1:-1] += k * (u[2:] - 2 * u[1:-1] + u[:-2])
+            u[0] = u[-1] = 0.0
+        return np.sum(u**2)
+
+    check(loss, rng.normal(size=8), np.array(0.2))
+
+
+def test_two_dimensional_laplacian_with_views_of_the_interior():
+    def loss(u):
+        u = u + 0.0
+        interior = u[1:-1, 1:-1]
+        lap = u[:-2, 1:-1] + u[2:, 1:-1] + u[1:-1, :-2] + u[1:-1, 2:] - 4 * interior
+        interior += 0.1 * lap
+        interior *= interior
+        return u.sum() + np.sum(u[1] ** 3)
+
+    check(loss, rng.normal(size=(4, 5)))
+
+
+def test_upwind_advection_with_roll_and_a_preallocated_history():
+    def loss(u, c):
+        history = np.zeros_like(u, shape=(5, u.size))
+        history[0] = u
+        for n in range(4):
+            np.subtract(history[n], c * (history[n] - np.roll(history[n], 1)), out=history[n + 1])
+        return np.mean(history**2)
+
+    check(loss, rng.normal(size=6), np.array(0.3))
+
+
+def test_runge_kutta_with_a_right_hand_side_that_makes_an_array():
+    def loss(theta):
+        def f(s):
+            return gt.stack([s[1], -theta[0] * np.sin(s[0]) - theta[1] * s[1]])
+
+        s, h = gt.array([1.0, 0.0]), 0.1
+        for _ in range(6):
+            k1 = f(s)
+            k2 = f(s + h / 2 * k1)
+            k3 = f(s + h / 2 * k2)
+            k4 = f(s + h * k3)
+            s = s + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        return s @ s
+
+    check(loss, np.array([1.5, 0.2]))
+
+
+def test_trajectory_collected_in_a_list_and_stacked():
+    def loss(x):
+        states = []
+        for _ in range(4):
+            x = np.tanh(x[::-1] * 1.3)
+            states.append(x)
+        path = np.stack(states)
+        return np.sum(np.diff(path, axis=0) ** 2) + np.trapezoid(path[:, 0], dx=0.1)
+
+    check(loss, rng.normal(size=3))
+
+
+def test_gradient_and_interpolation_on_a_grid():
+    grid, where = np.linspace(0, 1, 7), rng.uniform(0, 1, 5)
+
+    def loss(u):
+        return np.sum(np.gradient(u, grid) ** 2) + np.sum(np.interp(where, grid, u) ** 2)
+
+    check(loss, rng.normal(size=7))
+
+
+# -- sequences, attention, images ----------------------------------------------------------------
+
+
+def test_recurrent_network_in_a_python_loop():
+    xs = rng.normal(size=(5, 2, 3))
+
+    def loss(wx, wh, b):
+        h = np.zeros((2, 4))
+        outputs = []
+        for x in xs:
+            h = np.tanh(x @ wx + h @ wh + b)
+            outputs.append(h)
+        return np.mean(np.concatenate(outputs, axis=1) ** 2)
+
+    check(loss, rng.normal(size=(3, 4)), rng.normal(size=(4, 4)), rng.normal(size=4))
+
+
+def test_long_short_term_memory_with_split_gates():
+    xs = rng.normal(size=(4, 3))
+
+    def sigmoid(z):
+        return 0.5 * (np.tanh(z / 2) + 1)
+
+    def loss(w):
+        h = c = np.zeros(2)
+        for x in xs:
+            i, f, o, g = np.split(np.hstack([x, h]) @ w, 4)
+            c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h = sigmoid(o) * np.tanh(c)
+        return h.sum()
+
+    check(loss, rng.normal(size=(5, 8)))
+
+
+def test_attention_by_einsum_with_a_causal_mask():
+    x = rng.normal(size=(2, 4, 6))
+    mask = np.tril(np.ones((4, 4), bool))
+
+    def loss(wq, wk, wv):
+        q, k, v = (np.einsum("btd,dhe->bhte", x, w) for w in (wq, wk, wv))
+        scores = np.einsum("bhte,bhse->bhts", q, k, optimize=True) / np.sqrt(q.shape[-1])
+        scores = np.where(mask, scores, -np.inf)
+        scores = scores - scores.max(-1, keepdims=True)
+        p = np.exp(scores)
+        p /= p.sum(-1, keepdims=True)
+        return np.sum(np.einsum("bhts,bhse->bthe", p, v).reshape(2, 4, -1) ** 2)
+
+    w = rng.normal(size=(3, 6, 2, 2)) / 3
+    check(loss, *w)
+
+
+def test_layer_norm_and_residual():
+    x = rng.normal(size=(3, 5))
+
+    def loss(gain, bias):
+        mean, std = x.mean(-1, keepdims=True), x.std(-1, ddof=1, keepdims=True)
+        y = gain * (x - mean) / std + bias
+        y += x
+        mu = y.mean(axis=1)
+        return np.var(y, axis=0).sum() + np.sum(np.abs(mu - np.median(y, axis=1)))
+
+    check(loss, rng.normal(size=5), rng.normal(size=5))
+
+
+def test_convolution_by_sliding_windows():
+    image = rng.normal(size=(6, 6))
+
+    def loss(kernel, image):
+        windows = np.lib.stride_tricks.sliding_window_view(image, (3, 3))
+        response = np.einsum("xyij,ij->xy", windows, kernel)
+        return np.sum(np.maximum(response, 0) ** 2)
+
+    check(loss, rng.normal(size=(3, 3)), image)
+
+
+def test_max_pooling_by_reshape_and_by_strided_slices_agree():
+    def corners(image):
+        return [image[i::2, j::2] for i, j in itertools.product((0, 1), repeat=2)]
+
+    def by_reshape(image):
+        return (image.reshape(3, 2, 3, 2).max(axis=(1, 3)) ** 2).sum()
+
+    def by_slices(image):
+        return np.sum(np.max(np.stack(corners(image)), axis=0) ** 2)
+
+    def by_maximum(image):
+        rows = np.maximum(image[::2], image[1::2])
+        return np.sum(np.maximum(rows[:, ::2], rows[:, 1::2]) ** 2)
+
+    image = rng.normal(size=(6, 6))
+    for pool in (by_reshape, by_slices, by_maximum):
+        check(pool, image)
+        np.testing.assert_array_equal(gt.grad(pool)(image), gt.grad(by_reshape)(image))
+    # np.max of a list is np.max(np.array(list)): NumPy never shows us the Tensors in it
+    with pytest.warns(gt.errors.GradientWarning, match=r"np\.max\(gt\.stack\(\[\.\.\.\]\)\)"):
+        gt.grad(lambda image: np.sum(np.max(corners(image), axis=0) ** 2))(image)
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "symmetric", "wrap"])
+def test_image_padding_and_blurring(mode):
+    def loss(image):
+        padded = np.pad(image, ((1, 1), (2, 2)), mode=mode)
+        blurred = (padded[:-2] + padded[1:-1] + padded[2:]) / 3
+        return np.sum(blurred**2) + padded[0, 0] ** 3
+
+    check(loss, rng.normal(size=(4, 4)))
+
+
+def test_total_variation_with_flips_and_rotations():
+    def loss(image):
+        d = np.hypot(np.diff(image, axis=0)[:, :-1], np.diff(image, axis=1)[:-1])
+        return d.sum() + np.sum(np.rot90(image) * np.flip(image, 0)) + np.fliplr(image)[0, 0]
+
+    check(loss, rng.normal(size=(4, 4)))
+
+
+def test_one_dimensional_convolution_and_correlation():
+    signal = rng.normal(size=9)
+
+    def loss(k):
+        return sum(
+            np.sum(np.convolve(signal, k, mode) ** 2 + 0 * np.convolve(k, signal, mode))
+            for mode in ("full", "same", "valid")
+        ) + np.sum(np.correlate(signal, k) ** 3)
+
+    check(loss, rng.normal(size=3))
+
+
+# -- sorting, counting, accumulating -------------------------------------------------------------
+
+
+def test_trimmed_mean_and_quantile_loss_by_sorting():
+    def loss(x):
+        ordered = np.sort(x)
+        trimmed = ordered[2:-2].mean()
+        return trimmed**2 + np.quantile(x, 0.3) ** 2 + np.median(x) * ordered[-1]
+
+    check(loss, rng.normal(size=9))
+
+
+def test_ranking_loss_by_argsort():
+    relevance = rng.uniform(size=7)
+
+    def loss(scores):
+        order = np.argsort(-scores)
+        discounted = relevance[order] / np.log2(np.arange(2, 9))
+        return np.sum(discounted * scores[order]) + np.sum(scores[order][:3] ** 2)
+
+    check(loss, rng.normal(size=7))
+
+
+def test_partial_likelihood_by_reversed_cumulative_sums():
+    z = rng.normal(size=(8, 2))
+    event = np.array([1, 0, 1, 1, 0, 1, 1, 1], bool)
+
+    def loss(beta):
+        eta = z @ beta
+        risk = np.cumsum(np.exp(eta)[::-1])[::-1]
+        return -np.sum((eta - np.log(risk))[event])
+
+    check(loss, rng.normal(size=2))
+
+
+def test_discounted_rewards_and_products():
+    def loss(r, gamma):
+        steps = np.arange(len(r))
+        returns = np.cumsum((r * gamma**steps)[::-1])[::-1]
+        survival = np.cumprod(1 - r / 10)
+        return np.sum(returns**2) + np.prod(survival) + np.sum(np.maximum.accumulate(r))
+
+    check(loss, rng.uniform(size=6), np.array(0.9))
+
+
+def test_segment_sums_by_add_at_and_bincount_and_reduceat():
+    groups = np.array([0, 1, 0, 2, 2, 1])
+
+    def loss(x):
+        sums = np.zeros_like(x, shape=3)
+        np.add.at(sums, groups, x)
+        counted = np.bincount(groups, weights=x)
+        return np.sum(sums**2) + np.sum(counted**3) + np.sum(np.add.reduceat(x, [0, 2, 5]) ** 2)
+
+    check(loss, rng.normal(size=6))
+
+
+def test_unique_rows_gathered_back():
+    keys = np.array([3, 1, 3, 2, 1])
+    unique, inverse = np.unique(keys, return_inverse=True)
+
+    def loss(effects):
+        return np.sum((effects[inverse] - keys) ** 2) + np.sum(np.repeat(effects, 2) ** 3)
+
+    check(loss, rng.normal(size=len(unique)))
+
+
+# -- complex signals -----------------------------------------------------------------------------
+
+
+def test_discrete_fourier_transform_as_a_matrix():
+    n = np.arange(6)
+    f = np.exp(-2j * np.pi * np.outer(n, n) / 6)
+    target = rng.uniform(size=6)
+
+    def loss(x):
+        spectrum = f @ x
+        return np.sum((np.abs(spectrum) - target) ** 2) + np.sum(np.angle(spectrum[1:3]) ** 2)
+
+    check(loss, rng.normal(size=6))
+
+
+def test_complex_beamformer():
+    steering = np.exp(1j * np.outer(np.arange(4), np.linspace(0, 2, 5)))
+
+    def loss(w):
+        response = w.conj() @ steering
+        power = (response * response.conj()).real
+        return -np.log(power[2] / power.sum()) + np.linalg.norm(w) ** 2 + w.imag[0] * w[1].real
+
+    check(loss, rng.normal(size=4) + 1j * rng.normal(size=4))
+
+
+def test_phase_unwrapping_and_magnitude_in_decibels():
+    def loss(re, im):
+        z = re + 1j * im
+        phase = np.unwrap(np.angle(z))
+        return np.sum(np.diff(phase) ** 2) + np.sum(20 * np.log10(np.abs(z)))
+
+    check(loss, rng.normal(size=5), rng.normal(size=5))
+
+
+def test_complex_filter_with_in_place_real_and_imaginary_parts():
+    def loss(x):
+        z = gt.zeros(4, dtype=complex)
+        z.real[...] = x
+        z.imag[1:] = x[:-1] ** 2
+        return np.sum(np.abs(z * np.exp(0.5j)) ** 4)
+
+    check(loss, rng.normal(size=4))
+
+
+# -- masks and missing values --------------------------------------------------------------------
+
+
+def with_gaps():
+    y = np.random.default_rng(3).normal(size=(4, 5))
+    y[[0, 2, 3], [1, 1, 4]] = np.nan
+    return y
+
+
+def test_missing_data_with_nan_functions():
+    y = with_gaps()
+
+    def loss(mu):
+        residual = y - mu
+        return (
+            np.nanmean(residual) ** 2
+            + np.nansum(residual, axis=0).max() ** 2
+            + np.nanvar(residual)
+            + np.nanstd(residual, axis=1).sum()
+            + np.nanmax(residual)
+            + np.nanmedian(residual)
+            + np.nanprod(residual, axis=0)[2]
+            + np.nancumsum(residual)[7]
+            + np.nanquantile(residual, 0.3) ** 2
+        )
+
+    check(loss, rng.normal(size=5))
+
+
+POISON = "a cotangent of 0 times a partial that is not finite is nan in cards without `singular`"
+
+
+@pytest.mark.xfail(reason=POISON)
+def test_squares_of_missing_data():
+    y = with_gaps()
+    seen = ~np.isnan(y)
+    check(lambda mu: np.nanmean((y - mu) ** 2), rng.normal(size=5))
+    check(lambda mu: np.nanmean(((y - mu) * mu)), rng.normal(size=5))
+    check(lambda mu: np.mean(((y - mu) ** 2)[seen]), rng.normal(size=5))
+    check(lambda mu: np.sum(np.where(seen, (y - mu) ** 2, 0)), rng.normal(size=5))
+    check(lambda mu: np.mean((y - mu) ** 2, where=seen), rng.normal(size=5))
+
+
+SAFE = {
+    "sqrt": lambda x: np.where(x > 0, np.sqrt(x), 0),
+    "reciprocal": lambda x: np.where(x != 0, 1 / x, 0),
+    "power": lambda x: np.where(x > 0, x**0.5, 0),
+    "x ** x": lambda x: np.where(x > 0, np.power(x, x), 0),
+    "select": lambda x: np.select([x > 0], [np.arccosh(x + 1)], 0),
+    "masked": lambda x: np.sqrt(x)[x > 0],
+    "log": lambda x: np.where(x > 0, np.log(x), 0),
+}
+POISONED = {
+    "entropy": lambda x: np.where(x > 0, x * np.log(x), 0),
+    "entropy, masked": lambda x: (x * np.log(x))[x > 0],
+    "overflow": lambda x: np.where(x < 3, np.exp(300 * x), 0),
+    "square of log": lambda x: np.where(x > 0, np.log(x) ** 2, 0),
+    "sin of log": lambda x: np.where(x > 0, np.sin(np.log(x)), 0),
+    "exp of reciprocal": lambda x: np.where(x != 0, np.exp(1 / x), 0),
+    "hypot": lambda x: np.where(x > 0, np.hypot(x, np.log(x)), 0),
+    "product": lambda x: np.where(x > 0, np.prod(np.stack([x, np.log(x)]), axis=0), 0),
+    "variance": lambda x: np.where(x > 0, np.var(np.stack([x, np.log(x)]), axis=0), 0),
+    "norm": lambda x: np.where(x > 0, np.linalg.norm(np.stack([x, np.log(x)]), axis=0), 0),
+    "nan_to_num": lambda x: np.nan_to_num(x * np.log(x)),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [*SAFE, *(pytest.param(n, marks=pytest.mark.xfail(reason=POISON)) for n in POISONED)]
+)
+def test_a_branch_that_is_not_taken_has_no_say(name):
+    f = (SAFE | POISONED)[name]
+    # Where the branch is taken: as if the other numbers were not there.
+    x = np.array([0.0, 0.4, -1.0, 2.0, 0.0, 4.0])
+    with np.errstate(all="ignore"):
+        found = gt.grad(lambda x: np.sum(f(x)))(x)
+        for i, xi in enumerate(x):
+            alone = gt.grad(lambda v: np.sum(f(v)))(np.array([xi])) if xi > 0 else [0.0]
+            if not (name in ("reciprocal", "exp of reciprocal") and xi < 0):
+                np.testing.assert_allclose(found[i], alone[0], rtol=1e-12)
+
+
+def test_boolean_masks_as_index_and_as_target():
+    observed = np.array([True, False, True, True, False])
+
+    def loss(x):
+        y = x * 1.0
+        y[~observed] = x[observed].mean()
+        y[y > 0] *= 2
+        return np.sum(y[observed] ** 2) + np.sum(np.extract(y > 0, y)) + y[~observed] @ [1, 2]
+
+    check(loss, rng.normal(size=5))
+
+
+def test_huber_loss_by_where_and_by_piecewise_selection():
+    x, y = rng.normal(size=(9, 2)), 3 * rng.normal(size=9)
+
+    def by_where(w):
+        r = np.abs(y - x @ w)
+        return np.where(r <= 1, 0.5 * r**2, r - 0.5).sum()
+
+    def by_select(w):
+        r = y - x @ w
+        a = np.abs(r)
+        return np.sum(np.select([a <= 1, a > 1], [0.5 * r * r, a - 0.5]))
+
+    w = rng.normal(size=2)
+    check(by_where, w)
+    check(by_select, w)
+    np.testing.assert_allclose(gt.grad(by_where)(w), gt.grad(by_select)(w), rtol=1e-12)
+
+
+def test_clipped_and_normalised_parameters():
+    def loss(x):
+        p = np.clip(x, -0.5, 0.8)
+        q = np.nan_to_num(p / np.abs(p).sum())
+        return np.sum(q**3) + np.ptp(x) + np.sum(np.sign(x) * x**2) + np.sum(np.fmax(x, 0.1))
+
+    check(loss, rng.normal(size=7))
+
+
+def test_dot_products_in_all_their_spellings():
+    def loss(a, b):
+        return (
+            np.dot(a, b).sum()
+            + np.tensordot(a, b, axes=([1], [0])).sum() ** 2
+            + np.inner(a, b.T).sum() ** 2
+            + np.vdot(a, b.T)
+            + np.kron(a, b)[1, 2]
+            + np.trace(a @ b) ** 2
+            + np.linalg.multi_dot([a, b, a]).sum()
+            + np.linalg.matrix_power(a @ b, 3)[0, 0]
+            + np.outer(a[0], b[:, 0]).sum()
+            + np.cross(a[0], b[:, 0]) @ [1, 2, 3]
+        )
+
+    check(loss, rng.normal(size=(2, 3)), rng.normal(size=(3, 2)))
+
+
+# -- what cannot be followed must explain itself -------------------------------------------------
+
+
+def test_vectorize_explains_itself():
+    @np.vectorize
+    def f(v):
+        return v * v if v > 0 else 0.0
+
+    x = gt.Variable([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape:
+        y = np.sum(f(x))
+        z = f(x) * x
+    line = r"test_numpy_code\.py:\d+: numpy\.vectorize"
+    with pytest.raises(gt.errors.DTypeError, match=line + r"(.|\n)*np\.where"):
+        tape.gradient(y, x)
+    with pytest.warns(gt.errors.GradientWarning, match=line):
+        close(tape.gradient(z, x), [1.0, 4.0])
+    with gt.GradientTape(strict=True), pytest.raises(gt.errors.ExitError, match=line):
+        f(x)
+
+
+def test_numbers_put_together_with_np_array_are_explained_and_with_gt_array_followed():
+    theta = gt.Variable(0.3)
+    with gt.GradientTape(persistent=True) as tape:
+        rotation = np.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+        y = np.sum(rotation @ np.array([1.0, 2.0]))
+        z = np.sum(rotation * theta)
+    with pytest.raises(gt.errors.DTypeError, match=r"numpy\.array took(.|\n)*gt\.array"):
+        tape.gradient(y, theta)
+    with pytest.warns(gt.errors.GradientWarning, match=r"gt\.array"):
+        close(tape.gradient(z, theta), 2 * np.cos(0.3))
+    with gt.GradientTape(strict=True), pytest.raises(gt.errors.ExitError, match=r"gt\.array"):
+        np.array([np.cos(theta), np.sin(theta)])
+    with gt.GradientTape() as tape:
+        rotation = gt.array([[np.cos(theta), -np.sin(theta)], [np.sin(theta), np.cos(theta)]])
+        y = np.sum(rotation @ np.array([1.0, 2.0]))
+    close(tape.gradient(y, theta), -3 * np.sin(0.3) - np.cos(0.3))
+
+
+def test_filling_a_plain_array_element_by_element_is_explained():
+    x = gt.Variable([1.0, 2.0, 3.0])
+    with gt.GradientTape() as tape:
+        y = np.zeros(3)
+        for i in range(3):
+            y[i] = x[i] ** 2
+        loss = np.sum(x) + np.sum(y * x)
+    with pytest.warns(gt.errors.GradientWarning, match=r"zeros_like|gt\.zeros"):
+        close(tape.gradient(loss, x), 1 + np.array([1.0, 4.0, 9.0]))
+
+
+def test_the_same_filling_with_a_tensor_is_followed():
+    x = gt.Variable([1.0, 2.0, 3.0])
+    with gt.GradientTape() as tape:
+        y = np.zeros_like(x)
+        for i in range(3):
+            y[i] = x[i] ** 2
+        loss = np.sum(x) + np.sum(y * x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        close(tape.gradient(loss, x), 1 + 3 * np.array([1.0, 4.0, 9.0]))
