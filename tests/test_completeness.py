@@ -58,7 +58,7 @@ SKIPPED = {
 # ends there, given a watched Tensor.
 INSIDE = {
     "exponent": lambda x: np.frexp(x)[1],
-    "counts of bincount": lambda x: np.bincount(np.astype(x, int)),
+    "counts of bincount": lambda x: np.bincount(x.astype(int)),
     "counts of histogram": lambda x: np.histogram(x)[0],
     "counts of histogram2d": lambda x: np.histogram2d(x, x[::-1])[0],
     "counts of histogramdd": lambda x: np.histogramdd(x[:, None])[0],

@@ -154,7 +154,7 @@ class OpCase:
         if "jvp" not in self.skip:
             self._check_jvp(label, run, cts, gradients, directions)
         if "second" not in self.skip:
-            self._check_second(label, operands, kwargs, wrt, cts, directions)
+            self._check_second(label, operands, kwargs, wrt, cts, gradients, directions)
         run.check_rules(label, "shape" not in self.skip, "batch" not in self.skip, self.tolerance)
         if "strides" not in self.skip:
             for variant in (_reversed_strides, np.asfortranarray):
@@ -223,6 +223,7 @@ class OpCase:
         kwargs: dict[str, Any],
         wrt: list[int],
         cts: list[Any],
+        gradients: list[Any],
         directions: list[Any],
     ) -> None:
         outer = Recorder()
@@ -235,6 +236,8 @@ class OpCase:
         try:
             run = Run(self.function, keyed, kwargs, wrt)
             first = run.vjp(cts)
+            for g, plain in zip(first, gradients, strict=True):
+                _close(f"{label}: the gradient while another tape records", g, plain, 1e-12)
             total = None
             for g, d in zip(first, directions, strict=True):
                 part = np.sum(np.real(np.conjugate(g) * d) if np.iscomplexobj(d) else g * d)
