@@ -249,3 +249,15 @@ def test_updates_of_a_variable_are_in_place_when_nobody_else_holds_its_value():
     assert w.value.ctypes.data != buffer
     np.testing.assert_allclose(kept, 1.8)
     np.testing.assert_allclose(w.value, 0.8)
+
+
+def test_a_product_with_a_constant_keeps_the_constant_and_not_the_operand():
+    w = gt.Variable(np.ones(100_000))
+    with gt.GradientTape() as tape:
+        h = np.sin(w)
+        kept = weakref.ref(h.value)
+        y = h * 2.0
+        del h
+        assert kept() is None
+        loss = np.sum(y)
+    np.testing.assert_allclose(tape.gradient(loss, w).read(), 2 * np.cos(1.0))

@@ -186,7 +186,7 @@ def elementwise(
     card.outputs = outputs
     reads = [_reads(p) for p in partials]
     card.keep_out = any(0 in r for r in reads)
-    card.keep = tuple(i for i in range(len(partials)) if any(i + 1 in r for r in reads))
+    card.keep = {i: tuple(j - 1 for j in r if j) for i, r in enumerate(reads)}
     card.vjps = tuple(
         None if p is None else _elementwise_vjp(card, i) for i, p in enumerate(partials)
     )
@@ -330,6 +330,11 @@ def _reads(partial: Any) -> frozenset[int]:
     code = partial.__code__
     names = code.co_varnames[: code.co_argcount]
     return frozenset(i for i, n in enumerate(names) if not n.startswith("_"))
+
+
+def reads_out(partial: Any) -> bool:
+    """Whether a partial reads the result."""
+    return 0 in _reads(partial)
 
 
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:

@@ -19,7 +19,7 @@ from . import methods as _methods_module
 from . import parallel
 from . import tensor as _tensor_module
 from .buffers import SMALLEST, spread, take
-from .cards import Card
+from .cards import Card, reads_out
 from .dispatch import apply
 from .exits import came_back
 from .operands import SCALARS, both, ended, keep_constant, lost
@@ -59,7 +59,8 @@ FASTER = {
 
 def make_unary(card: Card, function: Any) -> Any:
     """The closure of a card with one operand; `function` computes its value."""
-    keep_x, keep_out = 0 in (card.keep or ()), card.keep_out
+    keep: Any = card.keep
+    keep_x, keep_out = 0 in keep[0], card.keep_out
     run = make_run1(card)
     large = _large_unary(card.impl)
 
@@ -107,9 +108,12 @@ def make_unary(card: Card, function: Any) -> Any:
 
 def make_binary(card: Card, function: Any) -> Any:
     """The closure of a card with two operands; `function` computes its value."""
-    keep_x, keep_y = 0 in (card.keep or ()), 1 in (card.keep or ())
-    keep_out = card.keep_out
-    keeps = keep_x or keep_y or keep_out
+    keep: Any = card.keep
+    # (x, y, out): what is kept when the tape follows both operands, x alone, y alone
+    of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
+    of_y = (0 in keep[1], 1 in keep[1], reads_out(card.partials[1]))
+    of_both = tuple(a or b for a, b in zip(of_x, of_y, strict=True))
+    x_keeps_y, y_keeps_x, keeps = of_x[1], of_y[0], any(of_both)
     run = make_run2(card)
     large = _large_binary(card.impl, function)
 
@@ -174,15 +178,19 @@ def make_binary(card: Card, function: Any) -> Any:
         if tape is not None:
             tracked = tape.tracked
             if kx in tracked:
-                if ky not in tracked:
+                if ky in tracked:
+                    need = of_both
+                else:
+                    need = of_x
                     if ky:
                         ky = -ky
-                    elif keep_y and ty is ndarray:
+                    elif x_keeps_y and ty is ndarray:
                         yv = yv.copy() if yv.nbytes < _SMALL else keep_constant(tape, yv)
             elif ky in tracked:
+                need = of_y
                 if kx:
                     kx = -kx
-                elif keep_x and tx is ndarray:
+                elif y_keeps_x and tx is ndarray:
                     xv = xv.copy() if xv.nbytes < _SMALL else keep_constant(tape, xv)
             elif tape is SEVERAL:
                 return apply_elementwise(card, function, (x, y))
@@ -199,6 +207,7 @@ def make_binary(card: Card, function: Any) -> Any:
                 if tape.exits is not None and (kx == 0 or ky == 0):
                     came_back(tape, kk, card, x, y)
                 if keeps:
+                    keep_x, keep_y, keep_out = need
                     tape.record(
                         [
                             run, card, kk, f.f_code, f.f_lasti, kx, ky, sx, sy,
