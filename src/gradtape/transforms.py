@@ -8,12 +8,14 @@ respect to the same number are never confused.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import ops as _ops  # fills the dispatch tables
+from .core.operands import refuse_own_arithmetic
 from .core.positions import decode, here
 from .core.state import Recorder, next_key, pop, push, state
 from .core.sweep import backward
@@ -223,37 +225,33 @@ def _run(
     argnums: int | Sequence[int],
     operation: str,
 ) -> tuple[Any, _Call]:
-    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    chosen = tuple(n + len(args) if n < 0 else n for n in chosen)
     name = getattr(function, "__name__", "function")
-    for n in chosen:
-        if not 0 <= n < len(args):
-            raise ShapeError(
-                three_part(
-                    f"{operation} of {name}: argnums={argnums} for {len(args)} arguments.",
-                    "argnums counts positional arguments from 0.",
-                    "Pass that argument by position, or choose another argnums.",
-                )
-            )
+    chosen = _positions(argnums, len(args), f"{operation} of {name}")
     recorder = Recorder()
     plain = True
     new_args = list(args)
     sources: list[Tensor] = []
-    builds: list[tuple[int, int, Any]] = []
-    for n in chosen:
+    builds: dict[int, tuple[int, int, Any]] = {}
+    for n in dict.fromkeys(chosen):
         leaves, rebuild = flatten(args[n])
         fresh = []
         for path, leaf in paths(args[n], f"argument {n}"):
             plain = plain and not isinstance(leaf, Tensor)
             fresh.append(_source(recorder, leaf, f"{operation} of {name}: {path}"))
-        builds.append((len(sources), len(sources) + len(leaves), rebuild))
+        builds[n] = (len(sources), len(sources) + len(leaves), rebuild)
         sources.extend(fresh)
         new_args[n] = rebuild(fresh)
     plain = plain and not any(isinstance(leaf, Tensor) for leaf in flatten([list(args), kwargs])[0])
 
     def build(results: list[Any]) -> Any:
-        trees = tuple(rebuild(results[a:b]) for a, b, rebuild in builds)
-        return trees[0] if isinstance(argnums, int) else trees
+        trees = []
+        for position, n in enumerate(chosen):
+            first, last, rebuild = builds[n]
+            found = results[first:last]
+            if n in chosen[:position]:  # asked for twice: the answers share no memory
+                found = [np.copy(result)[()] for result in found]
+            trees.append(rebuild(found))
+        return trees[0] if hasattr(argnums, "__index__") else tuple(trees)
 
     push(recorder)
     try:
@@ -263,11 +261,37 @@ def _run(
     return out, _Call(recorder, sources, build, plain)
 
 
+def _positions(argnums: Any, count: int, label: str) -> tuple[int, ...]:
+    """`argnums` as positions from the front; errors for what is no position."""
+    try:
+        single = hasattr(argnums, "__index__")
+        chosen = tuple(operator.index(n) for n in ((argnums,) if single else argnums))
+    except TypeError:
+        raise DTypeError(
+            three_part(
+                f"{label}: argnums={argnums!r} is no integer or sequence of integers.",
+                "argnums counts positional arguments from 0.",
+                "Pass a number, argnums=1, or several, argnums=(0, 1).",
+            )
+        ) from None
+    for n in chosen:
+        if not -count <= n < count:
+            raise ShapeError(
+                three_part(
+                    f"{label}: argnums={argnums} for {count} arguments.",
+                    "argnums counts positional arguments from 0.",
+                    "Pass that argument by position, or choose another argnums.",
+                )
+            )
+    return tuple(n % count for n in chosen)
+
+
 def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
     """`leaf` as a Tensor with a fresh key that `recorder` follows."""
     if isinstance(leaf, Tensor):
         dtype = leaf.dtype
     else:
+        refuse_own_arithmetic(leaf, label)
         array = np.asarray(leaf)
         dtype = array.dtype
     if dtype.kind not in "fc":

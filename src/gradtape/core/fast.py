@@ -28,7 +28,7 @@ from .products import make_run1, make_run2
 from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
 from .tensor import Tensor
-from .variable import Variable
+from .variable import Variable, VariableSlice
 
 _getframe = sys._getframe
 _new = Tensor.__new__
@@ -65,7 +65,7 @@ def make_unary(card: Card, function: Any) -> Any:
     large = _large_unary(card.impl)
 
     def op(x: Any, depth: int = 1) -> Any:  # depth: how far up the user's frame is
-        if type(x) is not Tensor:
+        if type(x) is not Tensor and type(x) is not VariableSlice:
             return apply_elementwise(card, function, (x,))
         xv = x.value
         k = x.key
@@ -139,6 +139,10 @@ def make_binary(card: Card, function: Any) -> Any:
             xv = x
             kx = 0
             why = None
+        elif tx is VariableSlice:
+            xv = x.value
+            kx = x.key
+            why = x.why
         else:
             return apply_elementwise(card, function, (x, y))
         if ty is Tensor:
@@ -160,6 +164,10 @@ def make_binary(card: Card, function: Any) -> Any:
         elif (ty is ndarray and y.dtype is not _OBJECT) or ty in SCALARS:
             yv = y
             ky = 0
+        elif ty is VariableSlice:
+            yv = y.value
+            ky = y.key
+            why = why or y.why
         else:
             return apply_elementwise(card, function, (x, y))
         out = _new(Tensor)

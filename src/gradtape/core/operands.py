@@ -30,6 +30,8 @@ def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
     if type(x) in SCALARS:
         return x, 0, None
     if isinstance(x, ndarray):
+        if type(x) is not ndarray:
+            refuse_own_arithmetic(x, name)
         if x.dtype.hasobject:
             x = HOOKS["from_objects"](x)
             return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
@@ -57,6 +59,22 @@ def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
             )
         )
     return value, 0, None
+
+
+def refuse_own_arithmetic(x: Any, name: str) -> None:
+    """A DTypeError for arrays that compute in their own way: masked arrays and `np.matrix`.
+
+    Of a masked array the values would be masked and the gradient not; `*` of a matrix is `@`.
+    """
+    if isinstance(x, np.matrix):
+        kind, why = "numpy.matrix", "Its * is a matrix product and it keeps two axes whatever is"
+        why, remedy = f"{why} done to it.", "Pass an array: np.asarray(m), with @ for the product."
+    elif hasattr(x, "mask") and hasattr(x, "filled"):
+        kind, why = "masked array", "A Tensor has no mask, so masked elements would take part."
+        remedy = "Choose yourself: np.where(np.ma.getmaskarray(m), 0.0, x * m.filled(1.0))."
+    else:
+        return
+    raise DTypeError(three_part(f"{name}: an operand is a {kind} of {x.dtype}.", why, remedy))
 
 
 def keep_constant(tape: Recorder, value: Any) -> Any:

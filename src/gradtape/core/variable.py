@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, GradientWarning, ShapeError, three_part
-from .aval import is_differentiable
+from .aval import Aval, is_differentiable
 from .buffers import owns
 from .positions import decode, here
 from .state import Recorder, next_key, state
-from .tensor import Tensor, _getrefcount, new_tensor, raw, settled
+from .tensor import Tensor, _getrefcount, new_tensor, raw, settled, writable_value
 
 _counter = itertools.count().__next__
 
@@ -184,8 +184,9 @@ class Variable(Tensor):
             else:
                 self.value = ufunc(current, value, dtype=current.dtype, casting="same_kind")
 
-    def _fit(self, operation: str, value: Any) -> Any:
-        shape, dtype = self.value.shape, self.value.dtype
+    def _fit(self, operation: str, value: Any, slot: Any = None) -> Any:
+        """`value` in the dtype of the Variable, if it fits its shape (or that of `slot`)."""
+        shape, dtype = (self.value if slot is None else slot).shape, self.value.dtype
         array = np.asarray(value)
         if array.dtype.kind not in "fciub" or not (
             np.can_cast(array.dtype, dtype, "same_kind") or array.dtype.kind in "iub"
@@ -231,10 +232,18 @@ class Variable(Tensor):
 
     def assign_at(self, index: Any, value: Any, ufunc: Any = None) -> Variable:
         """Assign a slice: `w[index] = value`, or `ufunc(w[index], value)`."""
-        value = raw(value)
-        new = np.array(self.value)
-        new[index] = value if ufunc is None else ufunc(new[index], value)
-        self.value = settled(new)
+        if isinstance(value, Tensor) and value.key:
+            self.why = ("assigned", *here(), value.key, "assignment to a slice")
+        value = np.asarray(raw(value))
+        whole = np.array(self.value) if type(self.value) is not np.ndarray else self.value
+        slot = Aval(whole[index].shape, whole.dtype)
+        value = self._fit(f"assignment to {self.name}[{index!r}]", value, slot)
+        del whole
+        if type(self.value) is np.ndarray:
+            buffer = writable_value(self)
+            buffer[index] = value if ufunc is None else ufunc(buffer[index], value)
+        else:
+            self.value = self.value.dtype.type(value if ufunc is None else ufunc(self.value, value))
         return self
 
     # ------------------------------------------------------------------ showing and copying
@@ -260,6 +269,43 @@ class Variable(Tensor):
 
     def __reduce__(self) -> Any:
         return Variable, (np.array(self.value), self.trainable, self.name)
+
+
+class VariableSlice(Tensor):
+    """What `w[index]` gives of a Variable: its value, and the way to assign that part.
+
+    Examples
+    --------
+    >>> import gradtape as gt
+    >>> w = gt.Variable([1.0, 2.0, 3.0], name="w")
+    >>> w[1:].assign_sub([1.0, 1.0])
+    Variable('w', [1., 1., 2.], shape=(3,), dtype=float64)
+    """
+
+    __slots__ = ("index", "variable")
+
+    variable: Variable
+    index: Any
+
+    def assign(self, value: Any) -> Variable:
+        """Assign this part of the Variable, which is returned."""
+        return self.variable.assign_at(self.index, value)
+
+    def assign_add(self, delta: Any) -> Variable:
+        """Add to this part of the Variable, which is returned."""
+        return self.variable.assign_at(self.index, delta, np.add)
+
+    def assign_sub(self, delta: Any) -> Variable:
+        """Subtract from this part of the Variable, which is returned."""
+        return self.variable.assign_at(self.index, delta, np.subtract)
+
+
+def slice_of(variable: Variable, index: Any, part: Tensor) -> VariableSlice:
+    """`part`, which was read at `index` of `variable`, as a VariableSlice."""
+    out = VariableSlice.__new__(VariableSlice)
+    out.value, out.key, out.why = part.value, part.key, part.why
+    out.variable, out.index = variable, index
+    return out
 
 
 class Ref:

@@ -25,7 +25,7 @@ from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
 from ..core.tensor import Tensor, View, new_tensor, writable_value
-from ..core.variable import Variable
+from ..core.variable import Variable, slice_of
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 
 _STORES = frozenset(
@@ -124,7 +124,9 @@ def scatter_add(ct: Any, *, shape: tuple[int, ...], index: Any) -> Any:
 
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; the cotangent is added at `index`."""
-    return apply(getitem_card, (x,), {"index": plain_index(index)})
+    index = plain_index(index)
+    part = apply(getitem_card, (x,), {"index": index})
+    return slice_of(x, index, part) if isinstance(x, Variable) else part
 
 
 # ------------------------------------------------------------------------------- writing

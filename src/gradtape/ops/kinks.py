@@ -88,6 +88,8 @@ def _clip(
 
 _clip_both = FUNCTIONS[np.clip]
 FUNCTIONS[np.clip] = _clip
+# `plain.clip(low, high)` with a Tensor as a bound arrives as NumPy's own ufunc behind np.clip
+UFUNC_METHODS[np._core.umath.clip, "__call__"] = _clip  # type: ignore[attr-defined]
 
 # --------------------------------------------------------------------------------- signs
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import config, events
 from ..core.aval import is_differentiable
-from ..core.operands import fingerprint
+from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward
@@ -236,6 +236,7 @@ class GradientTape:
             return x
         if isinstance(x, str | bytes | type(None)) or callable(x):
             raise _not_watchable(x)
+        refuse_own_arithmetic(x, "watch")
         array = np.asarray(x)
         if array.dtype.kind not in "fciub":
             raise _not_watchable(x)
