@@ -67,7 +67,11 @@ def test_assignment_is_in_place_when_nobody_else_holds_the_value():
 @pytest.mark.parametrize(
     ("change", "kind", "match"),
     [
-        (lambda w: w[1:].assign([1.0, 2.0]), ShapeError, r"(?s)w\[slice.*does not fit \(3,\).*made at"),
+        (
+            lambda w: w[1:].assign([1.0, 2.0]),
+            ShapeError,
+            r"(?s)w\[slice.*does not fit \(3,\).*made at",
+        ),
         (lambda w: w[0].assign(1j), DTypeError, r"(?s)complex128.*'w'.*made at"),
     ],
 )
