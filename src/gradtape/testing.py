@@ -105,7 +105,10 @@ class OpCase:
         if isinstance(domain, list):
             domain = domain[i]
         if callable(domain):
-            return np.asarray(domain(rng, shape)).astype(dtype)[()]
+            x = np.asarray(domain(rng, shape))
+            if np.dtype(dtype).kind == "c" and x.dtype.kind != "c":
+                x = x + 0.3j * domain(rng, shape)
+            return x.astype(dtype)[()]
         low, high = domain
         # distinct values at least a step apart, so that no tie or kink is met by accident
         count = max(int(np.prod(shape)), 1)
