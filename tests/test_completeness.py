@@ -40,6 +40,9 @@ SKIPPED = {
     ("test_contract: einsum ij,j->i {'dtype': <class 'numpy.float64'>}", "float32"):
         "the result is float64",
     ("test_elementwise: float_power", "float32"): FLOAT64,
+    ("test_elementwise: float_power of numbers", "float32"): FLOAT64,
+    ("test_inside: cofactors", "second"):
+        "a third derivative of det, which is refused at a singular matrix",
     ("test_elementwise: interp", "float32"): INTERP,
     ("test_elementwise: interp with a period", "float32"): INTERP,
     ("test_elementwise: real_if_close of nearly real numbers", "vjp"): NEARLY_REAL,

@@ -35,8 +35,10 @@ CASES = [
     op_case(histogram, calls=((7,),), domain=POSITIVE, kwargs=BINS, complex=True),
     op_case(histogram2d, calls=((7,),), domain=POSITIVE, kwargs=(
         {"bins": 3}, {"bins": [2, EDGES]}, {"bins": EDGES}, {"bins": 2, "density": True},
+        {"bins": [EDGES, 2], "density": True},
         {"bins": 2, "range": [[0, 1], [0, 0.5]]})),
-    op_case(histogramdd, calls=((7,),), domain=POSITIVE, kwargs=({"bins": 2}, {"bins": (2, 3, 1)})),
+    op_case(histogramdd, calls=((7,),), domain=POSITIVE, kwargs=(
+        {"bins": 2}, {"bins": (2, 3, 1)}, {"bins": (EDGES, 2, EDGES), "density": True})),
 ]  # fmt: skip
 
 NONDIFFERENTIABLE = [

@@ -16,7 +16,7 @@ CASES = [
             kwargs=[{}, {"num": 4, "endpoint": False}, {"num": 1}, {"num": 3, "axis": -1},
                     {"num": 0}]),
     op_case(np.linspace, name="linspace retstep", nin=2, calls=[((), ()), ((2,), ())],
-            kwargs=[{"num": 4, "retstep": True}]),
+            kwargs=[{"num": 4, "retstep": True}, {"num": 2, "retstep": True}]),
     op_case(np.geomspace, nin=2, domain=[(0.5, 1.0), (2.0, 3.0)], calls=[((), ()), ((2,), ())],
             kwargs=[{}, {"num": 5, "endpoint": False}, {"num": 3, "axis": -1}, {"num": 1}],
             complex=True, tolerance={"value": 1e-13}),  # 10 ** log10 loses digits in NumPy's
@@ -27,6 +27,8 @@ CASES = [
                     {"num": 3, "axis": -1}]),
     op_case(lambda a, b, base: np.logspace(a, b, 4, base=base), name="logspace base", nin=3,
             domain=[(-1, 1), (-1, 1), (1.5, 3.0)], calls=[((), (), ()), ((2,), (), (2,))]),
+    op_case(lambda a, b, base: np.logspace(a, b, 4, base=base, axis=-1),
+            name="logspace base axis", nin=3, domain=[(-1, 1), (-1, 1), (1.5, 3.0)], calls=[((2, 1), (), (3,)), ((), (), (2,))]),
     op_case(np.vander, calls=[(3,), ((3,), 2), ((3,), 5), ((3,), 0)], complex=True,
             kwargs=[{}, {"increasing": True}]),
     op_case(nested, nin=2, calls=[((), ())],

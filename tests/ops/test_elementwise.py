@@ -86,6 +86,9 @@ CASES = [
         name="power, negative base",
         calls=[((3,), 3), ((2, 3), 2), ((3,), np.array([2, 3, 4])), ((4,), -2.0)],
     ),  # fmt: skip
+    op_case(np.power, name="power of numbers, complex", domain=POSITIVE, complex=True,
+            calls=[(2.0, (3,)), (1.5 + 0.5j, (2,)), ((3,), 2), ((3,), 2.5),
+                   ((2,), np.array([2, 3]))]),
     op_case(lambda x: x**2, name="x ** 2", reference=lambda x: x**2, complex=True),
     op_case(lambda x: x**3, name="x ** 3", complex=True),
     op_case(lambda x: x**0.5, name="x ** 0.5", domain=POSITIVE),
@@ -96,6 +99,13 @@ CASES = [
     op_case(
         np.float_power,
         domain=POSITIVE,
+        skip={"float32": "float_power returns float64 whatever it is given"},
+    ),  # fmt: skip
+    op_case(
+        np.float_power,
+        name="float_power of numbers",
+        domain=POSITIVE,
+        calls=[((3,), 2), ((3,), 2.0), ((2, 2), 3), ((2,), 0), (2.0, (3,)), (2, (2,))],
         skip={"float32": "float_power returns float64 whatever it is given"},
     ),  # fmt: skip
     op_case(np.absolute, domain=(-2, 2), complex=True),
@@ -144,8 +154,13 @@ CASES = [
     ),  # fmt: skip
     op_case(np.copysign),
     op_case(np.heaviside),
+    op_case(np.heaviside, name="heaviside at 0", wrt=[1],
+            calls=[(np.array([0.0, 1.0, -1.0, 0.0]), (4,)), (np.array([[0.0], [2.0]]), (3,))]),
     op_case(np.remainder, domain=[(-4, 4), (0.9, 1.1)], calls=[((3,), (3,)), ((2, 3), 1.0)]),
     op_case(np.fmod, domain=[(-4, 4), (0.9, 1.1)], calls=[((3,), (3,)), ((2, 3), 1.0)]),
+    *(op_case(f, name=f"{f.__name__} with broadcasting", domain=[(-9, 9), (2.4, 2.6)],
+              calls=[((2, 1), (3,)), ((), (2,)), ((3,), ())])
+      for f in (np.remainder, np.fmod)),
     op_case(np.divmod, domain=[(-4, 4), (0.9, 1.1)], calls=[((3,), (3,)), ((2, 3), ())]),
     op_case(np.modf, domain=(-2.9, 2.9)),
     op_case(np.frexp, domain=POSITIVE),

@@ -13,6 +13,8 @@ from gradtape.testing import op_case
 
 TIED = np.array([[2.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0, 1.5]])
 PICKED = np.array([[2.0, 1.0], [1.5, 0.0]])
+SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
+SINGULAR_3 = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0], [1.5, 1.0, 5.0]])  # rank 2
 AGAIN, TWICE, SPARSE = np.array([0, 2, 0]), np.array([1, 1]), np.array([0, 3, 0])
 HOLES = np.array([[np.nan, 1.0, 2.0, 2.0]])
 
@@ -72,6 +74,15 @@ def gathered(t, x, picked, skip_nan):
     )
 
 
+def embedded(ct, shape, offset, axis1, axis2):
+    """Zeros with a diagonal, element by element."""
+    out = np.zeros(shape, ct.dtype)
+    moved = np.moveaxis(out, (axis1, axis2), (-2, -1))
+    for n in range(ct.shape[-1]):
+        moved[..., n + max(-offset, 0), n + max(offset, 0)] = ct[..., n]
+    return out
+
+
 def cofactors(x):
     """Signed minors."""
     n = x.shape[-1]
@@ -103,6 +114,16 @@ CASES = [
             calls=[((1, 4), HOLES, np.array([[1.0, 2.0]]))], kwargs=[{"skip_nan": True}]),
     op_case(**{**of("cofactors"), "reference": cofactors}, **SUMS, complex=True,
             calls=[(2, 2), (3, 3), (2, 3, 3)]),
+    op_case(**{**of("cofactors"), "reference": cofactors}, **SUMS,
+            calls=[(SINGULAR,), (SINGULAR_3,)],
+            skip={"second": "a third derivative of det, which is refused at a singular matrix"}),
+    *(op_case(**{**of("diagonal_embed"), "reference": embedded}, calls=[place], complex=True,
+              kwargs=[{"shape": shape, "offset": offset, "axis1": axis1, "axis2": axis2}])
+      for place, shape, offset, axis1, axis2 in (
+          ((3, 3), (3, 3, 3), 0, 1, 2), ((3, 2), (2, 3, 2), 0, 2, 0),
+          ((4, 2), (3, 3, 4), 1, 0, 1))),
+    op_case(**of("sum_all"), calls=[(), (3,), (2, 3)], complex=True),
+    op_case(**of("from_parts", 2), calls=[((3,), (3,)), ((2, 1), (2, 1))]),
     op_case(**of("singular factors", finish=rebuilt), **SUMS, complex=True,
             calls=[(2, 2), (3, 2), (2, 2, 3)]),
 ]  # fmt: skip

@@ -58,6 +58,8 @@ CASES = [
     op_case(np.linalg.inv, calls=STACK, domain=well_conditioned, complex=True),
     op_case(np.linalg.solve, calls=SOLVES, domain=solving, complex=True),
     op_case(np.linalg.det, calls=[*STACK, (0, 0)], domain=well_conditioned, complex=True),
+    *(op_case(f, name=f"{f.__name__} of stacks", calls=[(2, 3, 2, 2)], domain=well_conditioned)
+      for f in (np.linalg.det, np.linalg.slogdet)),
     op_case(np.linalg.slogdet, calls=STACK, domain=well_conditioned, complex=True),
     op_case(lambda x: np.linalg.slogdet(-x)[1], name="slogdet of a negative", calls=[(3, 3)],
             domain=well_conditioned),
