@@ -5,7 +5,9 @@ import math
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.linalg
 
 import gradtape as gt
 from tests.words.differences import check, close, slope
@@ -698,6 +700,8 @@ COMPUTED_OUTSIDE = {
     "iterated by NumPy": lambda x: sum(v * v for v in np.nditer(x)),
     "fill_diagonal": lambda x: np.fill_diagonal(y := np.zeros((2, 2)), x) or y,
     "plain.sum(initial=)": lambda x: PLAIN.sum(initial=x[0]),
+    "pandas": lambda x: pd.DataFrame(PLAIN) @ x,
+    "scipy": lambda x: scipy.linalg.solve(PLAIN, x),
     "math": lambda x: math.sin(x[0]),
     "full": lambda x: np.full(2, x[0]),
     "r_": lambda x: np.r_[x, 1.0],

@@ -235,8 +235,8 @@ class ArrayMethods:
         return result
 
     def ravel(self, order: Any = "C") -> Tensor:
-        if order in ("C", "F"):
-            return self.reshape(-1, order=order)
+        if order == "C" and getattr(self.value, "flags", None) and self.value.flags.c_contiguous:
+            return self.reshape(-1)
         return _call(np.ravel, self, order=order)
 
     def flatten(self, order: Any = "C") -> Tensor:

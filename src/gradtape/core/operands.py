@@ -32,6 +32,7 @@ def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
     if isinstance(x, ndarray):
         if type(x) is not ndarray:
             refuse_own_arithmetic(x, name)
+            x = x.view(ndarray)  # rules ask whether a value is an array by its exact type
         if x.dtype.hasobject:
             x = HOOKS["from_objects"](x)
             return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)

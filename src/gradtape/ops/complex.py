@@ -174,5 +174,5 @@ def angle(z: Any, deg: bool = False) -> Any:
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """The real part of `a` where NumPy finds the imaginary part negligible, else `a`."""
     if np.real_if_close(a.read(), tol).dtype.kind == "c" or a.dtype.kind != "c":
-        return np.positive(a)
+        return a[...]
     return np.real(a)

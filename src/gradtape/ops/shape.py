@@ -85,6 +85,9 @@ def ravel(a: Any, order: str = "C") -> Any:
         strides = getattr(raw(a), "strides", ())
         a = np.transpose(a, sorted(range(np.ndim(a)), key=lambda i: -abs(strides[i])))
         order = "C"
+    flags = getattr(raw(a), "flags", None)
+    if flags is not None and not (flags.c_contiguous if order == "C" else flags.forc):
+        a = np.copy(a, order="K")  # NumPy's ravel copies where a reshape could still be a view
     return np.reshape(a, -1, order)  # type: ignore[call-overload]
 
 
