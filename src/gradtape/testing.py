@@ -146,6 +146,7 @@ class OpCase:
         run = Run(self.function, operands, kwargs, wrt)
         if "value" not in self.skip:
             expected = self.reference(*operands, **kwargs)
+            assert run.many == isinstance(expected, tuple | list), f"{label}: one or many results"
             _check_value(label, run.outs, flatten(expected)[0], self.tolerance["value"])
         cts = [_direction(rng, raw(o)) if is_differentiable(o.dtype) else None for o in run.outs]
         gradients = run.vjp(cts)
@@ -308,6 +309,7 @@ class Run:
         for o in outs:
             o.read()
         self.outs = outs
+        self.many = isinstance(out, tuple | list)
 
     def vjp(self, cts: Sequence[Any]) -> list[Any]:
         """Cotangents of the inputs; Tensors while another recorder is active."""

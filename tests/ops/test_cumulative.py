@@ -48,7 +48,7 @@ CASES = [
     op_case(np.trapezoid, complex=True, calls=((5,), (3, 2), (1,)),
             kwargs=({}, {"dx": 0.5}, {"axis": 0})),
     op_case(lambda y, x: np.trapezoid(y, x), name="trapezoid-x", nin=2, complex=True,
-            calls=[((4,), (4,)), ((3, 4), (4,)), ((3, 4), (3, 4))]),
+            calls=[((4,), (4,)), ((3, 4), (4,)), ((3, 4), (3, 4)), ((2, 3, 4), (3, 4))]),
     op_case(lambda y, x: np.trapezoid(y, x, axis=0), name="trapezoid-x0", nin=2,
             calls=[((4, 2), (4,)), ((4, 2, 3), (4,)), ((4, 2), (4, 2))]),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from gradtape.core.registry import CARDS
 from gradtape.testing import op_case
 
 TIED = np.array([[2.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0, 1.5]])
+BLOCK = np.tile(TIED, (3, 1, 1))
 PICKED = np.array([[2.0, 1.0], [1.5, 0.0]])
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
 SINGULAR_3 = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0], [1.5, 1.0, 5.0]])  # rank 2
@@ -68,10 +69,11 @@ def shared(ct, x, picked, skip_nan):
 
 def gathered(t, x, picked, skip_nan):
     """The mean of `t` over the elements that equal what was picked, by loops."""
-    return np.array(
-        [[np.mean(t[row][x[row] == v]) for v in picked[row]] for row in np.ndindex(*x.shape[:-1])],
-        t.dtype,
-    )
+    out = np.zeros(picked.shape, t.dtype)
+    for place in np.ndindex(*picked.shape):
+        row = place[:-1]
+        out[place] = np.mean(t[row][x[row] == picked[place]])
+    return out
 
 
 def embedded(ct, shape, offset, axis1, axis2):
@@ -110,6 +112,9 @@ CASES = [
             calls=[((2, 2), TIED, PICKED)], kwargs=[{"skip_nan": False}, {"skip_nan": True}]),
     op_case(**{**of("gather_ties", 3), "reference": gathered}, wrt=[0], **SUMS,
             calls=[((2, 4), TIED, PICKED)], kwargs=[{"skip_nan": False}, {"skip_nan": True}]),
+    *(op_case(**{**of(name, 3), "reference": f}, wrt=[0], **SUMS, kwargs=[{"skip_nan": False}],
+              calls=[((k,), TIED[0], PICKED[0]), ((3, 2, k), BLOCK, BLOCK[..., 1:3])])
+      for name, f, k in (("share_ties", shared, 2), ("gather_ties", gathered, 4))),
     op_case(**{**of("gather_ties", 3), "reference": gathered}, wrt=[0], **SUMS,
             calls=[((1, 4), HOLES, np.array([[1.0, 2.0]]))], kwargs=[{"skip_nan": True}]),
     op_case(**{**of("cofactors"), "reference": cofactors}, **SUMS, complex=True,

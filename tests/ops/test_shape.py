@@ -16,6 +16,8 @@ CASES = [
             calls=[((2, 3), [3, 2]), ((2, 3), -1), ((), [1, 1]), ((4,), [2, -1]), ((0, 2), [2, 0]),
                    ((1,), [])]),
     op_case(np.ravel, complex=True, kwargs=[{}, {"order": "F"}]),
+    op_case(lambda x: np.ravel(np.transpose(x, (2, 0, 1)), "K"), name="ravel in order K",
+            calls=[(2, 3, 2)], skip={"strides": "the order that is read is that of the memory"}),
     op_case(np.transpose, complex=True, kwargs=[{}]),
     op_case(np.transpose, name="transpose axes",
             calls=[((2, 3, 1), [1, 0, 2]), ((2, 3, 1), [-1, 0, 1])]),

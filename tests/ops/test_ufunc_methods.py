@@ -75,6 +75,8 @@ CASES = [
                    {"initial": 1.2, "where": np.array([True, False])}],
            reference=from_the_left(u))
       for u in DOMAINS if u not in (np.fmod, np.remainder)),
+    op_case(np.hypot.reduce, name="hypot.reduce of negative numbers", domain=(-2, -0.5), nin=1,
+            calls=[(4,), (3, 2)], tolerance=VALUE),
     *(case(u.accumulate, "accumulate", u, calls=[(5,), (3, 2), (1, 2), (0, 2)],
            kwargs=[{}, {"axis": -1}]) for u in DOMAINS),
     *(case(lambda x, u=u: u.reduceat(x, [0, 2, 1, 4, 4, 3]), "reduceat", u, calls=[(6,), (6, 2)],
