@@ -34,6 +34,13 @@ from .sweeping import (
 )
 
 
+class _Default(str):
+    """A "none" that nobody wrote: the one that a user writes silences the warning."""
+
+
+_BY_DEFAULT = _Default("none")
+
+
 class GradientTape:
     """A tape that records operations on watched values and gives their gradients.
 
@@ -295,7 +302,7 @@ class GradientTape:
         target: Any,
         sources: Any,
         output_gradients: Any = None,
-        unconnected_gradients: Any = "none",
+        unconnected_gradients: Any = _BY_DEFAULT,
     ) -> Any:
         """The gradient of the sum of `target` with respect to `sources`.
 
@@ -351,7 +358,7 @@ class GradientTape:
             type(target) is Tensor
             and (type(sources) is list or type(sources) is tuple)
             and output_gradients is None
-            and unconnected_gradients == "none"
+            and unconnected_gradients is _BY_DEFAULT
             and not self._persistent
             and not self._recording
             and not recorder.aliases
@@ -364,7 +371,7 @@ class GradientTape:
             found = leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
             if found is not None:
                 return found if type(sources) is list else tuple(found)
-        silent = unconnected_gradients != "none"
+        silent = unconnected_gradients is not _BY_DEFAULT
         zero = silent and wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
         if not targets:
