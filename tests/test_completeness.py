@@ -1,6 +1,9 @@
 """Nothing is forgotten silently: every card is tested, every skip and every gap has its reason."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import numpy.char
@@ -21,6 +24,7 @@ from tests.op_lines import LISTS, card_of, ends, lines, lines_by_card, modules
 
 # Not an op: the record that takes one output of an op with several.
 ITEM = "item"
+DOCS = Path(__file__).parent.parent / "docs"
 DIFFERENTIABLE = sorted(
     name for name, card in CARDS.items() if card.kind != "nondifferentiable" and name != ITEM
 )
@@ -338,3 +342,16 @@ def test_ufunc_methods_exist_where_they_have_a_derivative(method):
     ]  # fmt: skip
     assert len(binary) > 15
     assert [u.__name__ for u in binary if (u, method) not in UFUNC_METHODS] == []
+
+
+# --------------------------------------------------------------------------- the page
+
+
+def test_the_page_of_ops_is_up_to_date():
+    """Of the newest NumPy: an older one lacks some functions."""
+    if not hasattr(np, "matvec"):
+        pytest.skip("docs/ops.md lists the functions of NumPy 2.2 and later")
+    done = subprocess.run(
+        [sys.executable, DOCS / "make_ops_page.py", "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

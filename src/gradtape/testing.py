@@ -353,7 +353,7 @@ class Run:
             if type(rec[KEYS]) is not tuple:
                 if any(type(x) is Aval for x in operands):
                     operands = [
-                        x if type(x) is not Aval else np.linspace(0.5, 1.5, x.size).reshape(x.shape)
+                        x if type(x) is not Aval else _stand_in(x, out)
                         for x in operands
                     ]
                 out = card.impl(*operands)
@@ -411,6 +411,12 @@ def op_case(function: Callable[..., Any], **options: Any) -> OpCase:
 
 
 # ------------------------------------------------------------------------------- helpers
+
+
+def _stand_in(aval: Aval, out: Any) -> Any:
+    """Positive numbers for an operand whose value was not kept, complex where `out` is."""
+    values = np.linspace(0.5, 1.5, aval.size).reshape(aval.shape)
+    return values + 0j if out.dtype.kind == "c" else values
 
 
 def _direction(rng: np.random.Generator, like: Any) -> Any:

@@ -132,6 +132,8 @@ def test_an_exception_in_a_worker_is_raised_here_and_the_context_holds_there():
     assert {s[2] for s in seen} == {"raise"}
 
 
+# Python 3.12 and later warn of a fork beside threads, which is what is tested here
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_large_arrays_after_a_fork():
     import os
 

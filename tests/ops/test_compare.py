@@ -30,12 +30,14 @@ INTEGERS = [
     (np.invert, (LEFT,)), (np.bitwise_count, (LEFT,)),
 ]  # fmt: skip
 NONDIFFERENTIABLE = FLOATS + INTEGERS
+GOING = pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")  # since NumPy 2.5
 
 
 def name(value):
     return getattr(value, "__name__", "")
 
 
+@GOING
 @pytest.mark.parametrize(("function", "args"), NONDIFFERENTIABLE, ids=name)
 def test_value_is_numpys(function, args):
     expected = function(*args)
@@ -46,6 +48,7 @@ def test_value_is_numpys(function, args):
         np.testing.assert_array_equal(function(args[0], gt.array(args[1])).numpy(), expected)
 
 
+@GOING
 @pytest.mark.parametrize(("function", "args"), FLOATS, ids=name)
 def test_there_is_no_gradient_and_a_reason(function, args):
     x = gt.array(args[0])

@@ -17,6 +17,8 @@ from gradtape.testing import op_case
 
 MIXED = [((3,), 2.0), (1.5, (3,)), ((2, 3), (3,)), ((), ()), ((0,), ())]
 POSITIVE = (0.3, 2.5)
+# `min=`, `max=` and a clip without bounds came with NumPy 2.1
+CLIP_BY_KEYWORD = np.lib.NumpyVersion(np.__version__) >= "2.1.0"
 
 
 def of_parts(x, y):

@@ -264,4 +264,4 @@ def test_bad_arguments_are_refused_with_what_to_do():
 def test_the_median_of_nothing_is_nan_with_numpys_warning():
     with pytest.warns(RuntimeWarning) as found:
         assert np.isnan(np.median(gt.array(np.zeros(0))).value)
-    assert "Mean of empty slice" in [str(w.message) for w in found]
+    assert any("Mean of empty slice" in str(w.message) for w in found)

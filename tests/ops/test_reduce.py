@@ -234,7 +234,7 @@ def test_any_shape_and_axes_give_the_slope_of_central_differences(function, data
 def test_mean_of_nothing_warns_as_numpy_does():
     with pytest.warns(RuntimeWarning) as found:
         assert np.isnan(np.mean(gt.array(np.zeros(0))).value)
-    assert "Mean of empty slice" in [str(w.message) for w in found]
+    assert any("Mean of empty slice" in str(w.message) for w in found)
 
 
 def test_max_of_nothing_raises_as_numpy_does():

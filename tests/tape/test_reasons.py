@@ -28,7 +28,7 @@ def told(tape, target, source, kind, line, remedy="", certain=True):
     return found
 
 
-@array_function_dispatch(lambda x: (x,), module="numpy")
+@array_function_dispatch(lambda x: (x,), module="elsewhere")
 def ruleless(x):
     """A function that follows NumPy's protocol, and has no card."""
     return np.cumsum(x) * 2.0

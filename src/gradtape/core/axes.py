@@ -79,4 +79,4 @@ def in_dtype(ct: Any, dtype: np.dtype[Any]) -> Any:
         return ct
     if ct.dtype.kind == "c" and dtype.kind != "c":
         ct = np.real(ct)
-    return np.astype(ct, dtype)
+    return ct.astype(dtype)

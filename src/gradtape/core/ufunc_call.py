@@ -107,7 +107,7 @@ def _dtype(x: Any) -> Any:
 
 def _cast(x: Any, dtype: Any) -> Any:
     if isinstance(x, Tensor):
-        return x if x.dtype == dtype else np.astype(x, dtype)  # type: ignore[call-overload]
+        return x if x.dtype == dtype else x.astype(dtype)
     return np.asarray(x).astype(dtype)[()]
 
 
@@ -183,5 +183,5 @@ def fit(out: Any, result: Any, casting: str, name: str) -> Any:
                     f"Give out= an array of {result.dtype}, or pass casting='unsafe'.",
                 )
             )
-        result = np.astype(result, dtype)
+        result = result.astype(dtype)
     return result

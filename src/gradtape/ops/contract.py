@@ -203,7 +203,7 @@ def _generalised(ufunc: Any, core: Any) -> None:
             return HOOKS["uncarded_ufunc"](ufunc, "__call__", (x, y), options)
         x, y = as_array(x), as_array(y)
         if dtype is not None:
-            x, y = np.astype(x, dtype), np.astype(y, dtype)
+            x, y = x.astype(dtype), y.astype(dtype)
         if axis is not None:
             axes = [(axis,), (axis,), (axis,) if keepdims else ()]
         target: Any = ()

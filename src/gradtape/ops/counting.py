@@ -113,7 +113,7 @@ def histogram(
     place, inside = _bin(values.reshape(-1), edges)
     found = _sums(place[inside], np.reshape(weights, (-1,))[inside], len(edges) - 1)
     if found.dtype != weights.dtype:
-        found = np.astype(found, weights.dtype)
+        found = found.astype(weights.dtype)
     if density:
         found = found / np.diff(edges) / np.sum(found)
     return found, edges

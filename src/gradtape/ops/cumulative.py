@@ -102,7 +102,7 @@ def _before(x: Any) -> Any:
 
 
 def _cumprod_vjp(ct: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> Any:
-    line = _line(x if dtype is None else np.astype(x, dtype), axis)
+    line = _line(x if dtype is None else x.astype(dtype), axis)
     if line.dtype.kind == "c":
         line = np.conjugate(line)
     # sum over k >= i of ct[k] times the product of x[i+1 .. k], by the recurrence
@@ -112,7 +112,7 @@ def _cumprod_vjp(ct: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> An
 
 
 def _cumprod_jvp(t: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> Any:
-    line = _line(x if dtype is None else np.astype(x, dtype), axis)
+    line = _line(x if dtype is None else x.astype(dtype), axis)
     each = _line(t, axis) * _before(line)
     sums = _recurrence(line[..., ::-1], each[..., ::-1])[..., ::-1]
     return sums if axis is None or np.ndim(x) == 0 else np.moveaxis(sums, -1, axis)
@@ -266,7 +266,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
                 )
             )
         part = np.reshape(part, (-1,))
-        parts.insert(place, part if part.dtype == ary.dtype else np.astype(part, ary.dtype))
+        parts.insert(place, part if part.dtype == ary.dtype else part.astype(ary.dtype))
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -371,7 +371,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
         )
     dtype = f.dtype
     if dtype.kind not in "fc":
-        f, dtype = np.astype(f, np.float64), np.dtype(np.float64)
+        f, dtype = f.astype(np.float64), np.dtype(np.float64)
     found = []
     for place, h in zip(axes, spacings, strict=True):
         if np.shape(f)[place] < edge_order + 1:
@@ -383,7 +383,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
                 )
             )
         slope = _slope(f, h, place, edge_order)
-        found.append(slope if slope.dtype == dtype else np.astype(slope, dtype))
+        found.append(slope if slope.dtype == dtype else slope.astype(dtype))
     return found[0] if len(axes) == 1 else tuple(found)
 
 

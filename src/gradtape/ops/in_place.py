@@ -52,7 +52,7 @@ def write_tensor(x: Tensor, result: Any) -> None:
                     "Rebind the name instead: x = x + y.",
                 )
             )
-        result = np.astype(result, old.dtype)
+        result = result.astype(old.dtype)
     elif result is not x and result.value is x.value:
         result = np.positive(result)
     x.become(result)

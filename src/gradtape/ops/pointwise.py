@@ -195,7 +195,7 @@ def interp(
 
 def _double(x: Any) -> Any:
     x = as_array(x)
-    return np.astype(x, np.complex128 if x.dtype.kind == "c" else np.float64)
+    return x.astype(np.complex128 if x.dtype.kind == "c" else np.float64)
 
 
 # ------------------------------------------------------------------------------- piecewise
@@ -245,5 +245,5 @@ def _conditions(condlist: Any, ndim: int) -> list[Any]:
 def _put(out: Any, value: Any, condition: Any) -> Any:
     if out.ndim == 0:
         value = np.reshape(value, ()) if np.size(value) == 1 else value
-        return np.astype(as_array(value), out.dtype) if condition else out
+        return as_array(value).astype(out.dtype) if condition else out
     return HOOKS["op:setitem"](out, value, index=condition)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.buffers import SMALLEST
 from ..core.cards import elementwise
 from ..core.fast import make_binary
 from ..core.registry import HOOKS, UFUNCS
@@ -31,7 +32,7 @@ def _slope_in_base(raised: Any) -> Any:
                 return np.zeros_like(x)
             return x + x if n == 2 else n * raised(x, n - 1)
         if y.dtype.kind in "biu":
-            y = np.astype(y, np.result_type(x, y))
+            y = y.astype(np.result_type(x, y))
         # 0 * 0**-1 is 0 * inf; away from x = 0 the exponent stays, for the mixed derivative
         return y * raised(x, np.where((x == 0) & (y == 0), 1, y) - 1)
 
@@ -47,7 +48,7 @@ def _slope_in_exponent(out: Any, x: Any, _y: Any) -> Any:
             return out * cmath.log(x)
         return out * (math.log(x) if x > 0 else math.nan)
     if x.dtype.kind in "biu":
-        x = np.astype(np.asarray(x), out.dtype)
+        x = np.asarray(x).astype(out.dtype)
     if is_complex:
         x = x + 0j
     return out * np.log(np.where(x == 0, 1, x))
@@ -78,7 +79,12 @@ def _operator(x: Any, y: Any, depth: int = 1) -> Any:
         return _square(x, depth + 1)
     if type(y) is int or type(y) is float:
         short = _SHORT.get(y)
-        if short is not None and type(x) is Tensor and x.value.dtype.kind in "fc":
+        # a large Variable too: np.power(x, 2) is not x ** 2 to the last bit in every NumPy
+        if (
+            short is not None
+            and (type(x) is Tensor or x.value.nbytes >= SMALLEST)
+            and x.value.dtype.kind in "fc"
+        ):
             return short(x, depth + 1)
         return _raise_to_number(x, y, depth + 1)
     return _raise(x, y, depth + 1)

@@ -27,6 +27,11 @@ from ..core.tensor import Tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
 
 _NO = np._NoValue
+# A number q takes the dtype of the array; for NumPy 2.0 a float64 scalar is one too, as a quantile
+# but not as a percentile.
+_OLD = np.quantile(np.zeros(1, np.float32), np.float64(0)).dtype == np.float32
+_NUMBERS = (int, float)
+_WEAK: tuple[type, ...] = (int, float, np.float64) if _OLD else _NUMBERS
 
 
 # ------------------------------------------------------------------------- order statistics
@@ -265,7 +270,8 @@ def _quantile(
     name: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any,
     skip_nan: bool,
 ) -> Any:  # fmt: skip
-    a, is_weak, q = as_array(a), type(q) in (int, float), as_array(q)
+    weak = _NUMBERS if "percentile" in name else _WEAK
+    a, is_weak, q = as_array(a), type(q) in weak, as_array(q)
     keepdims = keepdims is not _NO and bool(keepdims)
     if a.dtype.kind == "c":
         raise DTypeError(
@@ -339,7 +345,7 @@ def _interpolated(name: str, x: Any, q: Any, method: str, is_weak: bool, skip_na
     # outside the sample both elements are the same, whatever gamma is: the quantile stands still
     gamma = place - np.where(lower == upper, value, lower).astype(value.dtype)
     if is_weak and gamma.dtype != low.dtype and low.dtype.kind == "f":
-        gamma = np.astype(gamma, low.dtype)
+        gamma = gamma.astype(low.dtype)
     return low + (high - low) * gamma
 
 

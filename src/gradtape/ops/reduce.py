@@ -171,11 +171,11 @@ def _others(x: Any) -> Any:
 
 def _prod_partial(x: Any, axis: Any, dtype: Any, initial: Any, where: Any) -> Any:
     """The derivative of each product with respect to each of its factors."""
-    x = x if dtype is None else np.astype(x, dtype)
+    x = x if dtype is None else x.astype(dtype)
     factors = x if where is None else np.where(where, x, np.ones((), x.dtype))
     flat, axes = rows(factors, axis)
     partial = from_rows(_others(flat), np.shape(x), axes)
-    return partial if initial is None else partial * np.astype(np.asarray(initial), x.dtype)
+    return partial if initial is None else partial * np.asarray(initial).astype(x.dtype)
 
 
 def _prod_vjp(
@@ -228,7 +228,7 @@ def _chosen(out: Any, x: Any, axis: Any, where: Any, takes_nan: bool) -> Any:
 
 def _ties(chosen: Any, axis: Any, dtype: Any) -> Any:
     """How many elements share each result, at least 1."""
-    return np.astype(np.maximum(np.sum(chosen, axis=axis, keepdims=True), 1), dtype)
+    return np.maximum(np.sum(chosen, axis=axis, keepdims=True), 1).astype(dtype)
 
 
 def _extremum(*functions: Any, takes_nan: bool, impl: Any) -> Card:

@@ -74,7 +74,7 @@ def sort_complex(a: Any) -> Any:
     """`np.sort_complex`: by the real part, then by the imaginary one."""
     a = as_array(a)
     dtype = np.sort_complex(np.zeros(1, a.dtype)).dtype
-    return np.astype(np.sort(a), dtype)
+    return np.sort(a).astype(dtype)
 
 
 # ----------------------------------------------------------------------------------- unique
@@ -230,5 +230,5 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     order = np.insert(np.arange(n), obj, np.arange(n, n + count))
     slot = (*arr.shape[:axis], count, *arr.shape[axis + 1 :])
     if values.dtype != arr.dtype:
-        values = np.astype(values, arr.dtype)
+        values = values.astype(arr.dtype)
     return _at(np.concatenate((arr, np.broadcast_to(values, slot)), axis=axis), order, axis)

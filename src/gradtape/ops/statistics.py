@@ -66,7 +66,7 @@ def _freedom(x: Any, axis: Any, ddof: Any, where: Any, dtype: Any) -> Any:
 
 def _deviations(x: Any, mean: Any, axis: Any, dtype: Any, where: Any) -> Any:
     """Distances from the mean; 0 for what `where` leaves out."""
-    x = x if dtype is None else np.astype(x, dtype)
+    x = x if dtype is None else x.astype(dtype)
     if mean is None:
         n = np.maximum(count(np.shape(x), axis, where), 1).astype(x.dtype)
         included = x if where is None else np.where(where, x, np.zeros((), x.dtype))
@@ -250,7 +250,7 @@ def average(
                     "Pass weights whose sum is not zero, or use np.sum(a * w).",
                 )
             )
-        products = np.multiply(*(x if x.dtype == dtype else np.astype(x, dtype) for x in (a, w)))
+        products = np.multiply(*(x if x.dtype == dtype else x.astype(dtype) for x in (a, w)))
         result = np.sum(products, axis=axis, keepdims=keepdims) / total
     if not returned:
         return result
@@ -264,7 +264,7 @@ def average(
 
 def _observations(m: Any, rowvar: bool, dtype: Any, turn: bool) -> Any:
     """Variables as rows, observations as columns."""
-    x = m if m.dtype == dtype else np.astype(m, dtype)
+    x = m if m.dtype == dtype else m.astype(dtype)
     x = np.reshape(x, (1, -1)) if np.ndim(x) < 2 else x
     return np.transpose(x) if not rowvar and turn else x
 

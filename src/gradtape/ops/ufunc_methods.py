@@ -104,7 +104,7 @@ def _weighted(ufunc: Any) -> Card:
 
     def weight(x: Any, out: Any, axes: Any, dtype: Any) -> Any:
         w = weights(x, _spread(out, np.shape(x), axes), axes)
-        return w if w.dtype == dtype else np.astype(w, dtype)
+        return w if w.dtype == dtype else w.astype(dtype)
 
     def vjp(ct: Any, out: Any, x: Any, axes: Any, keepdims: bool) -> Any:
         return _spread(ct, np.shape(x), axes) * weight(x, out, axes, ct.dtype)
@@ -162,7 +162,7 @@ def _reduce(ufunc: Any) -> Any:
 
 def _as(array: Any, dtype: Any) -> Any:
     x = as_array(array)
-    return x if dtype is None or x.dtype == dtype else np.astype(x, np.dtype(dtype))
+    return x if dtype is None or x.dtype == dtype else x.astype(np.dtype(dtype))
 
 
 def _check_reduce(ufunc: Any, x: Any, axis: Any, initial: Any, where: Any) -> None:
@@ -183,7 +183,7 @@ def _reduce_by_card(
         x = np.where(raw(where), x, x.dtype.type(_NEUTRAL[ufunc]))
     if ufunc in (np.fmax, np.fmin) and initial is not _NO and not all(x.shape[a] for a in axes):
         shape = _reduced(x.aval, axes, keepdims).shape
-        return np.broadcast_to(np.astype(as_array(initial), x.dtype), shape)
+        return np.broadcast_to(as_array(initial).astype(x.dtype), shape)
     result = apply(_CARDS[ufunc], (x,), {"axes": axes, "keepdims": bool(keepdims)})
     return result if initial is _NO or initial is None else ufunc(result, initial)
 
@@ -201,7 +201,7 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     if initial is _NO or initial is None:
         total, start = items[0], 1
     else:
-        total = np.broadcast_to(np.astype(as_array(initial), x.dtype), items[0].shape)
+        total = np.broadcast_to(as_array(initial).astype(x.dtype), items[0].shape)
         start = 0
     for i in range(start, len(items)):
         step = ufunc(total, items[i])
@@ -357,10 +357,10 @@ def _applied(ufunc: Any, a: Any, indices: Any, b: Any) -> Any:
         )
     if ufunc in (np.add, np.subtract):
         added = HOOKS["op:scatter_add"](rest[0], shape=(a.size,), index=target)
-        return np.reshape(np.astype(ufunc(flat, added), a.dtype), a.shape)
+        return np.reshape(ufunc(flat, added).astype(a.dtype), a.shape)
     for turn in _turns(target):
         step = ufunc(flat[target[turn]], *(r[turn] for r in rest))
-        flat = HOOKS["op:setitem"](flat, np.astype(step, a.dtype), index=target[turn])
+        flat = HOOKS["op:setitem"](flat, step.astype(a.dtype), index=target[turn])
     return np.reshape(flat, a.shape)
 
 

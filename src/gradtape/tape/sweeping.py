@@ -209,7 +209,7 @@ def finish(g: Any, source: Tensor, recorded: bool, shared: bool = True) -> Tenso
         if tensor.dtype != value.dtype:
             if value.dtype.kind != "c" and tensor.dtype.kind == "c":
                 tensor = np.real(tensor)
-            tensor = np.astype(tensor, value.dtype)
+            tensor = tensor.astype(value.dtype)
         if tensor.shape != value.shape:
             tensor = np.broadcast_to(tensor, value.shape)
         return tensor  # type: ignore[no-any-return]
