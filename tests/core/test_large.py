@@ -147,3 +147,27 @@ def test_large_arrays_after_a_fork():
         os._exit(0 if ok else 1)
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_buffers_are_shared_by_threads():
+    import threading
+
+    x = np.random.default_rng(3).normal(size=60_000)
+    wrong = []
+
+    def work(k):
+        v = gt.Variable(x)
+        for i in range(40):
+            with gt.GradientTape() as tape:
+                loss = np.sum(np.sin(v * float(k)) * v)
+            g = tape.gradient(loss, v).read()
+            if not np.allclose(g, np.sin(x * k) + x * k * np.cos(x * k)):
+                wrong.append((k, i))
+            buffers.release()
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong

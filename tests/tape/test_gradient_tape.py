@@ -598,3 +598,12 @@ def test_gradients_are_the_users_own():
     assert g.value.base is None
     g += 1.0
     np.testing.assert_array_equal(value(h), [1.0, 1.0])
+
+
+def test_a_gradient_that_is_the_cotangent_itself_is_a_copy_of_it():
+    x = gt.Variable([1.0, 2.0])
+    seed = gt.array([3.0, 4.0])
+    with gt.GradientTape() as tape:
+        y = x + 1.0
+    g = tape.gradient(y, x, output_gradients=seed)
+    assert not np.shares_memory(g.value, seed.value)

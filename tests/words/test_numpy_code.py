@@ -556,10 +556,9 @@ def test_missing_data_with_nan_functions():
     check(loss, rng.normal(size=5))
 
 
-POISON = "a cotangent of 0 times a partial that is not finite is nan in cards without `singular`"
+POISON = "rules of reductions multiply inside: 0 times what is not finite is nan there"
 
 
-@pytest.mark.xfail(reason=POISON)
 def test_squares_of_missing_data():
     y = with_gaps()
     seen = ~np.isnan(y)
@@ -578,8 +577,6 @@ SAFE = {
     "select": lambda x: np.select([x > 0], [np.arccosh(x + 1)], 0),
     "masked": lambda x: np.sqrt(x)[x > 0],
     "log": lambda x: np.where(x > 0, np.log(x), 0),
-}
-POISONED = {
     "entropy": lambda x: np.where(x > 0, x * np.log(x), 0),
     "entropy, masked": lambda x: (x * np.log(x))[x > 0],
     "overflow": lambda x: np.where(x < 3, np.exp(300 * x), 0),
@@ -587,10 +584,12 @@ POISONED = {
     "sin of log": lambda x: np.where(x > 0, np.sin(np.log(x)), 0),
     "exp of reciprocal": lambda x: np.where(x != 0, np.exp(1 / x), 0),
     "hypot": lambda x: np.where(x > 0, np.hypot(x, np.log(x)), 0),
+    "nan_to_num": lambda x: np.nan_to_num(x * np.log(x)),
+}
+POISONED = {
     "product": lambda x: np.where(x > 0, np.prod(np.stack([x, np.log(x)]), axis=0), 0),
     "variance": lambda x: np.where(x > 0, np.var(np.stack([x, np.log(x)]), axis=0), 0),
     "norm": lambda x: np.where(x > 0, np.linalg.norm(np.stack([x, np.log(x)]), axis=0), 0),
-    "nan_to_num": lambda x: np.nan_to_num(x * np.log(x)),
 }
 
 
@@ -604,7 +603,7 @@ def test_a_branch_that_is_not_taken_has_no_say(name):
     with np.errstate(all="ignore"):
         found = gt.grad(lambda x: np.sum(f(x)))(x)
         for i, xi in enumerate(x):
-            alone = gt.grad(lambda v: np.sum(f(v)))(np.array([xi])) if xi > 0 else [0.0]
+            alone = gt.grad(lambda v: np.sum(f(v)))(np.array([xi])) if xi > 0 or name == "overflow" else [0.0]
             if not (name in ("reciprocal", "exp of reciprocal") and xi < 0):
                 np.testing.assert_allclose(found[i], alone[0], rtol=1e-12)
 

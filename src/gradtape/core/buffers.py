@@ -8,7 +8,9 @@ ever given out twice, whoever keeps an array keeps its buffer, and nothing needs
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -28,24 +30,36 @@ class Buffer(np.ndarray[Any, Any]):
 
 _pool: dict[int, list[Buffer]] = {}
 _held = 0
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """A forked child may have copied the lock while another thread held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
     """An uninitialised array, over a buffer that nothing refers to any more if there is one."""
+    with _lock:
+        return _take(shape, dtype, nbytes)
+
+
+def _take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
     global _held
-    buffers = _pool.get(nbytes)
-    if buffers is None:
-        buffers = _pool[nbytes] = []
-    for buffer in buffers:
+    for buffer in _pool.get(nbytes, ()):
         if _getrefcount(buffer) == _FREE:
             return np.ndarray(shape, dtype, buffer)
     if _held + nbytes > config.current.reuse_buffers:
-        release()
+        _release()
         if _held + nbytes > config.current.reuse_buffers:
             return np.empty(shape, dtype)
-        buffers = _pool.setdefault(nbytes, [])
     buffer = Buffer((nbytes,), np.uint8)
-    buffers.append(buffer)
+    _pool.setdefault(nbytes, []).append(buffer)
     _held += nbytes
     return np.ndarray(shape, dtype, buffer)
 
@@ -94,6 +108,11 @@ def matrix_product(x: Any, y: Any) -> Any:
 
 def release() -> None:
     """Forget every buffer that nothing refers to; the system gets its memory back."""
+    with _lock:
+        _release()
+
+
+def _release() -> None:
     global _held
     for nbytes, buffers in list(_pool.items()):
         free = [i for i in range(len(buffers)) if _getrefcount(buffers[i]) == _LISTED]

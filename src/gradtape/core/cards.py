@@ -354,8 +354,9 @@ def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:
 
 
 def mask_singular(product: Any, ct: Any) -> Any:
-    """0 where the cotangent is exactly 0, if the product is not finite somewhere."""
-    if np.all(np.isfinite(product)):
+    """0 where the cotangent is exactly 0, if there is a NaN in the product."""
+    total = np.add.reduce(np.asarray(getattr(product, "value", product)), axis=None)
+    if total == total:
         return product
     return np.where(np.equal(ct, 0), np.zeros_like(product), product)
 
@@ -392,7 +393,7 @@ def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugat
     if conjugate and np.iscomplexobj(p):
         p = np.conjugate(p)
     product = t * p
-    return mask_singular(product, t) if card.singular else product
+    return mask_singular(product, t)
 
 
 def _elementwise_vjp(card: Card, i: int) -> Rule:

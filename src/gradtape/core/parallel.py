@@ -69,6 +69,16 @@ _workers: _Workers | None = None
 _lock = threading.Lock()
 
 
+def _renew_lock() -> None:
+    """A forked child may have copied the lock while another thread held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
 def _get_workers(count: int) -> _Workers | None:
     global _workers
     with _lock:

@@ -36,7 +36,7 @@ def make_product(card: Card, i: int) -> Any:
     if partial is None:
         return None
     if isinstance(partial, str):
-        return _make_value_product(VALUES.index(partial), card.singular)
+        return _make_value_product(VALUES.index(partial))
     if not callable(partial):
         if partial == 1:
             return lambda g, z, x, y, out=None: g
@@ -45,12 +45,12 @@ def make_product(card: Card, i: int) -> Any:
         if partial == 0:
             return lambda g, z, x, y, out=None: np.zeros_like(g)[()]
         return lambda g, z, x, y, out=None: g * partial
-    unary, singular = card.arity == 1, card.singular
+    unary = card.arity == 1
     limits = {c: parallel.limit(card.name, c) for c in "fd"}
 
     def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
         if type(g) is ndarray and g.nbytes >= SMALLEST:
-            gi = _blocked(partial, unary, singular, limits, g, z, x, y, out)
+            gi = _blocked(partial, unary, limits, g, z, x, y, out)
             if gi is not None:
                 return gi
         p = partial(z, x) if unary else partial(z, x, y)
@@ -77,7 +77,7 @@ def make_product(card: Card, i: int) -> Any:
             return g if p else np.zeros_like(g)[()]
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _guard(gi, g) if singular else gi
+        return _settled(gi, g)
 
     return product
 
@@ -85,7 +85,6 @@ def make_product(card: Card, i: int) -> Any:
 def _blocked(
     partial: Any,
     unary: bool,
-    singular: bool,
     limits: dict[str, int],
     g: Any,
     z: Any,
@@ -134,10 +133,10 @@ def _blocked(
                 _multiply(gb, p, target)  # what the mask selects is then gb, even where target is
                 if not np.isfinite(target.dot(target)):
                     target[...] = np.where(p, target, dtype.type(0))
-            elif singular:
-                target[...] = _guard(gb * p, gb)
-            else:
+            elif type(p) is ndarray and p.flags.c_contiguous and np.isfinite(p.dot(p)):
                 _multiply(gb, p, target)
+            else:
+                target[...] = _settled(gb * p, gb)
 
     if g.nbytes >= limits[dtype.char]:
         parallel.split(part, into.size)
@@ -153,21 +152,26 @@ def _negated(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
 
 
 def _large_product(g: Any, p: Any, out: Any) -> Any:
-    """`g * conj(p)` for a large partial, into a reused buffer where one fits."""
-    if p.dtype.kind == "c":
-        p = p.conj()
-    if p.flags.c_contiguous and p.dtype.char in "fd" and g.dtype is p.dtype:
-        if type(g) is not ndarray:
-            return spread(_multiply, (g, p), p)
-        if g.shape == p.shape:
-            if g.flags.c_contiguous:
-                return spread(_multiply, (g, p), p, out)
-            if not any(g.strides):
-                return spread(_multiply, (g.flat[0], p), p)
-    return g * p
+    """`g * p` for a large real partial, into `out` or a reused buffer; None where it does not fit.
+
+    One pass of BLAS looks for what is not finite in `p`, which is cheaper than looking in blocks.
+    """
+    if not (p.flags.c_contiguous and p.dtype.char in "fd" and g.dtype is p.dtype):
+        return None
+    flat = p.reshape(-1)
+    if not np.isfinite(flat.dot(flat)):
+        return None
+    if type(g) is not ndarray:
+        return spread(_multiply, (g, p), p)
+    if g.shape == p.shape:
+        if g.flags.c_contiguous:
+            return spread(_multiply, (g, p), p, out)
+        if not any(g.strides):  # a sum's cotangent: one number seen through zero strides
+            return spread(_multiply, (g.flat[0], p), p)
+    return None
 
 
-def _make_value_product(which: int, singular: bool) -> Any:
+def _make_value_product(which: int) -> Any:
     """`make_product` for a partial that is one of the recorded values."""
 
     def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
@@ -176,23 +180,28 @@ def _make_value_product(which: int, singular: bool) -> Any:
         if tp is ndarray:
             if p.nbytes >= SMALLEST:
                 gi = _large_product(g, p, out)
-            else:
-                gi = g * (p.conj() if p.dtype.kind == "c" else p)
+                if gi is not None:
+                    return gi
+            gi = g * (p.conj() if p.dtype.kind == "c" else p)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _guard(gi, g) if singular else gi
+        return _settled(gi, g)
 
     return product
 
 
-def _guard(gi: Any, g: Any) -> Any:
-    """`gi`, with 0 where the cotangent is exactly 0 if some entry is not finite."""
+def _settled(gi: Any, g: Any) -> Any:
+    """The product `gi`, with 0 where the cotangent `g` is exactly 0, if there is a NaN in it.
+
+    0 times an infinite or undefined partial is NaN; a branch that is not taken must not say so.
+    Looking for a NaN costs a fraction of a product, always masking several of them.
+    """
     if type(gi) is ndarray:
-        if np.isfinite(gi).all():
+        total = gi.dot(gi) if gi.ndim == 1 else _add_reduce(gi, None)
+        if total == total:
             return gi
         return np.where(np.equal(g, 0), gi.dtype.type(0), gi)
-    difference = gi - gi  # 0 where gi is finite, nan elsewhere
-    if difference == difference or g != 0:
+    if gi == gi or g != 0:
         return gi
     return type(gi)(0)
 
@@ -222,7 +231,7 @@ _SOLE = _calibrate_sole()
 
 def make_run1(card: Card) -> Any:
     """The backward function of fast records with one operand."""
-    product, partial, singular = make_product(card, 0), card.partials[0], card.singular
+    product, partial = make_product(card, 0), card.partials[0]
     if not callable(partial):
         partial = _named_partial(partial)
 
@@ -240,8 +249,8 @@ def make_run1(card: Card) -> Any:
                 gi = product(g, rec[11], rec[9], None)
             else:
                 gi = g * p
-            if singular:
-                gi = _guard(gi, g)
+            if type(gi) is ndarray or gi != gi:
+                gi = _settled(gi, g)
         k = rec[5]
         p = grads.get(k)
         if p is None:
@@ -275,6 +284,8 @@ def make_run2(card: Card) -> Any:
                     gi = product_x(g, z, xv, yv, g if sole else None)
                 elif value_x and sx is None and sy is not None and len(sy) == 1 and _dots(g, yv):
                     gi = g.dot(yv)
+                    if gi != gi:
+                        gi = product_x(g, z, xv, yv)
                 else:
                     gi = product_x(g, z, xv, yv)
                 if type(gi) is ndarray and gi.shape != sx:
@@ -295,6 +306,8 @@ def make_run2(card: Card) -> Any:
                     gi = product_y(g, z, xv, yv, g if sole else None)
                 elif value_y and sy is None and sx is not None and len(sx) == 1 and _dots(g, xv):
                     gi = g.dot(xv)
+                    if gi != gi:
+                        gi = product_y(g, z, xv, yv)
                 else:
                     gi = product_y(g, z, xv, yv)
                 if type(gi) is ndarray and gi.shape != sy:

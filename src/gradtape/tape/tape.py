@@ -408,7 +408,8 @@ class GradientTape:
             if g is None and not key and any(t is source for t in targets):
                 g = identity(targets, source, output_gradients)
             if g is not None and source.value.dtype.kind in "fc":
-                result = finish(g, source, recorded, len(keys) > 1)
+                shared = len(keys) > 1 or output_gradients is not None
+                result = finish(g, source, recorded, shared)
                 if not recorded and key:  # says so if a second derivative is asked of it
                     result.why = ("gradient", *here(), key, None)
                 results.append(result)
