@@ -227,7 +227,6 @@ def test_python_numbers_are_weak_and_numpys_scalars_are_strong():
     assert (gt.array(2.0) * np.float32(1)).dtype == np.float64
 
 
-@pytest.mark.xfail(reason="the partial 1 / y divides Python floats")
 def test_division_by_a_python_zero_is_infinite_as_in_numpy():
     x = gt.Variable([1.0, -2.0])
     with np.errstate(all="ignore"), gt.GradientTape() as tape:
