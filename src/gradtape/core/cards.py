@@ -68,7 +68,6 @@ class Card:
         "reason",
         "shape_rule",
         "signature",
-        "singular",
         "unview",
         "vjps",
         "add_into",
@@ -90,7 +89,6 @@ class Card:
         self.unview: Any = None
         self.add_into: Any = None
         self.signature: Any = None
-        self.singular = False
         self.reason = ""
         CARDS[name] = self
 
@@ -151,7 +149,6 @@ def elementwise(
     *partials: Any,
     name: str | None = None,
     impl: Rule | None = None,
-    singular: bool = False,
     outputs: int = 1,
 ) -> Card:
     """A card for a function applied to each element, with broadcasting.
@@ -170,8 +167,6 @@ def elementwise(
         `primitive`.
     impl : callable, optional
         A faster formula that agrees with the ufunc to 2 ulp.
-    singular : bool
-        The partial can be infinite where a cotangent of 0 should win: see semantics "kinks".
 
     Examples
     --------
@@ -182,7 +177,6 @@ def elementwise(
     label = name or ufunc.__name__
     card = Card(label, "elementwise", impl or ufunc, len(partials))
     card.partials = partials
-    card.singular = singular
     card.outputs = outputs
     reads = [_reads(p) for p in partials]
     card.keep_out = any(0 in r for r in reads)

@@ -1,10 +1,9 @@
 """Cards of the smooth elementwise ufuncs: one local partial per operand.
 
 An argument that a partial does not read starts with an underscore, and the tape does not keep
-it. Complex functions are holomorphic here. Partials that can be infinite (`log` at 0) are
-`singular`: a cotangent of exactly 0 wins over them, so that a branch not taken poisons nothing.
-Functions with kinks are in `kinks.py`, `power` in `power.py`, `absolute` and what else is not
-holomorphic in `complex.py`.
+it. Complex functions are holomorphic here. Where a partial is infinite (`log` at 0), a cotangent
+of exactly 0 wins over it, so that a branch not taken poisons nothing. Functions with kinks are in
+`kinks.py`, `power` in `power.py`, `absolute` and what else is not holomorphic in `complex.py`.
 """
 
 from __future__ import annotations
@@ -21,18 +20,22 @@ LN2, LN10 = math.log(2), math.log(10)
 
 # -------------------------------------------------------------------------- arithmetic
 
+def _reciprocal(y: Any) -> Any:
+    return 1 / y if type(y) not in (float, int) or y else np.divide(1.0, y)  # 1 / 0 would raise
+
+
 add = elementwise(np.add, 1, 1)
 subtract = elementwise(np.subtract, 1, -1)
 multiply = elementwise(np.multiply, "y", "x")
 divide = elementwise(
-    np.divide, lambda _out, _x, y: 1 / y, lambda out, _x, y: -out / y, singular=True
+    np.divide, lambda _out, _x, y: _reciprocal(y), lambda out, _x, y: -out / y
 )
 negative = elementwise(np.negative, -1)
 positive = elementwise(np.positive, 1)
-reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out, singular=True)
+reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out)
 square = elementwise(np.square, lambda _out, x: x + x)
-sqrt = elementwise(np.sqrt, lambda out, _x: 0.5 / out, singular=True)
-cbrt = elementwise(np.cbrt, lambda out, _x: 1 / (3 * (out * out)), singular=True)
+sqrt = elementwise(np.sqrt, lambda out, _x: 0.5 / out)
+cbrt = elementwise(np.cbrt, lambda out, _x: 1 / (3 * (out * out)))
 deg2rad = elementwise(np.deg2rad, math.pi / 180)
 radians = elementwise(np.radians, math.pi / 180)
 rad2deg = elementwise(np.rad2deg, 180 / math.pi)
@@ -49,10 +52,10 @@ hypot = elementwise(
 exp = elementwise(np.exp, "out")
 exp2 = elementwise(np.exp2, lambda out, _x: out * LN2)
 expm1 = elementwise(np.expm1, lambda _out, x: np.exp(x))  # out + 1 loses digits below x = -1
-log = elementwise(np.log, lambda _out, x: 1 / x, singular=True)
-log2 = elementwise(np.log2, lambda _out, x: 1 / (x * LN2), singular=True)
-log10 = elementwise(np.log10, lambda _out, x: 1 / (x * LN10), singular=True)
-log1p = elementwise(np.log1p, lambda _out, x: 1 / (1 + x), singular=True)
+log = elementwise(np.log, lambda _out, x: 1 / x)
+log2 = elementwise(np.log2, lambda _out, x: 1 / (x * LN2))
+log10 = elementwise(np.log10, lambda _out, x: 1 / (x * LN10))
+log1p = elementwise(np.log1p, lambda _out, x: 1 / (1 + x))
 
 
 def _difference(x: Any, y: Any) -> Any:
@@ -113,24 +116,21 @@ sin = elementwise(np.sin, lambda _out, x: np.cos(x))
 cos = elementwise(np.cos, lambda _out, x: -np.sin(x))
 tan = elementwise(np.tan, lambda out, _x: 1 + out * out)
 # (1 - x) * (1 + x) keeps the digits that 1 - x * x loses next to 1
-arcsin = elementwise(np.arcsin, lambda _out, x: 1 / np.sqrt((1 - x) * (1 + x)), singular=True)
-arccos = elementwise(np.arccos, lambda _out, x: -1 / np.sqrt((1 - x) * (1 + x)), singular=True)
-arctan = elementwise(np.arctan, lambda _out, x: 1 / (1 + x * x), singular=True)
+arcsin = elementwise(np.arcsin, lambda _out, x: 1 / np.sqrt((1 - x) * (1 + x)))
+arccos = elementwise(np.arccos, lambda _out, x: -1 / np.sqrt((1 - x) * (1 + x)))
+arctan = elementwise(np.arctan, lambda _out, x: 1 / (1 + x * x))
 sinh = elementwise(np.sinh, lambda _out, x: np.cosh(x))
 cosh = elementwise(np.cosh, lambda _out, x: np.sinh(x))
 tanh = elementwise(np.tanh, lambda out, _x: 1 - out * out)
-arcsinh = elementwise(np.arcsinh, lambda _out, x: 1 / np.sqrt(x * x + 1), singular=True)
+arcsinh = elementwise(np.arcsinh, lambda _out, x: 1 / np.sqrt(x * x + 1))
 # two roots, not the root of the product: that has the wrong sign in the left complex half-plane
-arccosh = elementwise(
-    np.arccosh, lambda _out, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)), singular=True
-)
-arctanh = elementwise(np.arctanh, lambda _out, x: 1 / ((1 - x) * (1 + x)), singular=True)
+arccosh = elementwise(np.arccosh, lambda _out, x: 1 / (np.sqrt(x - 1) * np.sqrt(x + 1)))
+arctanh = elementwise(np.arctanh, lambda _out, x: 1 / ((1 - x) * (1 + x)))
 # hypot, and two divisions: the squares of small or large operands leave the range of floats
 arctan2 = elementwise(
     np.arctan2,
     lambda _out, y, x: x / np.hypot(x, y) / np.hypot(x, y),
     lambda _out, y, x: -y / np.hypot(x, y) / np.hypot(x, y),
-    singular=True,
 )
 
 # ------------------------------------------------------------------------------- scaling

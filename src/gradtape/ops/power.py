@@ -59,13 +59,9 @@ def _power(x: Any, y: Any) -> Any:
 
 
 # with a number as exponent the tape need not keep the result
-power_of_number = elementwise(
-    np.power, _slope_in_base(_power), None, singular=True, name="power_of_number"
-)
-power = elementwise(np.power, _slope_in_base(_power), _slope_in_exponent, singular=True)
-float_power = elementwise(
-    np.float_power, _slope_in_base(np.float_power), _slope_in_exponent, singular=True
-)
+power_of_number = elementwise(np.power, _slope_in_base(_power), None, name="power_of_number")
+power = elementwise(np.power, _slope_in_base(_power), _slope_in_exponent)
+float_power = elementwise(np.float_power, _slope_in_base(np.float_power), _slope_in_exponent)
 
 # x ** 2, x ** 0.5 and x ** -1 are what NumPy makes of them for arrays, and have shorter rules
 _SHORT = {2: UFUNCS[np.square], 0.5: UFUNCS[np.sqrt], -1: UFUNCS[np.reciprocal]}
