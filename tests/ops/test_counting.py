@@ -11,6 +11,7 @@ from gradtape.testing import op_case
 PLACES = np.array([0, 3, 1, 3, 0])
 VALUES = np.array([0.1, 0.25, 0.5, 0.9, 1.0, -0.5, 0.5])
 OTHER = np.array([0.3, 0.2, 0.9, 0.4, 0.35, 0.1, 0.0])
+UNEVEN = [-1, 0.2, 0.6, 0.7, 1]
 EDGES = np.array([0.0, 0.3, 0.5, 1.0])
 
 
@@ -38,7 +39,7 @@ CASES = [
         {"bins": [EDGES, 2], "density": True},
         {"bins": 2, "range": [[0, 1], [0, 0.5]]})),
     op_case(histogramdd, calls=((7,),), domain=POSITIVE, kwargs=(
-        {"bins": 2}, {"bins": (2, 3, 1)}, {"bins": (EDGES, 2, [-1, 0.2, 0.6, 0.7, 1]), "density": True})),
+        {"bins": 2}, {"bins": (2, 3, 1)}, {"bins": (EDGES, 2, UNEVEN), "density": True})),
 ]  # fmt: skip
 
 NONDIFFERENTIABLE = [

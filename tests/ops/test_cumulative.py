@@ -41,6 +41,7 @@ CASES = [
     op_case(lambda a, p, q: np.diff(a, 2, prepend=p, append=q), name="diff-ends", nin=3,
             calls=[((2, 3), (2, 1), (2, 2)), ((2, 3), (), (2, 1)), ((3,), (), ())]),
     op_case(np.ediff1d, complex=True, calls=((4,), (2, 3), (1,))),
+    op_case(np.ediff1d, nin=2, calls=[((4,), (2,)), ((2, 2), ())]),
     op_case(np.ediff1d, nin=3, calls=[((4,), (2,), (1,)), ((2, 2), (), (2,))]),
     op_case(np.gradient, complex=True, calls=((4,), (2,)), kwargs=({}, {"axis": 0})),
     op_case(np.gradient, calls=((3, 4),), kwargs=({}, {"axis": 1}, {"axis": (1, 0)},

@@ -91,8 +91,8 @@ CASES = [
     op_case(np.power, name="power of numbers, complex", domain=POSITIVE, complex=True,
             calls=[(2.0, (3,)), (1.5 + 0.5j, (2,)), ((3,), 2), ((3,), 2.5),
                    ((2,), np.array([2, 3]))]),
-    op_case(lambda x, y: np.power(x, y + 0.5j), name="power of negative numbers, complex", wrt=[1],
-            calls=[(np.array([-1.5, 2.0]), (2,)), (-1.5, (2,)), (np.array([-2, 3]), (2,))]),
+    op_case(lambda x, y: np.power(x, y + 0.5j), name="power of negative numbers, complex", nin=2,
+            domain=[(-2, -0.5), (-2, 2)], calls=[((3,), (3,)), ((2, 1), (2,))]),
     op_case(lambda x: x**2, name="x ** 2", reference=lambda x: x**2, complex=True),
     op_case(lambda x: x**3, name="x ** 3", complex=True),
     op_case(lambda x: x**0.5, name="x ** 0.5", domain=POSITIVE),
@@ -119,6 +119,9 @@ CASES = [
     op_case(np.conjugate, complex=True),
     op_case(np.real, complex=True),
     op_case(np.imag, complex=True),
+    *(op_case(lambda z, f=f: f(z) * (1 + 2j), name=f"{f.__name__}, made complex again",
+              complex=True, calls=[(3,)])
+      for f in (np.real, np.imag, np.absolute)),
     op_case(of_parts, nin=2, calls=[((3,), (3,)), ((2, 3), (3,)), ((0,), (0,))]),
     op_case(np.angle, domain=POSITIVE, complex=True, kwargs=[{}, {"deg": True}]),
     op_case(np.real_if_close, complex=True),
@@ -175,6 +178,8 @@ CASES = [
         calls=[(4,), (2, 3), (3, 0)],
         kwargs=[{}, {"axis": 0}, {"period": 3.0}, {"discont": 2.0}],
     ),  # fmt: skip
+    op_case(np.unwrap, name="unwrap axis 1", domain=(-6, 6), calls=[(2, 3, 2)],
+            kwargs=[{"axis": 1}]),
     op_case(
         np.interp,
         nin=3,

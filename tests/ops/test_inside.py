@@ -16,6 +16,7 @@ BLOCK = np.tile(TIED, (3, 1, 1))
 PICKED = np.array([[2.0, 1.0], [1.5, 0.0]])
 SINGULAR = np.array([[1.0, 2.0], [2.0, 4.0]])
 SINGULAR_3 = np.array([[1.0, 2.0, 3.0], [0.5, -1.0, 2.0], [1.5, 1.0, 5.0]])  # rank 2
+SINGULAR_C = np.array([[1 + 1j, 2.0], [2.0, 2 - 2j]])
 AGAIN, TWICE, SPARSE = np.array([0, 2, 0]), np.array([1, 1]), np.array([0, 3, 0])
 HOLES = np.array([[np.nan, 1.0, 2.0, 2.0]])
 
@@ -120,13 +121,16 @@ CASES = [
     op_case(**{**of("cofactors"), "reference": cofactors}, **SUMS, complex=True,
             calls=[(2, 2), (3, 3), (2, 3, 3)]),
     op_case(**{**of("cofactors"), "reference": cofactors}, **SUMS,
-            calls=[(SINGULAR,), (SINGULAR_3,)],
+            calls=[(SINGULAR,), (SINGULAR_3,), (SINGULAR_C,)],
             skip={"second": "a third derivative of det, which is refused at a singular matrix"}),
     *(op_case(**{**of("diagonal_embed"), "reference": embedded}, calls=[place], complex=True,
               kwargs=[{"shape": shape, "offset": offset, "axis1": axis1, "axis2": axis2}])
       for place, shape, offset, axis1, axis2 in (
           ((3, 3), (3, 3, 3), 0, 1, 2), ((3, 2), (2, 3, 2), 0, 2, 0),
           ((4, 2), (3, 3, 4), 1, 0, 1))),
+    op_case(**of("power_of_number", 2), domain=(0.5, 2), wrt=[0],
+            calls=[((3,), 2), ((3,), 0), ((3,), 1), ((2, 2), 3), ((), 1.5), ((2,), 2.0),
+                   ((2, 1), np.array([2.0, 1.0, 3.0])), ((3,), np.array([2, 0, 3]))]),
     op_case(**of("sum_all"), calls=[(), (3,), (2, 3)], complex=True),
     op_case(**of("from_parts", 2), calls=[((3,), (3,)), ((2, 1), (2, 1))]),
     op_case(**of("singular factors", finish=rebuilt), **SUMS, complex=True,

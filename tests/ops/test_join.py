@@ -23,6 +23,9 @@ def joined(function, **fixed):
 PAIR = [((2, 3), (2, 3)), ((0, 2), (0, 2)), ((2, 1, 2), (2, 1, 2))]
 CASES = [
     op_case(joined(np.stack), calls=[((), ()), ((3,), (3,), (3,)), *PAIR], complex=True, nin=2),
+    *(op_case(lambda x, y, f=f: f([x, y * (1 + 2j)]), name=f"{f.__name__} of real and complex",
+              nin=2, calls=[((3,), (3,))])
+      for f in (np.stack, np.concatenate)),
     op_case(joined(np.stack, axis=-1), calls=[((3,), (3,)), *PAIR], nin=2),
     op_case(joined(np.stack, axis=1, dtype=np.float64), calls=[((2, 2), (2, 2))], nin=2,
             skip={"float32": "dtype= asks for float64"}),
