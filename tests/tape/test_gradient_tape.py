@@ -409,6 +409,55 @@ def test_output_gradients_that_do_not_fit(given, kind, match):
     assert value(tape.gradient(y, x))[0] == 2.0  # nothing was lost
 
 
+def test_output_gradients_are_matched_by_key():
+    x = gt.Variable(3.0)
+    with gt.GradientTape(persistent=True) as tape:
+        y, z = x * x, x * 5.0
+    targets = {"b": y, "a": z}
+    assert value(tape.gradient(targets, x, output_gradients={"a": 1.0, "b": 0.0})) == 5.0
+    assert value(tape.gradient(targets, x, output_gradients={"b": 1.0, "a": 0.0})) == 6.0
+    nested = tape.gradient([{"p": y, "q": z}, y], x, ({"q": 1.0, "p": 0.0}, 2.0))
+    assert value(nested) == 5.0 + 12.0
+
+
+def test_output_gradients_of_vectors_can_be_lists():
+    x = gt.Variable([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape:
+        y, z = x * x, 3.0 * x
+    expected = [2.0 + 3.0 * 7.0, 40.0 + 3.0 * 8.0]
+    for targets, given in (
+        ([y, z], [[1.0, 10.0], [7.0, 8.0]]),
+        ({"y": y, "z": z}, {"z": [7.0, 8.0], "y": [1.0, 10.0]}),
+    ):
+        np.testing.assert_array_equal(value(tape.gradient(targets, x, given)), expected)
+    for targets, given in (
+        (y, [1.0, 10.0]), ([y], np.array([1.0, 10.0])), (y, [np.array([1.0, 10.0])]),
+        ({"y": y}, {"y": [1.0, 10.0]}), ([y], [[1.0, 10.0]]),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(value(tape.gradient(targets, x, given)), [2.0, 40.0])
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        ({"c": 1.0, "b": 1.0}, "'b', 'a', output_gradients with 'c', 'b'"),
+        ({"b": 1.0}, "'b', 'a', output_gradients with 'b'"),
+        ({"a": 1.0, "b": {"p": 1.0}}, r"the target\['b'\], a dict with the keys 'p'"),
+        ([1.0, 1.0], "output_gradients with 0, 1"),
+        (1.0, "1 output_gradients for 2 targets"),
+    ],
+)
+def test_output_gradients_of_another_structure(given, match):
+    x = gt.Variable(3.0)
+    with gt.GradientTape() as tape:
+        y, z = x * x, x * 5.0
+    with pytest.raises(ShapeError, match=match):
+        tape.gradient({"b": y, "a": z}, x, output_gradients=given)
+    with pytest.raises(ShapeError, match="one target, a dict with the keys 'a'"):
+        tape.gradient(y, x, output_gradients={"a": 1.0})
+    assert value(tape.gradient(y, x)) == 6.0  # nothing was lost
+
+
 def test_unconnected():
     x, u = gt.Variable(1.0), gt.Variable([1.0, 2.0])
     with gt.GradientTape(persistent=True) as tape:

@@ -16,7 +16,7 @@ from ..core.positions import decode
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw, settled
-from ..core.tree import flatten
+from ..core.tree import _children, flatten
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TapeStateError, three_part
 from . import reasons
@@ -119,6 +119,77 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
     return seeds
 
 
+def match_output_gradients(target: Any, given: Any) -> Any:
+    """`output_gradients` in the order of the leaves of `target`, where that is a tree.
+
+    Raises ShapeError where a key is missing or unknown; cotangents are never matched by the order
+    in which a dict was filled.
+    """
+    if isinstance(target, Tensor):
+        if isinstance(given, dict):
+            raise _misfit("one target", f"a dict with the keys {_listed(given)}")
+        return given
+    node = _children(target)
+    if node is None or isinstance(given, Tensor):
+        return given
+    if len(flatten(target)[0]) == 1 and _children(given) is None:
+        return given  # one target in a list, and its cotangent without one
+    return _matched(target, given, "")
+
+
+def _matched(target: Any, given: Any, path: str) -> list[Any]:
+    node, found = _children(target), _children(given)
+    if node is None:
+        if isinstance(given, dict):
+            raise _misfit(f"the target{path}", f"a dict with the keys {_listed(given)}")
+        if found is not None and not any(isinstance(x, Tensor) for x in flatten(given)[0]):
+            given = np.asarray(given)  # a vector written as a list of numbers
+        return [given]
+    children, _, labels = node
+    if found is None:
+        return [given]  # too few, which is told by their number
+    parts, _, names = found
+    if isinstance(target, tuple) and isinstance(given, list | tuple):
+        names = labels if len(parts) == len(labels) else names
+    if set(names) != set(labels):
+        if isinstance(target, list | tuple) and isinstance(given, list | tuple):
+            raise _miscount(len(parts), len(children))
+        raise _misfit(f"targets{path} with the keys {_listed(labels)}",
+                      f"output_gradients{path} with {_listed(names)}")  # fmt: skip
+    cotangents = dict(zip(names, parts, strict=True))
+    return [
+        ct
+        for label, child in zip(labels, children, strict=True)
+        for ct in _matched(child, cotangents[label], f"{path}[{label!r}]")
+    ]
+
+
+def _listed(keys: Any) -> str:
+    return ", ".join(map(repr, keys)) or "none"
+
+
+def _misfit(expected: str, found: str) -> ShapeError:
+    return ShapeError(
+        three_part(
+            f"gradient: output_gradients do not have the structure of the target: {expected},"
+            f" {found}.",
+            "A cotangent belongs to the target of the same key.",
+            "Pass output_gradients in the structure of the target, with the same keys:"
+            ' {"a": np.ones_like(y)} for the target {"a": y}.',
+        )
+    )
+
+
+def _miscount(given: int, targets: int) -> ShapeError:
+    return ShapeError(
+        three_part(
+            f"gradient: {given} output_gradients for {targets} targets.",
+            "Each target needs its own cotangent.",
+            "Pass one for each, np.ones_like(target) where the sum is meant.",
+        )
+    )
+
+
 def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list[Any]:
     """`output_gradients` as one cotangent per target, of its shape and dtype."""
     given, _ = (
@@ -129,13 +200,7 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
     if len(targets) == 1 and isinstance(output_gradients, list) and len(given) != 1:
         given = [np.asarray(output_gradients)]  # a vector written as a list of numbers
     if len(given) != len(targets):
-        raise ShapeError(
-            three_part(
-                f"gradient: {len(given)} output_gradients for {len(targets)} targets.",
-                "Each target needs its own cotangent.",
-                "Pass one for each, np.ones_like(target) where the sum is meant.",
-            )
-        )
+        raise _miscount(len(given), len(targets))
     checked: list[Any] = []
     for i, (t, ct) in enumerate(zip(targets, given, strict=True)):
         if ct is None:

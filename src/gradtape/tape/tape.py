@@ -27,6 +27,7 @@ from .sweeping import (
     finish,
     identity,
     leaf_gradients,
+    match_output_gradients,
     seeds_of,
     source_key,
     wants_zero,
@@ -313,7 +314,8 @@ class GradientTape:
         sources : Tensor, Variable, or a tree of them
             A Variable means the sum over its reads, a watched Tensor the value that was watched.
         output_gradients : array_like or tree, optional
-            The cotangent of each target, one for each and of its shape; ones by default.
+            The cotangent of each target, one for each and of its shape, in the structure of
+            `target` (the same keys where that is a dict); ones by default.
         unconnected_gradients : {"none", "zero"}
             What a source gets that the target does not depend on. Given explicitly, it silences
             the warning that says why.
@@ -376,6 +378,8 @@ class GradientTape:
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
         if not targets:
             return None
+        if output_gradients is not None:
+            output_gradients = match_output_gradients(target, output_gradients)
         rebuild: Any = None
         if isinstance(sources, Tensor):
             leaves = [sources]
