@@ -23,6 +23,7 @@ from .cards import Card
 from .exits import came_back
 from .operands import both, ended, keep_constant, lost, operand, rewrap, unwrap, why_of
 from .positions import user_frame
+from .refusals import LOWER, refuse
 from .registry import HOOKS
 from .state import Recorder, next_key, state
 from .sweep import run_general, run_item, run_unsupported
@@ -58,7 +59,10 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             keys.append(key)
             if reason is not None:
                 why = why or reason
-    z = card.impl(*values, **params)
+    try:
+        z = card.impl(*values, **params)
+    except LOWER as error:
+        refuse(error, card.name, operands, params)
     many = type(z) is tuple or type(z) is list
     if many:
         z = tuple(part[()] if part.ndim == 0 else part for part in z)
@@ -211,7 +215,7 @@ def write_base(view: View) -> None:
         base.become(updated)
     if not base.key:
         base.key = next_key()
-    view.base_key = base.key
+    view.base_key = -base.key  # at its next read it looks at the memory of the base again
 
 
 def write_out(out: Any, result: Any) -> Any:

@@ -6,7 +6,9 @@ direct path to their cards.
 
 Writing. `x[i] = v` and `x += v` make a new version of `x`: a new key. The buffer is written in
 place only when nothing else refers to it (no record, view or array of the user's), which the
-reference count tells; otherwise it is copied first. So what a record keeps never changes.
+reference count tells; otherwise it is copied first. So what a record keeps never changes. Whatever
+is written, the Tensor keeps its strides, as NumPy's buffer does: they decide whether a later
+`ravel` or `reshape` is a view.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import numpy as np
 
 from ..errors import DTypeError, StaleViewError, three_part
 from .aval import Aval
-from .buffers import owns
+from .buffers import Buffer, owns
 from .exits import note_exit
 from .methods import ArrayMethods, fixed
 from .positions import decode, here
+from .refusals import LOWER, door, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
 
@@ -142,10 +145,14 @@ class Tensor(ArrayMethods):
         return any(self.key in tape.tracked for tape in state.tapes)
 
     def __len__(self) -> int:
-        return len(self.read())
+        with door("len", self):
+            return len(self.read())
 
     def __bool__(self) -> bool:
-        return bool(self.read())
+        try:
+            return bool(self.read())
+        except LOWER as error:
+            refuse(error, "bool", (self,))
 
     def __iter__(self) -> Any:
         if self.ndim == 0:
@@ -192,22 +199,26 @@ class Tensor(ArrayMethods):
         return value.copy() if copy else value
 
     def __float__(self) -> float:
-        value = float(self.read())
+        with door("float", self):
+            value = float(self.read())
         note_exit(self, "float", value)
         return value
 
     def __int__(self) -> int:
-        value = int(self.read())
+        with door("int", self):
+            value = int(self.read())
         note_exit(self, "int", value)
         return value
 
     def __complex__(self) -> complex:
-        value = complex(self.read())
+        with door("complex", self):
+            value = complex(self.read())
         note_exit(self, "complex", value)
         return value
 
     def __index__(self) -> int:
-        return operator.index(self.read())
+        with door("operator.index", self):
+            return operator.index(self.read())
 
     def __dlpack__(self, **options: Any) -> Any:
         note_exit(self, "__dlpack__")
@@ -244,20 +255,27 @@ class Tensor(ArrayMethods):
     # ------------------------------------------------------------------ NumPy's protocols
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if method == "__call__" and not kwargs:
-            operation = UFUNCS.get(ufunc)
-            if operation is not None:
-                return operation(*inputs)
-        operation = UFUNC_METHODS.get((ufunc, method))
-        if operation is None:
-            return HOOKS["uncarded_ufunc"](ufunc, method, inputs, kwargs)
-        return operation(*inputs, **kwargs)
+        try:
+            if method == "__call__" and not kwargs:
+                operation = UFUNCS.get(ufunc)
+                if operation is not None:
+                    return operation(*inputs)
+            operation = UFUNC_METHODS.get((ufunc, method))
+            if operation is None:
+                return HOOKS["uncarded_ufunc"](ufunc, method, inputs, kwargs)
+            return operation(*inputs, **kwargs)
+        except LOWER as error:
+            name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            refuse(error, name, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        operation = FUNCTIONS.get(func)
-        if operation is None:
-            return HOOKS["uncarded"](func, args, kwargs)
-        return operation(*args, **kwargs)
+        try:
+            operation = FUNCTIONS.get(func)
+            if operation is None:
+                return HOOKS["uncarded"](func, args, kwargs)
+            return operation(*args, **kwargs)
+        except LOWER as error:
+            refuse(error, name_of(func), args, kwargs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return HOOKS["namespace"](api_version)
@@ -266,14 +284,18 @@ class Tensor(ArrayMethods):
 
     def become(self, other: Tensor) -> None:
         """Take over the value, key and history of `other`: the result of an in-place write."""
-        self.value, self.key, self.why = other.value, other.key, other.why
+        old, new = self.value, other.value
+        if type(old) is np.ndarray is type(new) and old.strides != new.strides:
+            new = laid_out(new, old)
+        self.value, self.key, self.why = new, other.key, other.why
 
 
 class View(Tensor):
     """A Tensor over part of another one's buffer; writes go through in both directions.
 
     `base_key` is the version of the base it was derived from. When the base has moved on, the
-    view applies its card to the base again at the next read.
+    view applies its card to the base again at the next read. After a write through the view,
+    `base_key` is negative: the numbers and the key are right, but the memory is not yet a view.
     """
 
     __slots__ = ("base_key", "base_shape", "base_tensor", "card", "params")
@@ -288,6 +310,10 @@ class View(Tensor):
         base = self.base_tensor
         base.read()  # a chain of views settles from its root outwards
         if base.key != self.base_key:
+            if base.key == -self.base_key:
+                self.base_key = base.key
+                self.value = self.card.impl(base.value, **self.params)
+                return self.value
             if base.value.shape != self.base_shape:
                 raise stale(self)
             HOOKS["rederive"](self)
@@ -300,8 +326,11 @@ class View(Tensor):
 
     def check_writable(self) -> None:
         """Raise NumPy's ValueError if NumPy's view is read-only (`np.broadcast_to`)."""
+        base = self.base_tensor
         if self.card.unview is read_only:
-            read_only(self.base_tensor, self, **self.params)
+            read_only(base, self, **self.params)
+        if isinstance(base, View):
+            base.check_writable()
 
 
 def stale(view: View) -> StaleViewError:
@@ -369,6 +398,32 @@ def _calibrate() -> int:
 _SOLE = _calibrate()
 
 
+def laid_out(value: Any, like: Any) -> Any:
+    """`value` in the memory layout of `like`, if it has that shape and dtype; else itself."""
+    if value.shape != like.shape or value.dtype != like.dtype:
+        return value
+    if value.flags.c_contiguous and like.flags.c_contiguous:  # other strides at axes of length 1
+        return value
+    new = np.empty_like(like)
+    if new.strides != like.strides:
+        new = _with_strides(like)
+    new[...] = value
+    return new
+
+
+def _with_strides(like: Any) -> Any:
+    """An array of the shape, dtype and strides of `like`; C order where its elements overlap."""
+    spans = sorted((abs(s), s, n) for s, n in zip(like.strides, like.shape, strict=True) if n > 1)
+    extent, start = like.itemsize, 0
+    for step, stride, n in spans:
+        if step < extent:
+            return np.empty(like.shape, like.dtype)
+        extent += step * (n - 1)
+        start += step * (n - 1) if stride < 0 else 0
+    buffer = Buffer((extent if like.size else 0,), np.uint8)
+    return np.ndarray(like.shape, like.dtype, buffer, start, like.strides)
+
+
 def writable_value(tensor: Tensor) -> Any:
     """The buffer of `tensor`, copied first if anything else refers to it."""
     if isinstance(tensor, View):
@@ -379,5 +434,9 @@ def writable_value(tensor: Tensor) -> Any:
         if _owned(tensor):
             return tensor.value
         value = tensor.value
-    tensor.value = value = value.copy()
-    return value
+    new = np.empty_like(value)
+    if new.strides != value.strides and not isinstance(tensor, View):
+        new = _with_strides(value)
+    new[...] = value
+    tensor.value = new
+    return new

@@ -174,7 +174,9 @@ class Variable(Tensor):
                 new = self._fit(operation, new)
             self.value = new
         elif ufunc is None:
-            self.value = np.array(np.broadcast_to(self._fit(operation, value), old.shape))
+            fitted = self._fit(operation, value)
+            self.value = new = np.empty_like(old)  # of its memory layout, whatever the value's is
+            new[...] = fitted
         else:
             self._fit(operation, value)
             del old
@@ -182,7 +184,13 @@ class Variable(Tensor):
             if owns(current) and _getrefcount(current) == _SOLE_LOCAL:
                 ufunc(current, value, out=current, casting="same_kind")
             else:
-                self.value = ufunc(current, value, dtype=current.dtype, casting="same_kind")
+                self.value = ufunc(
+                    current,
+                    value,
+                    out=np.empty_like(current),
+                    dtype=current.dtype,
+                    casting="same_kind",
+                )
 
     def _fit(self, operation: str, value: Any, slot: Any = None) -> Any:
         """`value` in the dtype of the Variable, if it fits its shape (or that of `slot`)."""
