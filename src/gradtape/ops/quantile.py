@@ -27,9 +27,9 @@ from ..core.tensor import Tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
 
 _NO = np._NoValue
-# A number q takes the dtype of the array; for NumPy 2.0 a float64 scalar is one too, as a quantile
-# but not as a percentile.
-_OLD = np.quantile(np.zeros(1, np.float32), np.float64(0)).dtype == np.float32
+# A number q takes the dtype of the array; before NumPy 2.4 a float64 scalar is one too, as a
+# quantile but not as a percentile.
+_OLD = tuple(map(int, np.__version__.split(".")[:2])) < (2, 4)
 _NUMBERS = (int, float)
 _WEAK: tuple[type, ...] = (int, float, np.float64) if _OLD else _NUMBERS
 
