@@ -29,6 +29,7 @@ def of_parts(x, y):
     return z
 
 
+HOLES = np.array([np.nan, 0, complex(0, np.nan), np.nan])
 CASES = [
     op_case(np.add, complex=True),
     op_case(np.subtract, complex=True),
@@ -171,6 +172,8 @@ CASES = [
     op_case(np.sinc, domain=(-3.1, 3.2), tolerance={"value": 1e-13}),
     op_case(np.sinc, name="sinc near 0", domain=(-0.2, 0.3)),
     op_case(np.i0, domain=(-3, 3)),
+    op_case(lambda x: np.nan_to_num(x + HOLES), name="nan_to_num of holes", complex=True,
+            calls=[(4,)]),
     op_case(np.nan_to_num, complex=True, kwargs=[{}, {"nan": 1.0}]),
     op_case(
         np.unwrap,

@@ -35,7 +35,7 @@ CASES = [
     op_case(joined(np.concatenate, axis=None), nin=2, calls=[((2, 3), (4,), ()), ((0,), (2, 1))]),
     op_case(joined(np.concat), nin=2, calls=[((3,), (2,))]),
     op_case(joined(np.vstack), nin=2, calls=[((3,), (3,)), ((2, 3), (3,)), ((), ())]),
-    op_case(joined(np.hstack), nin=2, calls=[((3,), (2,)), ((2, 3), (2, 1)), ((), ())]),
+    op_case(joined(np.hstack), nin=2, calls=[((3,),), ((3,), (2,)), ((2, 3), (2, 1)), ((), ())]),
     op_case(joined(np.dstack), nin=2,
             calls=[((3,), (3,)), ((2, 3), (2, 3)), ((2, 1, 2), (2, 1, 1))]),
     op_case(joined(np.column_stack), nin=2, calls=[((3,), (3,)), ((3, 2), (3,))]),

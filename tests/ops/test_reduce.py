@@ -68,6 +68,18 @@ CASES += [
 ] + [op_case(function, name=f"{function.__name__}-clean", calls=SHAPES, kwargs=AXES[:4])
      for function in MOVED]  # fmt: skip
 
+# Of two elements that tie, the central difference is the mean of their slopes: an even split.
+TIES = np.array([[1.0, 1.0, 3.0, 3.0], [0.0, 2.0, 2.0, 0.0]])
+CASES += [
+    op_case(function, name=f"{function.__name__} of ties", calls=[(TIES,)], kwargs=[{"axis": 1}],
+            nin=1, skip={"second": "the gradient jumps at a tie"})
+    for function in (np.max, np.min, np.nanmax, np.nanmin)
+] + [
+    op_case(ufunc.reduce, name=f"{ufunc.__name__}.reduce of ties", calls=[(TIES,)],
+            kwargs=[{"axis": 1}], nin=1, skip={"second": "the gradient jumps at a tie"})
+    for ufunc in (np.fmax, np.fmin)
+]  # fmt: skip
+
 X = np.array([[3.0, 1.0, 2.0], [0.0, 5.0, 4.0]])
 NONDIFFERENTIABLE = [
     (np.argmax, {}), (np.argmax, {"axis": 1, "keepdims": True}), (np.argmin, {"axis": 0}),
