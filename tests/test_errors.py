@@ -435,7 +435,7 @@ SAID = [
     (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", HERE, "copy"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
-    (scalar_item_assignment, U, "0-d.*immutable", HERE, "gt.array"),
+    (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),
     (gradient_left_by_float, errors.GradientWarning, "x", HERE, "np|gt|unconnected"),
     (gradient_partial, errors.GradientWarning, "x", HERE, "np|gt|strict"),
     (gradient_never_watched, errors.GradientWarning, "loss|target", "watch", r"tape\.watch"),

@@ -21,7 +21,7 @@ _SURFACE = {
     "Explanation": "tape.reasons",
     "Tensor": "core.tensor",
     "Variable": "core.variable",
-    "configure": "config",
+    "configure": "core.settings",
     "custom_gradient": "tape.custom",
     "stop_gradient": "tape.custom",
     "value": "tape.custom",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from . import config as config
     from . import errors as errors
     from . import testing as testing
-    from .config import configure as configure
+    from .core.settings import configure as configure
     from .core.tensor import Tensor as Tensor
     from .core.variable import Variable as Variable
     from .tape.reasons import Explanation as Explanation

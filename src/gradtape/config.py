@@ -1,10 +1,10 @@
-"""Settings: one frozen dataclass, replaced as a whole by `configure`."""
+"""Settings: one frozen dataclass, replaced as a whole by `gt.configure` (`core/settings.py`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-__all__ = ["Config", "configure", "current"]
+__all__ = ["Config", "current"]
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,3 @@ class Config:
 
 
 current = Config()
-
-
-def configure(**changes: int) -> Config:
-    """Replace settings and return the new ones.
-
-    >>> configure(copy_limit=65536).copy_limit
-    65536
-    """
-    global current
-    current = replace(current, **changes)
-    return current

@@ -247,7 +247,10 @@ def nondifferentiable_call(name: str, function: Any) -> Any:
     def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         found: list[Tensor] = []
         args, kwargs = unwrap(args, found), unwrap(kwargs, found)
-        z = function(*args, **kwargs)
+        try:
+            z = function(*args, **kwargs)
+        except LOWER as error:
+            refuse(error, name, args, kwargs)
         why = ended(why_of(found), "nondifferentiable", [t.key for t in found], name)
         return write_out(out, rewrap(z, why))
 

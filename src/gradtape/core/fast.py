@@ -25,6 +25,7 @@ from .exits import came_back
 from .operands import SCALARS, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2
+from .refusals import LOWER, refuse
 from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
 from .tensor import Tensor
@@ -70,12 +71,15 @@ def make_unary(card: Card, function: Any) -> Any:
         xv = x.value
         k = x.key
         out = _new(Tensor)
-        if type(xv) is ndarray:
-            sx = xv.shape
-            out.value = z = function(xv) if xv.nbytes < SMALLEST else large(xv)
-        else:
-            sx = None
-            out.value = z = function(xv)
+        try:
+            if type(xv) is ndarray:
+                sx = xv.shape
+                out.value = z = function(xv) if xv.nbytes < SMALLEST else large(xv)
+            else:
+                sx = None
+                out.value = z = function(xv)
+        except LOWER as error:
+            refuse(error, card.name, (x,))
         out.why = x.why
         tape = state.tape
         if tape is not None:
@@ -172,17 +176,20 @@ def make_binary(card: Card, function: Any) -> Any:
             return apply_elementwise(card, function, (x, y))
         out = _new(Tensor)
         out.why = why
-        if type(xv) is ndarray:
-            sx = xv.shape
-            sy = yv.shape if type(yv) is ndarray else None
-            out.value = z = function(xv, yv) if xv.nbytes < SMALLEST else large(xv, yv)
-        elif type(yv) is ndarray:
-            sx = None
-            sy = yv.shape
-            out.value = z = function(xv, yv) if yv.nbytes < SMALLEST else large(xv, yv)
-        else:
-            sx = sy = None
-            out.value = z = function(xv, yv)
+        try:
+            if type(xv) is ndarray:
+                sx = xv.shape
+                sy = yv.shape if type(yv) is ndarray else None
+                out.value = z = function(xv, yv) if xv.nbytes < SMALLEST else large(xv, yv)
+            elif type(yv) is ndarray:
+                sx = None
+                sy = yv.shape
+                out.value = z = function(xv, yv) if yv.nbytes < SMALLEST else large(xv, yv)
+            else:
+                sx = sy = None
+                out.value = z = function(xv, yv)
+        except LOWER as error:
+            refuse(error, card.name, (x, y))
         if tape is not None:
             tracked = tape.tracked
             if kx in tracked:
@@ -340,7 +347,10 @@ def make_step(name: str, ufunc: Any, operation: Any) -> Any:
         if type(xv) not in _RAW or type(yv) not in _RAW:
             return operation(x, y)
         out = _new(Tensor)
-        out.value = function(xv, yv)
+        try:
+            out.value = function(xv, yv)
+        except LOWER as error:
+            refuse(error, name, (x, y))
         out.key = 0
         why, kx, ky = None, 0, 0
         if tx is Tensor:

@@ -16,6 +16,7 @@ from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_pa
 from .exits import note_exit
 from .flat import Flat, plain_index
 from .positions import decode, here
+from .refusals import LOWER, door, name_of, refuse
 from .registry import FUNCTIONS, HOOKS
 from .state import next_key
 
@@ -31,7 +32,10 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Tensor:
         k: v for k, v in kwargs.items() if v is not _NO and (v is not None or k == "axis")
     }
     operation = FUNCTIONS.get(function)
-    result: Tensor = (function if operation is None else operation)(*args, **kwargs)
+    try:
+        result: Tensor = (function if operation is None else operation)(*args, **kwargs)
+    except LOWER as error:
+        refuse(error, name_of(function), args, kwargs)
     return result
 
 
@@ -210,7 +214,8 @@ class ArrayMethods:
         copy: bool = True,
     ) -> Tensor:  # fmt: skip
         """The values in another dtype; a new Tensor unless `copy` is False and nothing changes."""
-        dtype = np.dtype(dtype)
+        with door("astype", self, dtype):
+            dtype = np.dtype(dtype)
         if dtype == self.dtype and not copy:
             return cast("Tensor", self)
         if casting != "unsafe" and not np.can_cast(self.dtype, dtype, casting):
@@ -231,7 +236,10 @@ class ArrayMethods:
 
     def reshape(self, *shape: Any, order: Any = "C", copy: Any = None) -> Tensor:
         # none of the arguments is out of the ordinary: past _call, which looks at each
-        result: Tensor = FUNCTIONS[np.reshape](self, _shape_arguments(shape), order, copy=copy)
+        try:
+            result: Tensor = FUNCTIONS[np.reshape](self, _shape_arguments(shape), order, copy=copy)
+        except LOWER as error:
+            refuse(error, "reshape", (self, *shape))
         return result
 
     def ravel(self, order: Any = "C") -> Tensor:
@@ -490,7 +498,8 @@ class ArrayMethods:
 
     def item(self, *args: Any) -> Any:
         """One element as a Python number; the tape cannot follow it."""
-        value = self.read().item(*args)
+        with door("item", self, *args):
+            value = self.read().item(*args)
         note_exit(self, "item()", value)
         return value
 

@@ -25,7 +25,7 @@ from .buffers import Buffer, owns
 from .exits import note_exit
 from .methods import ArrayMethods, fixed
 from .positions import decode, here
-from .refusals import LOWER, door, name_of, refuse
+from .refusals import LOWER, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
 
@@ -145,8 +145,10 @@ class Tensor(ArrayMethods):
         return any(self.key in tape.tracked for tape in state.tapes)
 
     def __len__(self) -> int:
-        with door("len", self):
+        try:
             return len(self.read())
+        except LOWER as error:
+            refuse(error, "len", (self,))
 
     def __bool__(self) -> bool:
         try:
@@ -199,26 +201,34 @@ class Tensor(ArrayMethods):
         return value.copy() if copy else value
 
     def __float__(self) -> float:
-        with door("float", self):
+        try:
             value = float(self.read())
+        except LOWER as error:
+            refuse(error, "float", (self,))
         note_exit(self, "float", value)
         return value
 
     def __int__(self) -> int:
-        with door("int", self):
+        try:
             value = int(self.read())
+        except LOWER as error:
+            refuse(error, "int", (self,))
         note_exit(self, "int", value)
         return value
 
     def __complex__(self) -> complex:
-        with door("complex", self):
+        try:
             value = complex(self.read())
+        except LOWER as error:
+            refuse(error, "complex", (self,))
         note_exit(self, "complex", value)
         return value
 
     def __index__(self) -> int:
-        with door("operator.index", self):
+        try:
             return operator.index(self.read())
+        except LOWER as error:
+            refuse(error, "operator.index", (self,))
 
     def __dlpack__(self, **options: Any) -> Any:
         note_exit(self, "__dlpack__")

@@ -17,6 +17,7 @@ from ..core.batched import dims
 from ..core.cards import nondifferentiable
 from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
+from ..core.refusals import door
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, new_tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
@@ -134,7 +135,8 @@ def array(
                     "Leave copy=False away.",
                 )
             )
-        value = _np.array(found, dtype, order=order, ndmin=ndmin)
+        with door("array", object, dtype):
+            value = _np.array(found, dtype, order=order, ndmin=ndmin)
         return _fresh(value)
     if dtype is not None and found.dtype != np.dtype(dtype):
         if copy is False:
@@ -208,7 +210,8 @@ def zeros(
     Tensor(6., shape=(), dtype=float64)
     """
     _cpu(device)
-    return _fresh(np.zeros(_size(shape), dtype, order))
+    with door("zeros", shape, dtype):
+        return _fresh(np.zeros(_size(shape), dtype, order))
 
 
 def ones(
@@ -223,7 +226,8 @@ def ones(
     Tensor([1., 1.], shape=(2,), dtype=float64)
     """
     _cpu(device)
-    return _fresh(np.ones(_size(shape), dtype, order))
+    with door("ones", shape, dtype):
+        return _fresh(np.ones(_size(shape), dtype, order))
 
 
 def empty(
@@ -238,7 +242,8 @@ def empty(
     (2, 3)
     """
     _cpu(device)
-    return _fresh(np.empty(_size(shape), dtype, order))
+    with door("empty", shape, dtype):
+        return _fresh(np.empty(_size(shape), dtype, order))
 
 
 def full(
@@ -259,7 +264,8 @@ def full(
     _cpu(device)
     fill = stack_nested(fill_value)
     if not isinstance(fill, Tensor):
-        return _fresh(np.full(_size(shape), fill, dtype, order))
+        with door("full", shape, fill_value, dtype):
+            return _fresh(np.full(_size(shape), fill, dtype, order))
     if dtype is not None:
         fill = fill.astype(dtype)
     shape = _size(shape)
@@ -281,7 +287,8 @@ def eye(
     Tensor([[1., 0.], [0., 1.]], shape=(2, 2), dtype=float64)
     """
     _cpu(device)
-    return _fresh(np.eye(raw(N), raw(M), int(raw(k)), dtype, order))
+    with door("eye", N, M, k, dtype):
+        return _fresh(np.eye(raw(N), raw(M), int(raw(k)), dtype, order))
 
 
 def arange(
@@ -305,7 +312,8 @@ def arange(
     if stop is None:
         start, stop = 0, start
     start, step = 0 if start is None else start, 1 if step is None else step
-    plain = _np.arange(raw(start), raw(stop), raw(step), dtype)
+    with door("arange", start, stop, step, dtype):
+        plain = _np.arange(raw(start), raw(stop), raw(step), dtype)
     if not (isinstance(start, Tensor) or isinstance(step, Tensor)) or plain.dtype.kind not in "fc":
         # nothing here has a derivative, but what was lost keeps its reason
         return _plain_arange(start, stop, step, dtype)

@@ -21,6 +21,7 @@ from ..core.exits import came_back
 from ..core.indexing import add_at, behind_batch, overwritten, plain_index
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
+from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
@@ -36,13 +37,13 @@ _STORES = frozenset(
 # ------------------------------------------------------------------------------- reading
 
 
-def _refused(error: IndexError, x: Any, index: Any) -> IndexError:
+def _refused(error: IndexError, x: Any, index: Any) -> OutOfRangeError:
     """NumPy's IndexError with the place and a remedy."""
     if any(words in str(error) for words in ("out of bounds", "too many", "boolean index")):
         remedy = f"Keep to the shape {np.shape(x)}; a negative index counts from the end."
     else:
         remedy = "Index with integers (int(i)), slices, None, ..., or integer and boolean arrays."
-    return IndexError(
+    return OutOfRangeError(
         three_part(
             f"Indexing {aval_of(x)!r} with [{index!r:.60}]: {str(error).rstrip('.')}.",
             f"Indexed at {_here()}.",
@@ -209,7 +210,7 @@ def store(x: Tensor, index: Any, v: Any) -> None:
         return
     x.read()  # a stale view settles first
     if type(x.value) is not np.ndarray:
-        raise UnsupportedOperationError(
+        raise DTypeError(  # as NumPy's scalars, which are no sequence either
             three_part(
                 "Item assignment: this Tensor is 0-d, and 0-d Tensors are immutable.",
                 f"Assigned at {_here()}.",

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.refusals import LOWER, refuse
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, new_tensor
 from ..errors import three_part
@@ -115,7 +116,11 @@ def _wrap(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             args = (type(args[0])(map(_argument, args[0])), *map(_argument, args[1:]))
         else:
             args = tuple(map(_argument, args))
-        return _result(target(*args, **{k: _argument(v) for k, v in kwargs.items()}))
+        kwargs = {k: _argument(v) for k, v in kwargs.items()}
+        try:
+            return _result(target(*args, **kwargs))
+        except LOWER as error:
+            refuse(error, name, args, kwargs)
 
     wrapped.__module__ = __name__
     return wrapped

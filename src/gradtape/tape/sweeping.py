@@ -5,6 +5,7 @@ Used by `tape.gradient` and by the functional transforms.
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import Any
 
@@ -228,7 +229,7 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
                     f"gradient: output_gradients[{i}] has shape {array.shape}, "
                     f"its target {t.shape}.",
                     "A cotangent has the shape of its target; it is not broadcast.",
-                    f"Pass np.broadcast_to(ct, {t.shape}).",
+                    _in_shape(array.shape, t.shape),
                 )
             )
         if isinstance(ct, Tensor):
@@ -236,6 +237,19 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
         else:
             checked.append(settled(np.array(array, dtype=dtype)))
     return checked
+
+
+def _in_shape(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Code that makes a cotangent of `shape` of one of shape `given`."""
+    try:
+        fits = np.broadcast_shapes(given, shape) == shape
+    except ValueError:
+        fits = False
+    if fits:
+        return f"Pass np.broadcast_to(ct, {shape})."
+    if math.prod(given) == math.prod(shape):
+        return f"Pass np.reshape(ct, {shape})."
+    return f"Pass one number for each of the target's: np.ones({shape}) for its sum."
 
 
 def source_key(recorder: Recorder, source: Tensor) -> int:

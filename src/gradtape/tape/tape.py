@@ -54,6 +54,9 @@ class GradientTape:
         Whether trainable Variables are watched when they are read inside the context.
     strict : bool
         Raise `ExitError` as soon as a watched value leaves the tape (`float(x)`, `np.asarray(x)`).
+        Where NumPy itself takes the value, as in the store `y[0] = x[0]` into a plain array, it
+        raises a ValueError of its own ("setting an array element with a sequence"), whose
+        `__cause__` is the ExitError with the place and the remedy.
 
     Notes
     -----
