@@ -104,6 +104,14 @@ def test_watched_after_use():
     with gt.GradientTape() as tape:
         y = np.sum(x * x)
         tape.watch(x)
+    told(tape, y, x, "watched after use", "y = np.sum(x * x)", "Watch it first")
+
+
+def test_watched_after_use_outside_the_tape_is_possible():
+    x = gt.array([1.0, 2.0])
+    y = np.sum(x * x)
+    with gt.GradientTape() as tape:
+        tape.watch(x)
     told(tape, y, x, "watched after use", "tape.watch(x)", "Watch it first", certain=False)
 
 
@@ -614,6 +622,161 @@ def test_an_array_that_was_overwritten_is_not_blamed():
         buffer[:] = 7.0
         loss = np.sum(x * buffer)
     np.testing.assert_array_equal(quiet(tape, loss, x), [7.0, 7.0])
+
+
+# -------------------------------------------------- partial without an exit: a part not followed
+
+
+def cut(tape, target, source, *lines, remedy="", certain=True):
+    """As `partial`, for a part of the target that was computed where no tape followed it."""
+    found = tape.explain(target, source)
+    assert (found.kind, found.certain) == ("partial", certain), found
+    assert "exact" not in str(found)
+    assert remedy in found.remedy
+    for line, position in zip(lines, found.path, strict=True):
+        assert line in position.source
+        assert f"test_reasons.py:{position.line}" in found.cause
+    with pytest.warns(GradientWarning, match="part of the whole") as caught:
+        assert tape.gradient(target, source) is not None
+        assert tape.gradient(target, [source])[0] is not None
+    assert [str(w.message) for w in caught] == [str(found)] * 2
+    return found
+
+
+def test_partial_because_it_was_used_before_it_was_watched():
+    x = gt.array([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape:
+        early = x * 2.0
+        tape.watch(x)
+        loss = np.sum(early + x * 3.0)
+    cut(tape, loss, x, "early = x * 2.0", "loss = np.sum", remedy="Watch it first")
+
+
+@pytest.mark.parametrize("early", [np.sin, np.sum, lambda x: 2.0 * x, lambda x: x + x,
+                                   lambda x: x[::-1], lambda x: x.reshape(2, 1)[0]])  # fmt: skip
+def test_partial_before_the_watch_whatever_the_operation(early):
+    x = gt.array([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape, gt.GradientTape():
+        part = early(x)
+        tape.watch(x)
+        loss = np.sum(part * x)
+    assert tape.explain(loss, x).kind == "partial"
+    with pytest.warns(GradientWarning, match="part of the whole"):
+        tape.gradient(loss, x)
+
+
+def test_partial_through_another_thread():
+    found = []
+    with gt.GradientTape(persistent=True) as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        h = x * 2.0
+        worker = threading.Thread(target=lambda: found.append(h * 3.0))
+        worker.start()
+        worker.join()
+        loss = np.sum(found[0] + x)
+    cut(tape, loss, x, "found.append(h * 3.0)", "loss = np.sum", remedy="in that thread")
+
+
+def test_partial_through_stop_recording():
+    w = gt.Variable([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape:
+        with tape.stop_recording():
+            norm = np.sum(w * w)
+        loss = np.sum(w / norm)
+    cut(tape, loss, w, "norm = np.sum(w * w)", "loss = np.sum(w / norm)", remedy="out of the")
+
+
+def test_partial_through_what_was_computed_before_the_tape_is_possible():
+    w = gt.Variable([1.0, 2.0])
+    norm = np.sum(w * w)
+    with gt.GradientTape(persistent=True) as tape:
+        loss = np.sum(w / norm)
+    found = cut(tape, loss, w, "norm = np.sum(w * w)", "loss = np.sum(w / norm)", certain=False)
+    assert "not assigned in between" in found.cause
+
+
+def test_partial_through_a_gradient_taken_outside():
+    with gt.GradientTape(persistent=True) as outer:
+        x = outer.watch(np.array([1.0, 2.0]))
+        with gt.GradientTape() as inner:
+            inner.watch(x)
+            y = np.sum(x**3)
+    g = inner.gradient(y, x)
+    with outer:
+        loss = np.sum(g * x)
+    cut(outer, loss, x, "g = inner.gradient(y, x)", "loss = np.sum(g * x)", remedy="inside")
+
+
+def test_a_tape_that_is_used_once_warns_of_a_part_too():
+    w, b = gt.Variable([1.0, 2.0]), gt.Variable(0.5)
+    with gt.GradientTape() as tape:
+        with tape.stop_recording():
+            norm = np.sum(w * w)
+        loss = np.sum(w / norm + b)
+    with pytest.warns(GradientWarning, match="with respect to w is only a part"):
+        tape.gradient(loss, [w, b])
+
+
+def test_a_part_that_the_source_is_not_in_is_no_matter():
+    w, v = gt.Variable([1.0, 2.0]), gt.Variable(3.0)
+    scale = v * 2.0
+    with gt.GradientTape(persistent=True) as tape:
+        loss = np.sum(w * scale)
+    quiet(tape, loss, w)
+    quiet(tape, loss, [w])
+    assert tape.explain(loss, w).kind == "connected"
+
+
+MEANT = {
+    "stop_gradient": lambda h: gt.stop_gradient(h),
+    "value": lambda h: gt.value(h),
+    "comparison": lambda h: np.where(h > 1.0, 2.0, 3.0),
+    "mask": lambda h: (h > 1.0) * 2.0,
+    "argmax": lambda h: np.arange(2.0)[gt.value(np.argmax(h))],
+    "index": lambda h: gt.array([1.0, 2.0])[np.argmax(h)],
+    "sign": lambda h: np.sign(h),
+    "integers": lambda h: h.astype(int) * 1.0,
+    "floor": lambda h: np.floor(h),
+    "shape": lambda h: np.ones_like(h),
+    "logical": lambda h: np.logical_not(h) * 1.0,
+    "isfinite": lambda h: np.isfinite(h) * 1.0,
+    "where": lambda h: np.where(np.isnan(h), 0.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("how", MEANT)
+@pytest.mark.parametrize("followed", [True, False])
+def test_what_passes_no_derivative_on_is_no_missing_part(how, followed):
+    w = gt.Variable([0.5, 2.0])
+    before = w * 1.0
+    with gt.GradientTape(persistent=True) as tape:
+        h = w * 1.0 if followed else before
+        loss = np.sum(w * w * MEANT[how](h))
+    for sources in (w, [w]):
+        quiet(tape, loss, sources)
+    assert tape.explain(loss, w).kind == "connected", tape.explain(loss, w)
+
+
+def test_constants_that_a_tape_saw_are_no_matter():
+    data, w = gt.array(np.arange(6.0).reshape(3, 2)), gt.Variable([1.0, 2.0])
+    for _ in range(3):
+        with gt.GradientTape() as tape:
+            x = (data - np.mean(data, axis=0))[1:]
+            loss = np.sum((x @ w - data[0] * 2.0) ** 2)
+        w -= 0.01 * quiet(tape, loss, [w])[0]
+
+
+def test_a_momentum_loop_says_nothing():
+    x, v = gt.array([1.0, 2.0]), 0.0
+    w, m = gt.Variable([1.0, 2.0]), 0.0
+    for _ in range(12):
+        with gt.GradientTape() as tape:
+            tape.watch(x)
+            loss = np.sum(np.where(x > 0.0, x, 0.1 * x) ** 2 * w)
+        dx, dw = quiet(tape, loss, [x, w])
+        v, m = 0.9 * v + dx, 0.9 * m + dw
+        x = x - 0.01 * v
+        w -= 0.01 * m
 
 
 # ---------------------------------------------------------------------------------- silence

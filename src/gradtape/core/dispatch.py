@@ -21,7 +21,18 @@ import numpy as np
 from .aval import aval_of, is_differentiable
 from .cards import Card
 from .exits import came_back
-from .operands import both, ended, keep_constant, lost, operand, rewrap, unwrap, why_of
+from .operands import (
+    blunted,
+    both,
+    ended,
+    keep_constant,
+    lost,
+    named,
+    operand,
+    rewrap,
+    unwrap,
+    why_of,
+)
 from .positions import user_frame
 from .refusals import LOWER, refuse
 from .registry import HOOKS
@@ -43,16 +54,17 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     keys: list[int] = []
     why: Any = None
     base: Any = None
-    for x in operands:
+    for i, x in enumerate(operands):
         if isinstance(x, Tensor):
             if base is None:
                 base = x
             values.append(x.value if type(x) is Tensor else x.read())
             keys.append(x.key)
-            if why is None:
-                why = x.why
-            elif x.why is not None and x.why is not why:
-                why = both(why, x.why)
+            reason = x.why
+            if reason is not None and reason is not why:
+                if card.vjps is not None and not card.has_vjp(i):
+                    reason = blunted(reason)
+                why = reason if why is None else both(why, reason)
         else:
             value, key, reason = operand(x, card.name)
             values.append(value)
@@ -72,11 +84,13 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     if tapes:
         tapes = [t for t in tapes if not t.tracked.isdisjoint(keys)]
     if not tapes:
+        if state.tapes and not all(keys):
+            keys = [k or named(x) for k, x in zip(keys, operands, strict=True)]
         if any(keys):
             why = lost(why, *keys)
         if many:
-            return tuple(new_tensor(part, 0, why) for part in z)
-        result = new_tensor(z, 0, why)
+            return tuple(new_tensor(part, 0, _carried(part, why)) for part in z)
+        result = new_tensor(z, 0, _carried(z, why))
         return _as_view(result, base, card, params, z) if card.unview is not None else result
     frame = user_frame()
     kk = next_key()
@@ -91,6 +105,13 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         tape.tracked.add(kk)
     result = new_tensor(z, kk, why)
     return _as_view(result, base, card, params, z) if card.unview is not None else result
+
+
+def _carried(z: Any, why: Any) -> Any:
+    """What a result says of its operands' lost history; an integer passes no derivative on."""
+    if why is None or not isinstance(z, ndarray | np.generic) or z.dtype.kind in "fcO":
+        return why
+    return blunted(why)
 
 
 def _record(
@@ -122,7 +143,7 @@ def _record(
             else:
                 kept.append(value)
         kept = tuple(kept)
-    if tape.exits is not None and 0 in keys:
+    if tape.exits is not None and not tracked.issuperset(keys):
         came_back(tape, kk, card, *operands)
     run = run_general
     if card.vjps is None:

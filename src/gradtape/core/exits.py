@@ -362,7 +362,7 @@ def came_back(tape: Any, out_key: int, card: Any, *operands: Any) -> None:
     exits = tape.exits
     for x in operands:
         if hasattr(x, "key"):  # a Tensor: an unfollowed one may hold an exited value
-            if x.key:
+            if x.key and (x.key in tape.tracked or hasattr(x, "trainable")):
                 continue
             x = x.value
         if type(x) is ndarray:

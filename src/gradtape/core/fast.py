@@ -22,7 +22,7 @@ from .buffers import SMALLEST, spread, take
 from .cards import Card, reads_out
 from .dispatch import apply
 from .exits import came_back
-from .operands import SCALARS, both, ended, keep_constant, lost
+from .operands import SCALARS, blunted, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2
 from .refusals import LOWER, refuse
@@ -100,14 +100,30 @@ def make_unary(card: Card, function: Any) -> Any:
                 return out
             if tape is SEVERAL:
                 return apply_elementwise(card, function, (x,))
+            if not k and x.why is None:  # its results can tell, if it is watched later
+                k = x.key = next_key()
         out.key = 0
         if k:
             out.why = lost(out.why, k)
         return out
 
+    if card.partials == (0,):  # np.sign
+        op = _flat(op)
     op.__name__ = op.__qualname__ = card.name
     op.takes_depth = True  # type: ignore[attr-defined]
     return op
+
+
+def _flat(op: Any) -> Any:
+    """`op`, whose derivative is zero: nothing is missing in a gradient where it lost a history."""
+
+    def flat(x: Any, depth: int = 1) -> Any:
+        out = op(x, depth + 1)
+        if isinstance(out, Tensor) and out.why is not None:
+            out.why = blunted(out.why)
+        return out
+
+    return flat
 
 
 def make_binary(card: Card, function: Any) -> Any:
@@ -211,6 +227,10 @@ def make_binary(card: Card, function: Any) -> Any:
                 return apply_elementwise(card, function, (x, y))
             else:
                 tape = None
+                if not kx and tx is Tensor and x.why is None:  # as in make_unary
+                    kx = x.key = next_key()
+                if not ky and ty is Tensor and y.why is None:
+                    ky = y.key = y.key or next_key()
             if tape is not None:
                 out.key = kk = next_key()
                 tracked.add(kk)
@@ -219,7 +239,7 @@ def make_binary(card: Card, function: Any) -> Any:
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:
                         f = user_frame()
-                if tape.exits is not None and (kx == 0 or ky == 0):
+                if tape.exits is not None and (kx <= 0 or ky <= 0):
                     came_back(tape, kk, card, x, y)
                 if keeps:
                     keep_x, keep_y, keep_out = need
@@ -359,7 +379,11 @@ def make_step(name: str, ufunc: Any, operation: Any) -> Any:
             ky = y.key
             if y.why is not None and y.why is not why:
                 why = y.why if why is None else both(why, y.why)
-        out.why = ended(why, "nondifferentiable", (kx, ky), name) if kx or ky else why
+        if kx or ky:
+            why = ended(why, "nondifferentiable", (kx, ky), name)
+        elif why is not None:
+            why = blunted(why)
+        out.why = why
         return out
 
     op.__name__ = op.__qualname__ = name

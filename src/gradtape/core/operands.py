@@ -12,7 +12,7 @@ from .. import config
 from ..errors import DTypeError, three_part
 from .positions import user_frame
 from .registry import HOOKS
-from .state import Recorder, state
+from .state import Recorder, next_key, state
 from .tensor import Tensor, new_tensor
 
 ndarray = np.ndarray
@@ -125,6 +125,8 @@ MOST_CAUSES = 8  # that one value carries; a net of many layers has one for each
 
 def ended(why: Any, cause: str, keys: Iterable[int], detail: Any) -> Any:
     """`why`, and that the histories of `keys` end here by `cause`."""
+    if cause in _FLAT:
+        why = blunted(why)
     if why is not None and why[0] == "several" and len(why[4]) >= MOST_CAUSES:
         return why
     frame: Any = None
@@ -135,6 +137,33 @@ def ended(why: Any, cause: str, keys: Iterable[int], detail: Any) -> Any:
             found = (cause, frame.f_code, frame.f_lasti, key, detail)
             why = found if why is None else both(why, found)
     return why
+
+
+_FLAT = frozenset(("nondifferentiable", "integer"))
+
+
+def blunted(why: Any) -> Any:
+    """`why` behind an operation whose derivative is zero: no part of a gradient is missing there.
+
+    A sixth field marks it. It still tells why a gradient is None.
+    """
+    if why is None or len(why) > 5:
+        return why
+    if why[0] == "several":
+        return (*why[:4], tuple(map(blunted, why[4])))
+    return (*why, True)
+
+
+def named(x: Any) -> int:
+    """The key of an operand that an active tape sees used before anything follows it.
+
+    A Tensor without history gets one, so that its results can tell when it is watched later.
+    """
+    if not isinstance(x, Tensor):
+        return 0
+    if not x.key and x.why is None and type(x) is Tensor:
+        x.key = next_key()
+    return x.key
 
 
 def lost(why: Any, *keys: int) -> Any:

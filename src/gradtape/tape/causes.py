@@ -81,9 +81,10 @@ def _why_unwatched(facts: Facts, why: Any, at: Position | None) -> Explanation |
     if found is not None:
         return found
     leaf = facts.recorder.leaves.get(facts.key)
-    if leaf is None:
+    if leaf is None and why[3] == facts.key:
         return None
-    if isinstance(leaf, Variable) and facts.recorder.auto_watch and leaf.auto:
+    auto = isinstance(leaf, Variable) and facts.recorder.auto_watch and leaf.auto
+    if auto or why[3] != facts.key:
         return _why_inactive(facts, (*why[:4], facts.recorder.thread), at)
     watched = f" (at {decode(leaf[3], leaf[4])})" if type(leaf) is tuple else ""
     return facts.missing(
@@ -167,6 +168,13 @@ _WHYS = {
     "gradient": _why_gradient,
     "stop_gradient": _why_stop_gradient,
 }
+
+
+def why_cut(facts: Facts, why: Any) -> Explanation:
+    """What is known of one cause by which a part of the target lost its history."""
+    found: Explanation | None = _WHYS[why[0]](facts, why, decode(why[1], why[2]))
+    assert found is not None  # it is only None for a source that the tape does not follow
+    return found
 
 
 def _by_return(facts: Facts) -> Explanation | None:

@@ -14,7 +14,7 @@ from ..core.cards import Card
 from ..core.cotangents import accumulate
 from ..core.dispatch import ITEM
 from ..core.exits import meant, muted, note_capture
-from ..core.operands import why_of
+from ..core.operands import blunted, why_of
 from ..core.positions import decode, here, user_frame
 from ..core.registry import CARDS
 from ..core.state import (
@@ -65,7 +65,7 @@ def stop_gradient(x: Any) -> Any:
     def stop(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             value = leaf.value if isinstance(leaf, Variable) else leaf.read()
-            why = ("stop_gradient", *position, leaf.key, None) if leaf.key else leaf.why
+            why = ("stop_gradient", *position, leaf.key, None) if leaf.key else blunted(leaf.why)
             return new_tensor(value, 0, why)
         return Tensor(leaf) if isinstance(leaf, _NUMBERS) else leaf
 

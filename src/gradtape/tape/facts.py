@@ -10,13 +10,17 @@ from typing import Any
 
 from ..core import places
 from ..core.exits import Exit, Return
-from ..core.positions import Position, decode, user_frame
+from ..core.positions import Position, decode, record_position, user_frame
 from ..core.state import CARD, KX, KY, OUT, RUN, Recorder
 from ..core.sweep import run_item
 from ..core.tensor import Tensor
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import three_part
+
+# Causes that cut a part out of a gradient that is otherwise there. Of the others, an integer or a
+# comparison passes no derivative anyway, and gt.stop_gradient is meant.
+_CUTS = frozenset(("unwatched", "stopped", "inactive", "gradient"))
 
 SILENCE = 'If the break is meant, pass unconnected_gradients="zero".'
 
@@ -145,6 +149,20 @@ class Facts:
         found = [why for t in self.targets for why in flatten_why(t.why)]
         return [why for why in found if why[3] in self.reach]
 
+    @cached_property
+    def cuts(self) -> list[Any]:
+        """The causes by which a part of the target lost the history of the source."""
+        found = cuts(self.recorder, self.targets)
+        return [why for why in found if why[3] in self.reach]
+
+    @cached_property
+    def made_at(self) -> Position | None:
+        """Where a target was made."""
+        for index in range(len(self.recorder.ops) - 1, -1, -1):
+            if self.recorder.ops[index][OUT] in self.target_keys:
+                return record_position(self.recorder, index)
+        return None
+
     @property
     def watched_at(self) -> str:
         leaf = self.recorder.leaves.get(self.key)
@@ -183,6 +201,16 @@ class Facts:
             for found in self.recorder.exits.places.values():
                 if not found.is_shown and self.left(found.keys):
                     yield found
+
+
+def cuts(recorder: Recorder, targets: list[Tensor]) -> list[Any]:
+    """The causes in `targets` that name a value which the tape follows elsewhere."""
+    return [
+        why
+        for t in targets
+        for why in flatten_why(t.why)
+        if len(why) == 5 and why[0] in _CUTS and why[3] in recorder.tracked
+    ]
 
 
 def flatten_why(why: Any) -> list[Any]:

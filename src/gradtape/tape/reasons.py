@@ -19,9 +19,10 @@ from ..core.positions import Position, decode, record_position, user_frame
 from ..core.state import AVALS, CARD, OUT, Recorder
 from ..core.tensor import Tensor
 from ..core.tree import flatten
+from ..core.variable import Variable
 from ..errors import DTypeError, ExitWarning, GradientWarning, three_part
-from .causes import REASONS, no_dependence
-from .facts import SILENCE, Explanation, Facts, input_keys, is_unsupported, returns
+from .causes import REASONS, no_dependence, why_cut
+from .facts import SILENCE, Explanation, Facts, cuts, input_keys, is_unsupported, returns
 
 __all__ = ["Explanation", "explain", "input_keys", "is_unsupported"]
 
@@ -70,7 +71,9 @@ def warn_none(recorder: Recorder, targets: Any, source: Any) -> None:
 def warn_partial(
     recorder: Recorder, targets: Any, sources: Any, results: Any, silent: bool
 ) -> None:
-    """Warn of gradients that miss the path of a value which left and came back."""
+    """Warn of gradients that miss a path: a value left and came back, or lost its history."""
+    if not recorder.returns and not cuts(recorder, targets):
+        return
     found = [Facts(recorder, targets, s) for s, r in zip(sources, results, strict=True)
              if r is not None]  # fmt: skip
     _tell_partial(found)
@@ -110,6 +113,13 @@ def _tell_partial(sources: list[Facts]) -> None:
     for back, found in told.values():
         names = list(dict.fromkeys(facts.name for facts in found))
         warn(str(_partial(found[0], back, ", ".join(names))), ExitWarning)
+    lost: dict[Any, tuple[Any, list[Facts]]] = {}
+    for facts in sources:
+        for why in facts.cuts if facts.is_connected else ():
+            lost.setdefault((why[0], id(why[1]), why[2]), (why, []))[1].append(facts)
+    for why, found in lost.values():
+        names = list(dict.fromkeys(facts.name for facts in found))
+        warn(str(_cut(found[0], why, ", ".join(names))))
 
 
 def explain(
@@ -128,7 +138,9 @@ def explain(
     if facts.is_connected and source.dtype.kind in "fc":
         return _unsupported(facts) or next(
             (_partial(facts, back, facts.name) for back in returns(facts)), None
-        ) or _connected(facts)  # fmt: skip
+        ) or next((_cut(facts, why, facts.name) for why in facts.cuts), None) or _connected(
+            facts
+        )  # fmt: skip
     for reason in REASONS:
         found = reason(facts)
         if found is not None:
@@ -225,6 +237,33 @@ def _partial(facts: Facts, back: Return, names: str) -> Explanation:
         f"{remedy_of(back.exit.kind)} If the value is meant as a constant, take it with"
         " gt.value(...) or gt.stop_gradient(...).",
         tuple(p for p in (left, came if back.out_key else None) if p is not None),
+    )
+
+
+def _cut(facts: Facts, why: Any, names: str) -> Explanation:
+    """A part of the target was computed from the source where the tape did not follow it."""
+    found = why_cut(facts, why)
+    # a Variable keeps its key when it is assigned: what was computed outside may be of an old value
+    is_certain = found.kind == "other thread" or not (
+        isinstance(facts.source, Variable)
+        and why[3] == facts.key
+        and why[0] in ("inactive", "gradient")
+    )
+    made = facts.made_at
+    where = f" ({made})" if made is not None else ""
+    cause = f"{found.cause} It is in {facts.names[0]}{where}"
+    cause += ", and that path is not in the gradient." if is_certain else (
+        f"; if {facts.name} was not assigned in between, that path is not in the gradient."
+    )  # fmt: skip
+    return Explanation(
+        "partial",
+        is_certain,
+        f"gradient: the gradient of {facts.names[0]} with respect to {names}"
+        f" {'is' if is_certain else 'may be'} only a part of the whole.",
+        cause,
+        f"{found.remedy.removesuffix(SILENCE).rstrip()} If the value is meant as a constant, take"
+        " it with gt.value(...) or gt.stop_gradient(...).",
+        tuple(p for p in (*found.path[:1], made) if p is not None),
     )
 
 

@@ -345,7 +345,8 @@ class GradientTape:
         -----
         GradientWarning
             If a gradient is None, or only part of the whole because a value left the tape and
-            came back; once per place, with fact, cause and remedy.
+            came back, or because a part of the target was computed where the tape did not
+            follow it; once per place, with fact, cause and remedy.
 
         Examples
         --------
@@ -375,6 +376,8 @@ class GradientTape:
             frame = sys._getframe(1)
             found = leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
             if found is not None:
+                if target.why is not None:
+                    reasons.warn_partial(recorder, [target], sources, found, False)
                 return found if type(sources) is list else tuple(found)
         silent = unconnected_gradients is not _BY_DEFAULT
         zero = silent and wants_zero(unconnected_gradients)
@@ -429,7 +432,7 @@ class GradientTape:
             for source, result in zip(leaves, results, strict=True):
                 if result is None:
                     reasons.warn_none(recorder, targets, source)
-        if recorder.returns:
+        if recorder.returns or any(t.why is not None for t in targets):
             reasons.warn_partial(recorder, targets, leaves, results, silent)
         if events.listeners:
             events.publish("gradient", tape=self, targets=targets, sources=leaves, results=results)
