@@ -24,7 +24,8 @@ EQUIVALENT: dict[str, str] = {
     # calls for NumPy's own errors, and arrays that stand for others
     r"_at_least.*: np\.broadcast_to\((False|0), .* -> np\.broadcast_to\((True|1), ": STAND_IN,
     r"select\.compress: np\.(zeros\(1\)|compress\()": REFUSAL,
-    r"select\.select: np\.(select|zeros)\(": REFUSAL,
+    r"select\.(select|choose): np\.(select|choose|zeros)\(": REFUSAL,
+    r"select\.take: np\.(take\(np\.)?zeros\(1\)": REFUSAL,
     r"select\._fancy: (\(1,\)|np\.(take_along_axis|zeros)\()": REFUSAL,
     r"linalg\.products\.outer: (\(1,\)|np\.linalg\.outer\(np\.empty)": REFUSAL,
     r"rearrange\.rot90: np\.rot90\(stand_in\(m\), 1,": REFUSAL,
@@ -47,8 +48,11 @@ EQUIVALENT: dict[str, str] = {
     r"_exponential_sum: np\.max\(.* -> np\.sum\(": SHIFT,
     # numbers
     r"(counting\.(_batch|histogramdd)|cumulative\._batch.*): -1 -> -2": INFERRED,
-    r"\._half_lower: x\.shape\[-1\] -> ": SQUARE,
-    r"linalg\.products\.matrix_power: -\d -> -\d": SQUARE,
+    r"\.(_half_lower|_cofactors_value|_singular_back): x\.shape\[-1\] -> ": SQUARE,
+    r"linalg\.products\.matrix_power: (-\d -> -\d|a\.shape\[-\d\] -> )": SQUARE,
+    r"^(stack|concatenate) \(shape\), .*: arrays\[0\] -> arrays\[1\]":
+        "all parts have that length along the other axes",
+    r"_tensordot_batch: range\(.*, \d+\) -> range\(": "labels only need to differ",
     r"statistics\.corrcoef: (-1 -> -2|np\.clip\(value\.|clipped - value|c \+ \(clipped)": ROUNDING,
     r"power\._slope_in_exponent: x \+ 0j -> (x - 0j)": "0 - 0 is 0",
     r"interp: np\.where\(below \| above, 1\.0, ": "the divisor is that of a point outside",
