@@ -24,5 +24,18 @@ def _no_random_state_between_tests():
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002 - the legacy state is what must be pinned
 
+
+@pytest.fixture(autouse=True)
+def _no_tape_between_tests():
+    """No tape that a test, even one that fails, leaves active records the tests after it."""
+    from gradtape.core.state import pop, state
+
+    yield
+    left = state.tapes
+    for tape in left:
+        pop(tape)
+    assert not left, "the test left a tape active"
+
+
 # Scripts that make stored values need a peer that is not installed here.
 collect_ignore_glob = ["**/make_*.py"]

@@ -113,6 +113,7 @@ MODULES = {
     "numpy.lib.recfunctions": RECORDS, "numpy.char": TEXT, "numpy.strings": TEXT,
     "numpy._core.strings": TEXT, "numpy._core.defchararray": TEXT,
     "numpy.polynomial.polynomial": POLYNOMIAL,
+    "elsewhere": "made by tests/tape/test_reasons.py",
 }  # fmt: skip
 # Ufuncs that are not in numpy's namespace and serve numpy.strings and ndarray.clip.
 TEXT_UFUNCS = re.compile(

@@ -11,7 +11,6 @@ The American Statistician 50 (1996), and the documentation of `numpy.quantile`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..core.axes import reduced_shape, rows
 from ..core.batched import as_array
 from ..core.cards import Card, composite, nondifferentiable, primitive
 from ..core.dispatch import apply, write_out
+from ..core.notices import warn_here
 from ..core.registry import HOOKS
 from ..core.tensor import Tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
@@ -311,14 +311,11 @@ def _quantile(
     return result if out is None else write_out(out, result)
 
 
-def _counts(x: Any, depth: int) -> Any:
-    """How many elements of each row are not NaN, (..., 1); warns of rows without any.
-
-    `depth` is the number of calls between this one and the NumPy function.
-    """
+def _counts(x: Any) -> Any:
+    """How many elements of each row are not NaN, (..., 1); warns of rows without any."""
     n = np.sum(~np.isnan(raw(x)), axis=-1, keepdims=True)
     if np.any(n == 0):
-        warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=depth + 4)
+        warn_here("All-NaN slice encountered")
     return np.maximum(n, 1)
 
 
@@ -326,7 +323,7 @@ def _interpolated(name: str, x: Any, q: Any, method: str, is_weak: bool, skip_na
     """Quantiles (..., m) of rows (..., n)."""
     n: Any = np.shape(x)[-1]
     if skip_nan and x.dtype.kind == "f":
-        n = _counts(x, 3)
+        n = _counts(x)
         n = n.astype(q.dtype) if q.dtype.kind == "f" else n  # a float32 q decides, as in NumPy
     place = _places(name, method, n, q)
     value = raw(place)
@@ -402,7 +399,7 @@ def _weighted(
         )
     (x, _), (w, _) = rows(a, axis), rows(weights, axis)
     if skip_nan and x.dtype.kind == "f":
-        _counts(x, 3)
+        _counts(x)
         # a NaN weighs nothing, and is put where it is never reached; rows of NaN stay
         missing = np.isnan(raw(x))
         missing &= ~missing.all(axis=-1, keepdims=True)
@@ -483,7 +480,7 @@ def _median(a: Any, axis: Any, out: Any, keepdims: Any, skip_nan: bool) -> Any:
         mean = np.nanmean if skip_nan else np.mean
         return mean(a, axis=axis, out=out, keepdims=keepdims)
     if skip_nan and x.dtype.kind in "fc":
-        count = _counts(x, 2)
+        count = _counts(x)
         kth = np.concatenate([(count - 1) // 2, count // 2], axis=-1)
     else:
         kth = np.array([n // 2] if n % 2 else [n // 2 - 1, n // 2])

@@ -7,7 +7,6 @@ in the nan-versions, have gradient 0.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from ..core.axes import (
 )
 from ..core.cards import Card, composite, linear, nondifferentiable, primitive
 from ..core.dispatch import write_out
+from ..core.notices import warn_here, warning_here
 from ..core.registry import FUNCTIONS
 from ..core.tensor import Tensor, raw
 
@@ -125,7 +125,9 @@ def _mean_transpose(
 def _mean(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
     n = count(x.shape, axis)
     add: Any = np.add.reduce
-    if params or n == 0 or x.dtype.char not in "fdFD":
+    if n == 0:
+        return warning_here(np.mean, x, axis=axis, keepdims=keepdims, **params)
+    if params or x.dtype.char not in "fdFD":
         return np.mean(x, axis=axis, keepdims=keepdims, **params)
     return add(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
 
@@ -267,7 +269,7 @@ def _ignoring_nan(reduction: Any) -> Any:
     def impl(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
         found = reduction(x, axis=axis, keepdims=keepdims, **params)
         if np.isnan(found).any():
-            warnings.warn("All-NaN slice encountered", RuntimeWarning, stacklevel=6)
+            warn_here("All-NaN slice encountered")
         return found
 
     return impl
@@ -361,7 +363,7 @@ def nanmean(
     with np.errstate(divide="ignore", invalid="ignore"):
         result = total / n.astype(total.dtype)
     if np.any(n == 0):
-        warnings.warn("Mean of empty slice", RuntimeWarning, stacklevel=4)
+        warn_here("Mean of empty slice")
     return result if out is None else write_out(out, result)
 
 

@@ -5,7 +5,6 @@ The standard deviation has gradient 0 where it is 0, as `norm` has at 0.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..core.axes import count, in_dtype, kept, reduced_shape, shifted
 from ..core.batched import as_array
 from ..core.cards import Card, composite, primitive, unbroadcast
 from ..core.dispatch import write_out
+from ..core.notices import warn_here, warning_here
 from ..core.tensor import Tensor, raw
 from ..errors import ShapeError, three_part
 
@@ -105,6 +105,8 @@ def _spread(function: Any, is_std: bool) -> Card:
         return np.reshape(-total if i else total, np.shape(out))
 
     def impl(x: Any, mean: Any = _NO, **params: Any) -> Any:
+        if count(x.shape, params["axis"]) <= params["ddof"]:
+            return warning_here(function, x, mean=mean, **params)
         return function(x, mean=mean, **params)
 
     def shape(x: Aval, mean: Any = None, *, axis: Any, keepdims: bool, dtype: Any = None,
@@ -160,7 +162,7 @@ def _nan_var(
         free = n - ddof
         result = total / np.where(free > 0, free, 1).astype(total.dtype)
         if np.any(free <= 0):
-            warnings.warn("Degrees of freedom <= 0 for slice.", RuntimeWarning, stacklevel=5)
+            warn_here("Degrees of freedom <= 0 for slice.")
             result = np.where(free > 0, result, np.full((), np.nan, result.dtype))
     if keepdims is _NO or not keepdims:
         result = np.reshape(result, reduced_shape(np.shape(a), axis, False))
@@ -350,7 +352,7 @@ def cov(
             1 if much is None else np.sum(w * much) / total
         )  # fmt: skip
     if raw(free) <= 0:
-        warnings.warn("Degrees of freedom <= 0 for slice", RuntimeWarning, stacklevel=4)
+        warn_here("Degrees of freedom <= 0 for slice")
         free = 0.0
     d = x - mean
     weighted = d if w is None else d * w
