@@ -15,7 +15,7 @@ from gradtape.core.state import state
 from tests.mutation.faults import Fault, NotApplicable, clear_caches
 from tests.op_lines import Line, card_of, lines_by_card
 
-SECONDS = 20  # a fault may make a loop endless
+SECONDS = 90  # a fault may make a loop endless
 
 
 def lines_of(card: str) -> list[Line]:
