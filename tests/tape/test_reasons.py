@@ -354,6 +354,63 @@ def test_rebound_after_a_read():
     told(tape, y, x, "rebound", "x = x + 1.0", "name of its own")
 
 
+def test_rebound_on_one_line():
+    with gt.GradientTape() as tape:
+        x = tape.watch(2.0)
+        y = x * 2.0; x = x + 1.0  # fmt: skip # noqa: E702
+    found = told(tape, y, x, "rebound", "y = x * 2.0; x = x + 1.0", "name of its own")
+    assert "was computed from the earlier one" in found.cause
+
+
+def test_rebound_on_the_line_of_with():
+    with gt.GradientTape() as tape: x = tape.watch(2.0); y = x * 2.0; x = x + 1.0  # fmt: skip # noqa: E701, E702
+    found = told(tape, y, x, "rebound", "x = x + 1.0", "name of its own")
+    assert "was computed from the earlier one" in found.cause
+
+
+def test_another_name_on_a_line_with_a_rebinding_is_none():
+    with gt.GradientTape() as tape:
+        x = tape.watch(2.0)
+        y = x * 2.0
+        z = x + 1.0; x = x + 2.0  # fmt: skip # noqa: E702
+    assert tape.explain(y, z).kind == "no dependence"
+    assert tape.explain(y, x).kind == "rebound"
+
+
+def test_a_variable_made_anew_after_the_tape():
+    v = gt.Variable(2.0)
+    with gt.GradientTape() as tape:
+        y = v * 2.0
+    v = gt.Variable(3.0)
+    found = told(tape, y, v, "rebound", "v = gt.Variable(3.0)", "again")
+    assert [p.source for p in found.path] == ["v = gt.Variable(3.0)", "v = gt.Variable(2.0)"]
+    assert "is newer than" in found.cause
+    assert "earlier" in found.cause
+
+
+def test_a_notebook_cell_run_again():
+    cells = ["w = gt.Variable([1.0, 2.0])",
+             "with gt.GradientTape() as tape:\n    y = np.sum(w * w)"]  # fmt: skip
+    room = {"gt": gt, "np": np}
+    for i, cell in enumerate([*cells, cells[0]]):
+        exec(compile(cell, f"<cell {i}>", "exec"), room)
+    found = room["tape"].explain(room["y"], room["w"])
+    assert (found.kind, found.certain) == ("rebound", True)
+    assert "newer than" in found.cause
+    assert "<cell 2>:1" in found.cause
+
+
+def test_a_variable_that_is_merely_newer():
+    a = gt.Variable(2.0)
+    with gt.GradientTape(persistent=True) as tape:
+        y = a * 2.0
+        b = gt.Variable(3.0)
+        b * 2.0
+    found = told(tape, y, b, "no dependence", "b = gt.Variable(3.0)")
+    assert "is newer than" in found.cause
+    assert "earlier" not in found.cause
+
+
 def test_an_update_that_makes_a_plain_tensor():
     w = gt.Variable(2.0)
     with gt.GradientTape() as tape:

@@ -6,6 +6,9 @@ is their order.
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import dis
 from typing import Any
 
 from ..core import places
@@ -296,7 +299,7 @@ def _by_rebinding(facts: Facts) -> Explanation | None:
         return None
     origin = backward_reach(facts.recorder, {facts.key}) & facts.recorder.leaves.keys()
     at = record_position(facts.recorder, index)
-    if not origin & facts.reached_from or not places.is_rebinding(at):
+    if not origin & facts.reached_from or at is None or not _rebinds(at, facts.name):
         return None
     return facts.missing(
         "rebound",
@@ -306,6 +309,81 @@ def _by_rebinding(facts: Facts) -> Explanation | None:
         "Give the new value a name of its own, and ask for the gradient of the earlier one.",
         at,
     )
+
+
+def _rebinds(at: Position, name: str) -> bool:
+    """Whether a statement on that line makes a name from its own old value (`x = x + 1`).
+
+    Where the line makes `name`, it has to be that one: the line may have several statements.
+    """
+    found = []
+    bound: set[str] = set()  # on this line
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.walk(ast.parse(at.source)):
+            if not isinstance(node, ast.Assign | ast.AugAssign):
+                continue
+            goals = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = {n.id for goal in goals for n in ast.walk(goal) if isinstance(n, ast.Name)}
+            bound |= names
+            used = {n.id for n in ast.walk(node.value) if isinstance(n, ast.Name)}
+            if isinstance(node, ast.AugAssign) or names & used:
+                found.append(names)
+    return any(name in names for names in found) if name in bound else bool(found)
+
+
+def _by_age(facts: Facts) -> Explanation | None:
+    """A Variable that was made after the target (a notebook cell that was run again)."""
+    source, target = facts.source, facts.names[0]
+    if not isinstance(source, Variable) or len(facts.target_keys) < len(facts.targets):
+        return None
+    if facts.key in facts.reached_from or any(key > facts.key for key in facts.target_keys):
+        return None
+    at = decode(*source.position)
+    cause = f"{facts.name} was made at {at} and is newer than {target}"
+    earlier = _earlier(facts, source)
+    if earlier is None:
+        return facts.missing(
+            "no dependence", True, f"{cause}.",
+            f"Make it first, and compute {target} with it.", at,
+        )  # fmt: skip
+    before = decode(*earlier.position)
+    return facts.missing(
+        "rebound",
+        True,
+        f"{cause}, which was computed from an earlier Variable of that name (made at {before}).",
+        "Run the tape again with the new one, or change the values in place: v.assign(...).",
+        at,
+        before,
+    )
+
+
+def _earlier(facts: Facts, source: Variable) -> Variable | None:
+    """The Variable that the target reads and that had the name of `source` before."""
+    by_default = source.name.startswith("Variable:")
+    name = _bound_name(*source.position)
+    for leaf in facts.recorder.leaves.values():
+        if not isinstance(leaf, Variable) or leaf.key not in facts.reached_from:
+            continue
+        if source.name == leaf.name and not by_default:
+            return leaf
+        if name and name == _bound_name(*leaf.position):
+            return leaf
+    return None
+
+
+def _bound_name(code: Any, lasti: int) -> str:
+    """The name that the result of the call at an instruction is bound to; empty if it is not.
+
+    Read from the bytecode: the source of a cell may be gone.
+    """
+    later = (ins for ins in dis.get_instructions(code) if ins.offset > lasti)
+    ins = next((ins for ins in later if ins.opname != "CACHE"), None)
+    if ins is None or not ins.opname.startswith(_BINDS):
+        return ""
+    return str(ins.argval[0] if isinstance(ins.argval, tuple) else ins.argval)
+
+
+_BINDS = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
 
 
 def _by_exit(facts: Facts) -> Explanation | None:
@@ -371,6 +449,7 @@ def no_dependence(facts: Facts) -> Explanation:
 
 REASONS = (
     _of_type,
+    _by_age,
     _by_why,
     _by_return,
     _unwatched,
