@@ -21,6 +21,7 @@ import numpy as np
 from .aval import aval_of, is_differentiable
 from .cards import Card
 from .exits import came_back
+from .indexing import is_basic
 from .operands import (
     blunted,
     both,
@@ -39,7 +40,7 @@ from .registry import HOOKS
 from .state import Recorder, next_key, state
 from .sweep import run_general, run_item, run_unsupported
 from .tensor import Tensor, View, new_tensor
-from .variable import Variable
+from .variable import Variable, VariableSlice, slice_of
 
 ndarray = np.ndarray
 _DIFFERENTIABLE = frozenset(np.dtype(c).type for c in "efdgFDG")
@@ -90,8 +91,9 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             why = lost(why, *keys)
         if many:
             return tuple(new_tensor(part, 0, _carried(part, why)) for part in z)
-        result = new_tensor(z, 0, _carried(z, why))
-        return _as_view(result, base, card, params, z) if card.unview is not None else result
+        if card.unview is not None:
+            return _as_view(z, 0, _carried(z, why), base, card, params)
+        return new_tensor(z, 0, _carried(z, why))
     frame = user_frame()
     kk = next_key()
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
@@ -103,8 +105,9 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         return new_tensor(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
     for tape in tapes:
         tape.tracked.add(kk)
-    result = new_tensor(z, kk, why)
-    return _as_view(result, base, card, params, z) if card.unview is not None else result
+    if card.unview is not None:
+        return _as_view(z, kk, why, base, card, params)
+    return new_tensor(z, kk, why)
 
 
 def _carried(z: Any, why: Any) -> Any:
@@ -196,25 +199,33 @@ ITEM = Card("item", "primitive", operator.getitem, 1)
 ITEM.reason = "output of an operation with several outputs"
 
 
-def _as_view(result: Tensor, base: Any, card: Card, params: dict[str, Any], z: Any) -> Tensor:
-    """`result` as a View of `base` where NumPy gave a view of its buffer."""
-    if base is None or isinstance(base, Variable) or type(z) is not ndarray:
-        return result
+def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str, Any]) -> Tensor:
+    """`z` as a Tensor; as a View of `base` where NumPy gave a view of its buffer."""
+    if base is None or type(z) is not ndarray:
+        return new_tensor(z, key, why)
     buffer = base.value
-    if z.base is None or type(buffer) is not ndarray:
-        return result
-    # as_strided puts an object of its own between a view and the array it looks at
-    if (
-        z.base is not buffer
-        and z.base is not buffer.base
-        and (type(z.base) is ndarray or getattr(z.base, "base", None) is not buffer)
-    ):
-        return result
+    if z.base is not buffer and not _looks_at(z, base, params):
+        return new_tensor(z, key, why)
+    if isinstance(base, Variable):
+        return slice_of(base, z, key, why, card, params)
     view = View.__new__(View)
-    view.value, view.key, view.why = result.value, result.key, result.why
+    view.value, view.key, view.why = z, key, why
     view.base_tensor, view.base_key, view.base_shape = base, base.key, buffer.shape
     view.card, view.params = card, params
     return view
+
+
+def _looks_at(z: Any, base: Tensor, params: dict[str, Any]) -> bool:
+    """Whether NumPy's `z` is a view of the buffer of `base`, by way of another array."""
+    buffer, owner = base.value, z.base
+    if type(buffer) is not ndarray:  # a Variable of one number: NumPy's would be a 0-d array
+        return isinstance(base, Variable) and ("index" not in params or is_basic(params["index"]))
+    if owner is None:
+        return False
+    # as_strided puts an object of its own between a view and the array it looks at
+    return owner is buffer.base or (
+        type(owner) is not ndarray and getattr(owner, "base", None) is buffer
+    )
 
 
 def rederive(view: View) -> None:
@@ -228,6 +239,9 @@ def rederive(view: View) -> None:
 
 def write_base(view: View) -> None:
     """After a write through `view`: put its new value into its base, which has a new version."""
+    if isinstance(view, VariableSlice):
+        view.write_through()
+        return
     base = view.base_tensor
     current = new_tensor(view.value, view.key, view.why)
     view.value = view.value if type(view.value) is not ndarray else view.value[...]

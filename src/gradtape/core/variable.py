@@ -3,6 +3,9 @@
 A Variable has one key for life. Each read gives its value of that moment to the tape, so the
 gradient with respect to a Variable is the sum over its reads, and an assignment never changes
 what a tape has already read.
+
+What is read of it (`w[0]`, `w.T`) is a value: later assignments do not show in it. A write to it,
+where NumPy's is a view, is an assignment of that part of the Variable too.
 """
 
 from __future__ import annotations
@@ -13,18 +16,31 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, GradientWarning, ShapeError, three_part
+from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, three_part
 from .aval import Aval, is_differentiable
 from .buffers import owns
 from .positions import decode, here
+from .refusals import door
 from .state import Recorder, next_key, state
-from .tensor import Tensor, _getrefcount, new_tensor, raw, settled, writable_value
+from .tensor import (
+    Tensor,
+    View,
+    _getrefcount,
+    new_tensor,
+    raw,
+    read_only,
+    settled,
+    writable_value,
+)
 
 _counter = itertools.count().__next__
 
 
 class Variable(Tensor):
     """A trainable value: read inside a tape it is watched, and it can be assigned.
+
+    What is read of it (`w[0]`, `w.T`, `for row in w`) is a `VariableSlice`: later assignments do
+    not show in it, and a write to it assigns that part of the Variable where NumPy's is a view.
 
     Parameters
     ----------
@@ -62,7 +78,8 @@ class Variable(Tensor):
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
-        value = np.array(raw(initial_value), dtype=dtype)
+        with door("Variable", initial_value, dtype):
+            value = np.array(raw(initial_value), dtype=dtype)
         if value.dtype.kind not in "fciub":
             raise DTypeError(
                 three_part(
@@ -279,8 +296,18 @@ class Variable(Tensor):
         return Variable, (np.array(self.value), self.trainable, self.name)
 
 
-class VariableSlice(Tensor):
-    """What `w[index]` gives of a Variable: its value, and the way to assign that part.
+class VariableSlice(View):
+    """What is read of a Variable (`w[index]`, `w.T`, ...), and the way to assign that part.
+
+    It shows the value that was read: later assignments of the Variable do not change it. Where
+    NumPy gives a view, a write to it (`w[0][1] = 7`, `w.T[...] = 0`, `v = w[0]; v += 1`) assigns
+    that part of the Variable as well. As with every assignment, what tapes have read before stays
+    as it was read, and the Variable is not connected to what the value came from.
+
+    Raises
+    ------
+    StaleViewError
+        At a write, if that part of the Variable has been assigned since it was read.
 
     Examples
     --------
@@ -288,31 +315,115 @@ class VariableSlice(Tensor):
     >>> w = gt.Variable([1.0, 2.0, 3.0], name="w")
     >>> w[1:].assign_sub([1.0, 1.0])
     Variable('w', [1., 1., 2.], shape=(3,), dtype=float64)
+    >>> part = w[1:]
+    >>> part *= 10.0
+    >>> w
+    Variable('w', [ 1., 10., 20.], shape=(3,), dtype=float64)
     """
 
-    __slots__ = ("index", "variable")
+    # `card` is None where NumPy copies (`w[[0, 1]]`) or gives a number (`w[0]`): no view.
+    __slots__ = ()
 
-    variable: Variable
-    index: Any
+    @property
+    def variable(self) -> Variable:
+        """The Variable that was read."""
+        variable: Variable = self.base_tensor  # type: ignore[assignment]
+        return variable
+
+    def read(self) -> Any:
+        return self.value
 
     def assign(self, value: Any) -> Variable:
         """Assign this part of the Variable, which is returned."""
-        return self.variable.assign_at(self.index, value)
+        return self._assign(value, None)
 
     def assign_add(self, delta: Any) -> Variable:
         """Add to this part of the Variable, which is returned."""
-        return self.variable.assign_at(self.index, delta, np.add)
+        return self._assign(delta, np.add)
 
     def assign_sub(self, delta: Any) -> Variable:
         """Subtract from this part of the Variable, which is returned."""
-        return self.variable.assign_at(self.index, delta, np.subtract)
+        return self._assign(delta, np.subtract)
+
+    def _assign(self, value: Any, ufunc: Any) -> Variable:
+        variable = self.variable
+        if "index" in self.params:
+            return variable.assign_at(self.params["index"], value, ufunc)
+        if self.card.unview is read_only:
+            read_only(variable, self, **self.params)
+        part = np.array(self._present())
+        if isinstance(value, Tensor) and value.key:
+            variable.why = ("assigned", *here(), value.key, "assignment to a view")
+        value = variable._fit(f"assignment to a view of {variable.name}", raw(value), part)
+        part[...] = value if ufunc is None else ufunc(part, value)
+        self._put(part)
+        return variable
+
+    def _present(self) -> Any:
+        """The part of the Variable that is shown, as it is now."""
+        return self.card.impl(self.base_tensor.value, **self.params)
+
+    def _put(self, part: Any) -> None:
+        """Assign `part`, of the right shape and dtype, to this part of the Variable."""
+        variable = self.variable
+        old = variable.value
+        if type(old) is not np.ndarray:  # every view of one number has one element
+            variable.assign(part.reshape(()))
+        elif "index" in self.params:
+            del old  # so that assign_at sees whether anything else refers to it
+            variable.assign_at(self.params["index"], part)
+        else:
+            base = new_tensor(old)
+            updated = self.card.unview(base, new_tensor(part), **self.params)
+            variable.assign(base.value if updated is None else updated.value)
+
+    # ------------------------------------------------------------------ writing through
+
+    def become(self, other: Tensor) -> None:
+        if self.card is None:
+            Tensor.become(self, other)
+        else:
+            super().become(other)
+
+    def check_writable(self) -> None:
+        """Raise if NumPy's view is read-only, or if this part has been assigned since."""
+        if self.card is None:
+            return
+        variable = self.variable
+        if self.card.unview is read_only:
+            read_only(variable, self, **self.params)
+        if self.value.base is variable.value or np.array_equal(
+            self.value, self._present(), equal_nan=True
+        ):
+            return
+        raise StaleViewError(
+            three_part(
+                f"A view of shape {self.value.shape} of Variable {variable.name!r} is written, "
+                "but that part of the Variable has been assigned since it was read.",
+                f"Written at {decode(*here())}; a view of a Variable shows what was read, so the "
+                "write would undo the assignment.",
+                "Read it again for the write (v = w[0]; v += 1), or assign the part: "
+                "w[0].assign_add(1.0), w[0, 1] = 7.0; for a value of your own: v = w[0].copy().",
+            )
+        )
+
+    def write_through(self) -> None:
+        """Assign this part of the Variable, after a write to this view of it."""
+        if self.card is None:
+            return
+        if self.key:
+            self.variable.why = ("assigned", *here(), self.key, "a write through a view")
+        self._put(self.value)
+        self.value = self._present()  # in the memory layout of a view again
 
 
-def slice_of(variable: Variable, index: Any, part: Tensor) -> VariableSlice:
-    """`part`, which was read at `index` of `variable`, as a VariableSlice."""
+def slice_of(
+    variable: Variable, value: Any, key: int, why: Any, card: Any, params: dict[str, Any]
+) -> VariableSlice:
+    """`value`, which was read from `variable`; `card` is None where it is no view of it."""
     out = VariableSlice.__new__(VariableSlice)
-    out.value, out.key, out.why = part.value, part.key, part.why
-    out.variable, out.index = variable, index
+    out.value, out.key, out.why = value, key, why
+    out.base_tensor, out.card, out.params = variable, card, params
     return out
 
 

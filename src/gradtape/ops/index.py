@@ -18,7 +18,7 @@ from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply
 from ..core.exits import came_back
-from ..core.indexing import add_at, behind_batch, overwritten, plain_index
+from ..core.indexing import add_at, behind_batch, is_basic, overwritten, plain_index
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
 from ..core.refusals import OutOfRangeError
@@ -26,7 +26,7 @@ from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
 from ..core.tensor import Tensor, View, new_tensor, writable_value
-from ..core.variable import Variable, slice_of
+from ..core.variable import Variable, VariableSlice, slice_of
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 
 _STORES = frozenset(
@@ -126,8 +126,11 @@ def scatter_add(ct: Any, *, shape: tuple[int, ...], index: Any) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; the cotangent is added at `index`."""
     index = plain_index(index)
-    part = apply(getitem_card, (x,), {"index": index})
-    return slice_of(x, index, part) if isinstance(x, Variable) else part
+    params = {"index": index}
+    part = apply(getitem_card, (x,), params)
+    if type(part) is VariableSlice or not isinstance(x, Variable):
+        return part
+    return slice_of(x, part.value, part.key, part.why, None, params)
 
 
 # ------------------------------------------------------------------------------- writing
@@ -206,7 +209,8 @@ def setitem(self: Tensor, index: Any, v: Any) -> None:
 def store(x: Tensor, index: Any, v: Any) -> None:
     """Write `v` at `index` of `x` and record it."""
     if isinstance(x, Variable):
-        x.assign_at(index, v)
+        if type(v) is not VariableSlice or not _put_already(x, index, v):
+            x.assign_at(index, v)
         return
     x.read()  # a stale view settles first
     if type(x.value) is not np.ndarray:
@@ -261,6 +265,13 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             tape.tracked.add(kk)
     if isinstance(x, View):
         HOOKS["write_base"](x)
+
+
+def _put_already(x: Variable, index: Any, v: VariableSlice) -> bool:
+    """Whether `v` is `x[index]`: in `w[i] -= d`, the subtraction has written it already."""
+    if v.card is not getitem_card or v.base_tensor is not x or not is_basic(index):
+        return False
+    return v.params["index"] == index and getattr(v.value, "base", None) is x.value
 
 
 def _fitted(x: Tensor, index: Any, value: Any, key: int, v: Any) -> tuple[Any, int, Any]:
