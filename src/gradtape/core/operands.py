@@ -157,11 +157,11 @@ def blunted(why: Any) -> Any:
 def named(x: Any) -> int:
     """The key of an operand that an active tape sees used before anything follows it.
 
-    A Tensor without history gets one, so that its results can tell when it is watched later.
+    A floating Tensor without history gets one, so that its results tell when it is watched later.
     """
     if not isinstance(x, Tensor):
         return 0
-    if not x.key and x.why is None and type(x) is Tensor:
+    if not x.key and x.why is None and type(x) is Tensor and x.value.dtype.kind in "fc":
         x.key = next_key()
     return x.key
 
