@@ -26,119 +26,17 @@ from typing import Any
 import numpy as np
 
 from .aval import Aval, broadcast_shapes, weak_result_type
-from .registry import CARDS, HOOKS
+from .card import VALUES, Card, Rule, reads, select
+from .install import (
+    install_composite,
+    install_elementwise,
+    install_function,
+    install_nondifferentiable,
+)
+from .registry import HOOKS
 
-Rule = Callable[..., Any]
-VALUES = ("out", "x", "y")  # what a partial can name
-
-
-class Card:
-    """One op: name, implementation, and the rules of every interpreter.
-
-    Call the rules through the methods, which hide the two ways of writing them (one function per
-    operand, or one function that takes the operand's index first).
-
-    Attributes
-    ----------
-    name : str
-    kind : str
-        The constructor that made it.
-    impl : callable
-        `impl(*values, **params)` on raw NumPy values.
-    arity : int
-        Number of operands; -1 for any number.
-    keep : tuple of int, dict, or None
-        Operands whose values the vjp rules need; None means all. A dict says it for each operand:
-        `{0: (1,), 1: (0,)}` keeps operand 1 only if a tape follows operand 0, and the reverse.
-    keep_out : bool
-        Whether the vjp rules need the output.
-    """
-
-    __slots__ = (
-        "arity",
-        "batch_rule",
-        "impl",
-        "jvps",
-        "keep",
-        "keep_out",
-        "kind",
-        "name",
-        "outputs",
-        "partials",
-        "reason",
-        "shape_rule",
-        "signature",
-        "unview",
-        "vjps",
-        "add_into",
-    )
-
-    def __init__(self, name: str, kind: str, impl: Rule, arity: int) -> None:
-        self.name = name
-        self.kind = kind
-        self.impl = impl
-        self.arity = arity
-        self.keep: tuple[int, ...] | dict[int, tuple[int, ...]] | None = None
-        self.keep_out = True
-        self.outputs = 1
-        self.partials: tuple[Any, ...] = ()
-        self.vjps: Any = None
-        self.jvps: Any = None
-        self.shape_rule: Any = None
-        self.batch_rule: Any = None
-        self.unview: Any = None
-        self.add_into: Any = None
-        self.signature: Any = None
-        self.reason = ""
-        CARDS[name] = self
-
-    def __repr__(self) -> str:
-        return f"<card {self.name} ({self.kind})>"
-
-    def has_vjp(self, i: int) -> bool:
-        """Whether operand `i` has a derivative."""
-        return callable(self.vjps) or (
-            self.vjps is not None and i < len(self.vjps) and self.vjps[i] is not None
-        )
-
-    def vjp(self, i: int, ct: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
-        """The cotangent of operand `i`; None where it has none."""
-        if callable(self.vjps):
-            return self.vjps(i, ct, out, *operands, **params)
-        rule = self.vjps[i]
-        return None if rule is None else rule(ct, out, *operands, **params)
-
-    def jvp(self, tangents: Any, out: Any, operands: Any, params: dict[str, Any]) -> Any:
-        """The tangent of the output, from one tangent or None per operand; None if all are."""
-        total: Any = None
-        for i, t in enumerate(tangents):
-            if t is None:
-                continue
-            if callable(self.jvps):
-                part = self.jvps(i, t, out, *operands, **params)
-            elif self.jvps[i] is None:
-                continue
-            else:
-                part = self.jvps[i](t, out, *operands, **params)
-            if total is None:
-                total = part
-            elif isinstance(part, tuple):
-                total = tuple(a + b for a, b in zip(total, part, strict=True))
-            else:
-                total = total + part
-        return total
-
-    def shape(self, avals: Any, params: dict[str, Any]) -> Any:
-        """The aval of the output, or a tuple of avals."""
-        return self.shape_rule(*avals, **params)
-
-    def batch(self, size: int, operands: Any, axes: Any, params: dict[str, Any]) -> Any:
-        """(out, out_axis) for operands of which operand i carries a batch along `axes[i]`.
-
-        `axes[i]` is a non-negative int, or None where operand i is not batched. With several
-        outputs both results are tuples.
-        """
-        return self.batch_rule(size, operands, axes, **params)
+__all__ = ["Card", "align_batch", "broadcast_ct", "composite", "elementwise", "linear",
+           "nondifferentiable", "primitive", "select", "unbroadcast"]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------ constructors
@@ -172,15 +70,13 @@ def elementwise(
     --------
     `elementwise(np.sin, lambda _out, x: np.cos(x))`
     """
-    from .install import install_elementwise
-
     label = name or ufunc.__name__
     card = Card(label, "elementwise", impl or ufunc, len(partials))
     card.partials = partials
     card.outputs = outputs
-    reads = [_reads(p) for p in partials]
-    card.keep_out = any(0 in r for r in reads)
-    card.keep = {i: tuple(j - 1 for j in r if j) for i, r in enumerate(reads)}
+    needs = [reads(p) for p in partials]
+    card.keep_out = any(0 in r for r in needs)
+    card.keep = {i: tuple(j - 1 for j in r if j) for i, r in enumerate(needs)}
     card.vjps = tuple(
         None if p is None else _elementwise_vjp(card, i) for i, p in enumerate(partials)
     )
@@ -286,8 +182,6 @@ def composite(*functions: Any, name: str | None = None) -> Callable[[Rule], Rule
     --------
     `@composite(np.trapezoid)` above `def trapezoid(y, x=None, dx=1.0, axis=-1): ...`
     """
-    from .install import install_composite
-
     def decorate(body: Rule) -> Rule:
         card = Card(name or body.__name__, "composite", body, -1)
         operation: Rule = install_composite(card, functions, body)
@@ -304,8 +198,6 @@ def nondifferentiable(
     `function` is a ufunc or a NumPy function; `reason` is a sentence such as "argmax returns an
     index, which changes in jumps."
     """
-    from .install import install_nondifferentiable
-
     card = Card(name or function.__name__, "nondifferentiable", impl or function, -1)
     card.reason = reason
     install_nondifferentiable(card, function)
@@ -313,22 +205,6 @@ def nondifferentiable(
 
 
 # --------------------------------------------------------------------------- derived rules
-
-
-def _reads(partial: Any) -> frozenset[int]:
-    """Which arguments a partial reads: those whose name has no leading underscore."""
-    if isinstance(partial, str):
-        return frozenset([VALUES.index(partial)])
-    if not callable(partial):
-        return frozenset()
-    code = partial.__code__
-    names = code.co_varnames[: code.co_argcount]
-    return frozenset(i for i, n in enumerate(names) if not n.startswith("_"))
-
-
-def reads_out(partial: Any) -> bool:
-    """Whether a partial reads the result."""
-    return 0 in _reads(partial)
 
 
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
@@ -353,23 +229,6 @@ def mask_singular(product: Any, ct: Any) -> Any:
     if total == total:
         return product
     return np.where(np.equal(ct, 0), np.zeros_like(product), product)
-
-
-def select(g: Any, mask: Any) -> Any:
-    """`g` where `mask` is true, 0 elsewhere, whatever `g` is there.
-
-    A product with the mask costs a fifth of `np.where`; it errs only where `g` is not finite.
-    """
-    if type(g) is np.ndarray and type(mask) is np.ndarray:
-        product = g * mask
-        flat = product.reshape(-1)
-        if product.dtype.char in "fd" and np.isfinite(
-            flat.dot(flat)
-        ):  # a fifth of isfinite().all()
-            return product
-        if np.isfinite(np.add.reduce(flat)):
-            return product
-    return np.where(mask, g, np.zeros((), g.dtype))
 
 
 def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugate: bool) -> Any:
@@ -478,8 +337,6 @@ def _linear_jvp(card: Card) -> Any:
 
 
 def _install(card: Card, function: Any, signature: Rule | None) -> None:
-    from .install import install_function
-
     card.signature = signature
     install_function(card, function)
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .aval import aval_of, is_differentiable
-from .cards import Card
+from .card import Card
 from .exits import came_back
 from .indexing import is_basic
 from .operands import (

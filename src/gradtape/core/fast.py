@@ -19,7 +19,7 @@ from . import methods as _methods_module
 from . import parallel
 from . import tensor as _tensor_module
 from .buffers import SMALLEST, spread, take
-from .cards import Card, reads_out
+from .card import Card, reads_out
 from .dispatch import apply
 from .exits import came_back
 from .operands import SCALARS, blunted, both, ended, keep_constant, lost

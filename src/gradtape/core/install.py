@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import uncarded as _uncarded  # fills its hooks
-from .cards import Card
+from .card import Card
 from .dispatch import apply, nondifferentiable_call, span, write_out
 from .fast import FASTER, make_binary, make_step, make_unary
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS

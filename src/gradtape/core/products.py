@@ -8,13 +8,14 @@ refers to: the cotangent's own where this is its last use.
 from __future__ import annotations
 
 import sys
+from threading import get_ident
 from typing import Any
 
 import numpy as np
 
 from . import parallel
 from .buffers import SMALLEST, owns, spread, take
-from .cards import VALUES, Card, select
+from .card import VALUES, Card, select
 from .cotangents import _add_array, sum_to
 
 _getrefcount = sys.getrefcount
@@ -77,7 +78,7 @@ def make_product(card: Card, i: int) -> Any:
             return g if p else np.zeros_like(g)[()]
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g)
+        return _settled(gi, g) if _invalid else gi
 
     return product
 
@@ -185,17 +186,28 @@ def _make_value_product(which: int) -> Any:
             gi = g * (p.conj() if p.dtype.kind == "c" else p)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g)
+        return _settled(gi, g) if _invalid else gi
 
     return product
+
+
+# Threads in which an invalid operation (0 * inf, inf - inf) happened since it was last looked at.
+# The processor notices them for nothing; NumPy hands the news to `note_invalid` (see `sweep.hush`).
+_invalid: set[int] = set()
+
+
+def note_invalid(_kind: str, _flag: int) -> None:
+    """Called by NumPy after a computation in which an invalid operation happened."""
+    _invalid.add(get_ident())
 
 
 def _settled(gi: Any, g: Any) -> Any:
     """The product `gi`, with 0 where the cotangent `g` is exactly 0, if there is a NaN in it.
 
-    0 times an infinite or undefined partial is NaN; a branch that is not taken must not say so.
-    Looking for a NaN costs a fraction of a product, always masking several of them.
+    0 times an infinite partial is NaN; a branch that is not taken must not say so. Called where
+    an invalid operation was noted, and where a block of a large partial is not finite.
     """
+    _invalid.discard(get_ident())
     if type(gi) is ndarray:
         total = gi.dot(gi) if gi.ndim == 1 else _add_reduce(gi, None)
         if total == total:
@@ -249,7 +261,7 @@ def make_run1(card: Card) -> Any:
                 gi = product(g, rec[11], rec[9], None)
             else:
                 gi = g * p
-            if type(gi) is ndarray or gi != gi:
+            if _invalid:
                 gi = _settled(gi, g)
         k = rec[5]
         p = grads.get(k)

@@ -19,9 +19,10 @@ import numpy as np
 from ..errors import UnsupportedOperationError, three_part
 from .aval import Aval
 from .buffers import owns
-from .cards import Card
+from .card import Card
 from .cotangents import accumulate
 from .positions import decode
+from .products import note_invalid
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
 from .tensor import new_tensor
 
@@ -276,12 +277,13 @@ try:  # NumPy keeps its error state in a context variable; the name is not publi
     from numpy._core.umath import _extobj_contextvar as _context
     from numpy._core.umath import _make_extobj
 
-    _ignore = _make_extobj(all="ignore")
+    _ignore = _make_extobj(all="ignore", invalid="call", call=note_invalid)
     _context.reset(_context.set(_ignore))
 
     def hush() -> Any:
         """Ignore floating-point errors until the returned function is called.
 
+        Invalid operations, 0 times infinity among them, are noted for the products.
         `np.errstate(all="ignore")` with the state made once: a third of its time.
         """
         return functools.partial(_context.reset, _context.set(_ignore))
@@ -290,7 +292,7 @@ except (ImportError, TypeError, AttributeError):  # pragma: no cover
 
     def hush() -> Any:
         """Ignore floating-point errors until the returned function is called."""
-        state = np.errstate(all="ignore")
+        state = np.errstate(all="ignore", invalid="call", call=note_invalid)
         state.__enter__()
         return functools.partial(state.__exit__, None, None, None)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .cards import Card
+from .card import Card
 from .exits import note_exit
 from .operands import ended, rewrap, unwrap, why_of
 from .positions import user_frame
