@@ -559,6 +559,7 @@ def test_missing_data_with_nan_functions():
 POISON = "rules that multiply inside: 0 times what is not finite is nan there"
 
 
+@pytest.mark.xfail(reason="a NaN that was in the data raises no processor flag at the product")
 def test_squares_of_missing_data():
     y = with_gaps()
     seen = ~np.isnan(y)
@@ -583,10 +584,10 @@ SAFE = {
     "square of log": lambda x: np.where(x > 0, np.log(x) ** 2, 0),
     "sin of log": lambda x: np.where(x > 0, np.sin(np.log(x)), 0),
     "exp of reciprocal": lambda x: np.where(x != 0, np.exp(1 / x), 0),
-    "hypot": lambda x: np.where(x > 0, np.hypot(x, np.log(x)), 0),
     "nan_to_num": lambda x: np.nan_to_num(x * np.log(x)),
 }
 POISONED = {
+    "hypot": lambda x: np.where(x > 0, np.hypot(x, np.log(x)), 0),
     "product": lambda x: np.where(x > 0, np.prod(np.stack([x, np.log(x)]), axis=0), 0),
     "variance": lambda x: np.where(x > 0, np.var(np.stack([x, np.log(x)]), axis=0), 0),
     "einsum": lambda x: np.where(x > 0, np.einsum("i,i->i", x, np.log(x)), 0),

@@ -138,6 +138,7 @@ def _blocked(
                 _multiply(gb, p, target)
             else:
                 target[...] = _settled(gb * p, gb)
+        _invalid.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if g.nbytes >= limits[dtype.char]:
         parallel.split(part, into.size)
