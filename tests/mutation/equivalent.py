@@ -27,13 +27,13 @@ EQUIVALENT: dict[str, str] = {
     r"select\.(select|choose): np\.(select|choose|zeros)\(": REFUSAL,
     r"select\.take: np\.(take\(np\.)?zeros\(1\)": REFUSAL,
     r"select\._fancy: (\(1,\)|np\.(take_along_axis|zeros)\()": REFUSAL,
-    r"linalg\.products\.outer: (\(1,\)|np\.linalg\.outer\(np\.empty)": REFUSAL,
+    r"linalg\.products\.outer: (\(1,\)|x\d\.ndim != 1|np\.linalg\.outer\(np\.empty)": REFUSAL,
     r"rearrange\.rot90: np\.rot90\(stand_in\(m\), 1,": REFUSAL,
     r"linalg\.norm\._ones_like: np\.ones_like": STAND_IN,
     r"pointwise\.interp: (np\.zeros\(|(xp|fp)\.ndim != 1)": CONDITION,
     r"join\.split: _bounds\(.*True\) -> ": CONDITION,
     r"(shape\.moveaxis|pointwise\._conditions): .*(True -> .*False|allow_duplicate)": CONDITION,
-    r"(_part_shape|sort_complex|cumulative\._shape.*|_spread.*shape|_real|_index_shape): "
+    r"(_part_shape|_slogdet_shape|sort_complex|cumulative\._shape.*|_spread.*shape|_real|_index_shape): "
     r"np\.zeros\((0|1|\(\)), ": STAND_IN,
     r"cumulative\._shape.*: (x\.shape|.*\bn?ndim\b).* -> .*\bnp\.zeros": STAND_IN,
     r"sort\._plain: np\.zeros\(0, ": "the array is empty",
@@ -46,7 +46,9 @@ EQUIVALENT: dict[str, str] = {
     r"contract\.vdot: np\.matmul\(.* -> np\.matmul\(": "the product of two vectors commutes",
     r"quantile\._pick: np\.append\(kth, ": "partition takes its positions in any order",
     r"_exponential_sum: np\.max\(.* -> np\.sum\(": SHIFT,
+    r"products\.matrix_power: np\.matmul\(power, a\) -> ": "powers of one matrix commute",
     # numbers
+    r"statistics\.(cov|_nan_var): (x|a) - mean -> mean - ": "both factors change their sign",
     r"(counting\.(_batch|histogramdd)|cumulative\._batch.*): -1 -> -2": INFERRED,
     r"\.(_half_lower|_cofactors_value|_singular_back): x\.shape\[-1\] -> ": SQUARE,
     r"linalg\.products\.matrix_power: (-\d -> -\d|a\.shape\[-\d\] -> )": SQUARE,
