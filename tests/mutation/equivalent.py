@@ -33,8 +33,8 @@ EQUIVALENT: dict[str, str] = {
     r"pointwise\.interp: (np\.zeros\(|(xp|fp)\.ndim != 1)": CONDITION,
     r"join\.split: _bounds\(.*True\) -> ": CONDITION,
     r"(shape\.moveaxis|pointwise\._conditions): .*(True -> .*False|allow_duplicate)": CONDITION,
-    r"(_part_shape|_slogdet_shape|sort_complex|cumulative\._shape.*|_spread.*shape|_real|_index_shape): "
-    r"np\.zeros\((0|1|\(\)), ": STAND_IN,
+    r"(_part_shape|_slogdet_shape|sort_complex|cumulative\._shape.*|_spread.*shape|_real"
+    r"|_index_shape): np\.zeros\((0|1|\(\)), ": STAND_IN,
     r"cumulative\._shape.*: (x\.shape|.*\bn?ndim\b).* -> .*\bnp\.zeros": STAND_IN,
     r"sort\._plain: np\.zeros\(0, ": "the array is empty",
     r"rearrange\.resize: np\.zeros_like": "the array is empty",
