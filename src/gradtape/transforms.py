@@ -23,7 +23,7 @@ from .core.tensor import Tensor, new_tensor, raw, settled
 from .core.tree import flatten, paths, tree_map
 from .errors import DTypeError, ShapeError, three_part
 from .tape import reasons
-from .tape.sweeping import check_aliases, check_output_gradients, check_support, finish
+from .tape.sweeping import check_aliases, check_output_gradients, check_support, finish, match_output_gradients
 
 __all__ = ["grad", "value_and_grad", "vjp"]
 _ = _ops
@@ -157,7 +157,7 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> t
     value = tree_map(call.outward, out)
 
     def pull(ct: Any) -> Any:
-        cts, _ = flatten(ct)
+        cts, _ = flatten(match_output_gradients(out, ct))
         return call.pull(leaves, cts, consume=False)
 
     return (value, pull, tree_map(call.outward, aux)) if has_aux else (value, pull)
