@@ -23,7 +23,13 @@ from .core.tensor import Tensor, new_tensor, raw, settled
 from .core.tree import flatten, paths, tree_map
 from .errors import DTypeError, ShapeError, three_part
 from .tape import reasons
-from .tape.sweeping import check_aliases, check_output_gradients, check_support, finish, match_output_gradients
+from .tape.sweeping import (
+    check_aliases,
+    check_output_gradients,
+    check_support,
+    finish,
+    match_output_gradients,
+)
 
 __all__ = ["grad", "value_and_grad", "vjp"]
 _ = _ops
