@@ -1,0 +1,23 @@
+"""The checks can be started as they are documented: by bash, from any folder."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parent.parent
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash on this machine")
+def test_ci_run_is_a_bash_script_that_starts_a_new_enough_python(tmp_path: Path) -> None:
+    """`bash .ci/run` reaches .ci/check.py, whose --list names the steps and runs none."""
+    done = subprocess.run(
+        ["bash", str(TOP / ".ci" / "run"), "--list"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    steps = done.stdout.splitlines()
+    assert [step.split(":")[0] for step in steps] == [
+        "clean checkout", "README command 1", "README command 2", "ruff", "mypy --strict",
+        "fast suite, Python 3.11", "fast suite, Python 3.12", "fast suite, Python 3.13",
+    ]  # fmt: skip
