@@ -42,6 +42,22 @@ def accumulate(grads: dict[int, Any], key: int, gi: Any) -> None:
         grads[key] = p + gi
 
 
+def can_add(p: Any, g: Any) -> bool:
+    """Whether something of the shape and dtype of `g`, large and contiguous, may be added to `p`.
+
+    To be called like `_add_array`, with a `p` that the caller and the sweep alone hold.
+    """
+    return bool(
+        _getrefcount(p) == _OWNED
+        and owns(p)
+        and g.shape == p.shape
+        and g.dtype is p.dtype
+        and p.flags.writeable
+        and p.flags.c_contiguous
+        and g.flags.c_contiguous
+    )
+
+
 def _add_array(grads: dict[int, Any], key: int, p: Any, gi: Any) -> None:
     if (
         _getrefcount(p) == _OWNED

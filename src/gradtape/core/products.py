@@ -8,6 +8,7 @@ refers to: the cotangent's own where this is its last use.
 from __future__ import annotations
 
 import sys
+from math import isfinite
 from threading import get_ident
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from . import parallel
 from .buffers import SMALLEST, owns, spread, take
 from .card import VALUES, Card, select
-from .cotangents import _add_array, sum_to
+from .cotangents import _add_array, can_add, sum_to
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
@@ -83,6 +84,26 @@ def make_product(card: Card, i: int) -> Any:
     return product
 
 
+def _is_temporary(p: Any) -> bool:
+    return _getrefcount(p) == _TEMPORARY and p.base is None
+
+
+_TEMPORARY = 1 << 30
+
+
+def _calibrate_temporary() -> int:
+    """The reference count `_is_temporary` sees for an array that its caller has just made."""
+
+    def probe(p: Any) -> int:
+        return _getrefcount(p)
+
+    p = np.zeros(3)
+    return probe(p)
+
+
+_TEMPORARY = _calibrate_temporary()
+
+
 def _blocked(
     partial: Any,
     unary: bool,
@@ -92,10 +113,12 @@ def _blocked(
     x: Any,
     y: Any,
     out: Any,
+    add: bool = False,
 ) -> Any:
     """`g * partial(z, x, y)` for large real arrays of one shape and dtype; None where it is not so.
 
     Done in blocks, so that the partial's temporaries stay in the cache and are never faulted in.
+    With `add` the product is added to what is in `out`.
     """
     dtype, shape = g.dtype, g.shape
     if dtype.char not in "fd":
@@ -131,13 +154,18 @@ def _blocked(
             target = into[start:stop]
             p = partial(zb, xb) if unary else partial(zb, xb, yb)
             if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
-                _multiply(gb, p, target)  # what the mask selects is then gb, even where target is
-                if not np.isfinite(target.dot(target)):
-                    target[...] = np.where(p, target, dtype.type(0))
-            elif type(p) is ndarray and p.flags.c_contiguous and np.isfinite(p.dot(p)):
-                _multiply(gb, p, target)
+                product = _multiply(gb, p, None if add else target)
+                # what the mask selects is then gb, even where target is
+                if not isfinite(product.dot(product)):
+                    product = np.where(p, product, dtype.type(0))
+            elif type(p) is ndarray and p.flags.c_contiguous and isfinite(p.dot(p)):
+                product = _multiply(gb, p, (p if _is_temporary(p) else None) if add else target)
             else:
-                target[...] = _settled(gb * p, gb)
+                product = _settled(gb * p, gb)
+            if add:
+                target += product
+            elif product is not target:
+                target[...] = product
         _invalid.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if g.nbytes >= limits[dtype.char]:
@@ -156,21 +184,51 @@ def _negated(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
 def _large_product(g: Any, p: Any, out: Any) -> Any:
     """`g * p` for a large real partial, into `out` or a reused buffer; None where it does not fit.
 
-    One pass of BLAS looks for what is not finite in `p`, which is cheaper than looking in blocks.
+    `g` may be one number seen through zero strides, as the cotangent of a sum is.
     """
     if not (p.flags.c_contiguous and p.dtype.char in "fd" and g.dtype is p.dtype):
         return None
-    flat = p.reshape(-1)
-    if not np.isfinite(flat.dot(flat)):
-        return None
-    if type(g) is not ndarray:
-        return spread(_multiply, (g, p), p)
-    if g.shape == p.shape:
-        if g.flags.c_contiguous:
-            return spread(_multiply, (g, p), p, out)
-        if not any(g.strides):  # a sum's cotangent: one number seen through zero strides
-            return spread(_multiply, (g.flat[0], p), p)
-    return None
+    if type(g) is ndarray:
+        if g.shape != p.shape:
+            return None
+        if not g.flags.c_contiguous:
+            if any(g.strides):
+                return None
+            g = g.flat[0]
+    if type(g) is ndarray:
+        return _finite_product(g, p, out)
+    if g == 1:  # the end of a sum: the partial itself, as `add` hands its cotangent on
+        return p
+    if not g:  # 0, whatever the partial is
+        return np.zeros_like(p)
+    return spread(_multiply, (g, p), p)
+
+
+def _finite_product(g: Any, p: Any, out: Any) -> Any:
+    """`g * p` of two large arrays, looked at block by block while the block is in the cache.
+
+    `out` may be `g` itself, so that what is not finite has to be found before it is written.
+    """
+    if out is None:
+        out = take(p.shape, p.dtype, p.nbytes)
+    g, p, into = g.reshape(-1), p.reshape(-1), out.reshape(-1)
+    block = _BLOCK // p.itemsize
+
+    def part(first: int, last: int) -> None:
+        for start in range(first, last, block):
+            stop = min(start + block, last)
+            gb, pb, target = g[start:stop], p[start:stop], into[start:stop]
+            if isfinite(pb.dot(pb)):
+                _multiply(gb, pb, target)
+            else:
+                target[...] = _settled(gb * pb, gb)
+        _invalid.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
+
+    if p.nbytes >= parallel.SMALLEST:
+        parallel.split(part, p.size)
+    else:
+        part(0, p.size)
+    return out
 
 
 def _make_value_product(which: int) -> Any:
@@ -245,11 +303,18 @@ _SOLE = _calibrate_sole()
 def make_run1(card: Card) -> Any:
     """The backward function of fast records with one operand."""
     product, partial = make_product(card, 0), card.partials[0]
+    add = _make_add(card)
     if not callable(partial):
         partial = _named_partial(partial)
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         if partial is None or (type(g) is ndarray and g.nbytes >= SMALLEST):
+            if add is not None and type(g) is ndarray:
+                p = grads.get(rec[5])
+                if type(p) is ndarray and can_add(p, g):  # here and in `grads` only
+                    if add(g, rec[11], rec[9], p) is not None:
+                        return
+                p = None
             sole = _getrefcount(g) == _SOLE and type(g) is ndarray and owns(g)
             gi = product(g, rec[11], rec[9], None, g if sole else None)
         else:
@@ -274,6 +339,22 @@ def make_run1(card: Card) -> Any:
             grads[k] = p + gi
 
     return run
+
+
+def _make_add(card: Card) -> Any:
+    """`add(g, z, x, p)`: the product of a card with one operand added to the large array `p`.
+
+    It spares writing the product and reading it again. None where that cannot be had.
+    """
+    partial = card.partials[0]
+    if partial == -1:
+        return lambda g, _z, _x, p: spread(np.subtract, (p, g), p, p, parallel.SMALLEST)
+    if isinstance(partial, str):
+        partial = _named_partial(partial)
+    if not callable(partial):
+        return None
+    limits = {c: parallel.limit(card.name, c) for c in "fd"}
+    return lambda g, z, x, p: _blocked(partial, True, limits, g, z, x, None, p, True)
 
 
 def _named_partial(partial: Any) -> Any:
