@@ -22,9 +22,10 @@ from .buffers import SMALLEST, spread, take
 from .card import Card, reads_out
 from .dispatch import apply
 from .exits import came_back
+from .numbers import DOUBLE, SINGLE, doubles, number, singles
 from .operands import SCALARS, blunted, both, ended, keep_constant, lost
 from .positions import user_frame
-from .products import make_run1, make_run2
+from .products import make_run1, make_run2, make_run_number
 from .refusals import LOWER, refuse
 from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
@@ -135,12 +136,48 @@ def make_binary(card: Card, function: Any) -> Any:
     of_both = tuple(a or b for a, b in zip(of_x, of_y, strict=True))
     x_keeps_y, y_keeps_x, keeps = of_x[1], of_y[0], any(of_both)
     run = make_run2(card)
+    run_number = make_run_number(card, run)
     large = _large_binary(card.impl, function)
+    keeps_x, keeps_number, keeps_out = of_x
 
     def op(x: Any, y: Any, depth: int = 1) -> Any:
         tape = state.tape
         tx = type(x)
         ty = type(y)
+        if ty is float and tx is Tensor and tape is not None and x.key in tape.tracked:
+            xv = x.value
+            sx = yv = None
+            if type(xv) is not ndarray:
+                yv = y
+            elif xv.nbytes < SMALLEST:
+                sx = xv.shape
+                dtype = xv.dtype
+                yv = (
+                    doubles.get(y) if dtype is DOUBLE else singles.get(y) if dtype is SINGLE else y
+                )
+                if yv is None:
+                    yv = number(y, dtype)
+            if yv is not None:  # the short way of x * 0.5
+                out = _new(Tensor)
+                out.value = z = function(xv, yv)
+                out.key = kk = next_key()
+                out.why = x.why
+                tape.tracked.add(kk)
+                f: Any = _getframe(depth)
+                if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
+                    f = f.f_back
+                    if f.f_globals is _METHODS_FILE:
+                        f = user_frame()
+                if tape.exits is not None:
+                    came_back(tape, kk, card, x, y)
+                tape.record(
+                    [
+                        run_number, card, kk, f.f_code, f.f_lasti, x.key, 0, sx, None,
+                        xv if keeps_x else None, y if keeps_number else None,
+                        z if keeps_out else None,
+                    ]
+                )  # fmt: skip
+                return out
         if tx is Tensor:
             xv = x.value
             kx = x.key
@@ -234,7 +271,7 @@ def make_binary(card: Card, function: Any) -> Any:
             if tape is not None:
                 out.key = kk = next_key()
                 tracked.add(kk)
-                f: Any = _getframe(depth)
+                f = _getframe(depth)
                 if f.f_globals is _TENSOR_FILE:  # __array_ufunc__, called by the user's line
                     f = f.f_back
                     if f.f_globals is _METHODS_FILE:

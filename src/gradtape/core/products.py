@@ -18,6 +18,7 @@ from . import parallel
 from .buffers import SMALLEST, owns, spread, take
 from .card import VALUES, Card, select
 from .cotangents import _add_array, can_add, sum_to
+from .numbers import DOUBLE, SINGLE, doubles, number, singles
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
@@ -417,6 +418,47 @@ def make_run2(card: Card) -> Any:
                 grads[ky] = p + gi
 
     return run
+
+
+def make_run_number(card: Card, general: Any) -> Any:
+    """`make_run2` where the second operand is a Python float: no shapes to look at."""
+    partial = card.partials[0]
+    if partial == 1:
+
+        def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+            k = rec[5]
+            p = grads.get(k)
+            if p is None:
+                grads[k] = g
+            elif type(p) is ndarray:
+                _add_array(grads, k, p, g)
+            else:
+                grads[k] = p + g
+
+        return run
+    if partial != "y":
+        return general
+
+    def run_times(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        y = rec[10]
+        if type(g) is ndarray:
+            dtype = g.dtype
+            p = doubles.get(y) if dtype is DOUBLE else singles.get(y) if dtype is SINGLE else y
+            gi = _multiply(g, number(y, dtype) if p is None else p)
+        else:
+            gi = g * y
+        if _invalid:
+            gi = _settled(gi, g)
+        k = rec[5]
+        p = grads.get(k)
+        if p is None:
+            grads[k] = gi
+        elif type(p) is ndarray:
+            _add_array(grads, k, p, gi)
+        else:
+            grads[k] = p + gi
+
+    return run_times
 
 
 def _make_run_signs(sign_x: int, sign_y: int) -> Any:
