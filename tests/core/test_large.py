@@ -24,6 +24,15 @@ FUNCTIONS = {
 }
 
 
+FUNCTIONS |= {
+    # products that are added to a cotangent that is there already: partials that are arrays,
+    # values of the record, masks, and -1
+    "added": lambda x: x * x + np.tanh(x) + np.exp(x) - x + np.abs(x) + np.sqrt(x * x + 1.0),
+    "added negative": lambda x: np.exp(x) * x + -x,
+    "weighted sum": lambda x: x * 0.0 + np.tanh(x) * 1.0,
+}
+
+
 def small_reference(function, x):
     """The same, computed in pieces that are too small for any of this."""
     parts = np.array_split(x, max(1, x.size // 5000))
@@ -171,3 +180,35 @@ def test_buffers_are_shared_by_threads():
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, -2.0, np.inf])
+@pytest.mark.parametrize("size", [1000, parallel.SMALLEST // 8 + 5])
+def test_a_sum_of_products_times_any_number(size, scale):
+    """The cotangent of a sum is one number: 0 and 1 have ways of their own."""
+    x = np.random.default_rng(4).uniform(0.5, 1, size)
+    y = np.random.default_rng(5).uniform(0.5, 1, size)
+    v, w = gt.Variable(x), gt.Variable(y)
+    with gt.GradientTape() as tape:
+        product = v * w
+        loss = np.sum(product) * scale
+    gv, gw = tape.gradient(loss, [v, w])
+    np.testing.assert_array_equal(gv.read(), y * scale)
+    np.testing.assert_array_equal(gw.read(), x * scale)
+    gv[...] = 7.0  # nobody else's memory
+    np.testing.assert_array_equal(w.read(), y)
+    np.testing.assert_array_equal(product.read(), x * y)
+
+
+@pytest.mark.parametrize("size", [1000, parallel.SMALLEST // 8 + 5])
+def test_zero_cotangents_of_large_infinite_partials_give_zero(size):
+    x = np.linspace(0, 1, size)
+    taken = np.arange(size) % 3 != 0
+    v = gt.Variable(x * taken)
+    with gt.GradientTape() as tape, np.errstate(divide="ignore"):
+        u = v * 1.0  # its cotangent is added to twice
+        loss = np.sum(np.where(taken, np.log(u) + np.sqrt(u), 0.0)) + np.sum(u)
+    want = np.ones(size)
+    with np.errstate(divide="ignore"):
+        want[taken] += (1 / x + 0.5 / np.sqrt(x))[taken]
+    np.testing.assert_allclose(tape.gradient(loss, v).read(), want, rtol=1e-14)

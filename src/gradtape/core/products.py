@@ -312,9 +312,12 @@ def make_run1(card: Card) -> Any:
         if partial is None or (type(g) is ndarray and g.nbytes >= SMALLEST):
             if add is not None and type(g) is ndarray:
                 p = grads.get(rec[5])
-                if type(p) is ndarray and can_add(p, g):  # here and in `grads` only
-                    if add(g, rec[11], rec[9], p) is not None:
-                        return
+                if (
+                    type(p) is ndarray
+                    and can_add(p, g)  # which it tells from who holds `p`: here, and `grads`
+                    and add(g, rec[11], rec[9], p) is not None
+                ):
+                    return
                 p = None
             sole = _getrefcount(g) == _SOLE and type(g) is ndarray and owns(g)
             gi = product(g, rec[11], rec[9], None, g if sole else None)
