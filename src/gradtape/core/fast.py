@@ -4,11 +4,13 @@ Operators and `np.sin(tensor)` with no keyword arguments come here. What a closu
 View, a list, several tapes at once, a read of a Variable that is not watched) it leaves to
 `apply_elementwise`, which makes the same records by the general way.
 
-The closures are long because they are flat: a call costs more than the work it would hold.
+The closures are long because they are flat: a call costs more than the work it would hold. They
+are made once for each dialect; `name` is TensorFlow's argument, which says nothing here.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
 import sys
 from typing import Any
@@ -20,6 +22,7 @@ from . import parallel
 from . import tensor as _tensor_module
 from .buffers import SMALLEST, spread, take
 from .card import Card, reads_out
+from .dialect import Dialect
 from .dispatch import apply
 from .exits import came_back
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
@@ -59,19 +62,27 @@ FASTER = {
 }
 
 
-def make_unary(card: Card, function: Any) -> Any:
-    """The closure of a card with one operand; `function` computes its value."""
+def make_unary(
+    card: Card, function: Any, dialect: Dialect | None = None, dtypes: Any = None
+) -> Any:
+    """The closure of a card with one operand; `function` computes its value.
+
+    `dtypes` holds the characters of the dtypes that it takes; all by default.
+    """
+    tensor, _, _, view, _, _, generally, refuse = dialect or NATIVE
     keep: Any = card.keep
     keep_x, keep_out = 0 in keep[0], card.keep_out
     run = make_run1(card)
     large = _large_unary(card.impl)
 
-    def op(x: Any, depth: int = 1) -> Any:  # depth: how far up the user's frame is
-        if type(x) is not Tensor and type(x) is not VariableSlice:
-            return apply_elementwise(card, function, (x,))
+    def op(x: Any, name: Any = None, depth: int = 1) -> Any:  # depth: of the user's frame
+        if type(x) is not tensor and type(x) is not view:
+            return general((x,), depth)
         xv = x.value
+        if dtypes is not None and xv.dtype.char not in dtypes:
+            return general((x,), depth)
         k = x.key
-        out = _new(Tensor)
+        out: Any = _new(tensor)
         try:
             if type(xv) is ndarray:
                 sx = xv.shape
@@ -100,7 +111,7 @@ def make_unary(card: Card, function: Any) -> Any:
                 )  # fmt: skip
                 return out
             if tape is SEVERAL:
-                return apply_elementwise(card, function, (x,))
+                return general((x,), depth)
             if not k and x.why is None:  # its results can tell, if it is watched later
                 k = x.key = next_key()
         out.key = 0
@@ -112,14 +123,15 @@ def make_unary(card: Card, function: Any) -> Any:
         op = _flat(op)
     op.__name__ = op.__qualname__ = card.name
     op.takes_depth = True  # type: ignore[attr-defined]
+    general = generally(card, function, op)
     return op
 
 
 def _flat(op: Any) -> Any:
     """`op`, whose derivative is zero: nothing is missing in a gradient where it lost a history."""
 
-    def flat(x: Any, depth: int = 1) -> Any:
-        out = op(x, depth + 1)
+    def flat(x: Any, name: Any = None, depth: int = 1) -> Any:
+        out = op(x, None, depth + 1)
         if isinstance(out, Tensor) and out.why is not None:
             out.why = blunted(out.why)
         return out
@@ -127,8 +139,14 @@ def _flat(op: Any) -> Any:
     return flat
 
 
-def make_binary(card: Card, function: Any) -> Any:
-    """The closure of a card with two operands; `function` computes its value."""
+def make_binary(
+    card: Card, function: Any, dialect: Dialect | None = None, dtypes: Any = None
+) -> Any:
+    """The closure of a card with two operands; `function` computes its value.
+
+    With `dtypes`, the characters of those that it takes, both operands must have the same.
+    """
+    tensor, variable, held, view, scalars, array, generally, refuse = dialect or NATIVE
     keep: Any = card.keep
     # (x, y, out): what is kept when the tape follows both operands, x alone, y alone
     of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
@@ -140,7 +158,7 @@ def make_binary(card: Card, function: Any) -> Any:
     large = _large_binary(card.impl, function)
     keeps_x, keeps_number, keeps_out = of_x
 
-    def op(x: Any, y: Any, depth: int = 1) -> Any:
+    def op(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
         tape = state.tape
         tx = type(x)
         ty = type(y)
@@ -178,11 +196,13 @@ def make_binary(card: Card, function: Any) -> Any:
                     ]
                 )  # fmt: skip
                 return out
-        if tx is Tensor:
+        if tx is tensor:
             xv = x.value
             kx = x.key
             why = x.why
-        elif tx is Variable:
+        elif tx is variable:
+            if held:
+                x = x.held
             xv = x.value
             kx = x.key
             why = None
@@ -192,24 +212,26 @@ def make_binary(card: Card, function: Any) -> Any:
                     tape.tracked.add(kx)
                 else:
                     x.read_by(tape)
-        elif (tx is ndarray and x.dtype is not _OBJECT) or tx in SCALARS:
+        elif (tx is array and x.dtype is not _OBJECT) or tx in scalars:
             xv = x
             kx = 0
             why = None
-        elif tx is VariableSlice:
+        elif tx is view:
             xv = x.value
             kx = x.key
             why = x.why
         else:
-            return apply_elementwise(card, function, (x, y))
-        if ty is Tensor:
+            return general((x, y), depth)
+        if ty is tensor:
             yv = y.value
             ky = y.key
             if why is None:
                 why = y.why
             elif y.why is not None and y.why is not why:
                 why = both(why, y.why)
-        elif ty is Variable:
+        elif ty is variable:
+            if held:
+                y = y.held
             yv = y.value
             ky = y.key
             if tape is not None and ky not in tape.leaves:
@@ -218,16 +240,18 @@ def make_binary(card: Card, function: Any) -> Any:
                     tape.tracked.add(ky)
                 else:
                     y.read_by(tape)
-        elif (ty is ndarray and y.dtype is not _OBJECT) or ty in SCALARS:
+        elif (ty is array and y.dtype is not _OBJECT) or ty in scalars:
             yv = y
             ky = 0
-        elif ty is VariableSlice:
+        elif ty is view:
             yv = y.value
             ky = y.key
             why = why or y.why
         else:
-            return apply_elementwise(card, function, (x, y))
-        out = _new(Tensor)
+            return general((x, y), depth)
+        if dtypes is not None and (xv.dtype is not yv.dtype or xv.dtype.char not in dtypes):
+            return general((x, y), depth)
+        out: Any = _new(tensor)
         out.why = why
         try:
             if type(xv) is ndarray:
@@ -261,12 +285,12 @@ def make_binary(card: Card, function: Any) -> Any:
                 elif y_keeps_x and tx is ndarray:
                     xv = xv.copy() if xv.nbytes < _SMALL else keep_constant(tape, xv)
             elif tape is SEVERAL:
-                return apply_elementwise(card, function, (x, y))
+                return general((x, y), depth)
             else:
                 tape = None
-                if not kx and tx is Tensor and x.why is None:  # as in make_unary
+                if not kx and tx is tensor and x.why is None:  # as in make_unary
                     kx = x.key = next_key()
-                if not ky and ty is Tensor and y.why is None:
+                if not ky and ty is tensor and y.why is None:
                     ky = y.key = y.key or next_key()
             if tape is not None:
                 out.key = kk = next_key()
@@ -299,6 +323,7 @@ def make_binary(card: Card, function: Any) -> Any:
 
     op.__name__ = op.__qualname__ = card.name
     op.takes_depth = True  # type: ignore[attr-defined]
+    general = generally(card, function, op)
     return op
 
 
@@ -352,7 +377,7 @@ def _limits(ufunc: Any) -> dict[str, int]:
     return {c: parallel.limit(ufunc.__name__, c) for c in chars}
 
 
-def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:
+def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...], depth: int = 1) -> Any:
     """The general path of an elementwise operator: NotImplemented for foreign operands."""
     for x in args:
         if not isinstance(x, Tensor) and type(x) not in SCALARS:
@@ -361,6 +386,18 @@ def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...]) -> Any:
             if getattr(x, "__array_ufunc__", apply) is None:  # it wants the operator for itself
                 return NotImplemented
     return apply(card, args, {})
+
+
+NATIVE = Dialect(
+    tensor=Tensor,
+    variable=Variable,
+    held=False,
+    view=VariableSlice,
+    scalars=SCALARS,
+    array=ndarray,
+    general=lambda card, function, op: functools.partial(apply_elementwise, card, function),
+    refuse=refuse,
+)
 
 
 def make_fast_sum(card: Card, general: Any) -> Any:

@@ -29,7 +29,7 @@ def _bind(name: str, function: Any) -> None:
 
 def _reflected(operation: Any) -> Any:
     if hasattr(operation, "takes_depth"):
-        return lambda self, other: operation(other, self, 2)
+        return lambda self, other: operation(other, self, None, 2)
 
     def reflected(self: Any, other: Any) -> Any:
         return operation(other, self)
@@ -42,7 +42,7 @@ def _in_place(operation: Any) -> Any:
     if hasattr(operation, "takes_depth"):  # below: this lambda, the hook and in_place itself
 
         def deep(x: Any, y: Any) -> Any:
-            return operation(x, y, 4)
+            return operation(x, y, None, 4)
 
     def in_place(self: Any, other: Any) -> Any:
         return HOOKS["in_place"](self, other, deep)

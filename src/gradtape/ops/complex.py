@@ -146,10 +146,10 @@ def _by_kind(ufunc: Any, complex_operation: Any) -> None:
     """Register `ufunc` with its elementwise card for real operands, another for complex ones."""
     real_operation = UFUNCS[ufunc]
 
-    def operation(x: Any, depth: int = 1) -> Any:
+    def operation(x: Any, name: Any = None, depth: int = 1) -> Any:
         if x.dtype.kind == "c":
             return complex_operation(x)
-        return real_operation(x, depth + 1)
+        return real_operation(x, None, depth + 1)
 
     def plain(x: Any) -> Any:
         return operation(x) if isinstance(x, Tensor) else real_operation(x)

@@ -70,9 +70,9 @@ _raise_to_number = make_binary(power_of_number, operator.pow)
 _raise = make_binary(power, operator.pow)
 
 
-def _operator(x: Any, y: Any, depth: int = 1) -> Any:
+def _operator(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
     if type(y) is int and y == 2 and type(x) is Tensor:
-        return _square(x, depth + 1)
+        return _square(x, None, depth + 1)
     if type(y) is int or type(y) is float:
         short = _SHORT.get(y)
         # a large Variable too: np.power(x, 2) is not x ** 2 to the last bit in every NumPy
@@ -81,9 +81,9 @@ def _operator(x: Any, y: Any, depth: int = 1) -> Any:
             and (type(x) is Tensor or x.value.nbytes >= SMALLEST)
             and x.value.dtype.kind in "fc"
         ):
-            return short(x, depth + 1)
-        return _raise_to_number(x, y, depth + 1)
-    return _raise(x, y, depth + 1)
+            return short(x, None, depth + 1)
+        return _raise_to_number(x, y, None, depth + 1)
+    return _raise(x, y, None, depth + 1)
 
 
 _operator.takes_depth = True  # type: ignore[attr-defined]
