@@ -33,6 +33,7 @@ from . import (
     sort,
     statistics,
     ufunc_methods,
+    vocabulary,
 )
 
 from . import binding  # isort: skip  (binds the operators to the cards above)

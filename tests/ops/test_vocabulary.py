@@ -1,0 +1,50 @@
+"""Elementwise functions that NumPy has no name for."""
+
+import numpy as np
+import pytest
+
+from gradtape.core.registry import HOOKS
+from gradtape.core.tensor import raw
+from gradtape.testing import op_case
+
+
+def named(name):
+    """The operation of a card that no NumPy function stands for."""
+    operation = HOOKS[f"op:{name}"]
+
+    def function(*operands):
+        return operation(*operands)
+
+    return function
+
+
+CASES = [
+    op_case(named("sigmoid"), nin=1, name="sigmoid", complex=True),
+    op_case(named("rsqrt"), nin=1, name="rsqrt", domain=(0.2, 3.0)),
+    op_case(
+        named("multiply_no_nan"),
+        nin=2,
+        name="multiply_no_nan",
+        calls=[((3,), (3,)), ((2, 1), (3,)), ((), (2,)), ((0,), (0,))],
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_op(case):
+    case.check()
+
+
+@pytest.mark.parametrize("x", [-800.0, -3.0, 0.0, 2.0, 800.0])
+def test_sigmoid_is_exact_far_out(x):
+    with np.errstate(over="ignore"):
+        found = raw(HOOKS["op:sigmoid"](x))
+    # 1 / (1 + e^-x) = e^x / (1 + e^x), of which one form is exact on each side
+    expected = np.exp(x) / (1 + np.exp(x)) if x < 0 else 1 / (1 + np.exp(-x))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_multiply_no_nan_is_zero_where_the_second_is():
+    x, y = np.array([np.inf, np.nan, 2.0]), np.array([0.0, 0.0, 3.0])
+    with np.errstate(invalid="ignore"):
+        assert raw(HOOKS["op:multiply_no_nan"](x, y)).tolist() == [0.0, 0.0, 6.0]
