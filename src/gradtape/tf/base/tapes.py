@@ -1,0 +1,240 @@
+"""tf.GradientTape: the tape, with TensorFlow's doors; and custom and stopped gradients."""
+
+from __future__ import annotations
+
+import enum
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ...core import tensor as core
+from ...core.positions import decode, here
+from ...core.state import state
+from ...core.tree import flatten, tree_map
+from ...errors import three_part
+from ...tape import custom as native_custom
+from ...tape import tape as native_tape
+from .errors import RefusedType, RefusedValue
+from .names import export
+from .promotion import native, natural
+from .tensors import Tensor, adopt, make
+from .variables import Held, Variable
+
+
+@export("UnconnectedGradients")
+class UnconnectedGradients(enum.Enum):
+    """What `gradient` gives for a source that the target does not depend on."""
+
+    NONE = "none"
+    ZERO = "zero"
+
+
+_BY_DEFAULT = object()
+
+
+@export("GradientTape")
+class GradientTape(native_tape.GradientTape):
+    """A tape with TensorFlow's signature and answers; it warns of a None and says why.
+
+    Examples
+    --------
+    >>> import gradtape.tf as tf
+    >>> x = tf.Variable(3.0)
+    >>> with tf.GradientTape() as tape:
+    ...     y = x * x
+    >>> tape.gradient(y, x)
+    <tf.Tensor: shape=(), dtype=float32, numpy=6.0>
+    """
+
+    __slots__ = ()
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
+        super().__init__(persistent, watch_accessed_variables)
+
+    def watch(self, tensor: Any) -> None:
+        """Follow a tensor, a Variable, or a structure of them.
+
+        Raises ValueError for anything else; an ndarray cannot be watched.
+        """
+        leaves, _ = flatten(tensor)
+        for leaf in leaves:
+            if isinstance(leaf, Variable):
+                super().watch(leaf.held)
+            elif isinstance(leaf, core.Tensor):
+                super().watch(leaf)
+            else:
+                raise RefusedValue(
+                    three_part(
+                        f"Passed in object {leaf!r:.100} of type {type(leaf).__name__!r}, not "
+                        "tf.Tensor or tf.Variable or ExtensionType.",
+                        f"tape.watch was called at {decode(*here())}.",
+                        "Make it a tensor first: x = tf.constant(x); tape.watch(x).",
+                    )
+                )
+
+    def watched_variables(self) -> Any:
+        """The Variables that the tape watches, in the order of their construction."""
+        return tuple(v.shown() if isinstance(v, Held) else v for v in super().watched_variables())
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: Any = _BY_DEFAULT,
+    ) -> Any:
+        """The gradient of the sum of `target`, in the structure of `sources`.
+
+        See `gradtape.GradientTape.gradient`.
+        """
+        frame = sys._getframe(1)
+        if type(target) is list and not target:  # no target: no gradient of anything
+            return tree_map(lambda _: None, sources)
+        known: dict[int, Any] = {}
+        if unconnected_gradients is _BY_DEFAULT:
+            unconnected_gradients = native_tape._BY_DEFAULT
+        if output_gradients is not None:
+            output_gradients = tree_map(_plain, output_gradients)
+        fresh = self._consumed is None
+        try:
+            found = super().gradient(
+                _native(target, known),
+                _native(sources, known),
+                output_gradients,
+                unconnected_gradients,
+            )
+        finally:
+            if fresh and self._consumed is not None:
+                self._consumed = (frame.f_code, frame.f_lasti)
+        return _shown(found)
+
+
+def _native(tree: Any, known: dict[int, Any]) -> Any:
+    """`tree` of the dialect's tensors and Variables as one of the core's; one for each object."""
+    kind = type(tree)
+    if kind is Variable:
+        return tree.held
+    if kind is Tensor:
+        twin = known.get(id(tree))
+        if twin is None:
+            twin = known[id(tree)] = core.new_tensor(tree.value, tree.key, tree.why)
+        return twin
+    if kind is list:
+        return [_native(item, known) for item in tree]
+    if isinstance(tree, Variable):
+        return tree.held
+    if isinstance(tree, Tensor):
+        return core.new_tensor(tree.value, tree.key, tree.why)
+    leaves, rebuild = flatten(tree)
+    if len(leaves) == 1 and leaves[0] is tree:
+        return tree
+    return rebuild([_native(leaf, known) for leaf in leaves])
+
+
+def _plain(leaf: Any) -> Any:
+    if isinstance(leaf, Variable):
+        return native(leaf)
+    return native(leaf) if isinstance(leaf, Tensor) else leaf
+
+
+def _shown(found: Any) -> Any:
+    """Gradients as the dialect's tensors."""
+    kind = type(found)
+    if kind is core.Tensor:
+        return make(found.value, found.key, found.why)
+    if kind is list:
+        return [_shown(item) for item in found]
+    return None if found is None else tree_map(_adopted, found)
+
+
+def _adopted(leaf: Any) -> Any:
+    if isinstance(leaf, core.Tensor) and not isinstance(leaf, Tensor):
+        return make(leaf.read(), leaf.key, leaf.why)
+    return leaf
+
+
+# ----------------------------------------------------------------------- the user's own rules
+
+
+@export("stop_gradient")
+def stop_gradient(input: Any, name: Any = None) -> Any:
+    """`input` as a constant, through which no gradient passes."""
+    return adopt(native_custom.stop_gradient(native(input)))
+
+
+@export("custom_gradient")
+def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
+    """A decorator for functions that bring their own gradient: `f(*args) -> (y, grad_fn)`.
+
+    Unlike TensorFlow, a gradient of a wrong shape is refused.
+    """
+    return custom_gradient if f is None else _Custom(f)
+
+
+class _Custom:
+    """A function with its own gradient; as a method it binds like a function."""
+
+    def __init__(self, f: Callable[..., Any]) -> None:
+        self._f = f
+        functools.update_wrapper(self, f)
+
+    def __get__(self, owner: Any, cls: Any = None) -> Any:
+        return self if owner is None else _Custom(self._f.__get__(owner, cls))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        f = self._f
+
+        @functools.wraps(f)
+        def inner(*given: Any, **options: Any) -> Any:
+            result = f(*tree_map(_outer, list(given)), **options)
+            if not (isinstance(result, tuple | list) and len(result) == 2 and callable(result[1])):
+                return result
+            y, grad_fn = result
+            return tree_map(_inner, y), _rule(grad_fn)
+
+        operands = [tree_map(_operand, arg) for arg in args]
+        try:
+            if not state.tapes:  # the rule is checked all the same
+                with native_tape.GradientTape():
+                    return adopt(native_custom.custom_gradient(inner)(*operands, **kwargs))
+            return adopt(native_custom.custom_gradient(inner)(*operands, **kwargs))
+        except TypeError as error:
+            raise _as_tensorflow(error) from None
+
+
+def _as_tensorflow(error: TypeError) -> TypeError:
+    said = str(error).replace("custom_gradient: grad_fn of ", "@tf.custom_gradient grad_fn of ")
+    return RefusedType(said) if said != str(error) else error
+
+
+def _rule(grad_fn: Any) -> Any:
+    @functools.wraps(grad_fn)
+    def rule(*cts: Any, **options: Any) -> Any:
+        if "variables" in options:
+            options["variables"] = [
+                v.shown() if isinstance(v, Held) else v for v in options["variables"]
+            ]
+        return tree_map(_inner, grad_fn(*map(_outer, cts), **options))
+
+    return rule
+
+
+def _operand(leaf: Any) -> Any:
+    """An argument as the core's `custom_gradient` follows it."""
+    if isinstance(leaf, Variable):
+        return leaf.held
+    if callable(leaf) or leaf is None or isinstance(leaf, str | bytes):
+        return leaf
+    return native(leaf)
+
+
+def _outer(leaf: Any) -> Any:
+    """What the user's function gets."""
+    if isinstance(leaf, Held):
+        return leaf.shown()
+    return natural(leaf) if isinstance(leaf, core.Tensor) else leaf
+
+
+def _inner(leaf: Any) -> Any:
+    return native(leaf) if isinstance(leaf, core.Tensor | Variable) else leaf
