@@ -176,7 +176,7 @@ def make_binary(
                 if yv is None:
                     yv = number(y, dtype)
             if yv is not None:  # the short way of x * 0.5
-                out = _new(Tensor)
+                out: Any = _new(Tensor)
                 out.value = z = function(xv, yv)
                 out.key = kk = next_key()
                 out.why = x.why
@@ -251,7 +251,7 @@ def make_binary(
             return general((x, y), depth)
         if dtypes is not None and (xv.dtype is not yv.dtype or xv.dtype.char not in dtypes):
             return general((x, y), depth)
-        out: Any = _new(tensor)
+        out = _new(tensor)
         out.why = why
         try:
             if type(xv) is ndarray:
