@@ -12,10 +12,10 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from gradtape.fit.data import read_table
 from gradtape.fit.descent import descend, pose
 from gradtape.fit.design import build_design
 from gradtape.fit.plots import STYLE, draw_cost, draw_fit, png
+from gradtape.fit.sources import read_table
 
 HERE = Path(__file__).parent
 

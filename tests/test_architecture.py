@@ -39,14 +39,14 @@ TOP = 13
 
 # What a room may import besides the standard library and NumPy.
 LIBRARIES = {
-    "fit": {"pandas", "formulaic", "matplotlib", "tqdm"},
+    "fit": {"pandas", "pyarrow", "formulaic", "matplotlib", "tqdm", "scipy", "sklearn"},
     "backends": {"scipy", "llvmlite"},
     "ops": {"scipy"},
     "testing": {"scipy"},
     "optimize": {"scipy"},
     "cli": {"tqdm"},
 }
-HEAVY = {"scipy", "matplotlib", "pandas", "formulaic", "tqdm", "sklearn"}
+HEAVY = {"scipy", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn"}
 
 
 class Import(NamedTuple):

@@ -20,8 +20,8 @@ ROOMS = {"errors", "config", "events", "core", "ops", "tape"}
 # load in their turn differs from one Python to the next, and is allowed too.
 STANDARD = "atexit, cmath, copy, dataclasses, heapq, logging, queue, threading"
 
-HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "formulaic", "tqdm", "sklearn", "asyncio",
-         "http", "sqlite3", "unittest"}  # fmt: skip
+HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn",
+         "statsmodels", "asyncio", "http", "sqlite3", "unittest"}  # fmt: skip
 
 STEP = """
 import numpy as np

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import gradtape as gt
-from gradtape.fit.data import read_table
 from gradtape.fit.descent import MAX_EPOCHS, descend, pose
 from gradtape.fit.design import build_design
 from gradtape.fit.problems import DivergedError
+from gradtape.fit.sources import read_table
 
 CARS = Path(__file__).parents[2] / "examples" / "data" / "cars.csv"
 

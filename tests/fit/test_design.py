@@ -1,11 +1,14 @@
 """Formula and table to numbers; everything that can be wrong with either, by its message."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from gradtape.fit.data import read_table
-from gradtape.fit.design import build_design, weighted_sum
+from gradtape.fit.design import Choice, build_design
+from gradtape.fit.formula import weighted_sum
+from gradtape.fit.losses import LOSSES
 from gradtape.fit.problems import FitError
+from gradtape.fit.sources import read_table, table_of
 
 TABLE = """\
 y,x,z,kind,model year,code,flag,one
@@ -187,6 +190,126 @@ def test_not_finite(table):
         build_design(table("y,x\ninf,1\n2,0\n3,4\n4,5\n"), "y ~ x")
 
 
+def test_a_column_of_dates(tmp_path):
+    frame = pd.DataFrame({"y": [1.0, 2, 4], "day": pd.date_range("2020-01-01", periods=3)})
+    with pytest.raises(FitError, match=r"'day' holds dates, not numbers.\n.*\n.*days since"):
+        build_design(table_of(frame), "y ~ day")
+
+
+def test_texts_may_be_compared(table):
+    design = build_design(table(), "y ~ I(kind == 'b') + x")
+    np.testing.assert_array_equal(design.X[:, 1], [0, 1, 0, 0, 1, 0])
+
+
+def test_a_column_that_is_called_as_a_function_is(table):
+    text = "y,log,C\n1,1,3\n2,2,1\n3,4,4\n4,5,1\n"
+    design = build_design(table(text), "y ~ log + I(C*2)")
+    np.testing.assert_array_equal(design.X[:, 1:], [[1, 6], [2, 2], [4, 8], [5, 2]])
+
+
+# ------------------------------------------------------------------ weights and tests
+
+
+def test_weights(table):
+    design = build_design(table(), "y ~ x", Choice(weights="z"))
+    np.testing.assert_array_equal(design.block.weights, [2, 3, 7, 1, 4])
+    assert design.missing == {"z": 1}
+    text = TABLE.replace("6,7,1,", "6,7,0,")
+    design = build_design(table(text), "y ~ x", Choice(weights="z"))
+    np.testing.assert_array_equal(design.block.weights, [2, 3, 7, 4])
+    assert (design.weightless, design.n) == (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "match"),
+    [
+        (TABLE, "zz", r"has no column 'zz'.\n.*\nDid you mean z\?"),
+        (TABLE, "kind", "'kind' must be numeric"),
+        (TABLE.replace("3,4,7", "3,4,-7"), "z", r"weight in column 'z' is -7 in row 3 \(line 4"),
+    ],
+)
+def test_bad_weights(table, text, weights, match):
+    with pytest.raises(FitError, match=match):
+        build_design(table(text), "y ~ x", Choice(weights=weights))
+
+
+def test_rows_are_kept_for_the_test(tmp_path):
+    x = np.arange(400.0)
+    data = table_of({"x": x, "y": np.sin(x)})
+    design = build_design(data, "y ~ x", Choice(test_fraction=0.25, seed=3))
+    (test,) = design.test.blocks()
+    assert (design.n, len(test)) == (300, 100)
+    np.testing.assert_array_equal(np.sort(np.concatenate([design.X[:, 1], test.X[:, 1]])), x)
+    again = build_design(data, "y ~ x", Choice(test_fraction=0.25, seed=3))
+    np.testing.assert_array_equal(again.X, design.X)
+    other = build_design(data, "y ~ x", Choice(test_fraction=0.25, seed=4))
+    assert not np.array_equal(other.X, design.X)
+    with pytest.raises(FitError, match=r"too few rows: 2 .*\n3 are kept for the test"):
+        build_design(table_of({"x": x[:5], "y": x[:5] ** 2}), "y ~ x", Choice(test_fraction=0.6))
+
+
+# ------------------------------------------------------------------ labels
+
+
+def labelled(values, **more):
+    x = np.linspace(0, 1, len(values)) ** 2
+    return table_of({"y": values, "x": x, **more})
+
+
+LOGISTIC = Choice(loss=LOSSES["logistic"])
+
+
+@pytest.mark.parametrize(
+    ("values", "numbers", "words"),
+    [
+        ([0, 1, 1, 0], [0, 1, 1, 0], None),
+        ([0.0, 0.25, 1.0, 0.5], [0, 0.25, 1, 0.5], None),
+        ([True, False, False, True], [1, 0, 0, 1], "y = True counts as 1, False as 0."),
+        (["no", "yes", "yes", "no"], [0, 1, 1, 0], "y = yes counts as 1, no as 0."),
+        ([1, 2, 2, 1], [0, 1, 1, 0], "y = 2 counts as 1, 1 as 0."),
+        ([-1.0, 1.0, 1.0, -1.0], [0, 1, 1, 0], "y = 1 counts as 1, -1 as 0."),
+    ],
+)
+def test_two_labels(values, numbers, words):
+    design = build_design(labelled(values), "y ~ x", LOGISTIC)
+    np.testing.assert_array_equal(design.y, numbers)
+    assert (design.labels and design.labels.words) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "loss", "match"),
+    [
+        (
+            list("abca"),
+            "logistic",
+            r"do not suit.*\nIt has 3 different .*a, b, c.\n.*I\(y == 'a'",
+        ),
+        (
+            [1, 2, 3, 4],
+            "logistic",
+            r"do not suit.*\n.*4 different values: 1, 2, 3, 4",
+        ),
+        ([0.5, 2.5, 0.5, 2.5], "logistic", "do not suit --loss logistic"),
+        (["a", "a", "a", "a"], "logistic", "It has 1 different value: a"),
+        (
+            [0, 1, -2, -3],
+            "poisson",
+            "label y is -2 in row 3, and 1 more .*: not for --loss pois",
+        ),
+        (list("abab"), "poisson", "'y' must be numeric.*\n.*two labels apart, --loss logistic"),
+        ([1, 1, 1, 1], "logistic", "response y is constant: it is 1"),
+    ],
+)
+def test_labels_that_do_not_suit(values, loss, match):
+    with pytest.raises(FitError, match=match):
+        build_design(labelled(values), "y ~ x", Choice(loss=LOSSES[loss]))
+
+
+def test_a_label_that_is_computed_is_looked_at_too():
+    with pytest.raises(FitError, match=r"label I\(y \* 2\) is 4 in row 2.*\nThey must be 0 and 1"):
+        build_design(labelled([0, 2, 1, 0]), "I(y*2) ~ x", LOGISTIC)
+
+
 # ------------------------------------------------------------------ bad formulas
 
 
@@ -201,9 +324,23 @@ def test_not_finite(table):
         ("y + z ~ x", "has 2 responses left of ~"),
         ("y ~ x | z", "has several parts"),
         ("y ~ -1", "has nothing to fit on the right of ~"),
-        ("y ~ foo(x)", r"calls foo, which is not known.\n(.*\n)*.*np.foo\(x\)"),
+        ("y ~ foo(x)", r"calls foo, which is not on its list.\nIt may use NumPy as np, and"),
+        ("y ~ sin(x)", r"calls sin, which is not.*\n.*\nFor a function of NumPy: np.sin\(x\)"),
         ("y ~ polly(x, 2)", r"calls polly.*\n.*\nDid you mean poly\?"),
-        ("y ~ np.lgo(x)", "cannot be computed on this data.\nAttributeError: .*lgo"),
+        ("y ~ np.lgo(x)", r"calls np.lgo, which.*\n.*\nDid you mean np.log"),
+        ("y ~ np.load(x)", "calls np.load, which is not on its list.\nOf np it may use"),
+        ("y ~ open('f')", "calls open, which is not on its list"),
+        ("y ~ eval('f')", "calls eval, which is not on its list"),
+        ("y ~ __import__('os')", "calls __import__, which is not on its list"),
+        ("y ~ I(np.log.__class__(x))", r"may not hold .__class__, in .*\n.*\nCall functions by"),
+        ("y ~ x.shift()", "has no column 'x.shift'|may not hold|cannot be read"),
+        ("y ~ I((lambda: x)())", "may not hold Lambda"),
+        ("y ~ I([x for x in x])", "may not hold ListComp"),
+        (
+            "y ~ I(x + 9**9**9**9)",
+            r"may not hold 9 \*\* 9 \*\* 9 \*\* 9, in.*\n.*\nWrite the number",
+        ),
+        ("y ~ bs(x, df=1)", "cannot be computed on this data.\n"),
         ("flag:kind ~ x", "must be numeric"),
     ],
 )

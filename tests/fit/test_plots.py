@@ -7,10 +7,10 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from gradtape.fit.data import read_table
 from gradtape.fit.descent import descend, pose
 from gradtape.fit.design import build_design
 from gradtape.fit.plots import cost_figure, fit_figure, png
+from gradtape.fit.sources import read_table
 
 CARS = Path(__file__).parents[2] / "examples" / "data" / "cars.csv"
 

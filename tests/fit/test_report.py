@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradtape.fit.data import read_table
 from gradtape.fit.descent import descend, pose
 from gradtape.fit.design import build_design
 from gradtape.fit.options import Options
 from gradtape.fit.report import data_lines, history_csv, report
+from gradtape.fit.sources import read_table
 
 CARS = Path(__file__).parents[2] / "examples" / "data" / "cars.csv"
 

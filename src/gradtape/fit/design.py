@@ -1,4 +1,4 @@
-"""A table and a formula as numbers: the response, the design matrix, and what was left out.
+"""A table and a model as numbers: labels, columns, and what was left out.
 
 Everything that can be wrong with data is found here, before the first epoch, and said in terms of
 the file: its column, its row, its value.
@@ -6,10 +6,7 @@ the file: its column, its row, its value.
 
 from __future__ import annotations
 
-import ast
-import builtins
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,22 +14,52 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import three_part
-from .data import Table
-from .problems import FitError, did_you_mean, require
+from .cleaning import Cleaner, Labels, Uses, label_column
+from .columns import Summary, check_columns, gather
+from .expression import Expression
+from .formula import INTERCEPT, parse_formula, unknown_column
+from .losses import LOSSES, Loss
+from .problems import FitError, require
+from .recipes import ExpressionRecipe, FormulaRecipe, Recipe
+from .rows import Block, MemoryRows, Rows, held_out
+from .sources import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Design", "build_design", "weighted_sum"]
+__all__ = ["SHOWN", "Choice", "Design", "build_design", "build_expression_design"]
 
-INTERCEPT = "Intercept"  # formulaic's name for the column of ones
-COLLINEAR = 1e-9
-"""A unit column of which less than this is left after the others is a combination of them."""
+Array = NDArray[np.float64]
+
+SHOWN = 5_000
+"""A picture shows at most this many rows: more are one blot, and take long to draw."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which rows count, and how much.
+
+    Attributes
+    ----------
+    loss : Loss
+        For the labels that it takes.
+    weights : str or None
+        The column of weights.
+    test_fraction : float
+        The part of the rows that is kept for the test.
+    seed : int
+        Of their choice.
+    """
+
+    loss: Loss = LOSSES["mse"]
+    weights: str | None = None
+    test_fraction: float = 0.0
+    seed: int = 0
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is fitted: `y` by `X @ coefficients`.
+    """What is fitted: labels by a model of columns.
 
     Attributes
     ----------
@@ -42,58 +69,85 @@ class Design:
         What is on the left of `~`.
     names : tuple of str
         One name per column of `X`; the intercept's is "Intercept".
-    X : ndarray, (n, p), float64
-        The design matrix in the data's own units.
-    y : ndarray, (n,), float64
-        The response.
+    rows, test : Rows
+        The rows that are fitted, and those that are kept for the test, if any.
+    summary : Summary
+        Sums over the rows that are fitted.
     frame : pandas.DataFrame
-        The n rows that are used, with all columns of the file.
+        Rows of the table for the pictures: all that are fitted, or 5,000 of them.
+    sample : Block
+        Columns and labels of the same rows.
     variables : tuple of str
-        The columns of the file that are on the right of `~`.
+        The columns of the table that predict.
     curve_variable : str or None
         The one numeric column that all predictors are functions of, if there is just one: then
         the fit is a curve over it.
     rows_read : int
-        How many rows the file has.
+        How many rows the table has.
     missing : dict of str to int
-        For each used column with missing values, in how many rows of the file.
-    spec : formulaic.ModelSpec
-        Builds the same columns from other rows: for the curve of the plot.
+        For each used column with missing values, in how many rows.
+    weightless : int
+        How many rows were left out because their weight is 0.
+    recipe : Recipe
+        Makes the same columns from other rows.
+    labels : Labels or None
+        Which label counts as 1, where they are no numbers.
+    weights : str or None
+        The column of weights.
     """
 
     formula: str
     response: str
     names: tuple[str, ...]
-    X: NDArray[np.float64]
-    y: NDArray[np.float64]
+    rows: Rows
+    test: Rows | None
+    summary: Summary
     frame: pd.DataFrame
+    sample: Block
     variables: tuple[str, ...]
     curve_variable: str | None
     rows_read: int
     missing: dict[str, int]
-    spec: Any
+    weightless: int
+    recipe: Recipe
+    labels: Labels | None = None
+    weights: str | None = None
 
     @property
     def intercept(self) -> int | None:
         """The column of ones, or None when the formula has no intercept."""
         return self.names.index(INTERCEPT) if INTERCEPT in self.names else None
 
-
-@dataclass(frozen=True)
-class _Factor:
-    """One factor of a formula: what is written, and the names of the table that it reads."""
-
-    text: str
-    names: tuple[str, ...]
-    functions: tuple[str, ...]
-    is_bare: bool  # the name of a column and nothing else
+    @property
+    def n(self) -> int:
+        """How many rows are fitted."""
+        return self.rows.n
 
     @property
-    def is_categorical(self) -> bool:
-        return bool(re.match(r"\s*C\s*\(", self.text))
+    def block(self) -> Block:
+        """All rows that are fitted, in memory."""
+        if isinstance(self.rows, MemoryRows):
+            return self.rows.block
+        blocks = list(self.rows.blocks())
+        weights = [block.weights for block in blocks if block.weights is not None]
+        return Block(
+            np.concatenate([block.X for block in blocks]),
+            np.concatenate([block.y for block in blocks]),
+            np.concatenate(weights) if weights else None,
+        )
+
+    @property
+    def X(self) -> Array:
+        """The columns in the data's own units, (n, p)."""
+        return self.block.X
+
+    @property
+    def y(self) -> Array:
+        """The labels, (n,)."""
+        return self.block.y
 
 
-def build_design(table: Table, formula: str) -> Design:
+def build_design(table: Table, formula: str, choice: Choice = Choice()) -> Design:
     """Return the numbers that `formula` makes of `table`, or say why it makes none.
 
     Rows with a missing value in a column that the formula uses are dropped and counted. A column
@@ -102,291 +156,225 @@ def build_design(table: Table, formula: str) -> Design:
     Raises
     ------
     FitError
-        For a formula that cannot be read, a column that is not in the file, text in a numeric
-        column, too few rows, and columns that are constant or combinations of others.
+        For a formula that cannot be read, a column that is not in the table, text in a numeric
+        column, labels that do not suit the loss, too few rows, and columns that are constant or
+        combinations of others.
     """
     pd = require("pandas")
-    left, right, parsed = _parse(table, formula)
-    used = _used_columns(table, left + right)
-    numeric = _numbers(table, left, right)
-    is_missing = numeric[used].isna()
-    missing = {str(name): int(count) for name, count in is_missing.sum().items() if count}
-    rows = numeric[~is_missing.any(axis=1)]
-    # A term makes at least one column; how many a category makes is known further on.
-    _check_rows(table, rows, missing, coefficients=len(list(parsed.rhs)))
-    response, y, names, X, spec = _materialise(parsed, rows, formula)
-    _check_finite(table, rows, np.column_stack([y, X]), (response, *names))
-    _check_rows(table, rows, missing, coefficients=X.shape[1])
-    _check_response(y, response)
-    _check_columns(X, names, formula)
-    variables = tuple(name for name in used if any(name in factor.names for factor in right))
-    is_curve = (
-        len(variables) == 1
-        and pd.api.types.is_numeric_dtype(rows[variables[0]].dtype)
-        and not pd.api.types.is_bool_dtype(rows[variables[0]].dtype)
-        and not any(factor.is_categorical for factor in right)
+    parsed = parse_formula(table, formula)
+    labels = None
+    if choice.loss.labels == "binary" and parsed.response_column is not None:
+        labels = label_column([table.frame], parsed.response_column, choice.loss.name)
+    uses = Uses.of_formula(
+        parsed.left, parsed.right, label=parsed.response_column, weights=choice.weights
     )
-    return Design(
+    gathered = _gather(
+        table,
+        FormulaRecipe(parsed),
+        Cleaner(table, uses, labels),
+        used=parsed.columns,
+        choice=choice,
         formula=formula,
-        response=response,
-        names=names,
-        X=X,
-        y=y,
-        frame=rows,
+        # A term makes at least one column; how many a category makes is known further on.
+        coefficients=lambda recipe: len(recipe.names) if recipe else len(list(parsed.parsed.rhs)),
+    )
+    check_columns(gathered.summary, gathered.recipe.names, formula)
+    variables = parsed.predictors
+    dtype = gathered.frame[variables[0]].dtype if len(variables) == 1 else None
+    is_curve = (
+        dtype is not None
+        and pd.api.types.is_numeric_dtype(dtype)
+        and not pd.api.types.is_bool_dtype(dtype)
+        and not any(factor.is_categorical for factor in parsed.right)
+    )
+    return gathered.design(
+        formula=formula,
         variables=variables,
         curve_variable=variables[0] if is_curve else None,
-        rows_read=len(table.frame),
-        missing=missing,
-        spec=spec,
+        labels=labels,
+        weights=choice.weights,
     )
 
 
-def weighted_sum(names: Sequence[str], weights: Sequence[float]) -> str:
-    """Return the sum as one reads it: the intercept bare, minus signs as signs.
+def build_expression_design(
+    table: Table,
+    left: Expression,
+    model: Expression,
+    parameters: Sequence[str],
+    choice: Choice = Choice(),
+) -> Design:
+    """Return the numbers that an expression reads from `table`: its columns and the labels.
 
-    >>> weighted_sum(["Intercept", "x"], [39.9, -0.15])
-    '39.9 - 0.15 * x'
+    Raises
+    ------
+    FitError
+        For text in a numeric column, labels that do not suit the loss, and too few rows.
     """
-    text = ""
-    for name, weight in zip(names, weights, strict=True):
-        sign = ("-" if weight < 0 else "") if not text else (" - " if weight < 0 else " + ")
-        text += f"{sign}{abs(weight):.6g}" + ("" if name == INTERCEPT else f" * {name}")
-    return text
-
-
-# -- the formula ------------------------------------------------------------------------------
-
-
-def _parse(table: Table, formula: str) -> tuple[list[_Factor], list[_Factor], Any]:
-    formulaic = require("formulaic")
-    try:
-        parsed = formulaic.Formula.from_spec(
-            formula, context={"__formulaic_variables_available__": table.columns}
-        )
-    except formulaic.errors.FormulaicError as error:
-        # formulaic marks the token that it stumbles over in the text of its message.
-        marked = re.search(r"⧛(?:\x1b\[[0-9;]*m)?(.*?)(?:\x1b\[[0-9;]*m)?⧚", str(error))
-        raise FitError(
-            three_part(
-                f"The formula {formula!r} cannot be read.",
-                f"Near {marked[1]!r}." if marked else "",
-                _formula_help(table),
-            )
-        ) from None
-    left: Any = getattr(parsed, "lhs", None)
-    right: Any = getattr(parsed, "rhs", None)
-    is_simple = isinstance(right, formulaic.SimpleFormula)
-    if left is None or len(list(left)) != 1 or not is_simple:
-        count = 0 if left is None else len(list(left))
-        fact = "has several parts" if count == 1 else f"has {count or 'no'} responses left of ~"
-        raise FitError(
-            three_part(
-                f"The formula {formula!r} {fact}.",
-                "A fit needs one response on the left and the predictors on the right.",
-                _formula_help(table),
-            )
-        )
-    if not list(right):
-        raise FitError(
-            three_part(
-                f"The formula {formula!r} has nothing to fit on the right of ~.",
-                "-1 and 0 take the intercept away, and nothing else is there.",
-                _formula_help(table),
-            )
-        )
-    return list(_factors(left)), list(_factors(right)), parsed
-
-
-def _formula_help(table: Table) -> str:
-    numeric = [str(name) for name in table.frame.select_dtypes("number").columns]
-    numeric = [name if name.isidentifier() else f"`{name}`" for name in numeric]
-    example = f"{numeric[0]} ~ {numeric[1]}" if len(numeric) > 1 else "y ~ x"
-    return f'Write it as "{example}"; more predictors with +, and x**2 as I(x**2).'
-
-
-def _factors(terms: Any) -> Iterator[_Factor]:
-    for term in terms:
-        for factor in term.factors:
-            kind, text = factor.eval_method.value, factor.expr
-            if kind == "lookup":
-                yield _Factor(text, (text,), (), is_bare=True)
-            elif kind == "python":
-                yield _python_factor(text)
-
-
-def _python_factor(text: str) -> _Factor:
-    """Names and called functions of an expression; names in backticks may be no identifiers."""
-    quoted: list[str] = []
-
-    def stand_in(match: re.Match[str]) -> str:
-        quoted.append(match[1])
-        return f"_quoted_{len(quoted) - 1}_"
-
-    try:
-        tree = ast.parse(re.sub(r"`([^`]*)`", stand_in, text), mode="eval")
-    except SyntaxError:
-        return _Factor(text, (), (), is_bare=False)
-    called = {id(n.func) for n in ast.walk(tree) if isinstance(n, ast.Call)}
-    modules = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-    names: list[str] = []
-    functions: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            stand = re.fullmatch(r"_quoted_(\d+)_", node.id)
-            name = quoted[int(stand[1])] if stand else node.id
-            (functions if id(node) in called | modules else names).append(name)
-        elif _is_quote(node):
-            names.append(str(node.args[0].value))  # type: ignore[attr-defined]
-    return _Factor(text, tuple(names), tuple(functions), is_bare=False)
-
-
-def _is_quote(node: ast.AST) -> bool:
-    """Whether the node is `Q("column name")`."""
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "Q"
-        and len(node.args) == 1
-        and isinstance(node.args[0], ast.Constant)
+    columns = tuple(name for name in model.names if name not in parameters)
+    used = tuple(dict.fromkeys((*left.names, *columns)))
+    formula = f"{left.text} ~ {model.text}"
+    labels, label = None, None
+    if left.root.kind == "name":
+        label = left.names[0]
+        if choice.loss.labels == "binary":
+            labels = label_column([table.frame], label, choice.loss.name)
+    numeric = (*used, *([choice.weights] if choice.weights else []))
+    gathered = _gather(
+        table,
+        ExpressionRecipe(left, columns),
+        Cleaner(table, Uses(numeric, label=label, weights=choice.weights), labels),
+        used=used,
+        choice=choice,
+        formula=formula,
+        coefficients=lambda _recipe: len(parameters),
+    )
+    return gathered.design(
+        formula=formula,
+        variables=columns,
+        curve_variable=columns[0] if len(columns) == 1 else None,
+        labels=labels,
+        weights=choice.weights,
     )
 
 
-def _used_columns(table: Table, factors: list[_Factor]) -> list[str]:
-    """Return the columns that the formula reads, in its order; refuse a name that is nothing."""
-    transforms = require("formulaic.transforms").TRANSFORMS
-    columns = table.columns
-    used: list[str] = []
-    for factor in factors:
-        for name in (*factor.names, *factor.functions):
-            if name in columns:
-                used.append(name)
-            elif name in factor.names and name not in transforms:
-                raise _unknown_column(table, name)
-            elif name not in transforms and not hasattr(builtins, name):
-                raise FitError(
-                    three_part(
-                        f"The formula calls {name}, which is not known.",
-                        "It may use NumPy as np, and "
-                        + ", ".join(n for n in sorted(transforms) if n not in ("np", "contr"))
-                        + ".",
-                        did_you_mean(name, transforms) or f"For a function of NumPy: np.{name}(x).",
-                    )
-                )
-    return list(dict.fromkeys(used))
+# -- gathering --------------------------------------------------------------------------------
 
 
-def _unknown_column(table: Table, name: str) -> FitError:
-    columns = table.columns
-    shown = ", ".join(columns[:12]) + (", ..." if len(columns) > 12 else "")
-    remedy = did_you_mean(name, columns) or "Use one of these names."
-    if len(columns) == 1 and any(mark in columns[0] for mark in ";\t|"):
-        remedy = "The cells seem to be separated by something else: save it with commas."
-    return FitError(
-        three_part(f"{table.path} has no column {name!r}.", f"Its columns are: {shown}.", remedy)
-    )
+@dataclass(frozen=True)
+class _Gathered:
+    recipe: Recipe
+    response: str
+    rows: Rows
+    test: Rows | None
+    summary: Summary
+    frame: pd.DataFrame
+    sample: Block
+    cleaner: Cleaner
+    weightless: int
 
-
-# -- the values -------------------------------------------------------------------------------
-
-
-def _numbers(table: Table, left: list[_Factor], right: list[_Factor]) -> pd.DataFrame:
-    """Return the table with its numeric columns as numbers; refuse text where numbers must be."""
-    pd = require("pandas")
-    frame = table.frame.copy()
-    for factor in left + right:
-        for name in factor.names:
-            column = frame.get(name)
-            if column is None or factor.is_categorical and factor not in left:
-                continue
-            if pd.api.types.is_bool_dtype(column.dtype) and factor in left:
-                frame[name] = column.astype(float)
-            if pd.api.types.is_numeric_dtype(column.dtype):
-                continue
-            number = pd.to_numeric(column, errors="coerce")
-            is_text = number.isna() & column.notna()
-            # Mostly numbers: a column of numbers with a slip in it. Mostly text: a category,
-            # which a formula may use by its bare name on the right.
-            is_category = int(is_text.sum()) > int(number.notna().sum())
-            if is_category and factor.is_bare and factor not in left:
-                continue
-            if is_text.any():
-                raise _text_error(table, name, column, is_text, is_category)
-            frame[name] = number
-    return frame
-
-
-def _text_error(
-    table: Table, name: str, column: pd.Series[Any], is_text: pd.Series[bool], is_category: bool
-) -> FitError:
-    rows = [int(row) for row in np.flatnonzero(is_text.to_numpy())]
-    value = str(column.iloc[rows[0]])
-    more = f", and {len(rows) - 1} more rows" if len(rows) > 1 else ""
-    if is_category:
-        remedy = f"Use a column of numbers here; C({name}) on the right of ~ makes it a category."
-    else:
-        remedy = "Write a number there, or leave the cell empty: the row is then left out."
-    return FitError(
-        three_part(
-            f"Column {name!r} must be numeric, but {table.place(rows[0])} has {value!r}{more}.",
-            "",
-            remedy,
+    def design(self, **known: Any) -> Design:
+        return Design(
+            response=self.response,
+            names=self.recipe.names,
+            rows=self.rows,
+            test=self.test,
+            summary=self.summary,
+            frame=self.frame,
+            sample=self.sample,
+            rows_read=self.cleaner.rows_read,
+            missing=self.cleaner.missing,
+            weightless=self.weightless,
+            recipe=self.recipe,
+            **known,
         )
+
+
+def _gather(
+    table: Table,
+    recipe: Recipe,
+    cleaner: Cleaner,
+    *,
+    used: tuple[str, ...],
+    choice: Choice,
+    formula: str,
+    coefficients: Callable[[Recipe | None], int],
+) -> _Gathered:
+    """Clean the rows, make the columns, check what is in them."""
+    if choice.weights is not None:
+        if choice.weights not in table.columns:
+            raise unknown_column(table, choice.weights)
+        used = tuple(dict.fromkeys((*used, choice.weights)))
+    rows = cleaner(table.frame, used)
+    weights = None
+    weightless = 0
+    if choice.weights is not None:
+        weights = _weights(table, rows, choice.weights)
+        weightless = int((weights == 0).sum())
+        rows, weights = rows[weights > 0], weights[weights > 0]
+    check = _RowCheck(table, cleaner)
+    check(len(rows), coefficients(None))
+    response, y = recipe.response(rows)
+    X = recipe.predictors(rows)
+    _check_finite(table, rows, np.column_stack([y, X]), (response, *recipe.names))
+    _check_labels(table, rows, y, response, choice.loss)
+    is_test = np.zeros(len(y), dtype=bool)
+    if choice.test_fraction:
+        is_test = held_out(0, len(y), choice.test_fraction, seed=choice.seed)
+    whole = Block(X, y, weights)
+    fitted = whole.take(np.flatnonzero(~is_test)) if is_test.any() else whole
+    check(len(fitted), coefficients(recipe), kept=int(is_test.sum()))
+    _check_response(fitted.y, response)
+    intercept = recipe.names.index(INTERCEPT) if INTERCEPT in recipe.names else None
+    shown = _shown(len(fitted), choice.seed)
+    frame = rows[~is_test] if is_test.any() else rows
+    return _Gathered(
+        recipe,
+        response,
+        MemoryRows(fitted),
+        MemoryRows(whole.take(np.flatnonzero(is_test))) if is_test.any() else None,
+        gather(None, fitted, intercept=intercept),
+        frame if shown is None else frame.iloc[shown],
+        fitted if shown is None else fitted.take(shown),
+        cleaner,
+        weightless,
     )
 
 
-def _check_rows(
-    table: Table, rows: pd.DataFrame, missing: dict[str, int], *, coefficients: int
-) -> None:
-    if len(rows) > coefficients:
-        return
-    gone = ", ".join(f"{name} in {count}" for name, count in missing.items())
-    raise FitError(
-        three_part(
-            f"{table.path} has too few rows: {len(rows)} complete ones for {coefficients} "
-            f"coefficients, where at least {coefficients + 1} are needed.",
-            f"Of {len(table.frame)} rows, values are missing: {gone}." if gone else "",
-            "Add rows, or take predictors out of the formula. A column of text, or of dates, makes "
-            "one coefficient of each of its values but one.",
-        )
-    )
+def _shown(n: int, seed: int) -> NDArray[np.intp] | None:
+    """Which rows the pictures show; None for all."""
+    if n <= SHOWN:
+        return None
+    chosen = np.random.default_rng([seed, 2]).choice(n, SHOWN, replace=False, shuffle=False)
+    result: NDArray[np.intp] = np.sort(chosen)
+    return result
 
 
-def _materialise(
-    parsed: Any, rows: pd.DataFrame, formula: str
-) -> tuple[str, NDArray[np.float64], tuple[str, ...], NDArray[np.float64], Any]:
-    try:
-        with np.errstate(all="ignore"):  # log(0) and the like are reported by row, further on
-            made = parsed.get_model_matrix(rows, na_action="ignore")
-            left = np.asarray(made.lhs, dtype=np.float64)
-            right = np.asarray(made.rhs, dtype=np.float64)
-    except KeyboardInterrupt:
-        raise
-    except Exception as error:  # the formula is Python: anything can come out of it
-        cause = error
-        while cause.__cause__ is not None and isinstance(cause.__cause__, Exception):
-            cause = cause.__cause__
+# -- what is in the rows ----------------------------------------------------------------------
+
+
+def _weights(table: Table, rows: pd.DataFrame, column: str) -> Array:
+    weights: Array = rows[column].to_numpy(dtype=np.float64)
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if len(bad):
+        place = table.place(int(rows.index[bad[0]]))
+        more = f", and {len(bad) - 1} more like it" if len(bad) > 1 else ""
         raise FitError(
             three_part(
-                f"The formula {formula!r} cannot be computed on this data.",
-                f"{type(cause).__name__}: {cause}".partition("\n")[0],
-                "Try its terms one by one, beginning with the bare names of the columns.",
-            )
-        ) from None
-    if left.shape[1] != 1:
-        raise FitError(
-            three_part(
-                f"The response {list(parsed.lhs)[0]} is a category, not a number.",
-                f"It makes {left.shape[1]} columns.",
-                "Use a column of numbers on the left of ~.",
+                f"The weight in column {column!r} is {weights[bad[0]]:g} in {place}{more}.",
+                "A weight says how much a row counts: 0 not at all, 2 as much as two rows.",
+                "Use a column of numbers that are 0 or larger.",
             )
         )
-    names = tuple(str(name) for name in made.rhs.columns)
-    return str(made.lhs.columns[0]), left[:, 0], names, right, made.rhs.model_spec
+    return weights
 
 
-def _check_finite(
-    table: Table, rows: pd.DataFrame, values: NDArray[np.float64], names: tuple[str, ...]
-) -> None:
+@dataclass(frozen=True)
+class _RowCheck:
+    table: Table
+    cleaner: Cleaner
+
+    def __call__(self, rows: int, coefficients: int, *, kept: int = 0) -> None:
+        if rows > coefficients:
+            return
+        missing = self.cleaner.missing
+        gone = ", ".join(f"{name} in {count}" for name, count in missing.items())
+        causes = []
+        if gone:
+            causes.append(f"Of {self.cleaner.rows_read} rows, values are missing: {gone}.")
+        if kept:
+            causes.append(f"{kept} are kept for the test.")
+        raise FitError(
+            three_part(
+                f"{self.table.name} has too few rows: {rows} complete ones for {coefficients} "
+                f"coefficients, where at least {coefficients + 1} are needed.",
+                " ".join(causes),
+                "Add rows, or take predictors out of the formula. A column of text, or of dates, "
+                "makes one coefficient of each of its values but one.",
+            )
+        )
+
+
+def _check_finite(table: Table, rows: pd.DataFrame, values: Array, names: tuple[str, ...]) -> None:
     bad = np.argwhere(~np.isfinite(values))
     if not len(bad):
         return
@@ -402,7 +390,39 @@ def _check_finite(
     )
 
 
-def _check_response(y: NDArray[np.float64], response: str) -> None:
+_SUITS: dict[str, tuple[Callable[[Array], NDArray[np.bool_]], str, str]] = {
+    "binary": (
+        lambda y: (y >= 0) & (y <= 1),
+        "They must be 0 and 1, or shares between them.",
+        "For one value against the others: I(kind == 'a') ~ ...; for numbers use --loss mse.",
+    ),
+    "count": (
+        lambda y: y >= 0,
+        "They must be counts, or rates: 0 or larger.",
+        "For numbers of either sign use --loss mse.",
+    ),
+}
+
+
+def _check_labels(table: Table, rows: pd.DataFrame, y: Array, response: str, loss: Loss) -> None:
+    if loss.labels not in _SUITS:
+        return
+    suits, cause, remedy = _SUITS[loss.labels]
+    bad = np.flatnonzero(~suits(y))
+    if len(bad):
+        place = table.place(int(rows.index[bad[0]]))
+        more = f", and {len(bad) - 1} more do not suit it" if len(bad) > 1 else ""
+        raise FitError(
+            three_part(
+                f"The label {response} is {y[bad[0]]:g} in {place}{more}: not for --loss "
+                f"{loss.name}.",
+                cause,
+                remedy,
+            )
+        )
+
+
+def _check_response(y: Array, response: str) -> None:
     if np.ptp(y) <= 1e-12 * np.abs(y).max():
         raise FitError(
             three_part(
@@ -411,58 +431,3 @@ def _check_response(y: NDArray[np.float64], response: str) -> None:
                 "Use another column on the left of ~, or rows in which it differs.",
             )
         )
-
-
-# -- columns that are not their own -----------------------------------------------------------
-
-
-def _check_columns(X: NDArray[np.float64], names: tuple[str, ...], formula: str) -> None:
-    """Refuse constant columns and combinations of earlier ones, naming both.
-
-    Gram-Schmidt in the formula's order, twice for accuracy (Giraud and others, 2005, "twice is
-    enough"): what is left of a unit column after the columns before it.
-    """
-    has_intercept = INTERCEPT in names
-    basis: list[NDArray[np.float64]] = []
-    kept: list[int] = []
-    for j, name in enumerate(names):
-        column = X[:, j]
-        size = np.abs(column).max()
-        is_constant = np.ptp(column) <= 1e-12 * size
-        if name != INTERCEPT and is_constant and (has_intercept or size == 0):
-            raise FitError(
-                three_part(
-                    f"Column {name} is constant: it is {column[0]:g} in every row.",
-                    "Its effect cannot be told from the intercept's." if size else "",
-                    f"Take it out of the formula {formula!r}, or use rows in which it differs.",
-                )
-            )
-        centred = column - column.mean() if has_intercept and name != INTERCEPT else column
-        rest = centred / np.linalg.norm(centred)
-        for _ in range(2):
-            for direction in basis:
-                rest = rest - (direction @ rest) * direction
-        left_over = float(np.linalg.norm(rest))
-        if left_over < COLLINEAR:
-            raise _collinear(X, names, j, kept, formula)
-        basis.append(rest / left_over)
-        kept.append(j)
-
-
-def _collinear(
-    X: NDArray[np.float64], names: tuple[str, ...], j: int, kept: list[int], formula: str
-) -> FitError:
-    earlier = X[:, kept]
-    weights = np.linalg.lstsq(earlier, X[:, j], rcond=None)[0]
-    share = np.abs(weights) * np.abs(earlier).max(axis=0) / np.abs(X[:, j]).max()
-    takes_part = [k for k, part in enumerate(share) if part > 1e-8]
-    others = tuple(names[kept[k]] for k in takes_part)
-    combination = weighted_sum(others, [float(weights[k]) for k in takes_part])
-    named = " and ".join(name for name in others if name != INTERCEPT)
-    return FitError(
-        three_part(
-            f"Columns {names[j]} and {named} are collinear.",
-            f"In every row {names[j]} = {combination}, so that no fit can tell them apart.",
-            f"Take one of them out of the formula {formula!r}.",
-        )
-    )

@@ -95,7 +95,7 @@ def _draw_curve(axes: Axes, run: Run, variable: str) -> None:
     design = run.problem.design
     x = design.frame[variable].to_numpy(dtype=np.float64)
     grid = np.linspace(x.min(), x.max(), 300)
-    X = np.asarray(design.spec.get_model_matrix(pd.DataFrame({variable: grid})), dtype=np.float64)
+    X = design.recipe.predictors(pd.DataFrame({variable: grid}))
     final, closed = X @ run.coefficients[-1], X @ run.problem.closed_form
     # The whole line is in the picture, unless it would push the data to the edge: an unfinished
     # descent may end far outside.

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..verdict import about
 from .descent import AUTO_SHARE, Run
-from .design import Design, weighted_sum
+from .design import Design
+from .formula import weighted_sum
 from .options import Options, letter
 
 __all__ = ["data_lines", "history_csv", "report"]

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .data import read_table
 from .descent import Run, descend, pose
 from .design import build_design
 from .options import Options, initial_values
@@ -15,6 +14,7 @@ from .output import check_folder, write_files
 from .plots import cost_figure, fit_figure, png
 from .problems import DivergedError, require
 from .report import data_lines, history_csv, report
+from .sources import read_table
 
 __all__ = ["FILES", "fit"]
 
