@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import gradtape as gt
 from gradtape.core.registry import HOOKS
 from gradtape.core.tensor import raw
 from gradtape.testing import op_case
@@ -21,6 +22,8 @@ def named(name):
 CASES = [
     op_case(named("sigmoid"), nin=1, name="sigmoid", complex=True),
     op_case(named("rsqrt"), nin=1, name="rsqrt", domain=(0.2, 3.0)),
+    op_case(named("relu"), nin=1, name="relu"),
+    op_case(named("relu6"), nin=1, name="relu6", domain=(-3, 9)),
     op_case(
         named("multiply_no_nan"),
         nin=2,
@@ -48,3 +51,9 @@ def test_multiply_no_nan_is_zero_where_the_second_is():
     x, y = np.array([np.inf, np.nan, 2.0]), np.array([0.0, 0.0, 3.0])
     with np.errstate(invalid="ignore"):
         assert raw(HOOKS["op:multiply_no_nan"](x, y)).tolist() == [0.0, 0.0, 6.0]
+
+
+def test_the_kinks_of_relu_and_relu6_have_derivative_zero():
+    for name, x in (("relu", [-1.0, 0.0, 2.0]), ("relu6", [0.0, 3.0, 6.0])):
+        slope = gt.grad(lambda x, name=name: np.sum(HOOKS[f"op:{name}"](x)))(np.array(x))
+        assert slope.tolist() == ([0.0, 0.0, 1.0] if name == "relu" else [0.0, 1.0, 0.0])

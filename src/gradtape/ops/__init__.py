@@ -31,6 +31,7 @@ from . import (
     select,
     shape,
     sort,
+    special,
     statistics,
     ufunc_methods,
     vocabulary,

@@ -26,3 +26,15 @@ def _multiply_no_nan(x: Any, y: Any) -> Any:
 
 # the derivatives are those of the product, also where y is 0, as TensorFlow's
 multiply_no_nan = elementwise(None, "y", "x", name="multiply_no_nan", impl=_multiply_no_nan)
+
+
+# The kinks are TensorFlow's: at 0, and at 6, the derivative is 0.
+relu = elementwise(
+    None, lambda out, _x: np.greater(out, 0), name="relu", impl=lambda x: np.maximum(x, 0)
+)
+relu6 = elementwise(
+    None,
+    lambda out, _x: np.logical_and(np.greater(out, 0), np.less(out, 6)),
+    name="relu6",
+    impl=lambda x: np.minimum(np.maximum(x, 0), 6),
+)

@@ -179,7 +179,7 @@ def _elementwise(
     kernel: Any = None,
 ) -> Any:
     public = names.split()  # none for what only an operator calls
-    title = public[0] if public else function.__name__
+    title = public[0] if public else card or function.__name__
     found = CARDS[card or function.__name__]
     allowed = frozenset(dtypes)
     out: Any

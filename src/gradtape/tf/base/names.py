@@ -16,7 +16,12 @@ NAMES: dict[str, Any] = {}  # "math.sin" -> the function
 HOMES = [
     "families.elementwise",  # and with it base/surface.py and the operators
     "families.reduction",
-    "families.creation",
+    "families.neural",
+    "families.contract",
+    "families.clipping",
+    "families.special",
+    "families.segments",
+    "families.linalg",
 ]
 _loaded: list[str] = []
 

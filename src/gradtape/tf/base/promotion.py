@@ -367,7 +367,7 @@ def mismatch(name: str, operand: str, dtype: Any, found: Any, place: int) -> Any
 # ----------------------------------------------------------------------- to the core
 
 
-def native(x: Any, dtype: Any = None, hint: Any = None) -> core.Tensor:
+def native(x: Any, dtype: Any = None, hint: Any = None) -> Any:
     """`x` as a Tensor of the core's class, for a NumPy function: no copy, the same history."""
     t = x if type(x) is Tensor and dtype is None else convert(x, dtype, hint)
     if not t.key and t.why is None and state.tape is not None and t.value.dtype.kind in "fc":
