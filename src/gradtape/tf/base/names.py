@@ -16,6 +16,7 @@ NAMES: dict[str, Any] = {}  # "math.sin" -> the function
 HOMES = [
     "families.elementwise",  # and with it base/surface.py and the operators
     "families.reduction",
+    "families.creation",
     "families.neural",
     "families.contract",
     "families.clipping",

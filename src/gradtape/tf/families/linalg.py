@@ -9,7 +9,6 @@ import numpy as np
 
 from ...core.positions import decode, here
 from ...errors import three_part
-from ..base.dtypes import as_dtype
 from ..base.errors import KINDS, RefusedValue, invalid
 from ..base.making import (
     EVERY,
@@ -467,22 +466,3 @@ def tensor_diag_part(input: Any, name: Any = None) -> Any:
         )
     n = int(np.prod(shape))
     return np.reshape(np.diagonal(np.reshape(x, (n, n))), shape)
-
-
-@op("linalg.eye", "eye")
-def eye(
-    num_rows: Any,
-    num_columns: Any = None,
-    batch_shape: Any = None,
-    dtype: Any = "float32",
-    name: Any = None,
-) -> Any:
-    """Ones on the main diagonal, in a stack of `batch_shape`."""
-    rows = int(natural(num_rows).value)
-    columns = rows if num_columns is None else int(natural(num_columns).value)
-    one = np.eye(rows, columns, dtype=as_dtype(dtype).held())
-    if batch_shape is None:
-        return native(one)
-    batch = tuple(int(n) for n in np.reshape(natural(batch_shape).value, -1))
-    return native(np.broadcast_to(one, (*batch, rows, columns)))
-
