@@ -31,6 +31,8 @@ BASES = {
     errors.WatchError: (TypeError, ValueError),
     errors.UnsupportedOperationError: (NotImplementedError, LookupError),
     errors.ExitError: (TypeError,),
+    errors.NonFiniteError: (ValueError,),
+    errors.ConvergenceError: (RuntimeError,),
     errors.TracingError: (TypeError,),
     errors.GradientWarning: (UserWarning,),
     errors.ExitWarning: (errors.GradientWarning,),

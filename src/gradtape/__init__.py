@@ -29,12 +29,15 @@ _SURFACE = {
     "value_and_grad": "transforms",
     "vjp": "transforms",
     **dict.fromkeys(
+        ("curve_fit", "fixed_point", "least_squares", "minimize", "root"), "optimize"
+    ),
+    **dict.fromkeys(
         ("arange", "array", "asarray", "concatenate", "empty", "eye", "full", "linspace", "ones",
          "stack", "zeros"),
         "ops.create",
     ),
 }  # fmt: skip
-_ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict")
+_ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")
 __all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "testing"})]
 
 if TYPE_CHECKING:

@@ -7,11 +7,13 @@ Every message has three parts, in this order: the *fact* (operation, shapes, dty
 from __future__ import annotations
 
 __all__ = [
+    "ConvergenceError",
     "DTypeError",
     "ExitError",
     "ExitWarning",
     "GradientWarning",
     "GradtapeError",
+    "NonFiniteError",
     "ShapeError",
     "StaleViewError",
     "TapeStateError",
@@ -62,7 +64,15 @@ class UnsupportedOperationError(GradtapeError, NotImplementedError, LookupError)
 
 
 class ExitError(GradtapeError, TypeError):
-    """A tracked value left a tape that was made with `strict=True`."""
+    """A tracked value left where it must not: a tape made with `strict=True`, an objective."""
+
+
+class NonFiniteError(GradtapeError, ValueError):
+    """A function that is optimized, or its derivative, is NaN or infinite."""
+
+
+class ConvergenceError(GradtapeError, RuntimeError):
+    """An optimizer ended without a result that it can vouch for."""
 
 
 class TracingError(GradtapeError, TypeError):

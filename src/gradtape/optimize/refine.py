@@ -1,0 +1,253 @@
+"""The last digits of a least-squares solution: Newton's method on the exact Jacobian, by QR.
+
+SciPy stops where the cost no longer changes, which is at half the digits of x. Here the solution
+is improved until the *relative offset* (Bates and Watts, *Technometrics* 23 (1981) 179-183) is
+rounding: with J = Q R, it is |Q^T r| / |r|, the part of the residuals that parameters could still
+remove. A step solves
+
+    (I + R^-T S R^-1) R step = -Q^T r,        S = sum of r_i times the Hessian of r_i,
+
+so that normal equations, which square the condition number, are never formed. Residuals, Jacobian
+and QR are computed in `numpy.longdouble` where the function follows; the small matrix in brackets
+steers the step and needs no such precision. It is positive definite at a minimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import GradtapeError
+from .functions import Vector
+
+LONG_ROWS = 10_000  # residuals up to which longdouble is used: its exp costs 30 times float64's
+CURVED = 64  # parameters up to which second derivatives steer the steps
+OFFSET = 1e-3  # Bates and Watts: below it, what is left is nothing beside the standard errors
+_STEPS = 60
+_EPS = np.finfo(float).eps
+
+
+@dataclass
+class Refined:
+    """Where the refinement ended.
+
+    Attributes
+    ----------
+    x, residuals, jacobian
+        In the precision that was used.
+    offset : float
+        The relative offset of the free parameters.
+    fault : str
+        Why this is no minimum that can be vouched for; empty if it is one.
+    unused : list of int
+        Parameters on which no residual depends here.
+    is_determined : bool
+        Whether the Jacobian has full rank.
+    steps : int
+        How many steps were taken.
+    """
+
+    x: Any
+    residuals: Any
+    jacobian: Any
+    offset: float = np.inf
+    fault: str = ""
+    unused: tuple[int, ...] = ()
+    is_determined: bool = True
+    steps: int = 0
+
+    @property
+    def cost(self) -> Any:
+        """Half the sum of squares."""
+        return np.sum(self.residuals**2) / 2
+
+    def covariance(self) -> Any:
+        """The inverse of J^T J from the triangle of J, with no product that squares it."""
+        scale = np.sqrt(np.sum(self.jacobian**2, axis=0))
+        _, triangle = _qr(self.jacobian / scale)
+        inverse = _back(triangle, np.eye(len(scale), dtype=triangle.dtype)) / scale[:, None]
+        return inverse @ inverse.T
+
+
+def refine(function: Vector, x: Any, lower: Any, upper: Any) -> Refined | None:
+    """Improve the solution `x`; None where the function cannot be evaluated there.
+
+    In longdouble if the function computes in it, in float64 otherwise.
+    """
+    kinds = [np.longdouble, np.float64] if (function.size or 0) <= LONG_ROWS else [np.float64]
+    for kind in kinds:
+        at = _evaluator(function, kind)
+        start = at(np.asarray(x, dtype=kind))
+        if start is not None:
+            return _descend(function, at, start, lower, upper)
+    return None
+
+
+def _evaluator(function: Vector, kind: Any) -> Callable[[Any], Refined | None]:
+    def at(x: Any) -> Refined | None:
+        try:
+            with np.errstate(all="ignore"):
+                residuals, jacobian = function.both(x)
+        except GradtapeError:
+            return None
+        if residuals.dtype != kind or not (
+            np.isfinite(residuals).all() and np.isfinite(jacobian).all()
+        ):
+            return None
+        return Refined(np.array(x), residuals, jacobian)
+
+    return at
+
+
+def _descend(
+    function: Vector, at: Callable[[Any], Refined | None], here: Refined, lower: Any, upper: Any
+) -> Refined:
+    before = np.inf
+    while True:
+        free = _free(here, lower, upper)
+        norms = np.sqrt(np.sum(here.jacobian**2, axis=0))
+        here.unused = tuple(np.flatnonzero(norms == 0).tolist())
+        if here.unused:
+            here.is_determined = not all(_is_idle(function, here.x, i) for i in here.unused)
+            here.fault = "unused" if here.is_determined else ""
+            return here
+        if not free.any():
+            here.offset = 0.0
+            return here
+        scale = norms[free]
+        reflectors, triangle = _qr(here.jacobian[:, free] / scale)
+        size = np.abs(np.diag(triangle))
+        eps = np.finfo(triangle.dtype).eps
+        if size.min() <= eps * max(here.jacobian.shape) * size.max():
+            here.is_determined = False
+            return here
+        q = _rotate(reflectors, here.residuals)[: len(scale)]
+        total = np.sqrt(np.sum(here.residuals**2))
+        here.offset = float(np.sqrt(np.sum(q**2)) / total) if total else 0.0
+        if not here.offset or here.steps >= _STEPS:
+            break
+        bent = _bent(function, here, free, scale, triangle)
+        least = float(np.linalg.eigvalsh(bent)[0])
+        here.fault = "" if least > 0 else "saddle"
+        # far from a minimum the matrix may be indefinite: lift it, so that the step descends
+        bent = bent + max(0.0, 0.1 - least) * np.eye(len(q))
+        step = np.zeros_like(here.x)
+        # solved in float64 around q, whose size is what carries the digits
+        step[free] = -_back(triangle, np.linalg.solve(bent, q.astype(float))) / scale
+        tiny = bool((np.abs(step) <= 2 * _EPS * np.abs(here.x)).all())
+        if tiny or (here.offset > before / 2 and here.offset < 1e-9):
+            break  # what is left is rounding
+        before = here.offset
+        new = _shortened(at, here, step, lower, upper)
+        if new is None:
+            break
+        new.steps = here.steps + 1
+        here = new
+    if not here.fault and here.offset > OFFSET and not _is_noise(here):
+        here.fault = "offset"
+    return here
+
+
+def _shortened(
+    at: Callable[[Any], Refined | None], here: Refined, step: Any, lower: Any, upper: Any
+) -> Refined | None:
+    """The point after the longest of step, step / 4, ... that does not raise the cost."""
+    noise = 8 * np.sum(np.abs(here.residuals) * _rounding(here))
+    for _ in range(12):
+        x = np.clip(here.x + step, lower, upper)
+        new = at(x)
+        if new is not None and new.cost <= here.cost + noise:
+            return new
+        step = step / 4
+    return None
+
+
+def _free(here: Refined, lower: Any, upper: Any) -> Any:
+    """Parameters that are not held at a bound by the slope of the cost."""
+    g = here.residuals @ here.jacobian
+    x = here.x.astype(float)
+    return ~(((x <= lower) & (g >= 0)) | ((x >= upper) & (g <= 0)))
+
+
+def _is_idle(function: Vector, x: Any, i: int) -> bool:
+    """Whether no residual depends on parameter `i` anywhere, as far as a few values of it tell."""
+    x = x.astype(float)
+    with np.errstate(all="ignore"):
+        expected = function.plain_vector(x)
+        for value in (0.0, 1.0, -x[i], 0.5 * x[i], 2 * x[i], 1e-3 * x[i], 1e3 * x[i]):
+            moved = x.copy()
+            moved[i] = value
+            if not np.array_equal(function.plain_vector(moved), expected, equal_nan=True):
+                return False
+    return True
+
+
+def _rounding(here: Refined) -> Any:
+    """How far rounding may move each residual, a difference of things as large as |J| |x|."""
+    reach = np.abs(here.jacobian) @ np.abs(here.x) + np.abs(here.residuals)
+    return np.finfo(here.residuals.dtype).eps * reach
+
+
+def _is_noise(here: Refined) -> bool:
+    """Whether the residuals are no more than rounding."""
+    return bool((np.abs(here.residuals) <= 64 * _rounding(here)).all())
+
+
+def _bent(function: Vector, here: Refined, free: Any, scale: Any, triangle: Any) -> Any:
+    """I + R^-T S R^-1, which is how far the cost's curvature is from that of J^T J alone."""
+    n = len(scale)
+    identity = np.eye(n)
+    if n > CURVED:
+        return identity
+    x, r = here.x.astype(float), here.residuals.astype(float)
+    try:
+        with np.errstate(all="ignore"):
+            times = function.product(x, r)
+            columns = [times(row)[free] for row in np.eye(len(x))[free]]
+    except GradtapeError:
+        return identity
+    curvature = np.stack(columns, axis=1) / np.outer(scale, scale).astype(float)
+    inverse = _back(triangle.astype(float), identity)
+    bent = inverse.T @ ((curvature + curvature.T) / 2) @ inverse
+    return identity + bent if np.isfinite(bent).all() else identity
+
+
+# ---------------------------------------------------------------- QR in any precision
+
+
+def _qr(a: Any) -> tuple[Any, Any]:
+    """Householder reflectors and the triangle of `a`; LAPACK has none for longdouble."""
+    a = np.array(a)
+    n = a.shape[1]
+    reflectors = []
+    for k in range(n):
+        v = a[k:, k].copy()
+        length = np.sqrt(np.sum(v * v))
+        v[0] += length if v[0] >= 0 else -length
+        square = np.sum(v * v)
+        if square:
+            a[k:, k:] -= np.outer(v, 2 * (v @ a[k:, k:]) / square)
+        reflectors.append((v, square))
+    return reflectors, np.triu(a[:n])
+
+
+def _rotate(reflectors: Any, b: Any) -> Any:
+    """Q^T b."""
+    b = np.array(b)
+    for k, (v, square) in enumerate(reflectors):
+        if square:
+            b[k:] -= v * (2 * np.sum(v * b[k:]) / square)
+    return b
+
+
+def _back(triangle: Any, b: Any) -> Any:
+    """The solution of `triangle @ x = b`."""
+    x = np.array(b, dtype=np.result_type(triangle, b))
+    for i in range(len(x) - 1, -1, -1):
+        x[i] = (x[i] - triangle[i, i + 1 :] @ x[i + 1 :]) / triangle[i, i]
+    return x
+
+
