@@ -74,6 +74,8 @@ def frame_of_user(frame: FrameType) -> tuple[FrameType, str]:
     """The frame to name in a message, and the library in between (empty if there is none).
 
     `plt.plot(x)` converts `x` deep inside matplotlib; the user's line is the one that called it.
+    A library's function that we call ourselves, as in `gt.grad(scipy.optimize.rosen)`, is the
+    user's: the line is one of it.
     """
     start = frame
     library = ""
@@ -81,6 +83,8 @@ def frame_of_user(frame: FrameType) -> tuple[FrameType, str]:
         library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if frame.f_back is None:
             return start, ""
+        if str(frame.f_back.f_globals.get("__name__", "")).startswith("gradtape."):
+            return frame, library
         frame = frame.f_back
     return frame, library
 

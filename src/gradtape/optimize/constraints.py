@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+
 from .faults import Door
 from .functions import Vector
 from .trees import Parameters
@@ -19,9 +21,7 @@ def with_derivatives(door: Door, parameters: Parameters, constraints: Any, metho
     """`constraints` as SciPy takes them, of flat vectors, with what `method` can use."""
     if isinstance(constraints, dict) or hasattr(constraints, "lb"):
         return _one(door, parameters, constraints, method, "the constraint")
-    return [
-        _one(door, parameters, c, method, f"constraint {i}") for i, c in enumerate(constraints)
-    ]
+    return [_one(door, parameters, c, method, f"constraint {i}") for i, c in enumerate(constraints)]
 
 
 def _one(door: Door, parameters: Parameters, constraint: Any, method: str, what: str) -> Any:
@@ -48,13 +48,21 @@ def _dictionary(
     door: Door, parameters: Parameters, constraint: dict[str, Any], method: str, what: str
 ) -> Any:
     new = dict(constraint)
-    if not callable(new.get("fun")):
+    if not callable(new.get("fun")) or str(new.get("type")).lower() not in ("eq", "ineq"):
         return new  # SciPy says what is wrong with it
     args = new.pop("args", ())
     function = Vector(door, what, new["fun"], parameters, args)
     new["fun"] = function.alone
     if callable(new.get("jac")):
         new["jac"] = _of_tree(parameters, new["jac"], args)
+    elif method == "trust-constr" and new.get("jac") is None:
+        from scipy.optimize import NonlinearConstraint
+
+        # what SciPy makes of it, with the Hessian that a dictionary has no place for
+        upper = 0.0 if str(new.get("type")).lower() == "eq" else np.inf
+        return NonlinearConstraint(
+            function.value, 0.0, upper, function.jacobian, _hessian(parameters, function)
+        )
     elif method in _WITH_JACOBIAN and new.get("jac") is None:
         new["fun"], new["jac"] = function.value, function.jacobian
     return new

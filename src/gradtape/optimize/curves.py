@@ -15,7 +15,7 @@ from ..errors import ConvergenceError, three_part
 from .faults import Door
 from .functions import Vector
 from .refine import Refined, refine
-from .residuals import solve
+from .residuals import parts_of, solve
 from .trees import Parameters
 
 _COVARIANCE = "Covariance of the parameters could not be estimated"
@@ -78,12 +78,14 @@ def curve_fit(
     >>> y = decay(t, 2.0, 0.5) + np.array([3, -1, 2, 0, -2, 1, -1, 2, -1]) / 100
     >>> popt, pcov = gt.curve_fit(decay, t, y)
     >>> np.round(popt, 3), np.round(np.sqrt(np.diag(pcov)), 3)
-    (array([2.027, 0.508]), array([0.015, 0.006]))
+    (array([2.02 , 0.506]), array([0.014, 0.006]))
     """
     import scipy.optimize
 
     door = Door("curve_fit")
     model = _Model(door, f, xdata, ydata)
+    if sigma is not None and np.size(sigma) == 1:  # SciPy takes a number only without a Jacobian
+        sigma = np.full(np.shape(model.ydata), np.reshape(sigma, ()))
     options = dict(kwargs, p0=p0, sigma=sigma, absolute_sigma=absolute_sigma, bounds=bounds,
                    check_finite=check_finite, nan_policy=nan_policy, method=method)  # fmt: skip
     given = {name: raw(data) if isinstance(data, Tensor) else data
@@ -105,25 +107,17 @@ def curve_fit(
     if polish and kwargs.get("loss", "linear") == "linear" and not (limited and found is None):
         fit.refine(method, kwargs)
     if fit.popt is None or fit.fault:
+        fact, cause, remedy = fit.fault or (
+            f"curve_fit: {failure}", "", "Start from another p0=, or allow more steps: maxfev=."
+        )  # fmt: skip
         raise ConvergenceError(
-            three_part(
-                f"curve_fit: {fit.fault.partition(chr(10))[0] or failure}".replace(
-                    "curve_fit: curve_fit:", "curve_fit:"
-                ),
-                f"{_middle(fit.fault)} The call is at {door.place}.".strip(),
-                "Start from another p0=, or keep parameters in range with bounds=.",
-            )
+            three_part(fact, f"{cause} The call is at {door.place}.".lstrip(), remedy)
         )
     if np.isinf(fit.pcov).any():
-        door.warn(f"{_COVARIANCE}", scipy.optimize.OptimizeWarning)
+        door.warn(_COVARIANCE, scipy.optimize.OptimizeWarning)
     if full_output:
         return fit.popt, fit.pcov, fit.info, fit.message, fit.status
     return fit.popt, fit.pcov
-
-
-def _middle(fault: str) -> str:
-    lines = fault.split("\n")
-    return lines[1] if len(lines) > 2 else ""
 
 
 class _Model:
@@ -160,11 +154,11 @@ class _Model:
             out = np.broadcast_to(out, self.ydata.shape)  # a constant model
         return out
 
-    def of_parameters(self, n: int, function: Callable[..., Any], what: str = "the model") -> Vector:
+    def of_parameters(self, n: int, function: Callable[..., Any]) -> Vector:
         """`function` of n numbers as a `Vector`."""
         parameters = Parameters(self.door, {f"parameter {i}": 0.0 for i in range(n)})
         named = functools.wraps(self.f)(lambda tree: function(*tree.values()))
-        return Vector(self.door, what, named, parameters)
+        return Vector(self.door, "the model", named, parameters)
 
 
 def _array(x: Any) -> Any:
@@ -181,8 +175,13 @@ class _Fit:
     ) -> None:
         self.model, self.absolute, self.found = model, absolute, found
         self.bounds = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
-        self.fault = ""
-        self.popt, self.pcov, self.info, self.message, self.status = found or (None,) * 5
+        self.fault: tuple[str, str, str] | None = None  # why SciPy's success is none
+        self.popt: Any = None
+        self.pcov: Any = None
+        self.info: Any = None
+        self.message, self.status = "", 0
+        if found is not None:
+            self.popt, self.pcov, self.info, self.message, self.status = found
         x, y, keep = model.xdata, model.ydata, None
         if nan_policy == "omit" and (np.isnan(x).any() or np.isnan(y).any()):
             keep = ~(np.isnan(x).any(axis=tuple(range(np.ndim(x) - 1))) | np.isnan(y))
@@ -207,7 +206,7 @@ class _Fit:
         if self.popt is not None:
             if n > np.size(self.info["fvec"]):
                 return
-            rows.size = np.size(self.info["fvec"])
+            rows.size, rows.start = np.size(self.info["fvec"]), function.start
             found = refine(rows, self.popt, lower, upper)
             if found is None or not found.is_determined:
                 return  # SciPy's word stands
@@ -229,7 +228,7 @@ class _Fit:
         given = {name: options[name] for name in names if name in options}
         result = solve(rows, (lower, upper), method, given, True)
         if not result.success:
-            self.fault = result.message
+            self.fault = parts_of(result.message)
             return None
         found = refine(rows, result.x, lower, upper)
         if found is not None:
@@ -238,7 +237,6 @@ class _Fit:
         return found
 
     def _take(self, found: Refined) -> None:
-        self.fault = ""
         self.popt = found.x.astype(float)
         self.info["fvec"] = found.residuals.astype(float)
         free = found.residuals.size - found.x.size

@@ -18,9 +18,23 @@ from typing import Any
 import numpy as np
 
 from ..core.cards import _times_partial
-from ..core.state import AVALS, CARD, KEYS, OUT, PARAMS, RUN, Recorder, next_key, pop, push
+from ..core.positions import record_position
+from ..core.state import (
+    AVALS,
+    CARD,
+    KEYS,
+    KX,
+    KY,
+    OUT,
+    PARAMS,
+    RUN,
+    Recorder,
+    next_key,
+    pop,
+    push,
+)
 from ..core.sweep import backward, forward, quiet, run_item, unpack
-from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import flatten
 from ..errors import UnsupportedOperationError
 from ..tape.sweeping import check_aliases, check_support
@@ -63,7 +77,7 @@ class Run:
         self._gradient: list[Any] | None = None
 
     def _source(self, leaf: Any, position: Any) -> Tensor:
-        source = new_tensor(leaf, next_key())
+        source = new_tensor(settled(np.asarray(leaf)), next_key())
         self.recorder.tracked.add(source.key)
         fact = (_alive, source.shape, source.dtype, *position, source.key)
         self.recorder.leaves[source.key] = fact
@@ -98,6 +112,23 @@ class Run:
         backward(self.recorder, grads, self.keys, False)
         return [grads.get(s.key) for s in self.sources]
 
+    def first_fault(self) -> str:
+        """The operation whose derivative is the first that is not finite, with its line."""
+        grads = self._seeds(None)
+        with quiet():
+            for index in range(len(self.recorder.ops) - 1, -1, -1):
+                rec = self.recorder.ops[index]
+                g = grads.pop(rec[OUT], None)
+                if g is None:
+                    continue
+                rec[RUN](rec, g, grads)
+                for k in rec[KEYS] if type(rec[KEYS]) is tuple else (rec[KX], rec[KY]):
+                    ct = grads.get(k)
+                    if isinstance(ct, np.ndarray | np.generic) and not np.isfinite(ct).all():
+                        at = record_position(self.recorder, index)
+                        return f"The derivative of {rec[CARD].name} at {at} is infinite or NaN."
+        return ""
+
     def _seeds(self, cts: Sequence[Any] | None, wrap: Callable[[Any], Any] = raw) -> dict[int, Any]:
         seeds: dict[int, Any] = {}
         for i, out in enumerate(self.outs):
@@ -108,8 +139,11 @@ class Run:
         return seeds
 
     def jacobian(self) -> Any:
-        """The matrix of all derivatives: a row for each number of the results, a column for each
-        number of the sources, in the order of their leaves."""
+        """The matrix of all derivatives.
+
+        A row for each number of the results, a column for each number of the sources, leaf after
+        leaf.
+        """
         inputs = sum(s.size for s in self.sources)
         outputs = sum(int(np.size(raw(o))) for o in self.outs)
         found = self._rows_apart(outputs) if outputs > 1 else None

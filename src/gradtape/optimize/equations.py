@@ -56,7 +56,7 @@ def root(
     >>> def equations(x):
     ...     return [x[0] * np.cos(x[1]) - 4, x[1] * x[0] - x[1] - 5]
     >>> np.round(gt.root(equations, [1.0, 1.0]).x, 6)
-    array([6.504095, 0.908415])
+    array([6.504097, 0.908414])
     """
     import scipy.optimize
 
@@ -171,9 +171,7 @@ def _equations(
 ) -> Vector:
     """`function` as a vector of as many numbers as there are parameters; `both`: with jac=True."""
     shape = parameters.shapes[0] if len(parameters.shapes) == 1 else None
-    found = Vector(
-        door, what, function, parameters, args, shape=shape, any_tree=parameters.is_tree
-    )
+    found = Vector(door, what, function, parameters, args, shape=shape, any_tree=parameters.is_tree)
     if both:
         return found
     size = np.size(found.plain_vector(parameters.flat))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.exits import phrase_of, remedy_of
 from ..core.positions import decode, is_internal, user_frame
 from ..core.refusals import ArgumentTypeError, ArgumentValueError, LinAlgError
 from ..errors import (
@@ -32,7 +33,8 @@ from ..tape.facts import SILENCE, Explanation
 from .derivatives import Run
 
 # Why a derivative is missing or rightly zero, by the kinds of `Explanation`.
-_MEANT = frozenset(("connected", "stop_gradient", "meant"))
+_SILENT = frozenset(("stop_gradient", "meant"))
+_MEANT = _SILENT | {"connected"}
 _INDEPENDENT = frozenset(("no dependence", "watched after use", "plain target"))
 _FLAT = frozenset(("nondifferentiable", "integer dtype"))
 
@@ -99,10 +101,12 @@ _CLASSES: dict[type[Exception], type[GradtapeError]] = {
 
 
 def _raised_in_scipy(trace: Any) -> bool:
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    name = "" if trace is None else trace.tb_frame.f_globals.get("__name__", "")
-    return str(name).partition(".")[0] == "scipy"
+    """Whether the last frame that is not NumPy's is SciPy's."""
+    rooms = [str(frame.f_globals.get("__name__", "")).partition(".")[0]
+             for frame, _ in traceback.walk_tb(trace)]  # fmt: skip
+    while rooms and rooms[-1] == "numpy":
+        rooms.pop()
+    return bool(rooms) and rooms[-1] == "scipy"
 
 
 def described(function: Any) -> str:
@@ -153,18 +157,30 @@ def wrong_shape(
 
 
 def not_finite(
-    door: Door, what: str, function: Any, call: Callable[[], Any], x: Any, value: Any
+    door: Door,
+    what: str,
+    function: Any,
+    call: Callable[[], Any],
+    x: Any,
+    value: Any,
+    cause: str = "",
 ) -> NonFiniteError:
-    """The error for NaN or infinity at `x`, which names the operation that made it."""
+    """The error for NaN or infinity at `x`, which names the operation that made it.
+
+    `cause` names it where that is known; else `call` is run again to find it.
+    """
     bad = np.asarray(value, dtype=float).reshape(-1)
     bad = bad[~np.isfinite(bad)]
     shown = "nan" if np.isnan(bad).any() else str(bad[0])
+    made = (
+        f"No operation in {described(function)} made it of finite numbers: it was in the data, or"
+        " was returned as such."
+    )
     some = "" if np.ndim(value) == 0 else f" in {bad.size} of {np.size(value)} places"
     return NonFiniteError(
         three_part(
             f"{door.name}: {what} is {shown}{some} at x = {short(x)}.",
-            _origin(call, bad) or f"No operation in {described(function)} made it of finite "
-            "numbers: it was in the data, or was returned as such.",
+            cause or _origin(call, bad) or made,
             "Start elsewhere, keep x away from there with bounds=, or write the function so that"
             " it is finite: np.log(np.maximum(x, 1e-300)), np.logaddexp(0, x).",
         )
@@ -197,45 +213,75 @@ def short(x: Any) -> str:
 # ----------------------------------------------------------------- derivatives that are lost
 
 
-def check_path(door: Door, what: str, function: Any, run: Run, missing: list[bool]) -> None:
-    """Raise where a derivative is lost, or certainly only a part; warn where it may be.
+def check_path(
+    door: Door,
+    what: str,
+    function: Any,
+    run: Run,
+    missing: list[bool],
+    is_wrong: Callable[[], bool],
+) -> None:
+    """Raise where a derivative is lost, or only a part of the whole.
 
-    `missing[i]` says that the result has no derivative with respect to source i.
+    `missing[i]` says that the result has no derivative with respect to source i. What was computed
+    from a number that left cannot be followed; where a number left, `is_wrong` is asked to compare
+    the derivative with a difference.
     """
-    recorder = run.recorder
-    tensors = run.followed
-    plain = not tensors and not any(hasattr(out, "why") for out in run.outs)
-    lost = any(getattr(out, "why", None) is not None for out in run.outs)
-    if not (recorder.returns or lost or any(missing)):
-        return
     names = (f"the result of {what}", "x")
+    exits = [] if run.recorder.exits is None else [
+        found for found in run.recorder.exits.places.values() if not found.is_shown
+    ]  # fmt: skip
+    if exits:
+        for out in run.outs:  # a list may hold plain numbers beside Tensors
+            found = reasons.explain(run.recorder, [out], run.sources[0], names)
+            if found.kind == "exit":
+                raise said(ExitError, door, what, found)
+    lost = any(getattr(out, "why", None) is not None for out in run.outs)
+    if run.recorder.returns or lost or any(missing):
+        _check_sources(door, what, function, run, missing, names)
+    if exits and is_wrong():
+        raise ExitError(
+            three_part(
+                f"{door.name}: the derivative of {what} with respect to x is only a part of the"
+                " whole: a difference says otherwise.",
+                f"At {exits[-1].place.position}: {phrase_of(exits[-1])}, and what is computed from"
+                f" that cannot be followed. The call is at {door.place}.",
+                f"{remedy_of(exits[-1].kind)} {_CONSTANT}",
+            )
+        )
+
+
+def _check_sources(
+    door: Door, what: str, function: Any, run: Run, missing: list[bool], names: tuple[str, str]
+) -> None:
     independent = 0
     for source, is_missing in zip(run.sources, missing, strict=True):
-        found = reasons.explain(recorder, run.outs, source, names)
+        found = reasons.explain(run.recorder, run.outs, source, names)
         kind = found.kind
         if kind in _INDEPENDENT:
             independent += 1
-        elif kind in _MEANT and not (is_missing and kind == "connected"):
-            continue
-        elif kind in _FLAT or kind in _MEANT:
-            door.warn(_flat(door, what, function, found))
+        elif kind in _FLAT or (kind in _MEANT and is_missing):
+            if kind not in _SILENT:
+                door.warn(_flat(door, what, function, found))
         elif kind == "partial" and not found.certain:
             door.warn(_said(door, what, found), ExitWarning)
         elif kind == "no rule":
-            raise UnsupportedOperationError(_said(door, what, found))
-        else:
-            raise ExitError(_said(door, what, found))
+            raise said(UnsupportedOperationError, door, what, found)
+        elif kind not in _MEANT:
+            raise said(ExitError, door, what, found)
     if independent == len(run.sources):
-        cause = f"It is {described(function)}."
-        if plain:
-            cause = f"It is {described(function)}, and returned plain numbers."
         door.warn(
             three_part(
                 f"{door.name}: {what} does not depend on x; its derivative is zero everywhere.",
-                cause,
+                f"It is {described(function)}.",
                 "Compute it from the argument of the function, in its own body.",
             )
         )
+
+
+def said(cls: type[GradtapeError], door: Door, what: str, found: Explanation) -> GradtapeError:
+    """The error of class `cls` for a path that is lost."""
+    return cls(_said(door, what, found))
 
 
 def _said(door: Door, what: str, found: Explanation) -> str:
@@ -248,13 +294,12 @@ def _said(door: Door, what: str, found: Explanation) -> str:
     remedy = found.remedy.replace(SILENCE, "").strip()
     if "meant as a constant" not in remedy:
         remedy = f"{remedy} {_CONSTANT}"
-    at = f" The call is at {door.place}."
-    return three_part(fact, found.cause + at, remedy)
+    cause = f"{found.cause} The call is at {door.place}."
+    return three_part(fact, cause, remedy)
 
 
 def _flat(door: Door, what: str, function: Any, found: Explanation) -> str:
-    return three_part(
-        f"{door.name}: the derivative of {what} is zero wherever it exists.",
-        f"{found.cause} It is {described(function)}.",
-        'Take a method without derivatives: method="Nelder-Mead" or method="Powell".',
-    )
+    fact = f"{door.name}: the derivative of {what} is zero wherever it exists."
+    cause = f"{found.cause} It is {described(function)}."
+    remedy = 'Take a method without derivatives: method="Nelder-Mead" or method="Powell".'
+    return three_part(fact, cause, remedy)

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.state import paused
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
-from ..errors import ConvergenceError, NonFiniteError, three_part
+from ..errors import ConvergenceError, GradtapeError, NonFiniteError, three_part
 from .derivatives import Run
 from .faults import Door, check_path, no_number, not_finite, short, wrong_shape
 from .trees import Parameters
@@ -44,7 +44,7 @@ class Function:
         self.run: Run | None = None
         self.rejected = 0
         self.why = ""  # of the first point that was rejected
-        self._is_checked = False
+        self._is_compared = False
 
     def call(self, leaves: list[Any]) -> Any:
         """What the user's function returns for these leaves, arrays or Tensors."""
@@ -54,6 +54,11 @@ class Function:
         """What it returns for the vector `x`, with no tape."""
         with paused():
             return self.call(self.parameters.leaves(np.array(x)))
+
+    def complex_too(self, x: Any) -> Any:
+        """What it returns as it is, which for jac="cs" is complex: SciPy looks at it."""
+        out = self.plain(x)
+        return out if np.ndim(out) == 0 else np.concatenate([np.ravel(v) for v in flatten(out)[0]])
 
     def at(self, x: Any) -> Run:
         """The record of the function at `x`: the last one, or a new one."""
@@ -80,17 +85,49 @@ class Function:
                 )
             )
 
-    def _tell(self, run: Run, missing: list[bool]) -> None:
-        """Look for derivatives that are lost: once per point at which one is asked for."""
-        check_path(self.door, self.what, self.function, run, missing)
+    def _tell(self, run: Run, missing: list[bool], x: Any, derivative: Any = None) -> None:
+        """Look for derivatives that are lost: at each point at which one is asked for."""
 
-    def fault(self, x: Any, value: Any, what: str | None = None) -> NonFiniteError:
-        """The error for a value that is not finite."""
-        point = self.parameters.unflatten(np.array(x))
-        if self.parameters.is_tree:
-            point = np.array(x)
+        def is_wrong() -> bool:
+            if derivative is None or self._is_compared:
+                return False
+            self._is_compared = True
+            return self._differs(x, derivative)
+
+        check_path(self.door, self.what, self.function, run, missing, is_wrong)
+
+    def _differs(self, x: Any, derivative: Any) -> bool:
+        """Whether differences of the function contradict its derivative, whatever their step."""
+        # a direction with no zero and no symmetry
+        d = (1 + np.abs(x)) * np.cos(1 + 2 * np.arange(x.size))
+        expected = np.asarray(derivative @ d)
+        size = np.abs(derivative) @ np.abs(d)
+        for h in (1e-6, 1e-4, 1e-8):
+            try:
+                with np.errstate(all="ignore"):
+                    ahead, behind = self._values(x + h * d), self._values(x - h * d)
+            except GradtapeError:
+                return False
+            found = (ahead - behind) / (2 * h)
+            rounding = 1e-15 * (np.abs(ahead) + np.abs(behind)) / h
+            close = np.abs(found - expected) <= 1e-4 * (size + np.abs(found)) + rounding
+            if not np.isfinite(found).all() or close.all():
+                return False
+        return True
+
+    def _values(self, x: Any) -> Any:
+        """The numbers that the function gives at `x`, with no tape."""
+        raise AssertionError
+
+    def fault(self, x: Any, value: Any, of: str = "", run: Run | None = None) -> NonFiniteError:
+        """The error for a value, or a derivative `of` it, that is not finite."""
+        cause = ""
+        if run is not None:
+            with paused():
+                cause = run.first_fault()
+        what = f"{of} of {self.what}" if of else self.what
         return not_finite(
-            self.door, what or self.what, self.function, lambda: self.plain(x), point, value
+            self.door, what, self.function, lambda: self.plain(x), np.array(x), value, cause
         )
 
 
@@ -107,7 +144,7 @@ class Scalar(Function):
         self._good: Any = None  # the last point with a finite value, its value and gradient
         self._second: tuple[Any, Run] | None = None
 
-    def _number(self, out: Any) -> Any:
+    def _number(self, out: Any) -> float:
         """The one number in a result, and the result without its auxiliary part."""
         if self.has_aux:
             if not (isinstance(out, tuple) and len(out) == 2):
@@ -143,7 +180,10 @@ class Scalar(Function):
             self._good = x
             return value
         self._reject(x, value)
-        return np.inf if value != -np.inf else value
+        return np.inf
+
+    def _values(self, x: Any) -> Any:
+        return np.asarray(self._number(self.plain(x)))
 
     def _reject(self, x: Any, value: Any) -> None:
         if self._good is None:
@@ -183,10 +223,10 @@ class Scalar(Function):
         run.check()
         with paused():
             grads = run.gradient()
-        self._tell(run, [g is None for g in grads])
         found = run.flat(grads)
+        self._tell(run, [g is None for g in grads], self.x, found)
         if not np.isfinite(found).all():
-            raise self.fault(self.x, found, f"the gradient of {self.what}")
+            raise self.fault(self.x, found, "the gradient", run)
         return found
 
     def _wall(self, x: Any) -> tuple[float, Any]:
@@ -211,7 +251,7 @@ class Scalar(Function):
             run.outs = run.outs[:1] if self.has_aux else run.outs
             run.check()
             grads = run.record_gradient()
-        self._tell(run, [g is None for g in grads])
+        self._tell(run, [g is None for g in grads], point)
         self._second = (point, run)
         return run
 
@@ -229,7 +269,7 @@ class Scalar(Function):
 
     def _finite(self, x: Any, found: Any) -> Any:
         if not np.isfinite(found).all():
-            raise self.fault(x, found, f"the Hessian of {self.what}")
+            raise self.fault(x, found, "the Hessian", self._second and self._second[1])
         return found
 
 
@@ -245,7 +285,7 @@ class Vector(Function):
         super().__init__(*args, **more)
         self.shape = shape  # besides vectors, a result may have this shape
         self.any_tree = any_tree
-        self.is_started = False
+        self.good: Any = None  # the last value that was finite
         self.start: Any = None  # the first point asked for
         self._second: Any = None
 
@@ -254,9 +294,9 @@ class Vector(Function):
         if out is None or isinstance(out, str):
             raise no_number(self.door, self.what, self.function, out)
         parts = [raw(leaf) for leaf in flatten(out)[0]]
-        if parts and not isinstance(out, Tensor | np.ndarray) and not self.any_tree:
-            if any(np.ndim(part) for part in parts):
-                self._refuse(f"{len(parts)} x {np.shape(parts[0])}")
+        is_list = not isinstance(out, Tensor | np.ndarray) and not self.any_tree
+        if is_list and any(np.ndim(part) for part in parts):
+            self._refuse(tuple(np.shape(part) for part in parts))
         arrays = [np.asarray(part) for part in parts]
         for array in arrays:
             if array.dtype.kind not in "fiub":
@@ -295,14 +335,16 @@ class Vector(Function):
     def _accepted(self, x: Any, found: Any) -> Any:
         self.start = np.array(x) if self.start is None else self.start
         if np.isfinite(found).all():
-            self.is_started = True
-            return found.astype(float)
-        if not self.is_started:
+            self.good = found.astype(float)
+            return self.good
+        if self.good is None:
             raise self.fault(x, found)
         if not self.rejected:
             self.why = str(self.fault(x, found)).rpartition("\n")[0].replace("\n", " ")
         self.rejected += 1
-        return np.full(found.shape, 1e100)  # so large that every method takes a shorter step
+        # larger, so that every method takes a shorter step; not so large that the Jacobians which
+        # "hybr" updates from it lose what they know
+        return 10 * self.good if self.good.any() else np.ones_like(self.good)
 
     def jacobian(self, x: Any) -> Any:
         """The matrix of its derivatives at `x`."""
@@ -313,11 +355,11 @@ class Vector(Function):
             found = run.jacobian()
             if not run.followed or self._has_holes(run):
                 grads = run.gradient()
-                self._tell(run, [g is None for g in grads])
+                self._tell(run, [g is None for g in grads], self.x, found)
         if not np.isfinite(found).all():
             if not np.isfinite(value).all():  # asked for where the value was rejected
                 return np.zeros(found.shape)
-            raise self.fault(x, found, f"the Jacobian of {self.what}")
+            raise self.fault(x, found, "the Jacobian", run)
         return found.astype(float)
 
     def both(self, x: Any) -> tuple[Any, Any]:
@@ -327,9 +369,12 @@ class Vector(Function):
             run.check()
             return self._vector(run.result), run.jacobian()
 
+    def _values(self, x: Any) -> Any:
+        return self.plain_vector(x)
+
     def _has_holes(self, run: Run) -> bool:
         """Whether something left the record on the way, so that a derivative may be missing."""
-        return bool(run.recorder.returns) or any(
+        return run.recorder.exits is not None or any(
             not isinstance(out, Tensor) or out.why is not None for out in run.outs
         )
 
@@ -359,6 +404,4 @@ class Vector(Function):
 
 def no_pair(function: Function) -> Exception:
     """The error for `has_aux=True` where no pair came back."""
-    return no_number(
-        function.door, f"with has_aux=True, {function.what}", function.function, None
-    )
+    return no_number(function.door, f"with has_aux=True, {function.what}", function.function, None)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.state import paused
 from ..core.refusals import ArgumentValueError
+from ..core.state import paused
 from ..errors import three_part
 from . import bfgs
 from .constraints import with_derivatives
@@ -124,7 +124,8 @@ def minimize(
         value: Any = pair.value
         given["jac"] = pair.gradient
     elif name in _FREE or (jac is not None and jac is not False):
-        value = objective.value_alone
+        is_complex = isinstance(jac, str) and jac == "cs"
+        value = objective.complex_too if is_complex else objective.value_alone
         if callable(jac):
             given["jac"] = _flat(door, parameters, "jac", jac, objective.args)
         elif jac is not None and jac is not False:

@@ -45,7 +45,7 @@ class Refined:
     unused : list of int
         Parameters on which no residual depends here.
     is_determined : bool
-        Whether the Jacobian has full rank.
+        False where the model has parameters that no data could determine.
     steps : int
         How many steps were taken.
     """
@@ -105,7 +105,7 @@ def _evaluator(function: Vector, kind: Any) -> Callable[[Any], Refined | None]:
 def _descend(
     function: Vector, at: Callable[[Any], Refined | None], here: Refined, lower: Any, upper: Any
 ) -> Refined:
-    before = np.inf
+    before, is_tiny = np.inf, False
     while True:
         free = _free(here, lower, upper)
         norms = np.sqrt(np.sum(here.jacobian**2, axis=0))
@@ -122,23 +122,24 @@ def _descend(
         size = np.abs(np.diag(triangle))
         eps = np.finfo(triangle.dtype).eps
         if size.min() <= eps * max(here.jacobian.shape) * size.max():
-            here.is_determined = False
+            here.is_determined = _had_rank(function)
+            here.fault = "rank" if here.is_determined else ""
             return here
         q = _rotate(reflectors, here.residuals)[: len(scale)]
         total = np.sqrt(np.sum(here.residuals**2))
         here.offset = float(np.sqrt(np.sum(q**2)) / total) if total else 0.0
-        if not here.offset or here.steps >= _STEPS:
-            break
         bent = _bent(function, here, free, scale, triangle)
         least = float(np.linalg.eigvalsh(bent)[0])
         here.fault = "" if least > 0 else "saddle"
+        if not here.offset or here.steps >= _STEPS:
+            break
         # far from a minimum the matrix may be indefinite: lift it, so that the step descends
         bent = bent + max(0.0, 0.1 - least) * np.eye(len(q))
         step = np.zeros_like(here.x)
         # solved in float64 around q, whose size is what carries the digits
         step[free] = -_back(triangle, np.linalg.solve(bent, q.astype(float))) / scale
-        tiny = bool((np.abs(step) <= 2 * _EPS * np.abs(here.x)).all())
-        if tiny or (here.offset > before / 2 and here.offset < 1e-9):
+        is_tiny = bool((np.abs(step) <= 2 * _EPS * np.abs(here.x)).all())
+        if is_tiny or (here.offset > before / 2 and here.offset < 1e-9):
             break  # what is left is rounding
         before = here.offset
         new = _shortened(at, here, step, lower, upper)
@@ -146,7 +147,7 @@ def _descend(
             break
         new.steps = here.steps + 1
         here = new
-    if not here.fault and here.offset > OFFSET and not _is_noise(here):
+    if not here.fault and here.offset > OFFSET and not (is_tiny or _is_noise(here)):
         here.fault = "offset"
     return here
 
@@ -185,6 +186,22 @@ def _is_idle(function: Vector, x: Any, i: int) -> bool:
     return True
 
 
+def _had_rank(function: Vector) -> bool:
+    """Whether the Jacobian had full rank where the solver began: then the model has no part in it.
+
+    Of a model with redundant parameters it has full rank nowhere.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            jacobian = function.both(np.asarray(function.start, dtype=float))[1]
+            jacobian = jacobian / np.sqrt(np.sum(jacobian**2, axis=0))
+    except GradtapeError:
+        return False
+    if not np.isfinite(jacobian).all():
+        return False
+    return bool(np.linalg.matrix_rank(jacobian.astype(float)) == jacobian.shape[1])
+
+
 def _rounding(here: Refined) -> Any:
     """How far rounding may move each residual, a difference of things as large as |J| |x|."""
     reach = np.abs(here.jacobian) @ np.abs(here.x) + np.abs(here.residuals)
@@ -209,9 +226,10 @@ def _bent(function: Vector, here: Refined, free: Any, scale: Any, triangle: Any)
             columns = [times(row)[free] for row in np.eye(len(x))[free]]
     except GradtapeError:
         return identity
-    curvature = np.stack(columns, axis=1) / np.outer(scale, scale).astype(float)
-    inverse = _back(triangle.astype(float), identity)
-    bent = inverse.T @ ((curvature + curvature.T) / 2) @ inverse
+    with np.errstate(all="ignore"):
+        curvature = np.stack(columns, axis=1) / np.outer(scale, scale).astype(float)
+        inverse = _back(triangle.astype(float), identity)
+        bent = inverse.T @ ((curvature + curvature.T) / 2) @ inverse
     return identity + bent if np.isfinite(bent).all() else identity
 
 
@@ -249,5 +267,3 @@ def _back(triangle: Any, b: Any) -> Any:
     for i in range(len(x) - 1, -1, -1):
         x[i] = (x[i] - triangle[i, i + 1 :] @ x[i + 1 :]) / triangle[i, i]
     return x
-
-

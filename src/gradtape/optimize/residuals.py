@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.state import paused
+from ..errors import three_part
 from .faults import Door, short
 from .functions import Vector
 from .refine import OFFSET, Refined, refine
@@ -124,7 +125,8 @@ max_nfev, verbose, args, kwargs, callback, workers
             options["jac"] = _of_tree(parameters, jac, function)
         else:
             options.update(jac=jac, jac_sparsity=jac_sparsity)
-        result = _scipy(function, function.alone, limits, method or "trf", options)
+        value = function.complex_too if isinstance(jac, str) and jac == "cs" else function.alone
+        result = _scipy(function, value, limits, method or "trf", options)
         result.relative_offset = np.nan
     else:
         result = solve(function, limits, method, options, polish and loss == "linear")
@@ -208,7 +210,7 @@ def _refined(function: Vector, result: Any, lower: Any, upper: Any) -> Any:
     result.relative_offset = found.offset
     if not found.is_determined:
         result.message += (
-            " The residuals do not determine all parameters: the Jacobian is rank-deficient."
+            " The residuals do not determine all parameters: the Jacobian has never full rank."
         )
         return result
     result.nfev += found.steps + 1
@@ -241,10 +243,20 @@ def fault_of(door: Door, found: Refined) -> str:
         names = ", ".join(f"x[{i}]" for i in found.unused)
         fact = f"{door.name}: at x = {x} no residual depends on {names}."
         cause = "The solver ran onto a plain, where the Jacobian has columns of zeros."
+    elif found.fault == "rank":
+        fact = f"{door.name}: at x = {x} the residuals no longer determine the parameters."
+        cause = "The solver ran onto a plain: the Jacobian, of full rank at the start, lost it."
     elif found.fault == "saddle":
         fact = f"{door.name}: x = {x} is a saddle of the sum of squares, no minimum."
         cause = "Its slope is zero there, but its curvature is not positive in every direction."
     else:
         fact = f"{door.name}: the solver stopped at x = {x}, where the sum of squares still falls."
         cause = f"The relative offset is {found.offset:.1e}; {OFFSET:g} would be a minimum."
-    return f"{fact}\n{cause}\nStart elsewhere, or keep x in range with bounds=."
+    return three_part(fact, cause, "Start elsewhere, or keep x in range with bounds=.")
+
+
+def parts_of(message: str) -> tuple[str, str, str]:
+    """Fact, cause and remedy of the message of a result that is none."""
+    fact, _, rest = message.partition("\n")
+    cause, _, remedy = rest.partition("\n")
+    return fact, cause, remedy or "Start elsewhere, or keep x in range with bounds=."

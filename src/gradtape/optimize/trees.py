@@ -105,11 +105,11 @@ class Parameters:
         if not by_name and (not isinstance(self.tree, list | tuple) or len(bounds) == self.size):
             return bounds  # a pair for each number, as SciPy takes them
         pairs = _matched(door, "bounds", self.tree, bounds, "", pair=True)
-        found = []
+        found: list[Any] = []
         for (low, high), shape, size in zip(pairs, self.shapes, self.sizes, strict=True):
-            low = np.broadcast_to(-np.inf if low is None else low, shape).reshape(size)
-            high = np.broadcast_to(np.inf if high is None else high, shape).reshape(size)
-            found.extend(zip(low.tolist(), high.tolist(), strict=True))
+            ends = [-np.inf if low is None else low, np.inf if high is None else high]
+            low, high = (self._spread(door, end, shape).reshape(size).tolist() for end in ends)
+            found.extend(zip(low, high, strict=True))
         return found
 
     def limit(self, door: Door, what: str, limit: Any) -> Any:
@@ -120,7 +120,14 @@ class Parameters:
             return limit
         found = self.matched(door, what, limit)
         parts = zip(found, self.shapes, strict=True)
-        return np.concatenate([np.broadcast_to(v, shape).reshape(-1) for v, shape in parts])
+        return np.concatenate([self._spread(door, v, shape).reshape(-1) for v, shape in parts])
+
+    def _spread(self, door: Door, limit: Any, shape: tuple[int, ...]) -> Any:
+        """A bound of a leaf as an array of its shape."""
+        try:
+            return np.broadcast_to(np.asarray(limit, dtype=float), shape)
+        except ValueError:
+            raise _unlike(door, "bounds", "", f"a number or shape {shape}", limit) from None
 
     def callback(self, callback: Any) -> Any:
         """`callback`, which gets the user's structure where SciPy hands it a vector."""
