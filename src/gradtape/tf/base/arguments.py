@@ -1,8 +1,8 @@
 """Arguments that say how and not what: shapes, axes, counts; and how a mistake in one is told.
 
-They may be Python ints, arrays, tensors or Variables. A Python number of the wrong kind is a
+They may be Python ints, arrays, tensors or Variables. A plain value of the wrong kind is a
 TypeError where TensorFlow converts it before the operation, and InvalidArgumentError where the
-operation itself refuses it: `kind` says which.
+operation itself refuses it: `kind` says which. A Python float alone is a TypeError in both.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def whole(name: str, x: Any, kind: Any = bad, what: str = "a shape") -> Any:
         return value
     if not value.size and plain:
         return value.astype(np.int32)  # [] is no list of floats
+    if type(x) is float:
+        kind = bad_type
     raise (kind if plain else bad)(
         name,
         f"{what} is made of whole numbers, got {x!r:.60} of {natural(x).dtype.name}.",
@@ -90,8 +92,23 @@ def count(name: str, x: Any, kind: Any = bad_type, what: str = "a count") -> int
     return int(value)
 
 
+def attribute(name: str, x: Any, what: str) -> int:
+    """`x` as an int where TensorFlow takes an attribute: a float is cut off, anything else is not.
+
+    Axes of `tf.stack` and `tf.squeeze` are such, block sizes, and numbers of parts.
+    """
+    if type(x) is int:
+        return x
+    value = constant_value(x) if isinstance(x, core.Tensor | Variable) else x
+    if isinstance(value, float | np.floating | int | np.integer | np.bool_):
+        return int(value)
+    raise bad_type(name, f"{what} must be an int, got {x!r:.60}.", "Pass a Python int.")
+
+
 def axis_of(name: str, axis: Any, ndim: int, kind: Any = bad) -> int:
     """`axis` as an int from 0 on; `kind` is the error for one that does not exist."""
+    if axis is None:
+        raise bad_type(name, "the axis must be an int, got None.", "Pass a Python int.")
     found = count(name, axis, bad_type, "an axis")
     if not -ndim <= found < ndim:
         raise kind(

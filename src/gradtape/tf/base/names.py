@@ -17,6 +17,8 @@ HOMES = [
     "families.elementwise",  # and with it base/surface.py and the operators
     "families.reduction",
     "families.creation",
+    "families.shaping",
+    "families.blocks",
     "families.neural",
     "families.contract",
     "families.clipping",
