@@ -43,7 +43,14 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     tapes = tuple(t for t in state.tapes if not t.tracked.isdisjoint(keys))
     why = why_of(found)
     if isinstance(z, ndarray) and z.dtype.hasobject and any(keys):  # a ufunc of np.frompyfunc
-        return new_tensor(z, 0, ended(why, "objects", keys, name))
+        numbers = _numbers(z)
+        if numbers is None or any(tape.strict for tape in state.tapes):
+            for t in found:
+                note_exit(t, "numpy.frompyfunc")
+        if numbers is None:
+            return z
+        cause = "objects" if numbers.dtype.kind in "fc" else "integer"
+        return new_tensor(numbers, 0, ended(why, cause, keys, name))
     if isinstance(z, float | int | complex) and not isinstance(z, np.generic | bool):
         for t in found:
             note_exit(t, name, z)
@@ -70,6 +77,17 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
                      avals, None, None])  # fmt: skip
         tape.tracked.add(kk)
     return new_tensor(z, kk, why)
+
+
+def _numbers(objects: Any) -> Any:
+    """An array of objects as one of numbers, if it has nothing else; a Tensor is no use without.
+
+    NumPy leaves what a ufunc of `np.frompyfunc` returns an array of objects.
+    """
+    if not all(isinstance(item, float | int | complex | np.number) for item in objects.flat):
+        return None
+    numbers = np.array(objects.tolist()).reshape(objects.shape)
+    return numbers if numbers.dtype.kind in "biufc" else None
 
 
 HOOKS["uncarded"] = uncarded

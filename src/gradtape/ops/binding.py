@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
-from ..core.fast import make_fast_sum
+from ..core.dispatch import nondifferentiable_call
+from ..core.fast import make_fast_sum, make_step
 from ..core.registry import CARDS, FUNCTIONS, HOOKS, UFUNCS
 from ..core.tensor import Tensor
 
@@ -50,6 +52,16 @@ def _in_place(operation: Any) -> Any:
     return in_place
 
 
+def _equality(name: str, same: Any) -> Any:
+    """`==` and `!=`, which answer for what is no number too, where the ufuncs refuse."""
+
+    def compare(x: Any, y: Any) -> Any:
+        found = same(x, y)
+        return np.bool_(found) if isinstance(found, bool) else found  # a NumPy scalar's answer
+
+    return nondifferentiable_call(name, compare)
+
+
 FUNCTIONS[np.sum] = make_fast_sum(CARDS["sum_all"], FUNCTIONS[np.sum])
 for _name, _ufunc in _BINARY.items():
     if _ufunc in UFUNCS:
@@ -64,4 +76,6 @@ _bind("ipow", _in_place(HOOKS["operator_pow"]))
 for _name, _ufunc in {**_COMPARE, **_UNARY}.items():
     if _ufunc in UFUNCS:
         _bind(_name, UFUNCS[_ufunc])
+for _name, _ufunc, _same in (("eq", np.equal, operator.eq), ("ne", np.not_equal, operator.ne)):
+    _bind(_name, make_step(_ufunc.__name__, _ufunc, _equality(_ufunc.__name__, _same)))
 Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
