@@ -346,10 +346,28 @@ def test_rebinding_the_name_after_its_use_is_told():
         assert tape.gradient(y, x) is None
 
 
-def test_arithmetic_on_an_exited_float_needs_a_strict_tape():
+def test_arithmetic_on_an_exited_float_is_followed_through_the_code():
+    a, x = gt.Variable(2.5), gt.Variable(3.0)
+    with gt.GradientTape(persistent=True) as tape:
+        one = a * (2 * float(a))
+        two = a * x + 2 * float(a) * x
+        s = 2 * float(a)
+        three = a * x + s * x
+    for loss, part in ((one, 5.0), (two, 3.0), (three, 3.0)):
+        with pytest.warns(ExitWarning, match=r"float\(a\)(.|\n)*may be|may be(.|\n)*float\(a\)"):
+            assert float(tape.gradient(loss, a)) == part
+    assert float(silent(tape, two, x)) == 7.5
+
+
+def test_a_number_that_an_object_of_unknown_code_keeps_needs_a_strict_tape():
+    class Box(list):
+        pass
+
+    first = second = Box()
     a = gt.Variable(2.5)
     with gt.GradientTape() as tape:
-        loss = a * (2 * float(a))
+        first.append(2 * float(a))
+        loss = a * second[0]
     assert float(silent(tape, loss, a)) == 5.0  # the documented limit: the whole is 10
     with gt.GradientTape(strict=True), pytest.raises(TypeError, match="leave out float"):
-        a * (2 * float(a))
+        first.append(2 * float(a))

@@ -710,16 +710,7 @@ COMPUTED_OUTSIDE = {
     "r_": lambda x: np.r_[x, 1.0],
     "array": lambda x: np.array([x[0] ** 2, x[1] * 3]),
 }
-FOUND = ("math", "full", "array")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=[] if n in FOUND else pytest.mark.xfail(reason="partial, silent"))
-        for n in COMPUTED_OUTSIDE
-    ],
-)
+@pytest.mark.parametrize("name", COMPUTED_OUTSIDE)
 def test_a_factor_computed_outside_is_told(name):
     """As with `math.sin(x)`: what a function computes from a value that left may come back."""
     x = gt.Variable([0.5, 1.25])
@@ -729,7 +720,6 @@ def test_a_factor_computed_outside_is_told(name):
         tape.gradient(loss, x)
 
 
-@pytest.mark.xfail(reason="a Tensor of objects: np.sum of it is a float without dtype")
 def test_frompyfunc_beside_another_path_is_explained():
     x = gt.Variable([0.5, 1.25])
     with gt.GradientTape() as tape:

@@ -146,8 +146,10 @@ def _record(
             else:
                 kept.append(value)
         kept = tuple(kept)
-    if tape.exits is not None and not tracked.issuperset(keys):
-        came_back(tape, kk, card, *operands)
+    if tape.exits is not None:
+        numbers = [p for p in params.values() if type(p) is float or _is_floating(p)]
+        if numbers or not tracked.issuperset(keys):
+            came_back(tape, kk, card, *operands, *numbers)
     run = run_general
     if card.vjps is None:
         run = run_unsupported
@@ -159,6 +161,10 @@ def _record(
             tuple(map(aval_of, z)) if items else None,
         ]
     )  # fmt: skip
+
+
+def _is_floating(x: Any) -> bool:
+    return isinstance(x, ndarray | np.generic) and x.dtype.kind in "fc"
 
 
 def _item(

@@ -5,7 +5,7 @@ number, and not the whole. So a tape remembers what left it: the place, the keys
 object or (weakly) the buffer that was handed out. When a constant enters a record of that tape,
 `came_back` looks whether it is one of them. It is *certain* for the same scalar object, the same
 buffer or a view of it, and a plain array that was stored into; *possible* for an equal number or
-equal contents. Arithmetic on an exited float (`2 * float(a)`) cannot be followed.
+equal contents, and for what was computed from it, which the code tells (`arrivals.py`).
 
 A strict tape raises `ExitError` at the exit. Where that is `y[0] = x[0]` with a plain `y`, NumPy
 turns any error of `__float__` into its own ValueError; the ExitError is its cause.
@@ -30,6 +30,8 @@ import numpy as np
 
 from ..errors import ExitError, three_part
 from . import places
+from .arrivals import Front, follow, may_arrive
+from .phrases import WRITERS, phrase_of, remedy_for
 from .places import Place
 from .positions import decode, user_frame
 from .registry import HOOKS
@@ -38,6 +40,7 @@ from .state import next_key, state
 MOST_PLACES = 256
 MOST_SCALARS = 4096
 MOST_BUFFERS = 512
+MOST_RETURNS = 4096
 _KEYS = 64  # keys remembered per place and per container
 _SMALL = 64  # elements of a constant array that are compared with exited numbers
 _HASHED = 65536  # bytes of an array whose contents are compared
@@ -64,9 +67,12 @@ class Exit:
 
 
 class Return:
-    """A constant of record `out_key` that is a value which left at `exit`."""
+    """A constant of record `out_key` that is a value which left at `exit`.
 
-    __slots__ = ("certain", "code", "exit", "keys", "lasti", "out_key")
+    `was_followed` says that it was computed from what left, as far as the code tells.
+    """
+
+    __slots__ = ("certain", "code", "exit", "keys", "lasti", "out_key", "was_followed")
 
     def __init__(
         self,
@@ -76,6 +82,7 @@ class Return:
         certain: bool,
         code: CodeType,
         lasti: int,
+        was_followed: bool = False,
     ) -> None:
         self.out_key = out_key
         self.exit = exit
@@ -83,12 +90,13 @@ class Return:
         self.certain = certain
         self.code = code
         self.lasti = lasti
+        self.was_followed = was_followed
 
 
 class Exits:
     """What left one tape."""
 
-    __slots__ = ("buffers", "contents", "meant", "places", "scalars", "stores", "values")
+    __slots__ = ("buffers", "contents", "fronts", "meant", "places", "scalars", "stores", "values")
 
     def __init__(self) -> None:
         self.places: dict[Any, Exit] = {}
@@ -99,6 +107,7 @@ class Exits:
         self.contents: dict[Any, tuple[Exit, tuple[int, int]]] = {}
         # id -> (the array; what was stored by which Exit; some of the stored numbers)
         self.stores: dict[int, tuple[Any, dict[Exit, deque[tuple[int, int]]], deque[Any]]] = {}
+        self.fronts: dict[int, dict[Any, Front]] = {}  # where what left can go, by frame
         self.meant: deque[int] = deque(maxlen=MOST_BUFFERS)  # keys that left by gt.value
 
 
@@ -152,6 +161,7 @@ def remember(
     stamp = (tensor.key, next_key())
     found.count += 1
     found.keys.append(stamp)
+    _follow(tape, exits, found, frame)
     value = tensor.value
     if place.kind == "store":
         _, container = places.resolve(frame, place.container)
@@ -186,10 +196,16 @@ def _entry(tape: Any, place: Place, how: str, library: str) -> tuple[Exits, Exit
         found = Exit(place, how if library else _kind(place, how), library)
         if len(exits.places) < MOST_PLACES:
             exits.places[at] = found
-            if found.kind.startswith(("math.", "cmath.")) and not found.is_shown:
-                # what is computed from a float cannot be seen: it may come back anywhere
-                tape.returns.append(Return(0, found, found.keys, False, place.code, place.lasti))
     return exits, found
+
+
+def _follow(tape: Any, exits: Exits, found: Exit, frame: FrameType) -> None:
+    """Note where what is computed from an exited value can go."""
+    if follow(exits.fronts, found, frame) or found.count > 1:
+        return
+    if found.kind.startswith(("math.", "cmath.")):  # the code is too long: it may be anywhere
+        place = found.place
+        tape.returns.append(Return(0, found, found.keys, False, place.code, place.lasti))
 
 
 def _hand_out(
@@ -313,7 +329,7 @@ def _write(container: Any, tensor: Any, kind: str, is_lost: bool) -> None:
             continue
         frame, library = places.frame_of_user(user_frame())
         place = places.place_at(frame)
-        if place.kind in _WRITERS:
+        if place.kind in WRITERS:
             kind, is_lost = place.kind, True
         if tape.strict and (is_lost or place.is_dropped):
             raise _strict_error(tape, tensor, kind, place)
@@ -322,14 +338,10 @@ def _write(container: Any, tensor: Any, kind: str, is_lost: bool) -> None:
         stamp = (key, next_key())
         found.count += 1
         found.keys.append(stamp)
+        if place.kind != "operator":  # `acc += x` binds acc to a Tensor
+            _follow(tape, exits, found, frame)
         if isinstance(container, ndarray):
             _store(exits, container, found, stamp, tensor.value)
-
-
-_WRITERS = frozenset(
-    f"numpy.{name}" for name in ("copyto", "put", "place", "putmask", "put_along_axis",
-                                 "fill_diagonal")
-)  # fmt: skip
 
 
 def meant(tensor: Any) -> None:
@@ -356,10 +368,11 @@ HOOKS["plain_effect"] = plain_effect
 
 
 def came_back(tape: Any, out_key: int, card: Any, *operands: Any) -> None:
-    """Notice constants that are values which left `tape` before."""
+    """Notice constants that are values which left `tape` before, or were computed from one."""
     if _muted.depth:
         return
     exits = tape.exits
+    told = len(tape.returns)
     for x in operands:
         if hasattr(x, "key"):  # a Tensor: an unfollowed one may hold an exited value
             if x.key and (x.key in tape.tracked or hasattr(x, "trainable")):
@@ -376,6 +389,25 @@ def came_back(tape: Any, out_key: int, card: Any, *operands: Any) -> None:
                     _look_up_scalar(tape, exits, out_key, item)
             continue
         _look_up_scalar(tape, exits, out_key, x)
+    if exits.fronts and len(tape.returns) < MOST_RETURNS:
+        arrived = may_arrive(exits.fronts, tape.tracked, operands)
+        if arrived:
+            _note_arrivals(tape, out_key, arrived, operands, told)
+
+
+def _note_arrivals(tape: Any, out_key: int, arrived: Any, operands: Any, told: int) -> None:
+    """Add what was followed through the code, where nothing better is known of the same exit."""
+    known = {back.exit for back in tape.returns[told:]}
+    for x in operands:
+        if type(x) is ndarray:  # what was stored into an array may have been overwritten
+            root = _root(x)
+            stored = tape.exits.stores.get(id(root))
+            if stored is not None and stored[0]() is root:
+                known.update(stored[1])
+    for found, code, lasti in arrived:
+        if found not in known:
+            known.add(found)
+            tape.returns.append(Return(out_key, found, found.keys, False, code, lasti, True))
 
 
 def _look_up_scalar(tape: Any, exits: Exits, out_key: int, x: Any) -> None:
@@ -461,106 +493,9 @@ def _note_return(
     tape: Any, out_key: int, found: Exit, keys: Iterable[tuple[int, int]], certain: bool
 ) -> None:
     returns = tape.returns
-    if len(returns) < 4096:
+    if len(returns) < MOST_RETURNS:
         frame, _ = places.frame_of_user(user_frame(3))
         returns.append(Return(out_key, found, keys, certain, frame.f_code, frame.f_lasti))
-
-
-# ------------------------------------------------------------------------- what to say of it
-
-_MATH_NAMES = {
-    "fabs": "abs", "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
-    "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
-    "prod": "prod", "fsum": "sum", "dist": "linalg.norm", "sumprod": "dot", "phase": "angle",
-}  # fmt: skip
-_SPECIAL = {"gamma": "gamma", "lgamma": "gammaln", "erf": "erf", "erfc": "erfc", "comb": "comb"}
-
-_REMEDIES = {
-    "float": "Use the Tensor itself: leave out float(...).",
-    "int": "Use the Tensor itself: leave out int(...), which also cuts off the fraction.",
-    "complex": "Use the Tensor itself: leave out complex(...), or use x.astype(complex).",
-    "numpy.asarray": "Use the Tensor itself: leave out np.asarray(...), or use gt.asarray(...).",
-    "numpy.asanyarray": "Use the Tensor itself: leave out np.asanyarray(...).",
-    "numpy.array": "Use gt.array(...) in place of np.array(...), or gt.stack([...]).",
-    "numpy.ascontiguousarray": "Use the Tensor itself: leave out np.ascontiguousarray(...).",
-    "numpy.full": "Use gt.full(...) in place of np.full(...).",
-    "numpy.r_": "Use gt.concatenate([...]) for arrays, gt.stack([...]) for scalars.",
-    "numpy.c_": "Use gt.stack([...], axis=1).",
-    "numpy.vectorize": "Write the function for whole arrays (np.where in place of if) and call it"
-    " on the Tensor.",
-    "numpy.frompyfunc": "Write the function for whole arrays (np.where in place of if) and call"
-    " it on the Tensor.",
-    "numpy()": "Leave out .numpy(): NumPy functions take the Tensor.",
-    "item()": "Leave out .item(): a 0-d Tensor takes part in arithmetic.",
-    "tolist()": "Leave out .tolist(): iterate over the Tensor, or use gt.stack([...]).",
-    "__dlpack__": "Leave out from_dlpack: NumPy functions take the Tensor.",
-    "store": "Make the array a Tensor: y = gt.zeros(...) in place of np.zeros(...); then"
-    " y[i] = x is followed.",
-    "out=": "Use the result, y = np.add(a, b), or make `out` a Tensor: gt.empty(...).",
-    "call": "Write it with NumPy functions, which take the Tensor, or give it a rule with"
-    " @gt.custom_gradient.",
-    "tobytes()": "Use the Tensor itself, or gt.value(x) where the bytes are meant.",
-    "data": "Use the Tensor itself, or gt.value(x) where the memory is meant.",
-    "ctypes": "Give the C function a rule with @gt.custom_gradient.",
-    "round": "Use np.round(x), and know that its derivative is zero.",
-    "custom_gradient": "Pass the value to the function as an argument, and return its gradient.",
-}
-
-
-def remedy_of(kind: str) -> str:
-    """What to write in place of an exit of this kind."""
-    if kind in _REMEDIES:
-        return _REMEDIES[kind]
-    room, _, name = kind.partition(".")
-    if room in ("math", "cmath"):
-        if name in _SPECIAL:
-            return f"Use scipy.special.{_SPECIAL[name]}(x) in place of {kind}(x)."
-        return f"Use np.{_MATH_NAMES.get(name, name)}(x) in place of {kind}(x)."
-    if kind in _WRITERS:
-        return "Make the array that is written a Tensor, y = gt.zeros(...); that is followed."
-    if room == "numpy":
-        return (
-            f"Pass one Tensor, not a list: np.{name}(gt.stack([...])); np.{name} cannot see the"
-            " Tensors in a list."
-        )
-    if room == "ndarray":
-        if name == "dot":
-            return "Use np.dot(array, x) or array @ x in place of array.dot(x)."
-        if name == "fill":
-            return "Make the array a Tensor: y = gt.full(shape, x)."
-        return f"Use np.{name}(array, x) in place of array.{name}(x)."
-    if room == "Generator":
-        return f"Draw with plain numbers and scale: x + sigma * rng.{name}(size=x.shape)."
-    return "Use NumPy functions on the Tensor itself."
-
-
-def phrase_of(found: Exit) -> str:
-    """How a value left, as the end of a sentence: "float(a) took the value out"."""
-    place, kind = found.place, found.kind
-    text = place.text
-    if found.library:
-        return f"{found.library} took the value out as a plain array"
-    if kind == "store":
-        return f"{text or 'an item'} = ... stored the value into a plain array"
-    if kind in _WRITERS:
-        return f"{text or kind} wrote the value into a plain array"
-    if kind == "out=":
-        return f"out= wrote the value into a plain array ({text})" if text else (
-            "out= wrote the value into a plain array"
-        )
-    if kind == "custom_gradient":
-        return f"{text or 'a custom_gradient function'} uses the value without having it as input"
-    if kind == "call":
-        return f"{text} took the value out as a plain value" if len(text) <= 60 else (
-            "a call took the value out as a plain value"
-        )
-    name = kind if "." in kind or kind.endswith("()") else f"{kind}()"
-    if text and len(text) <= 60:
-        name = text if kind.partition(".")[2] in text or kind.rstrip("()") in text else name
-    taken = "as a plain number" if kind in ("float", "int", "complex", "item()") else (
-        "as a Python float" if kind.startswith(("math.", "cmath.")) else "as a plain array"
-    )  # fmt: skip
-    return f"{name} took the value out {taken}"
 
 
 def _strict_error(tape: Any, tensor: Any, how: str, place: Place) -> ExitError:
@@ -569,7 +504,7 @@ def _strict_error(tape: Any, tensor: Any, how: str, place: Place) -> ExitError:
         three_part(
             f"{found.kind}: a {tensor.aval!r} value that a strict tape follows would leave it.",
             f"At {decode(place.code, place.lasti)}: {phrase_of(found)}.",
-            f"{remedy_of(found.kind)} To look at the value, or where the break is meant, use "
+            f"{remedy_for(found)} To look at the value, or where the break is meant, use "
             "gt.value(x); a tape made without strict=True only remembers it.",
         )
     )

@@ -7,7 +7,8 @@ effect on the stack; where that is not possible (a conditional expression among 
 the callee is unknown and the source text is all that a message has.
 
 Opcodes differ between Python versions (3.11 has PRECALL and LOAD_METHOD, 3.13 puts NULL behind the
-callee and loads two locals at once); all differences are in this file.
+callee and loads two locals at once); all differences are in this file and in `opcodes.py`, which
+walks forwards.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class Place:
     lasti: int
     kind: str
     text: str  # the expression in the source, or an empty string
+    callee: str  # the last name of what is called, or an empty string
     container: tuple[str, ...] | None  # of a store: scope, name and attributes
     is_shown: bool  # the result only goes to print, a format or a log
     is_dropped: bool  # the result is thrown away
@@ -79,7 +81,7 @@ def frame_of_user(frame: FrameType) -> tuple[FrameType, str]:
     """
     start = frame
     library = ""
-    while _in_library(frame.f_code.co_filename):
+    while is_library(frame.f_code.co_filename):
         library = str(frame.f_globals.get("__name__", "")).partition(".")[0]
         if frame.f_back is None:
             return start, ""
@@ -90,29 +92,46 @@ def frame_of_user(frame: FrameType) -> tuple[FrameType, str]:
 
 
 @lru_cache(maxsize=1024)
-def _in_library(filename: str) -> bool:
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to Python or to an installed package."""
     return any(part in filename for part in _LIBRARY_PATHS)
 
 
 # --------------------------------------------------------------------------- instructions
 
 
-@lru_cache(maxsize=64)
-def _instructions(code: CodeType) -> tuple[dis.Instruction, ...]:
-    return tuple(i for i in dis.get_instructions(code) if i.opname not in ("CACHE", "EXTENDED_ARG"))
+@lru_cache(maxsize=256)
+def instructions_of(code: CodeType) -> tuple[dis.Instruction, ...]:
+    """The instructions of `code`, without caches and prefixes."""
+    return tuple(
+        i._replace(argval=code.co_consts[i.arg or 0]) if i.opname == "KW_NAMES" else i  # 3.11
+        for i in dis.get_instructions(code)
+        if i.opname not in ("CACHE", "EXTENDED_ARG")
+    )
 
 
-def _index(code: CodeType, lasti: int) -> int:
+def index_of(code: CodeType, lasti: int) -> int:
     """The instruction at `lasti`, which during a call of a Python function points past caches."""
-    low, high = 0, len(_instructions(code))
-    instructions = _instructions(code)
+    known = _INDEXES.get((id(code), lasti))
+    if known is not None and known[0] is code:
+        return known[1]
+    instructions = instructions_of(code)
+    low, high = 0, len(instructions)
     while low < high:
         middle = (low + high) // 2
         if instructions[middle].offset <= lasti:
             low = middle + 1
         else:
             high = middle
-    return max(low - 1, 0)
+    index = max(low - 1, 0)
+    index += instructions[index].opname == "PRECALL"  # 3.11: some calls happen here
+    if len(_INDEXES) >= 4096:
+        _INDEXES.clear()
+    _INDEXES[id(code), lasti] = code, index
+    return index
+
+
+_INDEXES: dict[tuple[int, int], tuple[CodeType, int]] = {}
 
 
 def _effect(ins: dis.Instruction) -> tuple[int, int] | None:
@@ -200,30 +219,47 @@ def _callee(instructions: tuple[dis.Instruction, ...], at: int) -> Any:
 
 
 def local(frame: FrameType, name: str) -> Any:
-    """The local variable `name` of a running frame, or None.
-
-    Before Python 3.13 `f_locals` is a snapshot that the frame keeps. It is emptied again, or it
-    would pin whatever the function held (activations of a whole step), unless the user's own
-    `locals()` refers to it.
-    """
+    """The local variable `name` of a running frame, or None."""
     names = frame.f_locals
     value = names.get(name)
-    if (
-        not _NEW_LOCALS
-        and frame.f_code.co_flags & CO_OPTIMIZED
-        and sys.getrefcount(names) == _SNAPSHOT
-    ):
-        names.clear()
+    _release(frame, names)
     return value
 
 
-_SNAPSHOT = 0
+def locals_of(frame: FrameType) -> dict[str, Any]:
+    """The local variables of a running frame."""
+    names = frame.f_locals
+    values = dict(names)
+    _release(frame, names)
+    return values
+
+
+def _release(frame: FrameType, names: Any) -> None:
+    """Let go of what `frame.f_locals` gave.
+
+    Before Python 3.13 it is a snapshot that the frame keeps. It is emptied again, or it would pin
+    whatever the function held (activations of a whole step), unless the user's own `locals()`
+    refers to it.
+    """
+    if (
+        not _NEW_LOCALS
+        and frame.f_code.co_flags & CO_OPTIMIZED
+        and _count(names) == _SNAPSHOT
+    ):
+        names.clear()
+
+
+def _count(names: Any) -> int:
+    return sys.getrefcount(names)
 
 
 def _calibrate() -> int:
+    def release(_frame: FrameType, names: Any) -> int:
+        return _count(names)
+
     frame = sys._getframe()
     names = frame.f_locals
-    return sys.getrefcount(names)
+    return release(frame, names)
 
 
 _SNAPSHOT = _calibrate()
@@ -278,14 +314,12 @@ def place_at(frame: FrameType) -> Place:
 
 def _describe(frame: FrameType) -> Place:
     code = frame.f_code
-    instructions = _instructions(code)
-    at = _index(code, frame.f_lasti)
-    if instructions[at].opname == "PRECALL":  # 3.11: some calls happen here, once specialised
-        at += 1
+    instructions = instructions_of(code)
+    at = index_of(code, frame.f_lasti)
     # one offset per place, wherever within the instruction and its caches the frame stands
     name, lasti = instructions[at].opname, instructions[at].offset
     container: tuple[str, ...] | None = None
-    kind, start = "", at
+    kind, start, callee = "", at, ""
     is_silent = False
     if name in _STORES:
         kind = "store"
@@ -295,14 +329,17 @@ def _describe(frame: FrameType) -> Place:
         start = found[0] if found is not None else at
         chain = _chain(instructions, found)
         kind, is_silent = _call_kind(chain, *resolve(frame, chain))
+        callee = chain[-1] if chain is not None else ""
         if chain is None:
             kind, is_silent = _kind_from_text(frame, segment(code, lasti))
     elif name.startswith("BINARY_"):
         found = _producer(instructions, at, 2 if name == "BINARY_SLICE" else 1)
         kind = _index_kind(resolve(frame, _chain(instructions, found))[1])
+        if name == "BINARY_OP":
+            kind = "operator"
     shown = is_silent or _is_shown(instructions, at, start)
     dropped = at + 1 < len(instructions) and instructions[at + 1].opname == "POP_TOP"
-    return Place(code, lasti, kind, segment(code, lasti), container, shown, dropped)
+    return Place(code, lasti, kind, segment(code, lasti), callee, container, shown, dropped)
 
 
 def _call_kind(chain: tuple[str, ...] | None, owner: Any, found: Any) -> tuple[str, bool]:
@@ -324,7 +361,8 @@ def _call_kind(chain: tuple[str, ...] | None, owner: Any, found: Any) -> tuple[s
     if module in ("math", "cmath"):
         return f"{module}.{label}", label in _SILENT
     if isinstance(module, str) and module.partition(".")[0] == "numpy" and label:
-        return f"numpy.{label}", False
+        room = "numpy.linalg" if module == "numpy.linalg" else "numpy"
+        return f"{room}.{label}", False
     if module == "builtins" and label in ("min", "max", "sum", "round", "abs", "divmod", "pow"):
         return label, False
     if found is None and chain is not None and chain[0] == "unknown":

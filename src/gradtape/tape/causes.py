@@ -12,7 +12,7 @@ import dis
 from typing import Any
 
 from ..core import places
-from ..core.exits import phrase_of, remedy_of
+from ..core.phrases import phrase_of, remedy_for, remedy_of
 from ..core.positions import Position, decode, record_position
 from ..core.registry import CARDS
 from ..core.state import OUT
@@ -186,7 +186,7 @@ def _by_return(facts: Facts) -> Explanation | None:
             left, came = back.exit.place.position, decode(back.code, back.lasti)
             cause = f"The path ends at {left}: {phrase_of(back.exit)}"
             cause += "." if back.exit.kind == "custom_gradient" else f" (used at {came})."
-            return facts.missing("exit", True, cause, remedy_of(back.exit.kind), left, came)
+            return facts.missing("exit", True, cause, remedy_for(back.exit), left, came)
     return None
 
 
@@ -391,14 +391,15 @@ def _by_exit(facts: Facts) -> Explanation | None:
     found = list(facts.exits())
     if not found:
         return None
-    left = found[-1]
+    back = next((b.exit for b in returns(facts) if b.exit in found), None)
+    left = back or found[-1]
     at = left.place.position
     more = f" (and {len(found) - 1} more places)" if len(found) > 1 else ""
     return facts.missing(
         "exit",
         False,
         f"The path probably ends at {at}: {phrase_of(left)}{more}.",
-        remedy_of(left.kind),
+        remedy_for(left),
         *(item.place.position for item in reversed(found)),
     )
 

@@ -20,7 +20,7 @@ from ..errors import three_part
 
 # Causes that cut a part out of a gradient that is otherwise there. Of the others, an integer or a
 # comparison passes no derivative anyway, and gt.stop_gradient is meant.
-_CUTS = frozenset(("unwatched", "stopped", "inactive", "gradient"))
+_CUTS = frozenset(("unwatched", "stopped", "inactive", "gradient", "objects"))
 
 SILENCE = 'If the break is meant, pass unconnected_gradients="zero".'
 
@@ -266,7 +266,11 @@ def _names(source: Any) -> tuple[str, str]:
 
 
 def returns(facts: Facts) -> Iterator[Return]:
-    """Values that depend on the source, left, and came back into a target: certain ones first."""
+    """Values that depend on the source, left, and came back into a target: certain ones first.
+
+    Of what was followed through the code, the first place of each exit is told, and none where a
+    value itself was seen to come back.
+    """
     found = []
     for back in facts.recorder.returns:
         if back.out_key and back.out_key not in facts.reached_from:
@@ -277,11 +281,12 @@ def returns(facts: Facts) -> Iterator[Return]:
             matches = facts.left(back.keys)
         if matches:
             found.append(back)
-    seen = set()
-    for back in sorted(found, key=lambda item: not item.certain):
-        at = (id(back.exit), id(back.code), back.lasti)
-        if at not in seen:
-            seen.add(at)
+    seen: set[Any] = set()
+    for back in sorted(found, key=lambda item: (not item.certain, item.was_followed)):
+        left = id(back.exit)
+        at = (left, id(back.code), back.lasti)
+        if at not in seen and not (back.was_followed and left in seen):
+            seen.update((left, at))
             yield back
 
 

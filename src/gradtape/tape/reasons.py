@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.exits import Return, phrase_of, remedy_of
+from ..core.exits import Return
+from ..core.phrases import phrase_of, remedy_for
 from ..core.positions import Position, decode, record_position, user_frame
 from ..core.state import AVALS, CARD, OUT, Recorder
 from ..core.tensor import Tensor
@@ -224,6 +225,9 @@ def _partial(facts: Facts, back: Return, names: str) -> Explanation:
         cause = f"{phrase}; that path is not in the gradient."
     elif back.certain:
         cause = f"{phrase}, and at {came} it came back; that path is not in the gradient."
+    elif back.was_followed:
+        cause = f"{phrase}, and at {came} a value that was computed from it entered, as far as the"
+        cause += " code tells; that path is not in the gradient."
     else:
         cause = f"{phrase}, and at {came} an equal value entered; if it is the same, that path"
         cause += " is not in the gradient."
@@ -234,7 +238,7 @@ def _partial(facts: Facts, back: Return, names: str) -> Explanation:
         f"gradient: the gradient of {facts.names[0]} with respect to {names} {may} only a"
         " part of the whole.",
         cause,
-        f"{remedy_of(back.exit.kind)} If the value is meant as a constant, take it with"
+        f"{remedy_for(back.exit)} If the value is meant as a constant, take it with"
         " gt.value(...) or gt.stop_gradient(...).",
         tuple(p for p in (left, came if back.out_key else None) if p is not None),
     )
@@ -307,7 +311,7 @@ def _plain_target(recorder: Recorder, path: str, leaf: Any) -> Explanation:
                 certain,
                 fact,
                 f"A plain value has no history. {word} path ends at {at}: {phrase_of(found)}.",
-                remedy_of(found.kind),
+                remedy_for(found),
                 (at,) if at else (),
             )
     dropped = _dropped(recorder, None)

@@ -1,0 +1,152 @@
+"""What to say of an exit: how the value left, and what to write in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .exits import Exit
+
+WRITERS = frozenset(
+    f"numpy.{name}" for name in ("copyto", "put", "place", "putmask", "put_along_axis",
+                                 "fill_diagonal")
+)  # fmt: skip
+
+_MATH_NAMES = {
+    "fabs": "abs", "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
+    "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
+    "prod": "prod", "fsum": "sum", "dist": "linalg.norm", "sumprod": "dot", "phase": "angle",
+}  # fmt: skip
+_SPECIAL = {"gamma": "gamma", "lgamma": "gammaln", "erf": "erf", "erfc": "erfc", "comb": "comb"}
+
+_REMEDIES = {
+    "float": "Use the Tensor itself: leave out float(...).",
+    "int": "Use the Tensor itself: leave out int(...), which also cuts off the fraction.",
+    "complex": "Use the Tensor itself: leave out complex(...), or use x.astype(complex).",
+    "numpy.asarray": "Use the Tensor itself: leave out np.asarray(...), or use gt.asarray(...).",
+    "numpy.asanyarray": "Use the Tensor itself: leave out np.asanyarray(...).",
+    "numpy.array": "Use gt.array(...) in place of np.array(...), or gt.stack([...]).",
+    "numpy.ascontiguousarray": "Use the Tensor itself: leave out np.ascontiguousarray(...).",
+    "numpy.full": "Use gt.full(...) in place of np.full(...).",
+    "numpy.r_": "Use gt.concatenate([...]) for arrays, gt.stack([...]) for scalars.",
+    "numpy.c_": "Use gt.stack([...], axis=1).",
+    "numpy.vectorize": "Write the function for whole arrays (np.where in place of if) and call it"
+    " on the Tensor.",
+    "numpy.frompyfunc": "Write the function for whole arrays (np.where in place of if) and call"
+    " it on the Tensor.",
+    "numpy.einsum": "Pass Tensors, not lists: np.einsum('...', gt.stack([...])).",
+    "numpy.nditer": "Write it for whole arrays, or iterate over the Tensor itself: np.nditer gives"
+    " plain numbers.",
+    "operator": "Pass one Tensor, not a list: gt.stack([...]) in its place; NumPy cannot see the"
+    " Tensors in a list.",
+    "numpy()": "Leave out .numpy(): NumPy functions take the Tensor.",
+    "item()": "Leave out .item(): a 0-d Tensor takes part in arithmetic.",
+    "tolist()": "Leave out .tolist(): iterate over the Tensor, or use gt.stack([...]).",
+    "__dlpack__": "Leave out from_dlpack: NumPy functions take the Tensor.",
+    "store": "Make the array a Tensor: y = gt.zeros(...) in place of np.zeros(...); then"
+    " y[i] = x is followed.",
+    "out=": "Use the result, y = np.add(a, b), or make `out` a Tensor: gt.empty(...).",
+    "call": "Write it with NumPy functions, which take the Tensor, or give it a rule with"
+    " @gt.custom_gradient.",
+    "tobytes()": "Use the Tensor itself, or gt.value(x) where the bytes are meant.",
+    "data": "Use the Tensor itself, or gt.value(x) where the memory is meant.",
+    "ctypes": "Give the C function a rule with @gt.custom_gradient.",
+    "round": "Use np.round(x), and know that its derivative is zero.",
+    "custom_gradient": "Pass the value to the function as an argument, and return its gradient.",
+}
+
+
+def remedy_for(found: Exit) -> str:
+    """What to write in place of this exit."""
+    kind, text = found.kind, found.place.text
+    if found.library and not found.kind.endswith("()"):
+        return _remedy_of_library(found.library, found.place.callee)
+    _, _, name = kind.rpartition(".")
+    if "initial=" in text and name in _JOINS:
+        return f"Join it to the result, {_JOINS[name]}, in place of initial=."
+    if kind == "numpy.asarray" and "dtype=" in text:
+        return "Use x.astype(...) in place of np.asarray(x, dtype=...)."
+    return remedy_of(kind)
+
+
+_JOINS = {
+    "sum": "np.sum(a) + x", "prod": "np.prod(a) * x", "max": "np.maximum(np.max(a), x)",
+    "min": "np.minimum(np.min(a), x)",
+}  # fmt: skip
+
+
+def _remedy_of_library(library: str, name: str) -> str:
+    if library == "pandas":
+        return "Take the numbers out of the table, table.to_numpy(), and use NumPy functions."
+    for prefix, room in (("np.linalg", np.linalg), ("np", np)):
+        if callable(getattr(room, name, None)) and not isinstance(getattr(room, name), type):
+            return f"Use {prefix}.{name}(...), which takes the Tensor."
+    return _REMEDIES["call"]
+
+
+def _is_dtype(found: object) -> bool:
+    return isinstance(found, type) and issubclass(found, np.generic)
+
+
+def remedy_of(kind: str) -> str:
+    """What to write in place of an exit of this kind."""
+    if kind in _REMEDIES:
+        return _REMEDIES[kind]
+    room, _, name = kind.partition(".")
+    if room in ("math", "cmath"):
+        if name in _SPECIAL:
+            return f"Use scipy.special.{_SPECIAL[name]}(x) in place of {kind}(x)."
+        return f"Use np.{_MATH_NAMES.get(name, name)}(x) in place of {kind}(x)."
+    if kind in WRITERS:
+        return "Make the array that is written a Tensor, y = gt.zeros(...); that is followed."
+    if room == "numpy":
+        if _is_dtype(getattr(np, name, None)):
+            return f"Use x.astype(np.{name}) in place of np.{name}(x)."
+        return (
+            f"Pass one Tensor, not a list: np.{name}(gt.stack([...])); np.{name} cannot see the"
+            " Tensors in a list."
+        )
+    if room == "ndarray":
+        if name == "dot":
+            return "Use np.dot(array, x) or array @ x in place of array.dot(x)."
+        if name == "fill":
+            return "Make the array a Tensor: y = gt.full(shape, x)."
+        return f"Use np.{name}(array, x) in place of array.{name}(x)."
+    if room == "Generator":
+        return f"Draw with plain numbers and scale: x + sigma * rng.{name}(size=x.shape)."
+    return "Use NumPy functions on the Tensor itself."
+
+
+def phrase_of(found: Exit) -> str:
+    """How a value left, as the end of a sentence: "float(a) took the value out"."""
+    place, kind = found.place, found.kind
+    text = place.text
+    if found.library:
+        where = f" ({text})" if text and len(text) <= 60 else ""
+        return f"{found.library} took the value out as a plain array{where}"
+    if kind == "store":
+        return f"{text or 'an item'} = ... stored the value into a plain array"
+    if kind in WRITERS:
+        return f"{text or kind} wrote the value into a plain array"
+    if kind == "out=":
+        return f"out= wrote the value into a plain array ({text})" if text else (
+            "out= wrote the value into a plain array"
+        )
+    if kind == "custom_gradient":
+        return f"{text or 'a custom_gradient function'} uses the value without having it as input"
+    if kind == "call":
+        return f"{text} took the value out as a plain value" if len(text) <= 60 else (
+            "a call took the value out as a plain value"
+        )
+    if kind == "operator":
+        what = text if text and len(text) <= 60 else "NumPy"
+        return f"{what} took the value out as a plain array"
+    name = kind if "." in kind or kind.endswith("()") else f"{kind}()"
+    if text and len(text) <= 60:
+        name = text if kind.partition(".")[2] in text or kind.rstrip("()") in text else name
+    taken = "as a plain number" if kind in ("float", "int", "complex", "item()") else (
+        "as a Python float" if kind.startswith(("math.", "cmath.")) else "as a plain array"
+    )  # fmt: skip
+    return f"{name} took the value out {taken}"
