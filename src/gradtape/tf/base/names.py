@@ -25,6 +25,9 @@ HOMES = [
     "families.special",
     "families.segments",
     "families.linalg",
+    "families.random",
+    "families.stateless",
+    "families.generators",
 ]
 _loaded: list[str] = []
 
