@@ -28,6 +28,7 @@ HOMES = [
     "families.random",
     "families.stateless",
     "families.generators",
+    "families.nest",
 ]
 _loaded: list[str] = []
 
