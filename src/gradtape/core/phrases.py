@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .places import is_library
+
 if TYPE_CHECKING:
     from .exits import Exit
 
@@ -61,7 +63,8 @@ _REMEDIES = {
 def remedy_for(found: Exit) -> str:
     """What to write in place of this exit."""
     kind, text = found.kind, found.place.text
-    if found.library and not found.kind.endswith("()"):
+    in_library = is_library(found.place.code.co_filename)  # where no line of the user's called it
+    if found.library and not in_library and not kind.endswith("()"):
         return _remedy_of_library(found.library, found.place.callee)
     _, _, name = kind.rpartition(".")
     if "initial=" in text and name in _JOINS:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.exits import phrase_of, remedy_of
+from ..core.phrases import phrase_of, remedy_for
 from ..core.positions import decode, is_internal, user_frame
 from ..core.refusals import ArgumentTypeError, ArgumentValueError, LinAlgError
 from ..errors import (
@@ -246,7 +246,7 @@ def check_path(
                 " whole: a difference says otherwise.",
                 f"At {exits[-1].place.position}: {phrase_of(exits[-1])}, and what is computed from"
                 f" that cannot be followed. The call is at {door.place}.",
-                f"{remedy_of(exits[-1].kind)} {_CONSTANT}",
+                f"{remedy_for(exits[-1])} {_CONSTANT}",
             )
         )
 
