@@ -17,10 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.cards import _times_partial
 from ..core.positions import record_position
 from ..core.state import (
-    AVALS,
     CARD,
     KEYS,
     KX,
@@ -28,12 +26,14 @@ from ..core.state import (
     OUT,
     PARAMS,
     RUN,
+    SX,
+    SY,
     Recorder,
     next_key,
     pop,
     push,
 )
-from ..core.sweep import backward, forward, quiet, run_item, unpack
+from ..core.sweep import backward, forward, quiet
 from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import flatten
 from ..errors import UnsupportedOperationError
@@ -198,55 +198,41 @@ class Run:
     def _rows_apart(self, rows: int) -> Any:
         """The Jacobian by one backward sweep, where row i of every array makes row i of the result.
 
-        A cotangent is then a vector with an entry per row, for numbers too: it is not summed
-        where a number was broadcast along the rows, and what arrives at a number is its column.
-        None where an operation mixes rows, or may.
+        The records' own rules run, told that numbers have an entry per row: then they do not sum
+        where a number was broadcast along the rows, and what arrives at one is its column. None
+        where an operation mixes rows, or may.
         """
-        if len(self.outs) != 1 or not isinstance(self.outs[0], Tensor):
+        out, shape = self.outs[0], (rows,)
+        if len(self.outs) != 1 or not isinstance(out, Tensor) or out.shape != shape:
             return None
-        out = self.outs[0]
-        if out.ndim != 1:
+        if any(s.ndim > 1 or s.key == out.key for s in self.sources):
             return None
-        offsets, columns = {}, 0
-        for source in self.sources:
-            if source.ndim > 1:
-                return None
-            offsets[source.key] = columns
-            columns += source.size
-        jacobian = np.zeros((rows, columns), out.dtype)
-        cts: dict[int, Any] = {out.key: np.ones(rows, out.dtype)}
-        vectors = {s.key for s in self.sources if s.ndim}
+        vectors = {s.key: [None] * s.size for s in self.sources if s.ndim}
+        cts: dict[int, Any] = {out.key: np.ones(shape, out.dtype)}
         with quiet():
             for rec in reversed(self.recorder.ops):
                 ct = cts.pop(rec[OUT], None)
                 if ct is None:
                     continue
-                card = rec[CARD]
-                if card.name == "getitem" and rec[KEYS][0] in vectors:
-                    index = rec[PARAMS]["index"]
-                    if type(index) is not int:
+                if type(rec[KEYS]) is tuple:  # a general record: an element of a vector of x
+                    column, index = vectors.get(rec[KEYS][0]), rec[PARAMS].get("index")
+                    if rec[CARD].name != "getitem" or column is None or type(index) is not int:
                         return None
-                    size = rec[AVALS][0].shape[0]
-                    jacobian[:, offsets[rec[KEYS][0]] + index % size] += ct
+                    column[index] = ct if column[index] is None else column[index] + ct
                     continue
-                if card.kind != "elementwise" or card.outputs != 1 or rec[RUN] is run_item:
+                if rec[CARD].kind != "elementwise" or rec[KX] in vectors or rec[KY] in vectors:
                     return None
-                keys, operands, value, params = unpack(rec)
-                if params:
-                    return None
-                for i, k in enumerate(keys):
-                    if k <= 0 or not card.has_vjp(i):
-                        continue
-                    if k in vectors or np.shape(operands[i]) not in ((), (rows,)):
+                if rec[SX] != shape or rec[SY] != shape:
+                    if rec[SX] not in (None, shape) or rec[SY] not in (None, shape):
                         return None
-                    part = _times_partial(card, i, ct, value, operands, True)
-                    if np.shape(part) != (rows,):
-                        return None
-                    cts[k] = part if k not in cts else cts[k] + part
-        for key, column in offsets.items():
-            if key in cts and key not in vectors:
-                jacobian[:, column] += cts[key]
-        return jacobian if out.key not in offsets else None
+                    rec = rec.copy()
+                    rec[SX] = rec[SY] = shape
+                rec[RUN](rec, ct, cts)
+        columns: list[Any] = []
+        for source in self.sources:
+            columns += vectors.get(source.key) or [cts.get(source.key)]
+        zero = np.zeros(shape, out.dtype)
+        return np.array([zero if column is None else column for column in columns]).T
 
     # ------------------------------------------------------------------ second derivatives
 

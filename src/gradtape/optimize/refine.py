@@ -8,8 +8,9 @@ remove. A step solves
     (I + R^-T S R^-1) R step = -Q^T r,        S = sum of r_i times the Hessian of r_i,
 
 so that normal equations, which square the condition number, are never formed. Residuals, Jacobian
-and QR are computed in `numpy.longdouble` where the function follows; the small matrix in brackets
-steers the step and needs no such precision. It is positive definite at a minimum.
+and QR are computed in float64 first and then, where the function follows, in `numpy.longdouble`.
+The small matrix in brackets steers the step: it needs no such precision, and is computed anew only
+where steps gain little. It is positive definite at a minimum.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import numpy as np
 from ..errors import GradtapeError
 from .functions import Vector
 
-LONG_ROWS = 10_000  # residuals up to which longdouble is used: its exp costs 30 times float64's
+LONG_ROWS = 2_000  # residuals up to which longdouble is used: its exp costs 30 times float64's
 CURVED = 64  # parameters up to which second derivatives steer the steps
 OFFSET = 1e-3  # Bates and Watts: below it, what is left is nothing beside the standard errors
 _STEPS = 60
@@ -75,15 +76,22 @@ class Refined:
 def refine(function: Vector, x: Any, lower: Any, upper: Any) -> Refined | None:
     """Improve the solution `x`; None where the function cannot be evaluated there.
 
-    In longdouble if the function computes in it, in float64 otherwise.
+    In float64 and, for no more residuals than `LONG_ROWS`, in longdouble if the function computes
+    in it.
     """
-    kinds = [np.longdouble, np.float64] if (function.size or 0) <= LONG_ROWS else [np.float64]
-    for kind in kinds:
+    found: Refined | None = None
+    bend = _Bend(function)
+    is_short = (function.size or 0) <= LONG_ROWS
+    for kind in (np.float64, np.longdouble) if is_short else (np.float64,):
         at = _evaluator(function, kind)
-        start = at(np.asarray(x, dtype=kind))
-        if start is not None:
-            return _descend(function, at, start, lower, upper)
-    return None
+        start = at(np.asarray(x if found is None else found.x, dtype=kind))
+        if start is None:
+            continue
+        start.steps = 0 if found is None else found.steps + 1
+        found = _descend(function, at, start, lower, upper, bend)
+        if found.unused or not found.is_determined or found.fault == "rank":
+            break
+    return found
 
 
 def _evaluator(function: Vector, kind: Any) -> Callable[[Any], Refined | None]:
@@ -103,7 +111,12 @@ def _evaluator(function: Vector, kind: Any) -> Callable[[Any], Refined | None]:
 
 
 def _descend(
-    function: Vector, at: Callable[[Any], Refined | None], here: Refined, lower: Any, upper: Any
+    function: Vector,
+    at: Callable[[Any], Refined | None],
+    here: Refined,
+    lower: Any,
+    upper: Any,
+    bend: _Bend,
 ) -> Refined:
     before, is_tiny = np.inf, False
     while True:
@@ -118,18 +131,16 @@ def _descend(
             here.offset = 0.0
             return here
         scale = norms[free]
-        reflectors, triangle = _qr(here.jacobian[:, free] / scale)
+        q, triangle = _projected(here.jacobian[:, free] / scale, here.residuals)
         size = np.abs(np.diag(triangle))
         eps = np.finfo(triangle.dtype).eps
         if size.min() <= eps * max(here.jacobian.shape) * size.max():
             here.is_determined = _had_rank(function)
             here.fault = "rank" if here.is_determined else ""
             return here
-        q = _rotate(reflectors, here.residuals)[: len(scale)]
         total = np.sqrt(np.sum(here.residuals**2))
         here.offset = float(np.sqrt(np.sum(q**2)) / total) if total else 0.0
-        bent = _bent(function, here, free, scale, triangle)
-        least = float(np.linalg.eigvalsh(bent)[0])
+        bent, least = bend.at(here, free, scale, triangle, before)
         here.fault = "" if least > 0 else "saddle"
         if not here.offset or here.steps >= _STEPS:
             break
@@ -150,6 +161,35 @@ def _descend(
     if not here.fault and here.offset > OFFSET and not (is_tiny or _is_noise(here)):
         here.fault = "offset"
     return here
+
+
+class _Bend:
+    """I + R^-T S R^-1, which is how far the cost's curvature is from that of J^T J alone.
+
+    The identity stands for it with many parameters; with many residuals too, where second
+    derivatives cost more than they save, as long as steps gain enough without them. (To a saddle
+    they gain nothing.)
+    """
+
+    def __init__(self, function: Vector) -> None:
+        self.function = function
+        self.matrix: Any = None
+        self.least = 1.0
+
+    def at(
+        self, here: Refined, free: Any, scale: Any, triangle: Any, before: float
+    ) -> tuple[Any, float]:
+        """The matrix, and its least eigenvalue."""
+        n = len(scale)
+        is_known = self.matrix is not None and len(self.matrix) == n
+        is_slow = here.offset > before / 10 and here.offset > 1e-9
+        is_asked = here.residuals.size <= LONG_ROWS or (here.offset < 1e-12 and not here.steps)
+        if n <= CURVED and (is_slow or (is_asked and not is_known)):
+            self.matrix = _bent(self.function, here, free, scale, triangle)
+            self.least = float(np.linalg.eigvalsh(self.matrix)[0])
+        elif not is_known:
+            return np.eye(n), 1.0
+        return self.matrix, self.least
 
 
 def _shortened(
@@ -214,11 +254,7 @@ def _is_noise(here: Refined) -> bool:
 
 
 def _bent(function: Vector, here: Refined, free: Any, scale: Any, triangle: Any) -> Any:
-    """I + R^-T S R^-1, which is how far the cost's curvature is from that of J^T J alone."""
-    n = len(scale)
-    identity = np.eye(n)
-    if n > CURVED:
-        return identity
+    identity = np.eye(len(scale))
     x, r = here.x.astype(float), here.residuals.astype(float)
     try:
         with np.errstate(all="ignore"):
@@ -234,6 +270,15 @@ def _bent(function: Vector, here: Refined, free: Any, scale: Any, triangle: Any)
 
 
 # ---------------------------------------------------------------- QR in any precision
+
+
+def _projected(a: Any, b: Any) -> tuple[Any, Any]:
+    """Q^T b and the triangle of `a`."""
+    if a.dtype == np.float64:
+        q, triangle = np.linalg.qr(a)
+        return q.T @ b, triangle
+    reflectors, triangle = _qr(a)
+    return _rotate(reflectors, b)[: a.shape[1]], triangle
 
 
 def _qr(a: Any) -> tuple[Any, Any]:
