@@ -64,6 +64,7 @@ BARS: tuple[Bar, ...] = (
     Bar("sin50-10", 0.5, "torch"),
     Bar("import", 0.1, "tensorflow"),
     Bar("import-over-numpy", 60.0, "numpy", is_difference=True),
+    Bar("bfgs-200", 0.1, "scipy 2-point"),
     Bar("mlp-memory-growth", 1.0, "torch"),
     Bar("mlp-memory-peak", 1.0, "torch"),
 )

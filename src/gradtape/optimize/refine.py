@@ -208,8 +208,10 @@ def _shortened(
 
 def _free(here: Refined, lower: Any, upper: Any) -> Any:
     """Parameters that are not held at a bound by the slope of the cost."""
-    g = here.residuals @ here.jacobian
     x = here.x.astype(float)
+    if not ((x <= lower) | (x >= upper)).any():
+        return np.ones(x.shape, dtype=bool)
+    g = here.residuals @ here.jacobian
     return ~(((x <= lower) & (g >= 0)) | ((x >= upper) & (g <= 0)))
 
 
@@ -244,7 +246,7 @@ def _had_rank(function: Vector) -> bool:
 
 def _rounding(here: Refined) -> Any:
     """How far rounding may move each residual, a difference of things as large as |J| |x|."""
-    reach = np.abs(here.jacobian) @ np.abs(here.x) + np.abs(here.residuals)
+    reach = np.sum(np.abs(here.jacobian * here.x), axis=1) + np.abs(here.residuals)
     return np.finfo(here.residuals.dtype).eps * reach
 
 
@@ -270,31 +272,32 @@ def _bent(function: Vector, here: Refined, free: Any, scale: Any, triangle: Any)
 
 
 # ---------------------------------------------------------------- QR in any precision
+#
+# LAPACK has none for longdouble. For float64 too, NumPy's own loops are the better choice here: on
+# matrices this slim, BLAS threads that have to wait for a core cost more than the work.
 
 
 def _projected(a: Any, b: Any) -> tuple[Any, Any]:
     """Q^T b and the triangle of `a`."""
-    if a.dtype == np.float64:
-        q, triangle = np.linalg.qr(a)
-        return q.T @ b, triangle
     reflectors, triangle = _qr(a)
     return _rotate(reflectors, b)[: a.shape[1]], triangle
 
 
 def _qr(a: Any) -> tuple[Any, Any]:
-    """Householder reflectors and the triangle of `a`; LAPACK has none for longdouble."""
-    a = np.array(a)
-    n = a.shape[1]
+    """Householder reflectors and the triangle of `a`."""
+    rows = np.array(a.T, order="C")  # one contiguous row per column
+    n = len(rows)
     reflectors = []
     for k in range(n):
-        v = a[k:, k].copy()
+        v = rows[k, k:].copy()
         length = np.sqrt(np.sum(v * v))
         v[0] += length if v[0] >= 0 else -length
         square = np.sum(v * v)
         if square:
-            a[k:, k:] -= np.outer(v, 2 * (v @ a[k:, k:]) / square)
+            rest = rows[k:, k:]
+            rest -= (2 * np.sum(rest * v, axis=1) / square)[:, None] * v
         reflectors.append((v, square))
-    return reflectors, np.triu(a[:n])
+    return reflectors, np.triu(rows[:, :n].T)
 
 
 def _rotate(reflectors: Any, b: Any) -> Any:
