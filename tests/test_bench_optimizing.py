@@ -17,7 +17,10 @@ def test_every_contest_is_a_case_and_bfgs_has_its_bar():
     assert (bar.limit, bar.against) == (0.1, optimizing.PEER)
 
 
-@pytest.mark.parametrize("name", ["least-squares-1000", "least-squares-100000"])
+@pytest.mark.parametrize(
+    "name",
+    ["least-squares-1000", pytest.param("least-squares-100000", marks=pytest.mark.slow)],
+)
 def test_both_sides_come_to_the_answer(name):
     ours, theirs, answer = optimizing.CONTESTS[name].sides()
     for solve in (ours, theirs):
