@@ -29,6 +29,8 @@ HOMES = [
     "families.stateless",
     "families.generators",
     "families.nest",
+    "base.specs",
+    "families.data",
 ]
 _loaded: list[str] = []
 
