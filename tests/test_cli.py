@@ -1,6 +1,7 @@
 """The command line: what a user types, sees and finds afterwards, good input and bad."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 from gradtape.cli import COMMANDS, main
 
 CARS = Path(__file__).parents[1] / "examples" / "data" / "cars.csv"
-WRITTEN = {"history.csv", "fit.png", "cost.png"}
+WRITTEN = {"history.csv", "fit.png", "cost.png", "path.png", "model.json"}
 
 
 def read_csv(path):
@@ -183,7 +184,7 @@ def test_an_unknown_coefficient(refused):
         (["fit", "d.csv", "y ~ x", "--epochs", "many"], "'many' is not a whole number"),
         (["fit", "d.csv", "y ~ x", "--learning-rate", "-1"], "'-1' is neither a number above 0"),
         (["fit", "d.csv", "y ~ x", "--learning-rate", "nan"], "'nan' is neither a number"),
-        (["fit", "d.csv"], "required: FORMULA"),
+        (["fit"], "required: DATA"),
         (["fitt"], "invalid choice"),
         ([], "required: COMMAND"),
     ],
@@ -193,6 +194,61 @@ def test_usage_errors(arguments, message, capsys):
         main(arguments)
     assert exit_.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--loss", "mee"], "Did you mean mse"),
+        (["--optimizer", "bfgs"], "Did you mean lbfgs?"),
+        (["--optimizer", "lm", "--loss", "mae"], "does not go with --loss mae"),
+        (["--schedule", "cos"], "There is no schedule 'cos'"),
+        (["--weights", "wieght"], "Did you mean weight?"),
+        (["--loss", "logistic"], "The labels in column 'mpg' do not suit --loss logistic"),
+        (["--test-fraction", "0.999"], "too few rows"),
+        (["--model", "mpg ~ a * weight", "--init", "a=1"], "Both a formula"),
+    ],
+)
+def test_options_that_do_not_suit(refused, arguments, message):
+    assert message in refused(CARS, "mpg ~ horsepower", *arguments)
+
+
+def test_formulas_are_not_python(refused):
+    error = refused(CARS, "mpg ~ I(__import__('os').system('touch pwned'))")
+    assert "not on its list" in error or "may not hold" in error
+    error = refused(CARS, "--model", "mpg ~ a*__import__('os').getpid()", "--init", "a=1")
+    assert "is not allowed here" in error
+
+
+def test_unreadable_parquet(refused, here):
+    (here / "t.parquet").write_bytes(b"PAR1 and nothing more")
+    assert "t.parquet cannot be read as Parquet.\npyarrow says" in refused("t.parquet", "y ~ x")
+
+
+def test_separated_labels(refused, here):
+    (here / "t.csv").write_text("x,y\n1,no\n2,no\n3,no\n4,yes\n5,yes\n")
+    error = refused("t.csv", "y ~ x", "--loss", "logistic")
+    assert "separated: -3.5 + 1 * x is above 0 where the label is 'yes' and below 0 where" in error
+
+
+def test_a_start_that_leads_nowhere(refused, here):
+    (here / "t.csv").write_text("x,y\n1,2\n2,3\n3,4\n4,6\n")
+    error = refused("t.csv", "--model", "y ~ a*exp(b*x)", "--init", "a=0,b=1")
+    assert "cannot descend from b=1: there b has no effect" in error
+    assert "because a is 0" in error
+
+
+def test_a_model_from_a_pipe(here, capsys, monkeypatch):
+    class Pipe:
+        buffer = io.BytesIO(b'{"x": 0, "y": 1}\n{"x": 1, "y": 2}\n{"x": 2, "y": 4.1}\n')
+
+    monkeypatch.setattr("sys.stdin", Pipe)
+    arguments = ["fit", "-", "--model", "a*exp(b*x)", "--init", "a=1,b=0.1"]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "y ~ a*exp(b*x), from standard input" in out
+    assert "Steps: Levenberg-Marquardt" in out
+    assert {path.name for path in here.iterdir()} == WRITTEN
 
 
 # ------------------------------------------------------------------ the process
@@ -215,6 +271,9 @@ def test_help_lists_every_command_and_option():
         assert option in text
     assert "a quarter of the largest stable rate" in text
     assert "--out" in text
+    listed = {word.strip("[]") for word in text.split() if word.startswith(("--", "[--"))}
+    asked = "loss optimizer schedule batch-size tolerance seed test-fraction weights json resume"
+    assert {f"--{name}" for name in asked.split()} <= listed
 
 
 def test_exit_code_and_streams_of_the_process(tmp_path):
@@ -267,5 +326,5 @@ def test_ctrl_c_before_the_first_epoch(here, capsys, monkeypatch):
 
     monkeypatch.setattr("gradtape.fit.run.read_table", interrupt)
     assert main(["fit", str(CARS), "mpg ~ weight"]) == 130
-    assert "stopped by Ctrl-C; nothing was written" in capsys.readouterr().err
+    assert "stopped by Ctrl-C, before there were results" in capsys.readouterr().err
     assert list(here.iterdir()) == []

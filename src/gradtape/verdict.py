@@ -34,6 +34,8 @@ FAST_SHARE = 0.01
 TOLERANCE = 1e-3
 """Converged: every coefficient agrees with its closed form to three digits."""
 
+CLOSED_FORM = "the closed form"
+
 GRADIENT_TOLERANCE = 1e-6
 """Converged, where no closed form is known: the gradient fell to this share of its largest norm."""
 
@@ -139,16 +141,19 @@ class Coefficient:
     distance : float
         `|value - closed_form|` over the size that counts for this coefficient: its closed form,
         unless the caller gave another scale.
+    reference : str
+        What is meant by the closed form, in the words of a sentence.
     """
 
     name: str
     value: float
     closed_form: float
     distance: float
+    reference: str = CLOSED_FORM
 
     def __str__(self) -> str:
         return (
-            f"{self.name} is {self.value:.4g} where the closed form is {self.closed_form:.4g}: "
+            f"{self.name} is {self.value:.4g} where {self.reference} is {self.closed_form:.4g}: "
             f"{_percent(self.distance)} away"
         )
 
@@ -182,6 +187,8 @@ class Convergence:
         The first epoch whose cost is not finite.
     stands_still_from : int or None
         The epoch from which the printed cost stands still.
+    obstacle : str
+        Why this is no minimum, whatever the gradient says; "" if nothing is known against it.
     """
 
     converged: bool
@@ -193,12 +200,13 @@ class Convergence:
     tolerance: float
     diverged_at: int | None
     stands_still_from: int | None
+    obstacle: str = ""
 
     def __str__(self) -> str:
         parts = [self._answer(), self._gradient()]
         if self.stability is not None:
             parts.append(self._step())
-        if not self.converged:
+        if not self.converged and not self.obstacle:
             parts.append(self._remaining())
         return " ".join(parts)
 
@@ -209,9 +217,11 @@ class Convergence:
             if self.farthest is None:
                 return "yes."
             return (
-                "yes: every coefficient agrees with the closed form to "
+                f"yes: every coefficient agrees with {self.farthest.reference} to "
                 f"{_magnitude(self.farthest.distance)} of its size."
             )
+        if self.obstacle:
+            return f"NO: {self.obstacle}."
         detail = "the gradient has not vanished" if self.farthest is None else str(self.farthest)
         if self.stands_still_from is not None:
             return f"NO, although the printed cost stands still: {detail}."
@@ -239,10 +249,12 @@ class Convergence:
             if self.stability is not None and self.stability >= 2:
                 return "More epochs do not help; a smaller learning rate does."
             return "The run is not getting nearer, so how many more epochs it needs is not known."
+        reference = CLOSED_FORM if self.farthest is None else self.farthest.reference
+        its = "its closed form" if reference == CLOSED_FORM else reference
         goal = (
             f"until the gradient is {GRADIENT_TOLERANCE:g} of its largest"
             if self.farthest is None
-            else f"until every coefficient is within {_percent(self.tolerance)} of its closed form"
+            else f"until every coefficient is within {_percent(self.tolerance)} of {its}"
         )
         return f"It needs about {about(self.epochs_to_go):,} more epochs {goal}."
 
@@ -301,11 +313,13 @@ def judge(
     largest_eigenvalue: float | None = None,
     coefficients: ArrayLike | None = None,
     closed_form: ArrayLike | None = None,
+    reference: str = CLOSED_FORM,
     names: Sequence[str] | None = None,
     scales: ArrayLike | None = None,
     epochs_to_go: int | None = None,
     decimals: int = 2,
     tolerance: float = TOLERANCE,
+    obstacle: str = "",
 ) -> Verdict:
     """Return what the costs and gradients of a run of gradient descent say.
 
@@ -335,6 +349,8 @@ def judge(
         The coefficients at each epoch.
     closed_form : array_like, (p,), optional
         Where the cost is lowest.
+    reference : str
+        What the text calls the closed form: another way of knowing the minimum may stand for it.
     names : sequence of str, optional
         What the text calls the p coefficients.
     scales : array_like, (p,), optional
@@ -345,6 +361,8 @@ def judge(
         With how many decimals the cost was printed.
     tolerance : float
         The relative distance from the closed form that counts as converged.
+    obstacle : str
+        Why the last epoch is no minimum, when the caller knows: the run has not converged then.
 
     Returns
     -------
@@ -398,11 +416,12 @@ def judge(
             float(reached[-1, worst]),
             float(target[worst]),
             left,
+            reference,
         )
-    converged = is_stable and left <= goal
+    converged = is_stable and left <= goal and not obstacle
     if converged:
         epochs_to_go = 0
-    elif not is_stable:
+    elif not is_stable or obstacle:
         epochs_to_go = None
     elif epochs_to_go is None:
         epochs_to_go = _epochs_to_go(shrinking, left / goal)
@@ -420,6 +439,7 @@ def judge(
             tolerance,
             diverged_at,
             standstill.start,
+            obstacle,
         ),
     )
 

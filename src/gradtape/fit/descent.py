@@ -1,40 +1,30 @@
-"""Gradient descent through the tape on a least-squares problem, and what mathematics knows of it.
-
-The descent runs in units of its own, the columns of the design centred and divided by their
-standard deviation, where the eigenvalues of the Hessian are alike and few epochs do; coefficients
-go in and come out in the data's units.
-"""
+"""The loop: epoch after epoch, what the optimizer does and what is kept of it."""
 
 from __future__ import annotations
 
 import math
 from array import array
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import ops  # noqa: F401 - the cards register themselves on import
-from ..core.variable import Variable
 from ..errors import three_part
-from ..tape.tape import GradientTape
-from ..verdict import TOLERANCE, Verdict, judge, relative_distances
-from .design import Design
-from .problems import DivergedError
+from .losses import LOG, LOGIT
+from .optimizers import MOMENTUM, Memory, Optimizer, Point, choose_optimizer
+from .problem import Problem
+from .problems import DivergedError, FitError
+from .rows import batches
+from .schedules import Schedule, choose_schedule
 
-__all__ = ["AUTO_SHARE", "MAX_EPOCHS", "Problem", "Progress", "Run", "descend", "pose"]
+__all__ = ["AUTO_SHARE", "Plan", "Progress", "Series", "State", "descend", "make_plan"]
 
 AUTO_SHARE = 0.25
 """`--learning-rate auto`, as a part of the largest stable rate, 2 / largest eigenvalue."""
 
-MAX_EPOCHS = 20_000
-"""Without `--epochs`, the descent ends here at the latest."""
-
-VANISHED = 1e-10
-"""Without `--epochs`, the descent ends when the gradient is this part of its natural size."""
+STALLED = 25
+"""A descent that finds its own steps ends when so many have not lowered the cost."""
 
 Array = NDArray[np.float64]
 
@@ -43,293 +33,402 @@ Progress = Callable[[range, Callable[[], float]], Iterable[int]]
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Mean squared error of `X @ w`, in the descent's units, and the way back to the data's.
+class Plan:
+    """How a problem is descended.
 
     Attributes
     ----------
-    design : Design
-        What the columns are.
-    X : ndarray, (n, p)
-        The design matrix in the descent's units.
-    to_data : ndarray, (p, p)
-        `to_data @ w` are the coefficients in the data's units.
-    is_standardized : bool
-        Whether the two units differ.
-    """
-
-    design: Design
-    X: Array
-    to_data: Array
-    is_standardized: bool
-
-    @property
-    def y(self) -> Array:
-        """The response, (n,), in the data's units."""
-        return self.design.y
-
-    @cached_property
-    def spectrum(self) -> tuple[Array, Array]:
-        """Eigenvalues, ascending, and eigenvectors of the Hessian of the cost, `2 X.T X / n`."""
-        hessian: Array = 2.0 / len(self.y) * (self.X.T @ self.X)
-        values: Any
-        vectors: Any
-        values, vectors = np.linalg.eigh(hessian)
-        return values, vectors
-
-    @property
-    def largest_eigenvalue(self) -> float:
-        """The curvature along the steepest axis: rates below 2 over it are stable."""
-        return float(self.spectrum[0][-1])
-
-    @cached_property
-    def closed_form(self) -> Array:
-        """The coefficients of the lowest cost, (p,), in the data's units.
-
-        Solved in the standardised units whatever the descent's are: there the columns are alike
-        in size, and the solution loses fewer digits.
-        """
-        posed = self._standardized
-        solution: Any = np.linalg.lstsq(posed.X, self.y, rcond=None)[0]
-        result: Array = posed.to_data @ solution
-        return result
-
-    @cached_property
-    def _standardized(self) -> Problem:
-        return self if self.is_standardized else pose(self.design, standardize=True)
-
-    @cached_property
-    def lowest_cost(self) -> float:
-        """The cost of the closed form."""
-        return float(np.mean((self.y - self.design.X @ self.closed_form) ** 2))
-
-    @cached_property
-    def scales(self) -> Array:
-        """The size against which a coefficient's distance from its closed form counts, (p,).
-
-        The coefficient itself, or its standard error where that is larger: the digits of a
-        coefficient that the data cannot tell from 0 say nothing. In an exact fit both can be 0:
-        a coefficient counts as no smaller than moves the fitted values by a thousandth of the
-        response's standard deviation.
-        """
-        n, p = self.design.X.shape
-        posed = self._standardized
-        inverse = np.linalg.inv(posed.X.T @ posed.X)
-        variance = n * self.lowest_cost / (n - p)
-        errors = np.sqrt(variance * np.diag(posed.to_data @ inverse @ posed.to_data.T))
-        reach = np.std(self.y) / np.sqrt(np.mean(self.design.X**2, axis=0))
-        size: Array = np.maximum.reduce([np.abs(self.closed_form), errors, 1e-3 * reach])
-        return size
-
-    def epochs_to_go(self, coefficients: Array, rate: float) -> int | None:
-        """Epochs from `coefficients` to convergence; None when the rate does not get there.
-
-        Exact, because the cost is quadratic: each epoch multiplies the error along eigenvector i
-        by `1 - rate * eigenvalue_i`.
-        """
-        values, vectors = self.spectrum
-        factors = 1.0 - rate * values
-        if np.abs(factors).max() >= 1.0:
-            return None
-        modes = vectors.T @ np.linalg.solve(self.to_data, coefficients - self.closed_form)
-        back = self.to_data @ vectors
-
-        def is_there(epochs: int) -> bool:
-            error = back @ (factors ** float(epochs) * modes)
-            return bool(np.abs(error / self.scales).max() <= TOLERANCE)
-
-        high = 2
-        while not is_there(high):
-            high *= 2
-            if high > 2**60:
-                return None
-        low = high // 2
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (low, middle) if is_there(middle) else (middle + 1, high)
-        return high
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished descent; entry k of each series is the state after k updates.
-
-    Attributes
-    ----------
-    problem : Problem
-        What was fitted.
-    learning_rate : float
+    optimizer : Optimizer
+        What makes the steps.
+    rate : float or None
+        Its learning rate in the descent's units; None where it has none.
+    is_auto : bool
+        Whether the rate was found rather than given.
+    stable : float or None
+        The largest stable rate, where the curvature is known beforehand.
+    schedule : Schedule
+        How the rate goes down.
+    epochs : int
+        The last epoch.
+    vanished : float or None
+        The norm of the gradient at which the descent ends; None to go on to the last epoch.
+    batch_size : int or None
+        Rows of a mini-batch; None for all.
+    seed : int
+        Of the batches.
+    start : ndarray, (P,)
         In the descent's units.
-    costs, gradient_norms : ndarray, (epochs + 1,)
-        The mean squared error, and the norm of its gradient in the descent's units.
-    coefficients : ndarray, (epochs + 1, p)
-        In the data's units.
-    was_interrupted : bool
-        Whether Ctrl-C ended it.
     """
 
-    problem: Problem
-    learning_rate: float
-    costs: Array
-    gradient_norms: Array
-    coefficients: Array
-    was_interrupted: bool
+    optimizer: Optimizer
+    rate: float | None
+    is_auto: bool
+    stable: float | None
+    schedule: Schedule
+    epochs: int
+    vanished: float | None
+    batch_size: int | None
+    seed: int
+    start: Array
 
     @property
-    def epochs(self) -> int:
-        """The number of updates that were made."""
-        return len(self.costs) - 1
-
-    @cached_property
-    def distances(self) -> Array:
-        """The distance of the farthest coefficient from its closed form, at each epoch."""
-        each = relative_distances(self.coefficients, self.problem.closed_form, self.problem.scales)
-        farthest: Array = each.max(axis=1)
-        return farthest
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        """What the series say."""
-        problem = self.problem
-        return judge(
-            self.costs,
-            self.gradient_norms,
-            learning_rate=self.learning_rate,
-            largest_eigenvalue=problem.largest_eigenvalue,
-            coefficients=self.coefficients,
-            closed_form=problem.closed_form,
-            names=problem.design.names,
-            scales=problem.scales,
-            epochs_to_go=problem.epochs_to_go(self.coefficients[-1], self.learning_rate),
-        )
+    def is_plain(self) -> bool:
+        """Whether it is gradient descent with all rows and one rate: what algebra can predict."""
+        return self.optimizer.name == "gd" and self.schedule.is_constant and self.batch_size is None
 
 
-def pose(design: Design, *, standardize: bool) -> Problem:
-    """Return the least-squares problem of a design, in the units in which it will be descended.
+@dataclass
+class Series:
+    """What is kept of each epoch; entry k belongs to the state after k updates.
 
-    With an intercept, standardising centres each column and divides it by its standard deviation;
-    without one nothing could take up the centre, and each column is divided by its root mean
-    square.
+    Attributes
+    ----------
+    width : int
+        How many coefficients there are.
+    costs, norms : array of float
+        The cost, and the norm of its gradient in the descent's units.
+    coefficients, gradients : array of float
+        Row after row, in the data's units.
     """
-    n, p = design.X.shape
-    centre, scale = np.zeros(p), np.ones(p)
-    if standardize:
-        if design.intercept is not None:
-            centre = design.X.mean(axis=0)
-            centre[design.intercept] = 0.0
-        scale = np.sqrt(np.mean((design.X - centre) ** 2, axis=0))
-    # y = a + sum_j w_j (x_j - c_j) / s_j: slopes are w_j / s_j, the intercept gives c_j w_j / s_j.
-    to_data = np.diag(1.0 / scale)
-    if design.intercept is not None:
-        to_data[design.intercept] -= centre / scale
-    return Problem(design, (design.X - centre) / scale, to_data, standardize)
+
+    width: int
+    costs: array[float] = field(default_factory=lambda: array("d"))
+    norms: array[float] = field(default_factory=lambda: array("d"))
+    coefficients: array[float] = field(default_factory=lambda: array("d"))
+    gradients: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.costs)
+
+    def add(self, point: Point, norm: float, problem: Problem) -> None:
+        """Append an epoch; the cost last, so that what belongs to a cost is complete."""
+        self.gradients.extend((problem.from_data.T @ point.gradient).tolist())
+        self.coefficients.extend((problem.to_data @ point.u).tolist())
+        self.norms.append(norm)
+        self.costs.append(point.cost)
+
+    def rows(self, values: array[float]) -> Array:
+        """Return the coefficients or gradients of the complete epochs as a table."""
+        kept = len(self.costs)
+        return np.array(values[: kept * self.width]).reshape(kept, self.width)
 
 
-def descend(
+@dataclass
+class State:
+    """Where a descent stands: all that is needed to go on.
+
+    Attributes
+    ----------
+    point : Point
+        The parameters, in the descent's units, and the cost and gradient there.
+    memory : dict
+        What the optimizer remembers.
+    series : Series
+        Every epoch so far; the last is that of `point`.
+    end : str
+        Why it ended: "vanished", "epochs", "floor", "interrupted"; or "" while it goes on.
+    """
+
+    point: Point
+    memory: Memory
+    series: Series
+    end: str = ""
+
+
+def make_plan(
     problem: Problem,
     *,
+    optimizer: str | None = None,
     learning_rate: float | None = None,
+    schedule: str = "constant",
     epochs: int | None = None,
+    tolerance: float | None = None,
+    batch_size: int | None = None,
+    seed: int = 0,
     init: Array | None = None,
-    progress: Progress | None = None,
-) -> Run:
-    """Return the run of gradient descent on the problem; Ctrl-C ends it with what there is.
+) -> Plan:
+    """Return how the problem is descended, or say which options do not go together.
 
     Parameters
     ----------
     problem : Problem
-        From `pose`.
+        What is minimised.
+    optimizer : str, optional
+        By default what suits the loss: "gd" for squares of a linear model, "lm" for those of
+        another, "lbfgs" for absolute errors, "newton" for the rest.
     learning_rate : float, optional
-        By default a quarter of the largest stable rate, 2 / largest eigenvalue.
+        By default a quarter of the largest stable rate, 2 / largest eigenvalue of the Hessian.
+    schedule : str
+        How the rate goes down.
     epochs : int, optional
-        How many updates; by default as many as it takes for the gradient to vanish (1e-10 of the
-        size of the terms it is summed from), at most 20,000.
-    init : ndarray, (p,), optional
-        Where to start, in the data's units; by default 0.
+        How many updates; by default as many as it takes for the gradient to vanish.
+    tolerance : float, optional
+        The gradient counts as vanished at this part of the size of the terms it is summed from;
+        by default what the optimizer says.
+    batch_size : int, optional
+        Rows of a mini-batch.
+    seed : int
+        Of the batches.
+    init : ndarray, (P,), optional
+        Where to start, in the data's units.
+
+    Raises
+    ------
+    FitError
+        For an optimizer that does not suit the loss, and for a rate, schedule or batch size given
+        to one that takes none.
+    """
+    chosen = choose_optimizer(optimizer or _default_optimizer(problem))
+    how = choose_schedule(schedule)
+    _check_suits(problem, chosen)
+    if not chosen.uses_rate:
+        given = {
+            "--learning-rate": learning_rate is not None,
+            "--schedule": not how.is_constant,
+            "--batch-size": batch_size is not None,
+        }
+        for option, is_given in given.items():
+            if is_given:
+                raise FitError(
+                    three_part(
+                        f"{option} does not go with --optimizer {chosen.name}.",
+                        f"{chosen.title} finds its own steps, on all rows at once.",
+                        f"Leave {option} out, or choose --optimizer gd, momentum or adam.",
+                    )
+                )
+    start = problem.from_data @ (problem.start if init is None else init)
+    steepest = problem.steepest(start) if chosen.uses_rate else None
+    stable = None if steepest is None else 2.0 / steepest
+    rate = learning_rate
+    if rate is None and chosen.uses_rate:
+        rate = _auto_rate(problem, chosen, stable, start)
+    ends_early = epochs is None or tolerance is not None or not chosen.uses_rate
+    vanished = None
+    if ends_early:
+        part = chosen.vanished if tolerance is None else tolerance
+        vanished = part * problem.objective.natural_size(start)
+    return Plan(
+        chosen,
+        rate,
+        learning_rate is None,
+        stable,
+        how,
+        chosen.max_epochs if epochs is None else epochs,
+        vanished,
+        batch_size,
+        seed,
+        start,
+    )
+
+
+def _default_optimizer(problem: Problem) -> str:
+    if problem.model.is_linear:
+        return problem.loss.optimizer
+    return "lm" if problem.loss.is_squares else "lbfgs"
+
+
+def _check_suits(problem: Problem, optimizer: Optimizer) -> None:
+    loss = problem.loss
+    if optimizer.needs == "squares" and not loss.is_squares:
+        raise FitError(
+            three_part(
+                f"--optimizer {optimizer.name} does not go with --loss {loss.name}.",
+                f"{optimizer.title} is for squared errors: --loss mse or sse.",
+                f"Choose --optimizer {'newton' if loss.has_curvature else 'lbfgs'}.",
+            )
+        )
+    if optimizer.needs == "curvature" and not loss.has_curvature:
+        raise FitError(
+            three_part(
+                f"--optimizer {optimizer.name} does not go with --loss {loss.name}.",
+                "Absolute errors have no curvature: their second derivatives are 0.",
+                "Choose --optimizer lbfgs.",
+            )
+        )
+
+
+def _auto_rate(problem: Problem, optimizer: Optimizer, stable: float | None, start: Array) -> float:
+    if optimizer.name == "adam":
+        # A step is about as long as the rate: a twentieth of the size that coefficients have.
+        has_own_units = problem.loss.link in (LOG, LOGIT) or not problem.model.is_linear
+        return 0.05 * (1.0 if has_own_units else float(np.std(problem.design.sample.y)))
+    if stable is not None:
+        # The ball gathers ten times the step; where the curvature changes on the way, that is far.
+        is_heavy = optimizer.name == "momentum" and not problem.model.is_linear
+        return AUTO_SHARE * stable * (1.0 - MOMENTUM if is_heavy else 1.0)
+    # No curvature to go by: a tenth of the step that would bring the cost to 0 along the slope.
+    cost, gradient = problem.objective.cost_and_gradient(start)
+    square = float(gradient @ gradient)
+    return 0.1 * abs(cost) / square if math.isfinite(cost / square if square else 1.0) else 1e-3
+
+
+def descend(
+    problem: Problem,
+    plan: Plan,
+    *,
+    state: State | None = None,
+    progress: Progress | None = None,
+    keep: Callable[[State], None] | None = None,
+) -> State:
+    """Return the state in which the descent ends; Ctrl-C ends it with what there is.
+
+    Parameters
+    ----------
+    problem, plan : Problem, Plan
+        What is descended, and how.
+    state : State, optional
+        To go on from; by default from the plan's start.
     progress : callable, optional
         Wraps the epochs to show how far they are.
+    keep : callable, optional
+        Called with the state after each epoch: writes it to disk when it is time.
 
     Raises
     ------
     DivergedError
-        When the cost rises with a rate above the largest stable one, or is not finite.
+        When the cost is no longer finite, or grows without end.
     """
-    X, y = problem.X, problem.y
-    stable = 2.0 / problem.largest_eigenvalue
-    rate = AUTO_SHARE * stable if learning_rate is None else learning_rate
-    start = np.zeros(X.shape[1]) if init is None else np.linalg.solve(problem.to_data, init)
-    natural_size = 2.0 / len(y) * float(np.linalg.norm(X) * np.linalg.norm(y))
-    costs, norms, flat = array("d"), array("d"), array("d")
-    weights = Variable(start, name="coefficients")
-
-    count = range((MAX_EPOCHS if epochs is None else epochs) + 1)
-    steps = count if progress is None else progress(count, lambda: costs[-1] if costs else math.nan)
-    was_interrupted = False
+    if state is None:
+        cost, gradient = problem.objective.cost_and_gradient(plan.start)
+        state = State(Point(plan.start, cost, gradient), {}, Series(len(plan.start)))
+    series = state.series
+    ahead = state.point, state.memory
+    count = range(max(0, len(series) - 1), plan.epochs + 1)
+    steps: Iterable[int] = count
+    if progress is not None:
+        steps = progress(count, lambda: series.costs[-1] if series.costs else math.nan)
+    state.end = "epochs"
     try:
         with np.errstate(all="ignore"):  # a cost that overflows is reported as diverged
             for epoch in steps:
-                cost, gradient = _cost_and_gradient(X, y, weights)
-                norm = float(np.linalg.norm(gradient))
-                if _has_diverged(cost, norm, costs, rate, stable):
-                    raise _diverged(epoch, cost, costs, rate, stable)
-                flat.extend(weights.value)
-                norms.append(norm)
-                costs.append(cost)
-                if epoch == count[-1] or (epochs is None and norm <= VANISHED * natural_size):
+                if epoch == len(series):
+                    _add(problem, plan, series, ahead[0])
+                state.point, state.memory = ahead
+                state.end = _end(plan, series, epoch)
+                if state.end:
                     break
-                weights.assign_sub(rate * gradient)
+                if keep is not None:
+                    keep(state)
+                following = _next(problem, plan, state, epoch)
+                if following is None:
+                    state.end = "floor"
+                    break
+                ahead = following
     except KeyboardInterrupt:
-        was_interrupted = True
-    kept = len(costs)  # the cost is appended last: what belongs to it is complete
-    if kept == 0:
-        raise KeyboardInterrupt
-    p = X.shape[1]
-    coefficients = np.array(flat[: kept * p]).reshape(kept, p) @ problem.to_data.T
-    return Run(
-        problem, rate, np.array(costs), np.array(norms[:kept]), coefficients, was_interrupted
-    )
+        if not len(series):
+            raise
+        if series.costs[-1] == ahead[0].cost:  # its epoch was kept, and only not noted yet
+            state.point, state.memory = ahead
+        state.end = "interrupted"
+    return state
 
 
-def _cost_and_gradient(X: Array, y: Array, weights: Variable) -> tuple[float, Array]:
-    """Record the mean squared error on a tape and play it backwards."""
-    with GradientTape() as tape:
-        cost = np.mean((y - X @ weights) ** 2)
-    gradient: Array = tape.gradient(cost, weights).value
-    return float(cost), gradient
+def _add(problem: Problem, plan: Plan, series: Series, point: Point) -> None:
+    norm = float(np.linalg.norm(point.gradient))
+    if _has_diverged(problem, plan, point, norm, series):
+        raise _diverged(plan, len(series), point, series)
+    series.add(point, norm, problem)
 
 
-def _has_diverged(
-    cost: float, norm: float, costs: array[float], rate: float, stable: float
-) -> bool:
+def _end(plan: Plan, series: Series, epoch: int) -> str:
+    """Why the descent ends at this epoch, or "" if it goes on."""
+    if plan.vanished is not None and series.norms[epoch] <= plan.vanished:
+        return "vanished"
+    if epoch >= plan.epochs:
+        return "epochs"
+    if not plan.optimizer.uses_rate and _has_stalled(series):
+        return "floor"
+    return ""
+
+
+def _next(problem: Problem, plan: Plan, state: State, epoch: int) -> tuple[Point, Memory] | None:
+    objective, optimizer = problem.objective, plan.optimizer
+    if optimizer.step is not None:
+        found, memory = optimizer.step(objective, state.point, state.memory)
+        return None if found is None else (found, memory)
+    assert optimizer.update is not None and plan.rate is not None
+    rate = plan.schedule.rate(plan.rate, epoch, plan.epochs)
+    u, gradient, memory = state.point.u, state.point.gradient, state.memory
+    if plan.batch_size is None:
+        u, memory = optimizer.update(u, gradient, memory, rate)
+    else:
+        rows = problem.design.rows
+        for batch in batches(rows, plan.batch_size, seed=plan.seed, epoch=epoch):
+            gradient = objective.batch_gradient(u, problem.in_units(batch))
+            u, memory = optimizer.update(u, gradient, memory, rate)
+    cost, gradient = objective.cost_and_gradient(u)
+    return Point(u, cost, gradient), memory
+
+
+def _has_stalled(series: Series) -> bool:
+    """Whether the last steps lowered neither the cost nor the gradient beyond rounding."""
+    costs, norms = series.costs, series.norms
+    if len(costs) <= STALLED:
+        return False
+    before, now = costs[-1 - STALLED], min(costs[-STALLED:])
+    is_flat = before - now <= 1e-14 * abs(before)
+    return is_flat and min(norms[-STALLED:]) > 0.5 * min(norms[:-STALLED])
+
+
+# -- divergence -------------------------------------------------------------------------------
+
+
+def _has_diverged(problem: Problem, plan: Plan, point: Point, norm: float, series: Series) -> bool:
     """Whether the cost grows and will go on growing.
 
     On a quadratic cost with a rate above the largest stable one, what an epoch adds to the cost
     grows from epoch to epoch while what it takes away shrinks: the first rise is no passing one.
+    On any other cost, only what no passing rise explains counts.
     """
-    if not (math.isfinite(cost) and math.isfinite(norm)):
+    if not (math.isfinite(point.cost) and math.isfinite(norm)):
         return True
-    return rate > stable and len(costs) > 0 and cost > costs[-1] * (1 + 1e-12)
+    if not len(series) or not plan.optimizer.uses_rate:
+        return False
+    if problem.is_quadratic and plan.is_plain:
+        assert plan.rate is not None and plan.stable is not None
+        return plan.rate > plan.stable and point.cost > series.costs[-1] * (1 + 1e-12)
+    first, lowest = series.costs[0], min(series.costs[0], series.costs[-1])
+    return point.cost > max(1e6 * abs(first), 1e6 * abs(lowest)) + 1e6 * abs(first - lowest)
 
 
-def _diverged(
-    epoch: int, cost: float, costs: array[float], rate: float, stable: float
-) -> DivergedError:
-    if not costs:
+def _diverged(plan: Plan, epoch: int, point: Point, series: Series) -> DivergedError:
+    if not len(series):
         return DivergedError(
             three_part(
-                f"The cost is {cost} at epoch 0, before the first update.",
+                f"The cost is {point.cost} at epoch 0, before the first update.",
                 "The numbers in the data or in --init are too large to be squared.",
                 "Use other units, such as thousands or millions.",
             )
         )
-    since = "" if epoch == 1 else f", after the lowest, {min(costs):.4g}"
+    since = "" if epoch == 1 else f", after the lowest, {min(series.costs):.4g}"
+    fact = (
+        f"The cost diverges at epoch {epoch}: it rises from {series.costs[-1]:.4g} to "
+        f"{point.cost:.4g}{since}."
+    )
+    rate, stable = plan.rate, plan.stable
+    if rate is None:
+        return DivergedError(
+            three_part(
+                fact,
+                f"{plan.optimizer.title} stepped to where it is not finite.",
+                "Start elsewhere, with --init, or choose --optimizer lbfgs.",
+            )
+        )
+    if stable is None or plan.optimizer.name == "adam":
+        return DivergedError(
+            three_part(
+                fact,
+                f"The learning rate {rate:.4g} is too large.",
+                f"Type --learning-rate {rate / 10:.2g}.",
+            )
+        )
+    auto = AUTO_SHARE * stable
+    here = "" if plan.is_auto else f" --learning-rate auto, which is {auto:.4g} here, or"
     return DivergedError(
         three_part(
-            f"The cost diverges at epoch {epoch}: it rises from {costs[-1]:.4g} to {cost:.4g}"
-            f"{since}.",
+            fact,
             f"The learning rate {rate:.4g} is {rate / stable:.3g} times the largest stable one, "
             f"{stable:.4g} (2 / largest eigenvalue of the Hessian).",
-            f"Type --learning-rate auto, which is {AUTO_SHARE * stable:.4g} here, or a number "
-            f"below {stable:.4g}.",
+            f"Type{here} a number below {min(stable, rate):.4g}.",
         )
     )

@@ -106,6 +106,8 @@ class ParsedFormula:
         Makes the columns.
     columns : tuple of str
         The columns of the table that it reads, in its order.
+    known : tuple of str
+        All columns of the table.
     """
 
     text: str
@@ -113,6 +115,7 @@ class ParsedFormula:
     right: tuple[Factor, ...]
     parsed: Any
     columns: tuple[str, ...]
+    known: tuple[str, ...]
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -176,7 +179,7 @@ def parse_formula(table: Table, formula: str) -> ParsedFormula:
     response = tuple(_factors(left, formula, table.columns))
     predictors = tuple(_factors(right, formula, table.columns))
     used = _used_columns(table, (*response, *predictors))
-    return ParsedFormula(formula, response, predictors, parsed, used)
+    return ParsedFormula(formula, response, predictors, parsed, used, tuple(table.columns))
 
 
 def weighted_sum(names: Sequence[str], weights: Sequence[float]) -> str:

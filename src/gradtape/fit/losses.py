@@ -138,22 +138,23 @@ def _logistic(y: Any, prediction: Any) -> Any:
     return np.logaddexp(0.0, prediction) - y * prediction
 
 
-def _poisson(y: Any, prediction: Any) -> Any:
-    return np.exp(prediction) - y * prediction
-
-
-def _xlogy(x: Array, y: Array) -> Array:
+def _xlogy(x: Array, y: Any) -> Any:
     """`x * log(x / y)`, which is 0 where x is."""
     safe = np.where(x > 0, x, 1.0)
     with np.errstate(divide="ignore"):
         return np.where(x > 0, safe * np.log(safe / y), 0.0)
 
 
-def _logistic_deviance(y: Array, mean: Array) -> Array:
+def _poisson(y: Any, prediction: Any) -> Any:
+    # Less the same at a perfect fit, which makes it half the deviance, and 0 or more.
+    return np.exp(prediction) - y * prediction + (_xlogy(y, 1.0) - y)
+
+
+def _logistic_deviance(y: Array, mean: Array) -> Any:
     return 2.0 * (_xlogy(y, mean) + _xlogy(1.0 - y, 1.0 - mean))
 
 
-def _poisson_deviance(y: Array, mean: Array) -> Array:
+def _poisson_deviance(y: Array, mean: Array) -> Any:
     return 2.0 * (_xlogy(y, mean) - (y - mean))
 
 
@@ -167,8 +168,8 @@ LOSSES = {
         Loss("huber", "mean Huber loss", _huber(1.0), kind="robust", curvature=1.0),
         Loss("logistic", "mean log loss", _logistic, LOGIT, deviance=_logistic_deviance,
              labels="binary", curvature=0.25),
-        Loss("poisson", "mean of mean - y log(mean)", _poisson, LOG, deviance=_poisson_deviance,
-             labels="count"),
+        Loss("poisson", "half the mean Poisson deviance", _poisson, LOG,
+             deviance=_poisson_deviance, labels="count"),
     )
 }  # fmt: skip
 

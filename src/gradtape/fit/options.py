@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from ..errors import three_part
 from .problems import FitError, did_you_mean
 
-__all__ = ["Options", "initial_values", "letter"]
+__all__ = ["Options", "initial_values", "letter", "parse_init", "quoted"]
 
 
 @dataclass(frozen=True)
@@ -23,29 +24,64 @@ class Options:
 
     Attributes
     ----------
-    data, formula : str
-        The CSV file and what to fit.
+    data : str
+        The file, or "-" for a pipe.
+    formula : str or None
+        What to fit; with a model, the label alone or nothing.
+    model : str or None
+        A nonlinear model in place of a formula.
+    loss : str
+        What is minimised.
+    optimizer : str or None
+        What makes the steps; None for what suits the loss.
     epochs : int or None
         How many updates; None until the gradient vanishes.
     learning_rate : float or None
         None for a quarter of the largest stable rate.
+    schedule : str
+        How the rate goes down.
+    tolerance : float or None
+        What part of its natural size counts as a vanished gradient.
+    batch_size : int or None
+        Rows of a mini-batch; None for all.
     init : str
         "name=value,name=value"; what is not named starts at 0.
+    weights : str or None
+        The column that says how much each row counts.
+    test_fraction : float
+        The part of the rows that is kept for a test.
+    seed : int
+        Of the test rows and the mini-batches.
     standardize : bool
         Whether the descent runs in standardised units.
     out : Path
-        The folder for history.csv, fit.png and cost.png.
+        The folder for the files.
+    resume : bool
+        Whether to go on from the files in that folder.
+    json : bool
+        Whether to print one JSON document in place of the report.
     quiet : bool
         Whether to print nothing but errors.
     """
 
     data: str
-    formula: str
+    formula: str | None = None
+    model: str | None = None
+    loss: str = "mse"
+    optimizer: str | None = None
     epochs: int | None = None
     learning_rate: float | None = None
+    schedule: str = "constant"
+    tolerance: float | None = None
+    batch_size: int | None = None
     init: str = ""
+    weights: str | None = None
+    test_fraction: float = 0.0
+    seed: int = 0
     standardize: bool = True
     out: Path = Path()
+    resume: bool = False
+    json: bool = False
     quiet: bool = False
 
     def command(self) -> str:
@@ -54,17 +90,20 @@ class Options:
         >>> Options("cars.csv", "mpg ~ weight", epochs=9).command()
         'gradtape fit cars.csv "mpg ~ weight" --epochs 9'
         """
-        words = ["gradtape", "fit", _quoted(self.data), _quoted(self.formula)]
-        if self.epochs is not None:
-            words += ["--epochs", str(self.epochs)]
-        if self.learning_rate is not None:
-            words += ["--learning-rate", f"{self.learning_rate:g}"]
-        if self.init:
-            words += ["--init", _quoted(self.init)]
-        if not self.standardize:
-            words.append("--no-standardize")
-        if self.out != Path():
-            words += ["--out", _quoted(str(self.out))]
+        words = ["gradtape", "fit", quoted(self.data)]
+        if self.formula:
+            words.append(quoted(self.formula))
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name in ("data", "formula") or value == option.default:
+                continue
+            name = f"--{option.name.replace('_', '-')}"
+            if value is True:
+                words.append(name)
+            elif value is False:
+                words.append(f"--no-{option.name}")
+            else:
+                words += [name, f"{value:.12g}" if isinstance(value, float) else quoted(str(value))]
         return " ".join(words)
 
     def but(self, **changes: object) -> Options:
@@ -72,8 +111,8 @@ class Options:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def _quoted(word: str) -> str:
-    """The word for a shell; in double quotes where these do, which every system's shell reads."""
+def quoted(word: str) -> str:
+    """Return the word for a shell; in double quotes where these do, which every shell reads."""
     if re.fullmatch(r"[\w./:=,+@%-]+", word):
         return word
     return shlex.quote(word) if re.search(r'["$`\\!]', word) else f'"{word}"'
@@ -88,7 +127,42 @@ def letter(position: int) -> str:
     return chr(ord("a") + position) if position < 26 else ""
 
 
-def initial_values(init: str, names: tuple[str, ...]) -> NDArray[np.float64]:
+def parse_init(init: str) -> dict[str, float]:
+    """Return the names and numbers of `--init`.
+
+    Raises
+    ------
+    FitError
+        For what is not of the form name=number, and a number that is not finite.
+
+    Examples
+    --------
+    >>> parse_init("b1=500, b2=1e-4")
+    {'b1': 500.0, 'b2': 0.0001}
+    """
+    values: dict[str, float] = {}
+    # A comma inside brackets belongs to a name, such as "poly(x, 2)[1]".
+    for part in re.split(r",(?![^(\[]*[)\]])", init) if init.strip() else []:
+        name, equals, text = (piece.strip() for piece in part.rpartition("="))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not equals or not name or not math.isfinite(value):
+            raise FitError(
+                three_part(
+                    f"--init: {part.strip()!r} is not of the form name=number.",
+                    "",
+                    "Write a name, =, a number, and commas between: --init a=1,b=0.5",
+                )
+            )
+        values[name.strip("`")] = value
+    return values
+
+
+def initial_values(
+    init: Mapping[str, float], names: tuple[str, ...], *, also: tuple[str, ...] = ()
+) -> NDArray[np.float64]:
     """Return the starting coefficients, (p,), in the data's units.
 
     A coefficient goes by its name (`horsepower`) or, unless a name is the same, by its letter:
@@ -97,38 +171,24 @@ def initial_values(init: str, names: tuple[str, ...]) -> NDArray[np.float64]:
     Raises
     ------
     FitError
-        For a name that no coefficient has, and a value that is no finite number.
+        For a name that no coefficient has; names that `also` exist are named with the others.
 
     Examples
     --------
-    >>> initial_values("a=40,horsepower=-0.1", ("Intercept", "horsepower"))
+    >>> initial_values({"a": 40, "horsepower": -0.1}, ("Intercept", "horsepower"))
     array([40. , -0.1])
     """
     values = np.zeros(len(names))
     position = {letter(i): i for i in range(len(names)) if letter(i)}
     position |= {name: i for i, name in enumerate(names)}
-    # A comma inside brackets belongs to a name, such as "poly(x, 2)[1]".
-    for part in re.split(r",(?![^(\[]*[)\]])", init) if init.strip() else []:
-        name, equals, text = (piece.strip() for piece in part.rpartition("="))
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
-        if not equals or not math.isfinite(value):
-            raise FitError(
-                three_part(
-                    f"--init: {part.strip()!r} is not of the form name=number.",
-                    "",
-                    f"Write --init {_quoted(','.join(f'{known}=0' for known in names))}",
-                )
-            )
+    for name, value in init.items():
         if name not in position:
             short = f" (or {', '.join(letter(i) for i in range(len(names)) if letter(i))})"
             raise FitError(
                 three_part(
                     f"--init: there is no coefficient {name!r}.",
-                    f"The coefficients are {', '.join(names)}{short}.",
-                    did_you_mean(name, position) or f"Write --init {_quoted(names[0] + '=0')}",
+                    f"The coefficients are {', '.join((*names, *also))}{short}.",
+                    did_you_mean(name, position) or f"Write --init {quoted(names[0] + '=0')}",
                 )
             )
         values[position[name]] = value

@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ..errors import three_part
 from .problems import FitError
 
-__all__ = ["check_folder", "write_files"]
+__all__ = ["check_folder", "replace_file", "sweep", "write_files"]
 
 
-def check_folder(folder: Path, names: tuple[str, ...], *, data: Path) -> None:
+def check_folder(folder: Path, names: tuple[str, ...], *, data: Path | None) -> None:
     """Refuse, before the work, a folder into which the files cannot be written.
 
     Raises
@@ -48,11 +48,11 @@ def _check_can_write(folder: Path) -> None:
         _remove_folders(made)
 
 
-def _check_target(folder: Path, name: str, data: Path) -> None:
+def _check_target(folder: Path, name: str, data: Path | None) -> None:
     target = folder / name
     if target.is_dir():
         raise _unwritable(folder, f"{target} is a folder.")
-    if target.exists() and target.samefile(data):
+    if data is not None and target.exists() and target.samefile(data):
         raise FitError(
             three_part(
                 f"Writing {target} would overwrite the data.",
@@ -62,6 +62,52 @@ def _check_target(folder: Path, name: str, data: Path) -> None:
         )
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside its place and let it take its name: at no moment is half of it there.
+
+    Raises
+    ------
+    FitError
+        When it cannot be written.
+    """
+    temporary = _beside(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(path.parent, f"The system says: {error.strerror}.") from None
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def sweep(folder: Path, names: Iterable[str]) -> None:
+    """Remove what processes that were killed while writing these files have left beside them."""
+    for name in names:
+        for path in folder.glob(f".{name}.*.tmp"):
+            pid = path.name.split(".")[-2]
+            if pid.isdigit() and not _is_running(int(pid)):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+
+def _is_running(pid: int) -> bool:
+    if os.name != "posix":
+        return True  # there, asking would end it
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write all files into the folder, which is made if need be; after a failure, none is there.
 
@@ -69,7 +115,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     take their names.
     """
     made = _missing_folders(folder)
-    temporary = {name: folder / f".{name}.{os.getpid()}.tmp" for name in files}
+    temporary = {name: _beside(folder / name) for name in files}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from .descent import Run, descend, pose
-from .design import build_design
-from .options import Options, initial_values
+from .checkpoint import HISTORY, MODEL, Keeper, resumed
+from .descent import descend
+from .document import result_document
+from .options import Options
 from .output import check_folder, write_files
-from .plots import cost_figure, fit_figure, png
+from .pictures import pictures
 from .problems import DivergedError, require
-from .report import data_lines, history_csv, report
-from .sources import read_table
+from .report import data_lines, report
+from .result import Result
+from .sources import STDIN, read_table
+from .specify import specify
 
 __all__ = ["FILES", "fit"]
 
-FILES = ("history.csv", "fit.png", "cost.png")
+FILES = (HISTORY, "fit.png", "cost.png", "path.png", MODEL)
 
 
-def fit(options: Options) -> Run:
-    """Fit, print the report, write the files, and return the run.
+def fit(options: Options) -> Result:
+    """Fit, print the report, write the files, and return the result.
 
     Nothing is printed to standard output or written before the data and the options are known to
-    allow a fit, and no file before all of them are complete.
+    allow a fit. A run of more than two seconds writes its state from time to time; the pictures
+    and the results are written when all of them are complete.
 
     Raises
     ------
@@ -34,35 +39,58 @@ def fit(options: Options) -> Run:
     MissingExtraError
         When a library of the extra `fit` is not installed.
     KeyboardInterrupt
-        When Ctrl-C comes before the first epoch or while files are written; nothing is left then.
+        When Ctrl-C comes before the first epoch or while files are written.
     """
     for module in ("pandas", "formulaic", "matplotlib", "tqdm"):
         require(module)
     table = read_table(options.data)
-    check_folder(options.out, FILES, data=Path(options.data))
-    design = build_design(table, options.formula)
-    problem = pose(design, standardize=options.standardize)
-    init = initial_values(options.init, design.names)
-    say = _silent if options.quiet else print
-    say(data_lines(design, options) + "\n", flush=True)
+    data = None if options.data == STDIN else Path(options.data)
+    check_folder(options.out, FILES, data=data)
+    problem, plan = specify(table, options)
+    state = resumed(options.out, problem, plan, options) if options.resume else None
+    say = _silent if options.quiet or options.json else print
+    say(data_lines(problem.design, options), flush=True)
+    if options.resume:
+        words = f"No run in {options.out} to go on with: it begins at epoch 0."
+        if state is not None:
+            words = f"Going on from epoch {len(state.series) - 1:,}."
+        say(words, flush=True)
+    say(flush=True)
+    keeper = Keeper(options.out, problem, plan, options)
     try:
-        run = descend(
+        state = descend(
             problem,
-            learning_rate=options.learning_rate,
-            epochs=options.epochs,
-            init=init,
+            plan,
+            state=state,
+            keep=keeper,
             progress=lambda count, cost: _progress(
                 count, cost, total=options.epochs, is_shown=not options.quiet
             ),
         )
     except DivergedError as error:
+        keeper.discard()
         again = f"{options.but(learning_rate=None).command()} --learning-rate auto"
-        raise DivergedError(f"{error}\n  {again}") from None
-    say(report(run, options), flush=True)
-    files = (history_csv(run), png(fit_figure(run)), png(cost_figure(run)))
-    write_files(options.out, dict(zip(FILES, files, strict=True)))
-    say(f"\nWritten: {', '.join(str(options.out / name) for name in FILES)}")
-    return run
+        raise DivergedError(f"{error}\n  {again}" if not plan.is_auto else str(error)) from None
+    result = Result(problem, plan, state)
+    say(report(result, options), flush=True)
+    document = result_document(result, options)
+    covariance = result.uncertainty.covariance
+    files = {
+        HISTORY: keeper.history(state),
+        **pictures(result),
+        MODEL: keeper.model(
+            state,
+            finished=not result.was_interrupted,
+            result=document,
+            covariance=None if covariance is None else covariance.tolist(),
+        ),
+    }
+    write_files(options.out, files)
+    written = [str(options.out / name) for name in FILES if name in files]
+    if options.json:
+        print(json.dumps({**document, "files": written}, indent=1, allow_nan=False))
+    say(f"\nWritten: {', '.join(written)}")
+    return result
 
 
 def _silent(*_words: object, **_options: object) -> None:
@@ -75,6 +103,7 @@ def _progress(
     """Show a bar on standard error while the epochs pass; none where nobody looks."""
     bar = require("tqdm").tqdm(
         total=total,
+        initial=count.start,
         desc="gradient descent",
         unit=" epochs",
         unit_scale=True,
