@@ -44,6 +44,7 @@ LIBRARIES = {
     "ops": {"scipy"},
     "testing": {"scipy"},
     "optimize": {"scipy"},
+    "tf": {"safetensors"},
     "cli": {"tqdm"},
 }
 HEAVY = {"scipy", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn"}

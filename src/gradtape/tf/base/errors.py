@@ -70,6 +70,10 @@ class RefusedState(Refused, RuntimeError):
     """What cannot be done eagerly."""
 
 
+class RefusedAssertion(Refused, AssertionError):
+    """A claim of the user's that does not hold, where TensorFlow asserts it."""
+
+
 class RefusedType(Refused, TypeError):
     """A type that TensorFlow answers with TypeError."""
 
@@ -97,5 +101,5 @@ def refuse(
     raise (kind or InvalidArgumentError)(None, None, said) from None
 
 
-__all__ = ["KINDS", "LOWER", "InvalidArgumentError", "OpError", "Refused", "RefusedState",
-           "RefusedType", "RefusedValue", "invalid", "refuse"]  # fmt: skip
+__all__ = ["KINDS", "LOWER", "InvalidArgumentError", "OpError", "Refused", "RefusedAssertion",
+           "RefusedState", "RefusedType", "RefusedValue", "invalid", "refuse"]  # fmt: skip

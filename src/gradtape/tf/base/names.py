@@ -31,6 +31,7 @@ HOMES = [
     "families.nest",
     "base.specs",
     "families.data",
+    "families.train",
 ]
 _loaded: list[str] = []
 
