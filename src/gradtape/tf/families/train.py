@@ -316,7 +316,8 @@ class CheckpointManager:
                     "Pass the Variable that counts steps: step_counter=step.",
                 )
             )
-        self._checkpoint, self._directory = checkpoint, os.fspath(directory)
+        self._checkpoint = checkpoint
+        self._directory: str = os.fspath(directory)
         self._keep, self._name = max_to_keep, checkpoint_name
         self._step, self._interval = step_counter, checkpoint_interval
         self._init, self._last = init_fn, last_checkpoint_step
