@@ -32,6 +32,7 @@ HOMES = [
     "base.specs",
     "families.data",
     "families.train",
+    "families.debugging",
 ]
 _loaded: list[str] = []
 
