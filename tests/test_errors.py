@@ -399,6 +399,23 @@ def gradient_of_nondifferentiable():
     tape.gradient(loss, x)
 
 
+def minimize_nan():
+    with np.errstate(invalid="ignore"):
+        gt.minimize(lambda x: np.sum(np.log(x)), [-1.0, 2.0])
+
+
+def minimize_vector():
+    gt.minimize(lambda x: x**2, [1.0, 2.0])
+
+
+def minimize_exit():
+    gt.minimize(lambda x: 2 * float(x[0]) + x[0] ** 2, [1.0])
+
+
+def fixed_point_none():
+    gt.fixed_point(lambda x: x + 1.0, 0.5)
+
+
 T, S, D = errors.TapeStateError, errors.ShapeError, errors.DTypeError
 U = errors.UnsupportedOperationError
 SAID = [
@@ -438,6 +455,10 @@ SAID = [
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),
+    (minimize_nan, errors.NonFiniteError, r"nan at x = \[-1\.", f"{HERE}.*log", "bounds="),
+    (minimize_vector, S, r"\(2,\), not a number", HERE, r"np\.sum"),
+    (minimize_exit, errors.ExitError, "only a part", HERE, r"float|gt\.value"),
+    (fixed_point_none, errors.ConvergenceError, "none was found", HERE, "method="),
     (gradient_left_by_float, errors.GradientWarning, "x", HERE, "np|gt|unconnected"),
     (gradient_partial, errors.GradientWarning, "x", HERE, "np|gt|strict"),
     (gradient_never_watched, errors.GradientWarning, "loss|target", "watch", r"tape\.watch"),

@@ -256,6 +256,17 @@ def test_possible_parts_are_warned_of_at_the_users_line():
     assert {w.filename for w in caught} == {__file__}
 
 
+def test_a_place_that_is_new_is_looked_at_when_it_comes():
+    """The first points take another branch."""
+    def fun(x):
+        if x[0] > 2.0:
+            return (x[0] - 1) ** 2 + x[1] ** 2
+        return (x[0] - 1) ** 2 + x[1] ** 2 + 3.0 * abs(float(x[1]) - 0.5)
+
+    with pytest.raises(ExitError, match=rf"a difference says otherwise[\s\S]*{HERE}: float"):
+        gt.minimize(fun, [4.0, 1.0])
+
+
 def test_values_that_are_taken_on_purpose_are_silent():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -282,6 +293,25 @@ def test_flat_objectives_are_warned_of(fun, fact):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         gt.minimize(fun, [1.5, 2.5], method="Nelder-Mead")
+
+
+@pytest.mark.parametrize(
+    ("what", "given", "method"),
+    [
+        ("bounds", {"bounds": [(0, 1), (0, 1)]}, "BFGS"),
+        ("constraints", {"constraints": {"type": "eq", "fun": lambda x: x[0]}}, "L-BFGS-B"),
+        ("constraints", {"constraints": so.LinearConstraint([[1, 0]], 0, 0)}, "CG"),
+        ("hess", {"hess": lambda x: np.eye(2)}, "BFGS"),
+        ("hessp", {"hessp": lambda x, p: p}, "trust-exact"),
+        ("jac", {"jac": lambda x: x}, "Powell"),
+    ],
+)
+def test_what_a_method_makes_no_use_of_is_warned_of(what, given, method):
+    fact = rf"method {method} makes no use of {what}="
+    with pytest.warns(RuntimeWarning, match=rf"{fact}[\s\S]*{HERE}[\s\S]*choose one") as caught:
+        result = gt.minimize(lambda x: np.sum((x - 2) ** 2), [0.5, 0.5], method=method, **given)
+    np.testing.assert_allclose(result.x, [2, 2], atol=1e-4)
+    assert [w.filename for w in caught] == [__file__]
 
 
 def test_a_leaf_that_is_not_used_is_silent():

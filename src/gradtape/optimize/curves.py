@@ -84,12 +84,14 @@ def curve_fit(
 
     door = Door("curve_fit")
     model = _Model(door, f, xdata, ydata)
+    if nan_policy == "omit":  # done here: not every SciPy leaves out the entries of sigma too
+        sigma = model.leave_out(sigma)
+        nan_policy, check_finite = None, check_finite or False
     if sigma is not None and np.size(sigma) == 1:  # SciPy takes a number only without a Jacobian
         sigma = np.full(np.shape(model.ydata), np.reshape(sigma, ()))
     options = dict(kwargs, p0=p0, sigma=sigma, absolute_sigma=absolute_sigma, bounds=bounds,
                    check_finite=check_finite, nan_policy=nan_policy, method=method)  # fmt: skip
-    given = {name: raw(data) if isinstance(data, Tensor) else data
-             for name, data in (("xdata", xdata), ("ydata", ydata))}  # fmt: skip
+    given = {"xdata": model.xdata, "ydata": model.ydata}
     if jac is not None:
         with paused(), door:
             return scipy.optimize.curve_fit(f, **given, jac=jac, full_output=full_output, **options)
@@ -103,7 +105,7 @@ def curve_fit(
     except ConvergenceError as error:
         failure = str(error).partition("\n")[0].removeprefix("curve_fit: ")
     limited = any(kwargs.get(name) for name in ("maxfev", "max_nfev"))
-    fit = _Fit(model, sigma, bounds, absolute_sigma, nan_policy, found)
+    fit = _Fit(model, sigma, bounds, absolute_sigma, found)
     if polish and kwargs.get("loss", "linear") == "linear" and not (limited and found is None):
         fit.refine(method, kwargs)
     if fit.popt is None or fit.fault:
@@ -141,6 +143,16 @@ class _Model:
 
         self.values, self.jacobian = values, jacobian
 
+    def leave_out(self, sigma: Any) -> Any:
+        """Leave out the data that have a NaN; `sigma` without the entries of those."""
+        has_nan = np.isnan(self.xdata)
+        has_nan = has_nan.any(axis=tuple(range(has_nan.ndim - 1))) | np.isnan(self.ydata)
+        self.xdata, self.ydata = self.xdata[..., ~has_nan], self.ydata[~has_nan]
+        sigma = None if sigma is None else np.asarray(sigma)
+        if sigma is None or sigma.ndim == 0 or not has_nan.any():
+            return sigma
+        return sigma[~has_nan] if sigma.ndim == 1 else sigma[~has_nan][:, ~has_nan]
+
     def _at(self, x: Any, parameters: tuple[Any, ...]) -> Vector:
         """The model as a function of its parameters, each a number of its own; SciPy chooses x."""
         if self.function is None:
@@ -170,9 +182,7 @@ def _array(x: Any) -> Any:
 class _Fit:
     """What SciPy found, refined: popt, pcov, infodict, mesg, ier."""
 
-    def __init__(
-        self, model: _Model, sigma: Any, bounds: Any, absolute: bool, nan_policy: Any, found: Any
-    ) -> None:
+    def __init__(self, model: _Model, sigma: Any, bounds: Any, absolute: bool, found: Any) -> None:
         self.model, self.absolute, self.found = model, absolute, found
         self.bounds = (bounds.lb, bounds.ub) if hasattr(bounds, "lb") else bounds
         self.fault: tuple[str, str, str] | None = None  # why SciPy's success is none
@@ -182,11 +192,7 @@ class _Fit:
         self.message, self.status = "", 0
         if found is not None:
             self.popt, self.pcov, self.info, self.message, self.status = found
-        x, y, keep = model.xdata, model.ydata, None
-        if nan_policy == "omit" and (np.isnan(x).any() or np.isnan(y).any()):
-            keep = ~(np.isnan(x).any(axis=tuple(range(np.ndim(x) - 1))) | np.isnan(y))
-            x, y = x[..., keep], y[keep]
-        whiten = _whitening(sigma, keep)
+        x, y, whiten = model.xdata, model.ydata, _whitening(sigma)
 
         def residuals(*parameters: Any) -> Any:
             r = model.f(x, *parameters) - y
@@ -247,13 +253,11 @@ class _Fit:
         self.pcov = covariance.astype(float)
 
 
-def _whitening(sigma: Any, keep: Any) -> Any:
+def _whitening(sigma: Any) -> Any:
     """What residuals are multiplied with: 1 / sigma, or the inverse Cholesky factor."""
     if sigma is None:
         return None
     sigma = np.asarray(sigma, dtype=float)
-    if keep is not None and sigma.ndim:
-        sigma = sigma[keep] if sigma.ndim == 1 else sigma[keep][:, keep]
     if sigma.ndim < 2 or sigma.size == 1:
         return 1.0 / sigma.reshape(-1)
     from scipy.linalg import solve_triangular

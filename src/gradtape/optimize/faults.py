@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.exits import Exit
 from ..core.phrases import phrase_of, remedy_for
 from ..core.positions import decode, is_internal, user_frame
 from ..core.refusals import ArgumentTypeError, ArgumentValueError, LinAlgError
@@ -219,13 +220,13 @@ def check_path(
     function: Any,
     run: Run,
     missing: list[bool],
-    is_wrong: Callable[[], bool],
+    is_wrong: Callable[[list[Exit]], bool],
 ) -> None:
     """Raise where a derivative is lost, or only a part of the whole.
 
     `missing[i]` says that the result has no derivative with respect to source i. What was computed
-    from a number that left cannot be followed; where a number left, `is_wrong` is asked to compare
-    the derivative with a difference.
+    from a number that left cannot be followed for certain; `is_wrong` is given the places where
+    numbers left, and compares the derivative with a difference.
     """
     names = (f"the result of {what}", "x")
     exits = [] if run.recorder.exits is None else [
@@ -237,24 +238,32 @@ def check_path(
             if found.kind == "exit":
                 raise said(ExitError, door, what, found)
     lost = any(getattr(out, "why", None) is not None for out in run.outs)
+    possible: list[Explanation] = []
     if run.recorder.returns or lost or any(missing):
-        _check_sources(door, what, function, run, missing, names)
-    if exits and is_wrong():
+        possible = _check_sources(door, what, function, run, missing, names)
+    if exits and is_wrong(exits):
+        cause, remedy = possible[0].cause if possible else "", ""
+        if not possible:
+            cause = f"At {exits[-1].place.position}: {phrase_of(exits[-1])}, and what is computed"
+            cause += " from that cannot be followed."
+            remedy = f"{remedy_for(exits[-1])} {_CONSTANT}"
         raise ExitError(
             three_part(
                 f"{door.name}: the derivative of {what} with respect to x is only a part of the"
                 " whole: a difference says otherwise.",
-                f"At {exits[-1].place.position}: {phrase_of(exits[-1])}, and what is computed from"
-                f" that cannot be followed. The call is at {door.place}.",
-                f"{remedy_for(exits[-1])} {_CONSTANT}",
+                f"{cause} The call is at {door.place}.",
+                remedy or _remedy(possible[0]),
             )
         )
+    for found in possible:
+        door.warn(_said(door, what, found), ExitWarning)
 
 
 def _check_sources(
     door: Door, what: str, function: Any, run: Run, missing: list[bool], names: tuple[str, str]
-) -> None:
-    independent = 0
+) -> list[Explanation]:
+    """Raise or warn of what is certain; return what is only possible."""
+    independent, possible = 0, []
     for source, is_missing in zip(run.sources, missing, strict=True):
         found = reasons.explain(run.recorder, run.outs, source, names)
         kind = found.kind
@@ -264,7 +273,7 @@ def _check_sources(
             if kind not in _SILENT:
                 door.warn(_flat(door, what, function, found))
         elif kind == "partial" and not found.certain:
-            door.warn(_said(door, what, found), ExitWarning)
+            possible.append(found)
         elif kind == "no rule":
             raise said(UnsupportedOperationError, door, what, found)
         elif kind not in _MEANT:
@@ -277,6 +286,7 @@ def _check_sources(
                 "Compute it from the argument of the function, in its own body.",
             )
         )
+    return possible
 
 
 def said(cls: type[GradtapeError], door: Door, what: str, found: Explanation) -> GradtapeError:
@@ -291,11 +301,13 @@ def _said(door: Door, what: str, found: Explanation) -> str:
         fact += " only a part of the whole."
     else:
         fact = f"{door.name}: no path from x to the result of {what}, so it has no derivative."
-    remedy = found.remedy.replace(SILENCE, "").strip()
-    if "meant as a constant" not in remedy:
-        remedy = f"{remedy} {_CONSTANT}"
     cause = f"{found.cause} The call is at {door.place}."
-    return three_part(fact, cause, remedy)
+    return three_part(fact, cause, _remedy(found))
+
+
+def _remedy(found: Explanation) -> str:
+    remedy = found.remedy.replace(SILENCE, "").strip()
+    return remedy if "meant as a constant" in remedy else f"{remedy} {_CONSTANT}"
 
 
 def _flat(door: Door, what: str, function: Any, found: Explanation) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.exits import Exit
 from ..core.state import paused
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
@@ -44,7 +45,7 @@ class Function:
         self.run: Run | None = None
         self.rejected = 0
         self.why = ""  # of the first point that was rejected
-        self._is_compared = False
+        self._compared: set[tuple[int, int]] = set()  # places of exits that were found harmless
 
     def call(self, leaves: list[Any]) -> Any:
         """What the user's function returns for these leaves, arrays or Tensors."""
@@ -88,10 +89,11 @@ class Function:
     def _tell(self, run: Run, missing: list[bool], x: Any, derivative: Any = None) -> None:
         """Look for derivatives that are lost: at each point at which one is asked for."""
 
-        def is_wrong() -> bool:
-            if derivative is None or self._is_compared:
+        def is_wrong(exits: list[Exit]) -> bool:
+            places = {(id(found.place.code), found.place.lasti) for found in exits}
+            if derivative is None or places <= self._compared:
                 return False
-            self._is_compared = True
+            self._compared |= places
             return self._differs(x, derivative)
 
         check_path(self.door, self.what, self.function, run, missing, is_wrong)

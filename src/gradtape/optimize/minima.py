@@ -117,18 +117,22 @@ def minimize(
     door = Door("minimize")
     parameters = Parameters(door, x0)
     name = _method(door, method, bounds, constraints)
+    jac, hess, hessp, bounds, constraints = _used(
+        door, name, {"jac": jac, "hess": hess, "hessp": hessp, "bounds": bounds,
+                     "constraints": constraints}
+    )  # fmt: skip
     objective = Scalar(door, "the objective", fun, parameters, args, has_aux=has_aux)
     given: dict[str, Any] = {}
     if jac is True:
         pair = _Pair(objective)
         value: Any = pair.value
         given["jac"] = pair.gradient
-    elif name in _FREE or (jac is not None and jac is not False):
+    elif name in _FREE or jac is not None:
         is_complex = isinstance(jac, str) and jac == "cs"
         value = objective.complex_too if is_complex else objective.value_alone
         if callable(jac):
             given["jac"] = _flat(door, parameters, "jac", jac, objective.args)
-        elif jac is not None and jac is not False:
+        elif jac is not None:  # False, as in SciPy, asks for differences
             given["jac"] = jac
     else:
         value = objective.value
@@ -191,6 +195,39 @@ def _method(door: Door, method: Any, bounds: Any, constraints: Any) -> str:
             )
         )
     return found
+
+
+# What SciPy's methods make no use of; it says so of `return_all` and the like itself.
+_USERS = {
+    "jac": (*_GRADIENT, *_PRODUCT, *_HESSIAN),
+    "hess": (*_PRODUCT, *_HESSIAN),
+    "hessp": _PRODUCT,
+    "bounds": ("Nelder-Mead", "Powell", "L-BFGS-B", "TNC", "SLSQP", "COBYLA", "COBYQA",
+               "trust-constr"),
+    "constraints": ("SLSQP", "COBYLA", "COBYQA", "trust-constr"),
+}  # fmt: skip
+
+
+def _used(door: Door, name: str, given: dict[str, Any]) -> list[Any]:
+    """`given` without what the method makes no use of, which is warned of."""
+    for what, methods in _USERS.items():
+        value = given[what]
+        is_given = value is not None and value is not False and (
+            what != "constraints" or hasattr(value, "lb") or bool(value)
+        )  # fmt: skip
+        # an objective that returns a pair has to be told apart from one that does not
+        is_pair = what == "jac" and value is True
+        if is_given and not is_pair and name != "custom" and name not in methods:
+            door.warn(
+                three_part(
+                    f"{door.name}: method {name} makes no use of {what}=; it is left out.",
+                    f"It was passed at {door.place}.",
+                    f"Leave it out, or choose one of {', '.join(methods)}.",
+                ),
+                RuntimeWarning,
+            )
+            given[what] = () if what == "constraints" else None
+    return list(given.values())
 
 
 class _Pair:

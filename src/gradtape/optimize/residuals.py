@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..core.refusals import ArgumentTypeError
 from ..core.state import paused
 from ..errors import three_part
 from .faults import Door, short
@@ -117,6 +119,7 @@ max_nfev, verbose, args, kwargs, callback, workers
     optional = {"x_scale": x_scale, "tr_options": tr_options, "diff_step": diff_step,
                 "callback": parameters.callback(callback), "workers": workers}  # fmt: skip
     options.update({name: given for name, given in optional.items() if given is not None})
+    _check_known(door, optional)
     limits = bounds
     if not hasattr(bounds, "lb"):
         limits = tuple(parameters.limit(door, "bounds", limit) for limit in bounds)
@@ -133,6 +136,22 @@ max_nfev, verbose, args, kwargs, callback, workers
     if function.rejected:
         result.message += f" {function.rejected} steps were turned back. {function.why}"
     return parameters.finish(result)
+
+
+def _check_known(door: Door, optional: dict[str, Any]) -> None:
+    """Older releases of SciPy lack `callback` and `workers`."""
+    import scipy.optimize
+
+    known = inspect.signature(scipy.optimize.least_squares).parameters
+    for name, given in optional.items():
+        if given is not None and name not in known:
+            raise ArgumentTypeError(
+                three_part(
+                    f"{door.name}: {name}= is not known to SciPy {scipy.__version__}.",
+                    f"It was passed at {door.place}.",
+                    "Take a newer one: pip install -U scipy.",
+                )
+            )
 
 
 def _of_tree(parameters: Parameters, jac: Any, function: Vector) -> Any:
