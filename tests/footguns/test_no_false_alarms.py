@@ -21,6 +21,7 @@ import pytest
 from tqdm import tqdm
 
 import gradtape as gt
+from tests.tape import other_module
 
 rng = np.random.default_rng(11)
 DATA = rng.normal(size=(12, 2))
@@ -309,6 +310,45 @@ class Trainer:
 
     def penalty(self, x):
         return self.weight * np.sum(x**2)
+
+
+def function_that_chooses_by_a_loss(x):
+    rate = other_module.schedule(float(squares(x)))
+    return squares(x) * rate
+
+
+def meter_beside_a_constant(x):
+    meter = other_module.Meter()
+    meter.update(float(squares(x)))
+    assert meter.average >= 0
+    return squares(x) * meter.weight + np.sum(x) / meter.count
+
+
+def layer_that_only_shows_a_number(x):
+    def layer(v, shown, weight):
+        print(f"{shown:.2f}")
+        return v * weight
+
+    y = layer(x, float(squares(x)), 0.5)
+    weight = layer(np.array([0.5, 0.25]), float(squares(x)), 2.0)
+    return squares(y * weight)
+
+
+def object_that_was_given_a_number(x):
+    class Report:
+        def __init__(self, shown):
+            self.shown = shown
+            self.weight = 0.25
+
+        def scaled(self, v):
+            return v * self.weight
+
+        def lines(self):
+            return [f"{self.shown}"]
+
+    report = Report(float(squares(x)))
+    assert report.lines()
+    return squares(report.scaled(x)) + squares(x * report.weight)
 
 
 def method_that_keeps_the_last_loss(x):

@@ -11,7 +11,7 @@ import pytest
 import gradtape as gt
 from gradtape.errors import ExitWarning
 from tests.tape import other_module
-from tests.tape.other_module import Keeper
+from tests.tape.other_module import Keeper, Meter
 
 # Each takes a Variable of two numbers and uses it twice: once on the tape, and once after it left
 # and was computed with. The gradient is the part that the tape saw; the loss is `x * constant`.
@@ -200,6 +200,80 @@ def attribute_read_by_method(x):
 
 def attribute_by_constructor(x):
     return Keeper(x[0])(x)
+
+
+def attribute_by_property(x):
+    keeper = Keeper()
+    keeper.keep(x[0])
+    return x * keeper.half
+
+
+def attribute_by_setter(x):
+    keeper = Keeper()
+    keeper.set(2.0 * float(x[0]))
+    return keeper(x)
+
+
+def attribute_computed_with_by_method(x):
+    keeper = Keeper()
+    keeper.set(2.0 * float(x[0]))
+    return x * keeper.factor()
+
+
+def average_by_an_object(x):
+    meter = Meter()
+    for v in x:
+        meter.update(2.0 * float(v))
+    return x * meter.average
+
+
+def computed_by_a_function(x):
+    return x * other_module.increased(float(x[0]))
+
+
+def computed_by_two_functions(x):
+    def f(s):
+        return other_module.increased(other_module.increased(s))
+
+    s = float(x[0])
+    return x * f(s)
+
+
+def computed_by_a_static_method(x):
+    return x * Keeper.doubled(float(x[0])) + Keeper().doubled(float(x[1]))
+
+
+def kept_by_a_function(x):
+    table = {}
+    other_module.keep_in(table, 2.0 * float(x[0]))
+    return x * table["scale"]
+
+
+def kept_by_a_closure(x):
+    kept = []
+
+    def keep(s):
+        kept.append(s + 1.0)
+
+    for v in x:
+        keep(float(v))
+    return x * np.array(kept)
+
+
+def computed_by_recursion(x):
+    def power(s, n):
+        return s * power(s, n - 1) if n else 1.0
+
+    return x * power(float(x[0]) + 1.0, 3)
+
+
+def computed_by_a_generator(x):
+    def halves(numbers):
+        for number in numbers:
+            yield number / 2.0
+
+    values = [float(x[0]), float(x[1])]
+    return sum(v * h for v, h in zip(x, halves(values), strict=True))
 
 
 def constructed_by_name(x):
@@ -429,7 +503,11 @@ FOLLOWED = [
     comprehension, comprehension_at_once, generator_expression, generator,
     record_in_a_comprehension, record_in_a_generator, dict_comprehension, attribute,
     attribute_of_attribute, attribute_by_method, attribute_read_by_method,
-    attribute_by_constructor, constructed_by_name, subscript, subscript_in_a_list,
+    attribute_by_constructor, attribute_by_property, attribute_by_setter,
+    attribute_computed_with_by_method, average_by_an_object, computed_by_a_function,
+    computed_by_two_functions, computed_by_a_static_method, kept_by_a_function, kept_by_a_closure,
+    computed_by_recursion, computed_by_a_generator, constructed_by_name, subscript,
+    subscript_in_a_list,
     array_element, array_computed_with, array_slice, list_append, list_built,
     unpacked, unpacked_with_star, zipped, dict_get, closure, nonlocal_name, global_name,
     global_set_by_another, global_read_by_another, passed_on, passed_by_name, passed_through_two,

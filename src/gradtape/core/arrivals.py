@@ -22,13 +22,13 @@ from . import places
 from .flow import Flow, leaving
 from .machine import Slot
 from .positions import is_internal
+from .scope import Scope
 from .taint import Taint, is_attribute, item, subscript, whole
 
 MOST_FRAMES = 64
 _MOST_FRONTS = 32  # in one frame
 _MOST_UP = 32  # user's frames between an exit, or a record, and the outermost that is looked at
 _CLEAN_KINDS = frozenset(["int", "round", "math.floor", "math.ceil", "math.trunc"])
-_FLOWS: dict[tuple[int, int], Flow] = {}
 
 ndarray = np.ndarray
 
@@ -53,13 +53,7 @@ def follow(fronts: dict[int, dict[Any, Front]], found: Any, frame: FrameType) ->
     if found.kind in _CLEAN_KINDS or found.is_shown:
         return True
     code = frame.f_code
-    key = id(code), frame.f_lasti
-    flow = _FLOWS.get(key)
-    if flow is None or flow.code is not code:
-        flow = leaving(code, places.index_of(code, frame.f_lasti))
-        if len(_FLOWS) >= 1024:
-            _FLOWS.clear()
-        _FLOWS[key] = flow
+    flow = leaving(code, places.index_of(code, frame.f_lasti), Scope.of_frame(frame))
     for _ in range(_MOST_UP):
         if flow.is_given_up:
             return False
@@ -72,9 +66,9 @@ def follow(fronts: dict[int, dict[Any, Front]], found: Any, frame: FrameType) ->
             break
         upper = above.frame
         same = upper.f_globals is frame.f_globals
-        flow = flow.into_caller(
-            upper.f_code, places.index_of(upper.f_code, upper.f_lasti), above.is_direct, same
-        )
+        index = places.index_of(upper.f_code, upper.f_lasti)
+        scope = Scope.of_frame(upper)
+        flow = flow.into_caller(upper.f_code, index, scope, above.is_direct, same)
         frame, code = upper, upper.f_code
     return True
 
@@ -160,9 +154,12 @@ def _down(flow: Flow | None, levels: list[_Level], depth: int) -> Flow | None:
         upper, lower = levels[i].frame, levels[i - 1].frame
         assert flow is not None
         flow = flow.into_callee(
-            places.index_of(upper.f_code, upper.f_lasti), lower.f_code, levels[i].is_direct,
+            places.index_of(upper.f_code, upper.f_lasti),
+            lower.f_code,
+            Scope.of_frame(lower),
+            levels[i].is_direct,
             upper.f_globals is lower.f_globals,
-        )  # fmt: skip
+        )
         if flow is None:
             return None
     return flow

@@ -42,6 +42,7 @@ MOST_SCALARS = 4096
 MOST_BUFFERS = 512
 MOST_RETURNS = 4096
 _KEYS = 64  # keys remembered per place and per container
+_ARRIVALS = 128  # remembered of one exit at one place
 _SMALL = 64  # elements of a constant array that are compared with exited numbers
 _HASHED = 65536  # bytes of an array whose contents are compared
 
@@ -96,7 +97,8 @@ class Return:
 class Exits:
     """What left one tape."""
 
-    __slots__ = ("buffers", "contents", "fronts", "meant", "places", "scalars", "stores", "values")
+    __slots__ = ("arrivals", "buffers", "contents", "fronts", "meant", "places", "scalars",
+                 "stores", "values")  # fmt: skip
 
     def __init__(self) -> None:
         self.places: dict[Any, Exit] = {}
@@ -108,6 +110,7 @@ class Exits:
         # id -> (the array; what was stored by which Exit; some of the stored numbers)
         self.stores: dict[int, tuple[Any, dict[Exit, deque[tuple[int, int]]], deque[Any]]] = {}
         self.fronts: dict[int, dict[Any, Front]] = {}  # where what left can go, by frame
+        self.arrivals: dict[Any, deque[Return]] = {}  # what was followed, by exit and place
         self.meant: deque[int] = deque(maxlen=MOST_BUFFERS)  # keys that left by gt.value
 
 
@@ -389,7 +392,7 @@ def came_back(tape: Any, out_key: int, card: Any, *operands: Any) -> None:
                     _look_up_scalar(tape, exits, out_key, item)
             continue
         _look_up_scalar(tape, exits, out_key, x)
-    if exits.fronts and len(tape.returns) < MOST_RETURNS:
+    if exits.fronts:
         arrived = may_arrive(exits.fronts, tape.tracked, operands)
         if arrived:
             _note_arrivals(tape, out_key, arrived, operands, told)
@@ -407,7 +410,24 @@ def _note_arrivals(tape: Any, out_key: int, arrived: Any, operands: Any, told: i
     for found, code, lasti in arrived:
         if found not in known:
             known.add(found)
-            tape.returns.append(Return(out_key, found, found.keys, False, code, lasti, True))
+            _note_arrival(tape, out_key, found, code, lasti)
+
+
+def _note_arrival(tape: Any, out_key: int, found: Exit, code: CodeType, lasti: int) -> None:
+    """Add one return, and let go of the oldest one of that place if there are many."""
+    arrivals = tape.exits.arrivals
+    at = id(found), id(code), lasti
+    here = arrivals.get(at)
+    if here is None:
+        if len(arrivals) >= MOST_PLACES:
+            return
+        here = arrivals[at] = deque()
+    if len(here) < _ARRIVALS:
+        here.append(Return(out_key, found, found.keys, False, code, lasti, True))
+        tape.returns.append(here[-1])
+    else:
+        here.rotate(-1)
+        here[-1].out_key = out_key
 
 
 def _look_up_scalar(tape: Any, exits: Exits, out_key: int, x: Any) -> None:

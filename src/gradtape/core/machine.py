@@ -8,8 +8,10 @@ what no name leads to. So a write into an object is a write to what its root hol
 from __future__ import annotations
 
 import dis
+from types import CodeType
 from typing import Any, NamedTuple
 
+from .places import instructions_of
 from .taint import Taint, join, put, whole
 
 Root = tuple[str, str]
@@ -76,14 +78,16 @@ class Call:
 class Machine:
     """The state before one instruction, and its step."""
 
-    __slots__ = ("_forced", "_is_sure", "index", "instruction", "instructions", "is_leaving",
-                 "names", "returned", "stack")  # fmt: skip
+    __slots__ = ("_forced", "_is_sure", "code", "index", "instruction", "instructions",
+                 "is_leaving", "names", "returned", "stack", "walk")  # fmt: skip
 
     def __init__(
-        self, instructions: Any, index: int, stack: list[Slot], names: dict[Root, Taint]
+        self, code: CodeType, index: int, stack: list[Slot], names: dict[Root, Taint]
     ) -> None:
-        self.instructions = instructions
+        self.code = code
+        self.instructions = instructions = instructions_of(code)
         self.index = index
+        self.walk: Any = None  # the Flow that asks, which can look into functions
         self.instruction: dis.Instruction = instructions[index]
         self.stack = stack
         self.names = names
@@ -129,6 +133,11 @@ class Machine:
 
     def is_tainted(self, *slots: Slot) -> bool:
         return self._forced is not None or any(whole(slot.taint) for slot in slots)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what the instruction leaves."""
+        return self._is_sure or self._forced is not None
 
     @property
     def is_smooth(self) -> bool:

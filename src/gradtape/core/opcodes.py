@@ -89,7 +89,10 @@ def _generic(machine: Machine, ins: dis.Instruction) -> None:
 def _load_attribute(machine: Machine, ins: dis.Instruction) -> None:
     owner = machine.pop()
     origin = (*(owner.origin or (None,)), f".{ins.argval}")
-    machine.result(attribute(owner.taint, str(ins.argval)), origin if len(origin) < 8 else None)
+    taint = attribute(owner.taint, str(ins.argval))
+    if taint is None and type(owner.taint) is tuple and machine.walk is not None:
+        taint = machine.walk.look_at(owner, str(ins.argval))
+    machine.result(taint, origin if len(origin) < 8 else None)
     if ins.opname == "LOAD_METHOD" or (ins.opname == "LOAD_ATTR" and _pushes_self(ins)):
         machine.push(owner.taint, owner.origin)
 
@@ -313,6 +316,11 @@ def _with(machine: Machine, _ins: dis.Instruction) -> None:
 
 def _call(machine: Machine, _ins: dis.Instruction) -> None:
     call = machine.call()
+    if machine.walk is not None and not machine.is_known:
+        found = machine.walk.look_into(machine, call)
+        if found is not None:  # the user's own function
+            machine.push(found[0])
+            return
     name = call.name
     if name in _CLEAN:
         machine.clean()

@@ -265,7 +265,7 @@ def _calibrate() -> int:
 _SNAPSHOT = _calibrate()
 
 
-def _attribute(owner: Any, name: str) -> Any:
+def attribute(owner: Any, name: str) -> Any:
     """`owner.name` where reading it runs no code of the user's; None otherwise."""
     if isinstance(owner, ModuleType | type):
         return vars(owner).get(name) if name in vars(owner) else getattr(owner, name, None)
@@ -290,7 +290,7 @@ def resolve(frame: FrameType, chain: tuple[str, ...] | None) -> tuple[Any, Any]:
     for name in attributes:
         if found is None:
             return None, None
-        owner, found = found, _attribute(found, name)
+        owner, found = found, attribute(found, name)
     return owner, found
 
 
