@@ -486,6 +486,50 @@ def sorted_by_loss(x):
     return squares(x + best)
 
 
+def best_of_a_grid(x):
+    starts = [np.array([0.5, 0.25]), np.array([0.0, 1.5])]
+    tried = [(float(squares(x + s)), i, s) for i, s in enumerate(starts)]
+    best = min(tried)[2]
+    worst = sorted(tried, reverse=True)[0][2]
+    return squares(x + best) + squares(x * worst)
+
+
+def best_of_a_dict(x):
+    starts = {"a": np.array([0.5, 0.25]), "b": np.array([0.0, 1.5])}
+    losses = {name: float(squares(x + s)) for name, s in starts.items()}
+    best = min(losses, key=losses.get)
+    return squares(x + starts[best])
+
+
+def best_in_a_loop(x):
+    best, lowest = np.zeros(2), math.inf
+    for start in (np.array([0.5, 0.25]), np.array([0.0, 1.5])):
+        now = float(squares(x + start))
+        if now < lowest:
+            lowest, best = now, start
+    return squares(x + best)
+
+
+def policy_gradient(x):
+    """The action is drawn from what the parameters say; the reward is that of the action."""
+    logits = DATA[:3] @ x
+    p = np.exp(logits - np.max(logits))
+    p = p / np.sum(p)
+    action = np.random.default_rng(3).choice(3, p=np.asarray(p))
+    reward = [1.0, 0.25, -0.5][action]
+    baseline = np.mean([1.0, 0.25, -0.5])
+    return -np.log(p[action]) * (reward - baseline)
+
+
+def predictions_beside_data(x):
+    table = pd.DataFrame({"y": TARGET, "a": DATA[:, 0], "b": DATA[:, 1]})
+    z = table["a"].to_numpy() * x[0] + table["b"].to_numpy() * x[1]
+    table["prediction"] = z.numpy()
+    named = pd.DataFrame({"y": TARGET, "prediction": z.numpy()}).assign(error=np.asarray(z))
+    assert named["error"].size == len(TARGET)
+    return np.sum((z - table["y"].to_numpy()) ** 2) + np.sum(z * named["y"].to_numpy())
+
+
 def error_message(x):
     loss = squares(x)
     try:

@@ -10,7 +10,8 @@ import dis
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .machine import CALLS, NULL, Call, Machine, Root, Slot
+from .effects import CLEAN, returned, write
+from .machine import CALLS, NULL, Machine, Root, Slot
 from .taint import Taint, attribute, item, join, made, put, subscript, whole
 
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
@@ -21,28 +22,6 @@ _NOTHING = frozenset(
      "COPY_FREE_VARS", "SETUP_ANNOTATIONS", "CONVERT_VALUE", "NOT_TAKEN"]
 )  # fmt: skip
 _POPS = ("POP_", "END_FOR", "DELETE_", "STORE_", "JUMP_IF_", "RETURN_", "RAISE_", "RERAISE")
-# What these return has no derivative, or is no number; the last two say that a break is meant.
-_CLEAN = frozenset(
-    ["print", "str", "repr", "format", "len", "bool", "int", "round", "range", "isinstance",
-     "issubclass", "hasattr", "type", "id", "hash", "any", "all", "callable", "slice",
-     "floor", "ceil", "trunc", "rint", "fix", "sign", "signbit", "around", "floor_divide",
-     "isclose", "isfinite", "isinf", "isnan", "isreal", "allclose", "array_equal", "is_integer",
-     "greater", "greater_equal", "less", "less_equal", "equal", "not_equal",
-     "logical_and", "logical_or", "logical_xor", "logical_not",
-     "argmax", "argmin", "argsort", "argpartition", "argwhere", "nonzero", "flatnonzero",
-     "count_nonzero", "searchsorted", "digitize", "idxmax", "idxmin", "nanargmax", "nanargmin",
-     "shape", "ndim", "size", "result_type", "zeros_like", "ones_like", "empty_like",
-     "bincount", "histogram_bin_edges", "assert_allclose", "assert_array_equal",
-     "value", "stop_gradient"]
-)  # fmt: skip
-_SAME = frozenset(["list", "tuple", "iter", "sorted", "reversed", "copy", "deepcopy", "float64"])
-_INTO_OWNER = frozenset(
-    ["append", "appendleft", "extend", "insert", "add", "update", "setdefault", "put", "fill",
-     "itemset", "put_nowait", "__setitem__"]
-)  # fmt: skip
-_INTO_FIRST = frozenset(
-    ["copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal", "heappush"]
-)
 
 
 def successors(machine: Machine) -> Iterator[tuple[int, list[Slot], dict[Root, Taint]]]:
@@ -321,60 +300,14 @@ def _call(machine: Machine, _ins: dis.Instruction) -> None:
         if found is not None:  # the user's own function
             machine.push(found[0])
             return
-    name = call.name
-    if name in _CLEAN:
+    if call.name in CLEAN:
         machine.clean()
         return
     if machine.is_tainted() or call.is_tainted:
-        if name in _INTO_OWNER and call.callee.origin is not None:
-            _write_all(machine, Slot(None, call.callee.origin[:-1]), call)
-        if name in _INTO_FIRST and call.positional:
-            machine.write(call.positional[0], "*", True)
-    elif name == "fill" and call.callee.origin is not None:
+        write(machine, call)
+    elif call.name == "fill" and call.callee.origin is not None:
         machine.clear(Slot(None, call.callee.origin[:-1]))
-    machine.result(_returned(call, name))
-
-
-def _write_all(machine: Machine, owner: Slot, call: Call) -> None:
-    """`parts.append(x)`, `table.update(loss=x)`: the object keeps its arguments."""
-    taints = [slot.taint for slot in call.positional]
-    if machine.is_tainted() or call.spread:
-        taints.append(True)
-    for taint in taints:
-        if taint is not None:
-            machine.write(owner, "*", taint)
-    for key, slot in call.named.items():
-        if slot.taint is not None:
-            machine.write(owner, ("[]", key), slot.taint)
-
-
-def _returned(call: Call, name: str) -> Taint:
-    """The taint of what a function returns of which only the name is known."""
-    positional = [slot.taint for slot in call.positional]
-    if name == "zip":
-        each = made((("[]", i), item(taint, "*")) for i, taint in enumerate(positional))
-        return made([("each", each)])
-    if name == "enumerate" and positional:
-        return made([("each", made([(("[]", 1), item(positional[0], "*"))]))])
-    if name in _SAME and len(positional) == 1 and not call.named:
-        return positional[0]
-    if name == "dict" and not call.spread and not any(positional):
-        return made((("[]", key), slot.taint) for key, slot in call.named.items())
-    if name in ("get", "pop") and positional and call.positional[0].const is not None:
-        return join(item(call.receiver.taint, subscript(call.positional[0].const)),
-                    positional[1] if len(positional) > 1 else None)  # fmt: skip
-    if name == "where" and len(positional) == 3:
-        positional = positional[1:]
-    elif name[:1].isupper() and not call.spread and not any(map(whole, positional)):
-        # a class: what it is given by name is taken for an attribute of that name
-        return made((f".{key}", slot.taint) for key, slot in call.named.items())
-    tainted = (
-        call.spread
-        or whole(call.callee.taint)
-        or any(map(whole, positional))
-        or any(whole(slot.taint) for slot in call.named.values())
-    )
-    return tainted or None
+    machine.result(returned(call))
 
 
 def _nothing(_machine: Machine, _ins: dis.Instruction) -> None:
