@@ -29,7 +29,7 @@ LEVELS = {
     "testing": 7, "optimize": 7, "verdict": 7,
     "record": 8, "fit": 8, "tf": 8,
     "viewer": 9,
-    "runs": 10,
+    "runs": 10, "scripts": 10,
     "cli": 11,
     "__main__": 12,  # python -m gradtape
 }  # fmt: skip
@@ -46,6 +46,7 @@ LIBRARIES = {
     "optimize": {"scipy"},
     "tf": {"safetensors"},
     "cli": {"tqdm"},
+    "scripts": {"nbformat", "nbclient"},
 }
 HEAVY = {"scipy", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn"}
 

@@ -74,6 +74,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+# -- run --------------------------------------------------------------------------------------
+
+_RUN = """\
+Run a Python script as `python script.py` would, or execute a notebook and write its outputs.
+
+    gradtape run --tensorflow train.py --epochs 5
+    gradtape run --tensorflow lesson.ipynb
+
+With --tensorflow, `import tensorflow` finds gradtape's own TensorFlow dialect: a GradientTape
+script runs without an edit and without TensorFlow. Options for gradtape stand before the file's
+name; what follows it is the script's. The exit code is the script's.
+"""
+
+
+def _declare_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tensorflow",
+        action="store_true",
+        help="serve gradtape.tf to the script's `import tensorflow`",
+    )
+    parser.add_argument("script", metavar="SCRIPT", help="a Python file or a notebook (.ipynb)")
+    parser.add_argument(
+        "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the script"
+    )
+
+
+def _run_script(arguments: argparse.Namespace) -> int:
+    from .scripts import run
+
+    return run(arguments.script, arguments.arguments, tensorflow=arguments.tensorflow)
+
+
 COMMANDS = (
     Command(
         "fit",
@@ -88,5 +120,12 @@ COMMANDS = (
         fit.PREDICT,
         fit.declare_predict,
         fit.run_predict,
+    ),
+    Command(
+        "run",
+        "run a script or notebook, with gradtape for TensorFlow if asked",
+        _RUN,
+        _declare_run,
+        _run_script,
     ),
 )
