@@ -21,6 +21,20 @@ def __getattr__(name: str) -> Any:
     return found
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext gradtape.tf`: the cells that follow get the dialect for `import tensorflow`."""
+    from .serving import install
+
+    install()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext gradtape.tf`: TensorFlow's name is its own again."""
+    from .serving import uninstall
+
+    uninstall()
+
+
 def __dir__() -> list[str]:
     from .base.spaces import members
 

@@ -101,13 +101,3 @@ def uninstall() -> None:
     for name in [n for n in sys.modules if n == SERVED or n.startswith(SERVED + ".")]:
         if getattr(sys.modules[name], "__name__", "").startswith("gradtape.tf"):
             del sys.modules[name]
-
-
-def load_ipython_extension(_shell: Any) -> None:
-    """`%load_ext gradtape.tf`: the cells that follow get the dialect for `import tensorflow`."""
-    install()
-
-
-def unload_ipython_extension(_shell: Any) -> None:
-    """`%unload_ext gradtape.tf`."""
-    uninstall()

@@ -33,6 +33,9 @@ HOMES = [
     "families.data",
     "families.train",
     "families.debugging",
+    "families.functions",
+    "families.modules",
+    "families.specs",
 ]
 _loaded: list[str] = []
 
