@@ -39,8 +39,7 @@ def outputs(name: str, *command: str) -> dict:
                 [*command, str(EXAMPLES / script), *arguments],
                 cwd=folder,
                 env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 text=True,
             )
             codes.append(done.returncode)
