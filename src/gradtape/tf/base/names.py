@@ -35,7 +35,6 @@ HOMES = [
     "families.debugging",
     "families.functions",
     "families.modules",
-    "families.specs",
 ]
 _loaded: list[str] = []
 
