@@ -73,7 +73,7 @@ def main():
         if step == arguments.die_after:
             os._exit(9)
     total = tf.add_n([tf.reduce_sum(tf.abs(v)) for v in variables])
-    print(f"sum of |weights| {total.numpy():.6f}")
+    print(f"sum of |weights| {total.numpy():.4f}")
 
 
 if __name__ == "__main__":
