@@ -57,3 +57,14 @@ def test_the_kinks_of_relu_and_relu6_have_derivative_zero():
     for name, x in (("relu", [-1.0, 0.0, 2.0]), ("relu6", [0.0, 3.0, 6.0])):
         slope = gt.grad(lambda x, name=name: np.sum(HOOKS[f"op:{name}"](x)))(np.array(x))
         assert slope.tolist() == ([0.0, 0.0, 1.0] if name == "relu" else [0.0, 1.0, 0.0])
+
+
+def test_what_multiply_no_nan_multiplies_by_zero_has_no_say_in_the_gradient():
+    x, y = np.array([0.0, 4.0]), np.array([0.0, 3.0])
+    with np.errstate(all="ignore"):
+        found = gt.grad(lambda x: np.sum(HOOKS["op:multiply_no_nan"](x * np.log(x), y)))(x)
+        missing = gt.grad(
+            lambda x: np.sum(HOOKS["op:multiply_no_nan"]((x * [np.nan, 1.0]) ** 2, y))
+        )(x)
+    np.testing.assert_allclose(found, [0.0, 3 * (np.log(4.0) + 1)])
+    assert missing.tolist() == [0.0, 24.0]

@@ -33,11 +33,19 @@ class Card:
         `{0: (1,), 1: (0,)}` keeps operand 1 only if a tape follows operand 0, and the reverse.
     keep_out : bool
         Whether the vjp rules need the output.
+    drops : bool or callable
+        Whether a NaN in an operand can be missing in the result, as with `where`, an index,
+        `fmax`: then what was dropped has a cotangent of exactly 0, which wins over that NaN. A
+        function of the parameters where these decide; a card with `where` among them always does.
+    rows : Rows or None
+        Which entries of the operands meet which results, where a rule multiplies inside: see
+        `rows.py`.
     """
 
     __slots__ = (
         "arity",
         "batch_rule",
+        "drops",
         "impl",
         "jvps",
         "keep",
@@ -47,6 +55,7 @@ class Card:
         "outputs",
         "partials",
         "reason",
+        "rows",
         "shape_rule",
         "signature",
         "unview",
@@ -69,6 +78,8 @@ class Card:
         self.batch_rule: Any = None
         self.unview: Any = None
         self.add_into: Any = None
+        self.drops: Any = False
+        self.rows: Any = None
         self.signature: Any = None
         self.reason = ""
         CARDS[name] = self

@@ -34,6 +34,7 @@ from .install import (
     install_nondifferentiable,
 )
 from .registry import HOOKS
+from .rows import has_nan
 
 __all__ = ["Card", "align_batch", "broadcast_ct", "composite", "elementwise", "linear",
            "nondifferentiable", "primitive", "select", "unbroadcast"]  # fmt: skip
@@ -48,6 +49,7 @@ def elementwise(
     name: str | None = None,
     impl: Rule | None = None,
     outputs: int = 1,
+    drops: bool = False,
 ) -> Card:
     """A card for a function applied to each element, with broadcasting.
 
@@ -65,6 +67,8 @@ def elementwise(
         `primitive`.
     impl : callable, optional
         A faster formula that agrees with the ufunc to 2 ulp.
+    drops : bool
+        Whether the result can be a number where an operand is NaN, as with `fmax`.
 
     Examples
     --------
@@ -73,7 +77,7 @@ def elementwise(
     label = name or ufunc.__name__
     card = Card(label, "elementwise", impl or ufunc, len(partials))
     card.partials = partials
-    card.outputs = outputs
+    card.outputs, card.drops = outputs, drops
     needs = [reads(p) for p in partials]
     card.keep_out = any(0 in r for r in needs)
     card.keep = {i: tuple(j - 1 for j in r if j) for i, r in enumerate(needs)}
@@ -103,6 +107,7 @@ def linear(
     unview: Rule | None = None,
     jvp: Any = None,
     outputs: int = 1,
+    drops: bool = False,
 ) -> Card:
     """A card for a map that is linear in its operands taken together (`reshape`, `concatenate`).
 
@@ -125,10 +130,12 @@ def linear(
     unview : callable, optional
         Where the result is a view: `unview(base, new, **params)` gives the base with the view's
         part replaced by `new`.
+    drops : bool
+        Whether entries of the operand are missing in the result.
     """
     card = Card(name or function.__name__, "linear", impl or function, arity)
     card.keep, card.keep_out, card.outputs, card.unview = keep, False, outputs, unview
-    card.shape_rule, card.batch_rule = shape, batch
+    card.shape_rule, card.batch_rule, card.drops = shape, batch, drops
     if isinstance(transpose, tuple) or arity == 1:
         rules = transpose if isinstance(transpose, tuple) else (transpose,)
         card.vjps = tuple(None if r is None else _drop_out(r) for r in rules)
@@ -154,6 +161,8 @@ def primitive(
     keep_out: bool = True,
     outputs: int = 1,
     add_into: Rule | None = None,
+    drops: Any = False,
+    rows: Any = None,
 ) -> Card:
     """A card whose rules are all written by hand.
 
@@ -162,12 +171,14 @@ def primitive(
     tangent `t` in place of `ct`. With `outputs` > 1, `out` and `ct` are tuples (a cotangent that
     does not exist arrives as zeros) and jvp returns a tuple. `keep` lists the operands whose
     values the vjp needs (None: all; a dict: see `Card`), `keep_out` whether it needs `out`.
+    `drops` and `rows` say what a cotangent of exactly 0 needs to win over NaN: see `Card`.
     """
     card = Card(name or function.__name__, "primitive", impl or function, arity)
     card.keep, card.keep_out, card.outputs = keep, keep_out, outputs
     card.vjps = (vjp,) if callable(vjp) and arity == 1 else vjp
     card.jvps = (jvp,) if callable(jvp) and arity == 1 else jvp
     card.shape_rule, card.batch_rule, card.add_into = shape, batch, add_into
+    card.drops, card.rows = drops, rows
     _install(card, function, signature)
     return card
 
@@ -225,8 +236,7 @@ def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:
 
 def mask_singular(product: Any, ct: Any) -> Any:
     """0 where the cotangent is exactly 0, if there is a NaN in the product."""
-    total = np.add.reduce(np.asarray(getattr(product, "value", product)), axis=None)
-    if total == total:
+    if not has_nan(product):
         return product
     return np.where(np.equal(ct, 0), np.zeros_like(product), product)
 

@@ -80,7 +80,7 @@ def make_product(card: Card, i: int) -> Any:
             return g if p else np.zeros_like(g)[()]
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g) if _invalid else gi
+        return _settled(gi, g) if _alerts else gi
 
     return product
 
@@ -167,7 +167,7 @@ def _blocked(
                 target += product
             elif product is not target:
                 target[...] = product
-        _invalid.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
+        _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if g.nbytes >= limits[dtype.char]:
         parallel.split(part, into.size)
@@ -223,7 +223,7 @@ def _finite_product(g: Any, p: Any, out: Any) -> Any:
                 _multiply(gb, pb, target)
             else:
                 target[...] = _settled(gb * pb, gb)
-        _invalid.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
+        _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if p.nbytes >= parallel.SMALLEST:
         parallel.split(part, p.size)
@@ -246,30 +246,49 @@ def _make_value_product(which: int) -> Any:
             gi = g * (p.conj() if p.dtype.kind == "c" else p)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g) if _invalid else gi
+        return _settled(gi, g) if _alerts else gi
 
     return product
 
 
-# Threads in which an invalid operation (0 * inf, inf - inf) happened since it was last looked at.
-# The processor notices them for nothing; NumPy hands the news to `note_invalid` (see `sweep.hush`).
-_invalid: set[int] = set()
+# Why a product may be NaN where its cotangent is 0; while this is empty, none is looked at.
+# A thread's number: an invalid operation (0 * inf, inf - inf) happened there since it was last
+# looked at. The processor notices them for nothing; NumPy hands the news to `note_invalid` (see
+# `sweep.hush`). It notices no NaN that was there before. But where no rule drops an entry, such a
+# NaN is in the result too; so the number negated says that the thread's sweep has passed a rule
+# that does (`where`, an index), and looks at every product until its end.
+_alerts: set[int] = set()
 
 
 def note_invalid(_kind: str, _flag: int) -> None:
     """Called by NumPy after a computation in which an invalid operation happened."""
-    _invalid.add(get_ident())
+    _alerts.add(get_ident())
+
+
+def beware() -> None:
+    """Look at every product of this thread's sweep from here on: an entry was dropped."""
+    _alerts.add(-get_ident())
+
+
+def calm() -> None:
+    """At the end of a sweep: the next one has dropped nothing yet."""
+    if _alerts:
+        _alerts.discard(-get_ident())
 
 
 def _settled(gi: Any, g: Any) -> Any:
     """The product `gi`, with 0 where the cotangent `g` is exactly 0, if there is a NaN in it.
 
     0 times an infinite partial is NaN; a branch that is not taken must not say so. Called where
-    an invalid operation was noted, and where a block of a large partial is not finite.
+    there is an alert, and where a block of a large partial is not finite.
     """
-    _invalid.discard(get_ident())
+    _alerts.discard(get_ident())
     if type(gi) is ndarray:
-        total = gi.dot(gi) if gi.ndim == 1 else _add_reduce(gi, None)
+        if gi.flags.c_contiguous:
+            flat = gi.reshape(-1)
+            total = flat.dot(flat)
+        else:
+            total = _add_reduce(gi, None)
         if total == total:
             return gi
         return np.where(np.equal(g, 0), gi.dtype.type(0), gi)
@@ -331,7 +350,7 @@ def make_run1(card: Card) -> Any:
                 gi = product(g, rec[11], rec[9], None)
             else:
                 gi = g * p
-            if _invalid:
+            if _alerts:
                 gi = _settled(gi, g)
         k = rec[5]
         p = grads.get(k)
@@ -368,6 +387,18 @@ def _named_partial(partial: Any) -> Any:
 
 def make_run2(card: Card) -> Any:
     """The backward function of fast records with two operands."""
+    run = _make_run2(card)
+    if not card.drops:
+        return run
+
+    def run_and_beware(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        run(rec, g, grads)
+        beware()
+
+    return run_and_beware
+
+
+def _make_run2(card: Card) -> Any:
     if set(card.partials) <= {1, -1}:
         return _make_run_signs(*card.partials)
     product_x, product_y = make_product(card, 0), make_product(card, 1)
@@ -450,7 +481,7 @@ def make_run_number(card: Card, general: Any) -> Any:
             gi = _multiply(g, number(y, dtype) if p is None else p)
         else:
             gi = g * y
-        if _invalid:
+        if _alerts:
             gi = _settled(gi, g)
         k = rec[5]
         p = grads.get(k)

@@ -22,7 +22,8 @@ from .buffers import owns
 from .card import Card
 from .cotangents import accumulate
 from .positions import decode
-from .products import note_invalid
+from .products import _alerts, beware, calm, note_invalid
+from .rows import rows_of, spared, stilled
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
 from .tensor import new_tensor
 
@@ -49,9 +50,20 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         gi = card.vjp(i, g, out, operands, params)
         if gi is None:
             continue
+        if card.kind == "primitive" and (_alerts or not _is_flagged(card)):
+            gi = spared(card, i, gi, g, out, operands, params, avals)
         if gi.dtype.kind == "c" and avals[i].dtype.kind != "c":
             gi = gi.real
         accumulate(grads, k, gi)
+        if not gi.size:  # what was broadcast to nothing gets 0
+            beware()
+    drops = card.drops
+    if drops is True or "where" in params or (drops and drops(**params)):
+        beware()
+
+
+def _is_flagged(card: Card) -> bool:
+    return card.rows is None or card.rows.flagged
 
 
 def _real_if_output_is(card: Card, g: Any, avals: Any, params: dict[str, Any]) -> Any:
@@ -74,6 +86,8 @@ def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         gi.fill(g)
     else:  # one number seen through zero strides
         gi = np.ndarray(shape, g.dtype, np.asarray(g).data, 0, (0,) * len(shape))
+    if not gi.size:
+        beware()
     k = rec[5]
     if grads.get(k) is None:
         grads[k] = gi
@@ -216,6 +230,8 @@ def run_wrapped(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
         gi = card.vjp(i, g, out, operands, params)
         if gi is None:
             continue
+        if card.kind == "primitive":
+            gi = spared(card, i, gi, g, out, operands, params, rec[AVALS])
         if gi.dtype.kind == "c" and type(rec[KEYS]) is tuple and rec[AVALS][i].dtype.kind != "c":
             gi = np.real(gi)
         p = grads.get(k)
@@ -243,6 +259,10 @@ def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bo
     ops = recorder.ops
     pop = grads.pop
     with quiet():
+        if not wrapped:
+            for seed in grads.values():
+                if not (seed.all() and seed.size if type(seed) is ndarray else seed):
+                    beware()  # it is 0 somewhere, or what was broadcast to it gets 0
         if wrapped or inner:
             kept: dict[int, Any] = {}
             for index in range(len(ops) - 1, -1, -1):  # ops grows if this tape records
@@ -307,6 +327,7 @@ class quiet:
 
     def __exit__(self, *_: object) -> None:
         self.restore()
+        calm()
 
 
 def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:
@@ -327,5 +348,9 @@ def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:
             if any(t is not None for t in ts):
                 if rec[CARD].jvps is None:
                     raise unsupported_error(rec)
-                tangents[rec[OUT]] = rec[CARD].jvp(ts, out, operands, params)
+                t = rec[CARD].jvp(ts, out, operands, params)
+                rows = rows_of(rec[CARD], params)
+                if rows is not None and t is not None:
+                    t = stilled(rows, ts, rec[AVALS], params, t)
+                tangents[rec[OUT]] = t
     return tangents

@@ -14,6 +14,7 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.cards import composite, elementwise, linear, primitive
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
+from ..core.rows import pointwise
 from ..core.tensor import Tensor
 from ..core.ufunc_call import make_general
 
@@ -93,6 +94,7 @@ real = primitive(
     batch=_same_axis(np.real),
     keep=(),
     keep_out=False,
+    drops=True,
 )
 imag = primitive(
     np.imag,
@@ -102,6 +104,7 @@ imag = primitive(
     batch=_same_axis(np.imag),
     keep=(),
     keep_out=False,
+    drops=True,
 )
 # As by NumPy, both are views; the imaginary part of a real array is an array of its own.
 real.unview, imag.unview = _write_real, lambda base, new: _from_parts(np.real(base), new)
@@ -121,6 +124,7 @@ absolute_complex = primitive(
     shape=_part_shape,
     batch=_same_axis(np.absolute),
     keep_out=False,
+    rows=pointwise,
 )
 
 
@@ -139,6 +143,7 @@ sign_complex = primitive(
     jvp=_around_circle,
     shape=lambda x: Aval(x.shape, x.dtype),
     batch=_same_axis(np.sign),
+    rows=pointwise,
 )
 
 

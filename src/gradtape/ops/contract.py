@@ -18,6 +18,7 @@ from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
+from ..core.rows import Places, Rows, cores
 from ..errors import ShapeError, three_part
 
 ndarray = np.ndarray
@@ -163,6 +164,15 @@ def _matmul_batch(_size: int, operands: Any, axes: Any) -> Any:
     return np.reshape(out, (*outer, *([] if row else [n]), *([] if column else [m]))), 0
 
 
+def _matmul_places(i: int, avals: Any, ndim: int, _params: Any) -> Places:
+    rows, columns = avals[0].ndim > 1, avals[1].ndim > 1
+    outer = ndim - rows - columns
+    stack = tuple(range(outer - max(avals[i].ndim - 2, 0), outer))
+    if i == 0:
+        return (*stack, *((outer,) if rows else ()), None)
+    return (*stack, None, *((ndim - 1,) if columns else ()))
+
+
 matmul = primitive(
     np.matmul,
     impl=_matmul_impl,
@@ -173,6 +183,7 @@ matmul = primitive(
     batch=_matmul_batch,
     keep={0: (1,), 1: (0,)},
     keep_out=False,
+    rows=Rows(_matmul_places, sums=True),
 )
 _NO_OPTIONS: dict[str, Any] = {}
 
@@ -314,6 +325,14 @@ def _tensordot_batch(
     return np.einsum(x, labels[0], y, labels[1], out, optimize=True), 0
 
 
+def _tensordot_places(i: int, avals: Any, _ndim: int, params: Any) -> Places:
+    free = [_free(a.ndim, params[side]) for a, side in zip(avals, ("left", "right"), strict=True)]
+    before = len(free[0]) if i else 0
+    return tuple(
+        before + free[i].index(k) if k in free[i] else None for k in range(avals[i].ndim)
+    )
+
+
 tensordot = primitive(
     np.tensordot,
     impl=lambda x, y, left, right: np.tensordot(x, y, (left, right))[()],
@@ -330,6 +349,7 @@ tensordot = primitive(
     batch=_tensordot_batch,
     keep={0: (1,), 1: (0,)},
     keep_out=False,
+    rows=Rows(_tensordot_places, sums=True),
 )
 
 
@@ -408,6 +428,7 @@ _cross = primitive(
     batch=lambda _size, operands, axes: (np.cross(*align_batch(operands, axes)), 0),
     keep={0: (1,), 1: (0,)},
     keep_out=False,
+    rows=cores(1),
 )
 
 

@@ -15,9 +15,10 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from ..core.aval import Aval
 from ..core.axes import in_dtype
 from ..core.batched import as_array
-from ..core.cards import composite, linear, primitive
+from ..core.cards import composite, linear, mask_singular, primitive
 from ..core.dispatch import write_out
 from ..core.registry import HOOKS
+from ..core.rows import has_nan
 from ..core.tensor import Tensor
 from ..errors import ShapeError, three_part
 
@@ -78,7 +79,7 @@ cumsum = linear(
 # -------------------------------------------------------------------------- running products
 
 
-def _recurrence(a: Any, r: Any) -> Any:
+def _recurrence(a: Any, r: Any, times: Any) -> Any:
     """The h along the last axis with `h[i] = r[i] + a[i] * h[i + 1]`, in linear time."""
     n = np.shape(r)[-1]
     if n <= 1:
@@ -88,11 +89,22 @@ def _recurrence(a: Any, r: Any) -> Any:
         a, r = np.concatenate([a, pad], axis=-1), np.concatenate([r, pad], axis=-1)
     shape = np.shape(r)
     a, r = (np.reshape(v, (*shape[:-1], shape[-1] // 2, 2)) for v in (a, r))
-    even = _recurrence(a[..., 0] * a[..., 1], r[..., 0] + a[..., 0] * r[..., 1])
+    sums = r[..., 0] + times(a[..., 0], r[..., 1])
+    even = _recurrence(a[..., 0] * a[..., 1], sums, times)
     later = np.concatenate([even[..., 1:], np.zeros((*shape[:-1], 1), r.dtype)], axis=-1)
-    odd = r[..., 1] + a[..., 1] * later
+    odd = r[..., 1] + times(a[..., 1], later)
     h = np.reshape(np.concatenate([even[..., None], odd[..., None]], axis=-1), shape)
     return h[..., :n] if n % 2 else h
+
+
+def _with_times(body: Any) -> Any:
+    """`body(times)`; where that has a NaN, with a product in which 0 as its second factor wins.
+
+    In a running product not every element meets every result of its row: one that is not finite
+    has no say in the results before it.
+    """
+    found = body(np.multiply)
+    return body(lambda a, b: mask_singular(a * b, b)) if has_nan(found) else found
 
 
 def _before(x: Any) -> Any:
@@ -107,14 +119,17 @@ def _cumprod_vjp(ct: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> An
         line = np.conjugate(line)
     # sum over k >= i of ct[k] times the product of x[i+1 .. k], by the recurrence
     follows = np.concatenate([line[..., 1:], line[..., :1]], axis=-1)
-    sums = _recurrence(follows, _line(ct, axis))
-    return in_dtype(_unline(_before(line) * sums, np.shape(x), axis), x.dtype)
+    before, ct = _before(line), _line(ct, axis)
+    found = _with_times(lambda times: times(before, _recurrence(follows, ct, times)))
+    return in_dtype(_unline(found, np.shape(x), axis), x.dtype)
 
 
 def _cumprod_jvp(t: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> Any:
     line = _line(x if dtype is None else x.astype(dtype), axis)
-    each = _line(t, axis) * _before(line)
-    sums = _recurrence(line[..., ::-1], each[..., ::-1])[..., ::-1]
+    before, t = _before(line), _line(t, axis)
+    sums = _with_times(
+        lambda times: _recurrence(line[..., ::-1], times(before, t)[..., ::-1], times)[..., ::-1]
+    )
     return sums if axis is None or np.ndim(x) == 0 else np.moveaxis(sums, -1, axis)
 
 

@@ -18,6 +18,7 @@ from ..core.batched import as_array
 from ..core.cards import primitive
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS
+from ..core.rows import Places, Rows
 from ..core.tensor import raw
 from ..errors import ShapeError, three_part
 
@@ -218,6 +219,15 @@ def _batch(_size: int, operands: Any, axes: Any, subscripts: str, **options: Any
     return _impl(*operands, subscripts=",".join(terms) + "->" + new + output, **options), 0
 
 
+def _takes_diagonal(subscripts: str, **_: Any) -> bool:
+    return any(len(set(term)) < len(term) for term in subscripts.partition("->")[0].split(","))
+
+
+def _places(i: int, _avals: Any, _ndim: int, params: dict[str, Any]) -> Places:
+    inputs, output = params["subscripts"].split("->")
+    return tuple(output.index(n) if n in output else None for n in inputs.split(",")[i])
+
+
 def _unview(base: Any, new: Any, subscripts: str, **_: Any) -> Any:
     """The operand of `einsum("ii->i", x)` after a write to the result, which is a view of it."""
     mine, output = subscripts.split("->")
@@ -240,6 +250,8 @@ einsum = primitive(
     batch=_batch,
     keep={i: tuple(j for j in range(_MOST) if j != i) for i in range(_MOST)},
     keep_out=False,
+    drops=_takes_diagonal,
+    rows=Rows(_places, flagged=False, sums=True),
 )
 einsum.unview = _unview
 

@@ -21,6 +21,7 @@ from ..core.exits import came_back
 from ..core.indexing import add_at, behind_batch, is_basic, overwritten, plain_index
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
+from ..core.products import beware
 from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
@@ -87,6 +88,7 @@ getitem_card = primitive(
     keep=(),
     keep_out=False,
     add_into=add_at,
+    drops=True,
 )
 
 
@@ -181,6 +183,7 @@ setitem_card = primitive(
     batch=_setitem_batch,
     keep=(),
     keep_out=False,
+    drops=True,
 )
 
 
@@ -320,6 +323,7 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
             g = np.array(g)
         g[index] = 0
         HOOKS["accumulate"](grads, kx, g)
+    beware()  # what was overwritten is dropped
 
 
 # ------------------------------------------------------- backward, recorded by another tape

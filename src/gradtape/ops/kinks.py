@@ -48,8 +48,8 @@ def _first_minimum(_out: Any, x: Any, y: Any) -> Any:
 
 maximum = elementwise(np.maximum, _first_maximum, _unless(_first_maximum))
 minimum = elementwise(np.minimum, _first_minimum, _unless(_first_minimum))
-fmax = elementwise(np.fmax, _first_fmax, _unless(_first_fmax))
-fmin = elementwise(np.fmin, _first_fmin, _unless(_first_fmin))
+fmax = elementwise(np.fmax, _first_fmax, _unless(_first_fmax), drops=True)
+fmin = elementwise(np.fmin, _first_fmin, _unless(_first_fmin), drops=True)
 
 # clip(x, low, high) is minimum(maximum(x, low), high): high wins over a low above it
 clip = elementwise(
@@ -94,8 +94,10 @@ UFUNC_METHODS[np._core.umath.clip, "__call__"] = _clip  # type: ignore[attr-defi
 # --------------------------------------------------------------------------------- signs
 
 # x / |x| times the sign of y; the sign of the result carries that of y without asking its dtype
-copysign = elementwise(np.copysign, lambda out, x, _y: np.sign(x) * np.sign(out), 0)
-heaviside = elementwise(np.heaviside, 0, lambda _out, x, _h: np.equal(x, 0))
+copysign = elementwise(
+    np.copysign, lambda out, x, _y: np.sign(x) * np.sign(out), 0, drops=True
+)
+heaviside = elementwise(np.heaviside, 0, lambda _out, x, _h: np.equal(x, 0), drops=True)
 
 # ---------------------------------------------------------------------------- remainders
 

@@ -13,6 +13,7 @@ from ..core.cards import composite, primitive
 from ..core.dispatch import apply, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
+from ..core.rows import pointwise
 from ..core.tensor import Tensor, raw
 from ..errors import three_part
 
@@ -63,6 +64,7 @@ sinc = primitive(
     shape=lambda x, order: _float_of(x),
     batch=lambda _size, operands, axes, order: (_sinc(operands[0], order), axes[0]),
     keep_out=False,
+    rows=pointwise,
 )
 
 # ------------------------------------------------------------------------- Bessel functions
@@ -94,6 +96,7 @@ i0 = primitive(
     shape=lambda x, order: _float_of(x),
     batch=lambda _size, operands, axes, order: (_bessel(operands[0], order), axes[0]),
     keep_out=False,
+    rows=pointwise,
 )
 
 # ------------------------------------------------------------------------------ nan_to_num
@@ -119,6 +122,7 @@ nan_to_num = primitive(
     shape=lambda x, **_: Aval(x.shape, x.dtype),
     batch=lambda _size, operands, axes, **params: (np.nan_to_num(operands[0], **params), axes[0]),
     keep_out=False,
+    drops=True,
 )
 _nan_to_num = FUNCTIONS[np.nan_to_num]
 

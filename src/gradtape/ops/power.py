@@ -18,8 +18,9 @@ import numpy as np
 from ..core.buffers import SMALLEST
 from ..core.cards import elementwise
 from ..core.fast import make_binary
+from ..core.products import beware
 from ..core.registry import HOOKS, UFUNCS
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, raw
 
 _WHOLE = (int, np.integer, np.bool_)
 
@@ -29,12 +30,16 @@ def _slope_in_base(raised: Any) -> Any:
         if isinstance(y, float | int | complex | np.generic):
             n: Any = int(y) if isinstance(y, _WHOLE) else y  # an unsigned 0 has no 0 - 1
             if n == 0:
+                beware()  # NaN ** 0 is 1
                 return np.zeros_like(x)
             return x + x if n == 2 else n * raised(x, n - 1)
         if y.dtype.kind in "biu":
             y = y.astype(np.result_type(x, y))
         # 0 * 0**-1 is 0 * inf; away from x = 0 the exponent stays, for the mixed derivative
-        return y * raised(x, np.where((x == 0) & (y == 0), 1, y) - 1)
+        flat = np.logical_and(y == 0, np.logical_not(np.abs(x) > 0))  # NaN ** 0 is 1 too
+        if np.any(raw(flat)):
+            beware()
+        return y * raised(x, np.where(flat, 1, y) - 1)
 
     return partial
 

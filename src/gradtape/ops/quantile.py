@@ -120,7 +120,7 @@ def _linear_in_first(name: str, impl: Any, back: Any) -> Card:
 
     card = primitive(
         None, name=name, impl=impl, arity=3, vjp=vjp, jvp=jvp, shape=shape, batch=batch,
-        keep=(1, 2), keep_out=False,
+        keep=(1, 2), keep_out=False, drops=True,
     )  # fmt: skip
     return card
 
@@ -148,6 +148,7 @@ order_statistics = primitive(
     shape=lambda x, kth, skip_nan: Aval((*x.shape[:-1], kth.shape[-1]), x.dtype),
     batch=_batch_pick,
     keep=(0,),
+    drops=True,
 )
 
 

@@ -297,6 +297,7 @@ diagonal = linear(
     transpose=lambda ct, x, **params: _embed(ct, x.shape, **params),
     batch=_diagonal_batch,
     unview=read_only,
+    drops=True,
 )
 diagonal_embed = linear(
     None,

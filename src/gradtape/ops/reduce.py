@@ -257,6 +257,7 @@ def _extremum(*functions: Any, takes_nan: bool, impl: Any) -> Card:
         shape=lambda x, axis, keepdims, **_: Aval(reduced_shape(x.shape, axis, keepdims), x.dtype),
         batch=_batch(impl),
         name=functions[0].__name__,
+        drops=not takes_nan,
     )
     for function in functions[1:]:
         FUNCTIONS[function] = FUNCTIONS[functions[0]]

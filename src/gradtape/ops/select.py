@@ -52,6 +52,7 @@ where_card = primitive(
     batch=lambda _size, operands, axes: (np.where(*align_batch(operands, axes)), 0),
     keep=(0,),
     keep_out=False,
+    drops=True,
 )
 _where_positions = nondifferentiable_call("where with a condition alone", np.where)
 

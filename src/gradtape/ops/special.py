@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.cards import elementwise
 from ..core.registry import HOOKS
+from ..core.tensor import Tensor, raw
 
 _SLOPE = 2 / math.sqrt(math.pi)
 
@@ -73,7 +74,9 @@ def _cotangent_slope(n: int, x: Any) -> Any:
 
 
 def _op(name: str, *operands: Any) -> Any:
-    return HOOKS[f"op:{name}"](*operands)
+    """The op on Tensors; on raw values its raw value, for a cotangent is no Tensor there."""
+    out = HOOKS[f"op:{name}"](*operands)
+    return out if any(isinstance(x, Tensor) for x in operands) else raw(out)
 
 
 polygamma = elementwise(

@@ -124,6 +124,7 @@ def _weighted(ufunc: Any) -> Card:
         jvp=jvp,
         shape=lambda x, axes, keepdims: _reduced(x, axes, keepdims),
         batch=batch,
+        drops=ufunc in (np.fmax, np.fmin),
     )
 
 

@@ -25,7 +25,9 @@ def _multiply_no_nan(x: Any, y: Any) -> Any:
 
 
 # the derivatives are those of the product, also where y is 0, as TensorFlow's
-multiply_no_nan = elementwise(None, "y", "x", name="multiply_no_nan", impl=_multiply_no_nan)
+multiply_no_nan = elementwise(
+    None, "y", "x", name="multiply_no_nan", impl=_multiply_no_nan, drops=True
+)
 
 
 # The kinks are TensorFlow's: at 0, and at 6, the derivative is 0.

@@ -16,6 +16,7 @@ from ..core.dispatch import ITEM
 from ..core.exits import meant, muted, note_capture
 from ..core.operands import blunted, why_of
 from ..core.positions import decode, here, user_frame
+from ..core.products import beware
 from ..core.registry import CARDS
 from ..core.state import (
     AVALS,
@@ -346,6 +347,7 @@ def run_custom(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
             grads[k] = gi if grads.get(k) is None else grads[k] + gi
         else:
             accumulate(grads, k, settled(np.array(raw(gi))))
+    beware()  # the user's rule may be a choice
 
 
 def _zeros(aval: Any) -> Any:

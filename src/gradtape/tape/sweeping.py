@@ -14,6 +14,7 @@ import numpy as np
 from ..core.buffers import owns
 from ..core.operands import fingerprint
 from ..core.positions import decode
+from ..core.products import calm
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw, settled
@@ -54,6 +55,7 @@ def leaf_gradients(
             del rec[9:]
     finally:
         restore()
+        calm()
     results: list[Any] = []
     missing = False
     for s in sources:

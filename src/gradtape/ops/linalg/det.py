@@ -18,6 +18,7 @@ from ...core.batched import as_array
 from ...core.cards import primitive
 from ...core.dispatch import apply
 from ...core.registry import FUNCTIONS, HOOKS
+from ...core.rows import cores
 from ...core.tensor import Tensor, raw
 from ...core.uncarded import unsupported
 
@@ -48,6 +49,16 @@ def _inverse_if_regular(x: Any) -> Any:
     return inverse if np.all(condition < np.finfo(x.dtype).eps ** -0.5) else None
 
 
+def _svd(x: Any) -> Any:
+    """The singular value decomposition; its values are NaN where a matrix is not finite.
+
+    LAPACK refuses NaN, and may never come back from infinity.
+    """
+    finite = np.isfinite(x).all(axis=(-2, -1))
+    u, s, vh = np.linalg.svd(np.where(finite[..., None, None], x, np.zeros((), x.dtype)))
+    return u, np.where(finite[..., None], s, np.nan).astype(s.dtype), vh
+
+
 # -------------------------------------------------------------------------------- cofactors
 
 
@@ -55,7 +66,7 @@ def _cofactors_value(x: Any) -> Any:
     inverse = _inverse_if_regular(x)
     if inverse is not None:
         return _over_matrix(np.asarray(np.linalg.det(x))) * inverse.swapaxes(-1, -2)
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = _svd(x)
     n = x.shape[-1]
     but_one = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     phase = np.asarray(np.linalg.det(u) * np.linalg.det(vh))
@@ -81,7 +92,7 @@ def _cofactors_back(h: Any, x: Any) -> Any:
 def _singular_back(h: Any, x: Any) -> Any:
     # with E = U^H dA V:  dC(S)_ii = sum_{k != i} E_kk P_ik,  dC(S)_ij = -E_ji P_ij, where P_ij is
     # the product of all singular values but i and j
-    u, s, vh = np.linalg.svd(x)
+    u, s, vh = _svd(x)
     n = x.shape[-1]
     eye = np.eye(n, dtype=bool)
     left_out = eye[:, None, :] | eye[None, :, :]
@@ -105,6 +116,7 @@ _cofactors_card = primitive(
         0,
     ),
     keep_out=False,
+    rows=cores(2),
 )
 
 
@@ -127,6 +139,7 @@ det = primitive(
     shape=lambda x: Aval(x.shape[:-2], _float(x.dtype)),
     batch=lambda _size, operands, axes: (np.linalg.det(np.moveaxis(operands[0], axes[0], 0)), 0),
     keep_out=False,
+    rows=cores(2),
 )
 
 
@@ -174,6 +187,7 @@ slogdet_card = primitive(
         (0, 0),
     ),
     outputs=2,
+    rows=cores(2),
 )
 _as_tuple = HOOKS["op:slogdet"]
 _Result: Any = type(np.linalg.slogdet(np.ones((1, 1))))

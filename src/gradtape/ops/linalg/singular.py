@@ -17,6 +17,7 @@ from ...core.aval import Aval
 from ...core.batched import as_array
 from ...core.cards import primitive
 from ...core.dispatch import apply
+from ...core.rows import cores
 from ...core.tensor import Tensor, raw
 
 
@@ -103,6 +104,7 @@ _factors = primitive(
     ),
     keep=(),
     outputs=3,
+    rows=cores(2),
 )
 
 
@@ -136,4 +138,5 @@ svdvals = primitive(
         np.linalg.svdvals(np.moveaxis(operands[0], axes[0], 0)),
         0,
     ),
+    rows=cores(2),
 )

@@ -16,6 +16,7 @@ from ...core.aval import Aval, broadcast_shapes
 from ...core.batched import as_array
 from ...core.cards import align_batch, primitive, unbroadcast
 from ...core.positions import decode, user_frame
+from ...core.rows import Places, Rows, cores
 from ...errors import three_part
 
 
@@ -76,6 +77,7 @@ inv = primitive(
     shape=lambda x: Aval(x.shape, _float(x.dtype)),
     batch=_stack_batch(_inv),
     keep=(),
+    rows=cores(2),
 )
 
 
@@ -137,6 +139,12 @@ def _solve_batch(_size: int, operands: Any, axes: Any) -> Any:
     return (np.reshape(out, np.shape(out)[:-1]) if vector else out), 0
 
 
+def _solve_places(i: int, avals: Any, ndim: int, params: Any) -> Places:
+    """Each column of `b` has a column of the result."""
+    found = cores(2).places(i, avals, ndim, params)
+    return (*found[:-1], ndim - 1) if i == 1 and avals[1].ndim > 1 else found
+
+
 solve = primitive(
     np.linalg.solve,
     arity=2,
@@ -151,6 +159,7 @@ solve = primitive(
     shape=_solve_shape,
     batch=_solve_batch,
     keep=(0,),
+    rows=Rows(_solve_places, matrices=True, flagged=False),
 )
 
 
@@ -200,4 +209,5 @@ cholesky = primitive(
     shape=lambda x, upper: Aval(x.shape, _float(x.dtype)),
     batch=_stack_batch(_cholesky),
     keep=(),
+    rows=cores(2),
 )
