@@ -1,8 +1,9 @@
-"""The keyword arguments of ufuncs: `out=`, `where=`, `dtype=`, `casting=`, `signature=`.
+"""The keyword arguments of ufuncs: `out=`, `where=`, `dtype=`, `casting=`, `signature=`, `order=`.
 
 Each is put around a plain call of the same ufunc, so that cards need not know them: `dtype=` casts
-the operands as NumPy would, `where=` chooses between the result and what `out` held, and `out=`
-is written last. Everything is a recorded op, so it has derivatives of all orders.
+the operands as NumPy would, `where=` chooses between the result and what `out` held, `order=` lays
+the result out anew, and `out=` is written last. Everything that changes a value is a recorded op,
+so it has derivatives of all orders.
 """
 
 from __future__ import annotations
@@ -47,13 +48,16 @@ def make_general(ufunc: Any, plain: Callable[..., Any], outputs: int) -> Callabl
         if len(outs) < outputs:
             outs = (*outs, *(None,) * (outputs - len(outs)))
         signature = signature if signature is not None else sig
-        if dtype is not None or signature is not None:
+        check_options(order, casting)
+        if dtype is not None or signature is not None or casting != "same_kind":
             args = _cast_operands(ufunc, args, dtype, signature, casting)
         if where is not True:
             results = _masked(ufunc, plain, args, np.asarray(raw(where)), outs)
         else:
             results = plain(*args)
             results = results if isinstance(results, tuple) else (results,)
+        for result in results:
+            lay_out(result, order, args)
         written = tuple(
             r if o is None else HOOKS["write_out"](o, fit(o, r, casting, name))
             for o, r in zip(outs, results, strict=True)
@@ -70,7 +74,7 @@ def _cast_operands(
     """The operands in the dtypes of the loop that `dtype=` or `signature=` asks for."""
     args = tuple(_sequence(x) for x in args)
     if not isinstance(ufunc, np.ufunc):
-        return tuple(_cast(x, np.dtype(dtype)) for x in args)
+        return args if dtype is None else tuple(_cast(x, np.dtype(dtype)) for x in args)
     if dtype is not None:
         signature = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
     elif isinstance(signature, str):
@@ -81,9 +85,8 @@ def _cast_operands(
             signature = tuple(np.dtype(c) for c in chars)
     kinds: tuple[Any, ...] = tuple(_WEAK.get(type(x)) or _dtype(x) for x in args)
     try:
-        dtypes = ufunc.resolve_dtypes(
-            (*kinds, *(None,) * ufunc.nout), signature=signature, casting=casting
-        )
+        chosen = {} if signature is None else {"signature": signature}
+        dtypes = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), casting=casting, **chosen)
     except TypeError as error:
         frame = user_frame()
         raise DTypeError(
@@ -95,6 +98,22 @@ def _cast_operands(
             )
         ) from None
     return tuple(_cast(x, d) for x, d in zip(args, dtypes, strict=False))
+
+
+def check_options(order: Any, casting: Any) -> None:
+    """Let NumPy refuse an `order=` or `casting=` that there is not."""
+    if order != "K" or casting != "same_kind":
+        np.positive(1.0, order=order, casting=casting)
+
+
+def lay_out(result: Any, order: Any, operands: Any) -> None:
+    """Give the buffer of a fresh `result` the memory layout that `order=` asks for."""
+    if order in ("K", "k") or type(result.value) is not np.ndarray:
+        return
+    if order in ("A", "a"):
+        flags = [x.flags for x in map(raw, operands) if isinstance(x, np.ndarray)]
+        order = "F" if flags and all(f.f_contiguous and not f.c_contiguous for f in flags) else "C"
+    result.value = np.asarray(result.value, order=order)
 
 
 def _sequence(x: Any) -> Any:
@@ -151,7 +170,7 @@ def _safe(ufunc: Any, x: Any, where: Any) -> Any:
 
 
 def _held(out: Any) -> Any:
-    return np.positive(out) if isinstance(out, Tensor) else np.array(out)
+    return np.copy(out) if isinstance(out, Tensor) else np.array(out)
 
 
 def fit(out: Any, result: Any, casting: str, name: str) -> Any:

@@ -16,9 +16,11 @@ from ..core.batched import as_array
 from ..core.buffers import matrix_product
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
-from ..core.positions import decode, user_frame
+from ..core.positions import decode, here, user_frame
+from ..core.refusals import ArgumentTypeError
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.rows import Places, Rows, cores
+from ..core.ufunc_call import check_options
 from ..errors import ShapeError, three_part
 
 ndarray = np.ndarray
@@ -198,7 +200,46 @@ UFUNCS[np.matmul] = _matmul
 
 # ------------------------------------------------------- generalised ufuncs and their options
 
-_IGNORED = frozenset(["casting", "order", "subok"])  # these change neither value nor gradient
+_KNOWN = frozenset(["casting", "order", "subok"])
+# how many of its last axes each operand and the result give to the operation
+_CORE = {"matmul": (2, 2, 2), "vecdot": (1, 1, 0), "matvec": (2, 1, 1), "vecmat": (1, 2, 1)}
+
+
+def _places(name: str, axes: Any, axis: Any, keepdims: bool) -> list[tuple[int, ...]] | None:
+    """`axes=` with a tuple of axes for each operand and for the result; None where none is given.
+
+    Raises ArgumentTypeError or ArgumentValueError for what does not fit the operation.
+    """
+    core = _CORE[name]
+    if core[:2] != (1, 1) and (axis is not None or keepdims):
+        raise _no_axes(f"{name}: there is no axis= or keepdims= for it.", core)
+    if axis is not None:
+        axes = [(axis,), (axis,), (axis,) if keepdims else ()]
+    if axes is None:
+        return None
+    core = (*core[:2], core[2] + keepdims)
+    try:
+        places = [(a,) if isinstance(a, int | np.integer) else tuple(a) for a in axes]
+    except TypeError:
+        raise _no_axes(f"{name}: axes={axes!r} is no list of axes.", core) from None
+    if len(places) == 2 and not core[2]:  # allowed where the result has no core axes
+        places.append(())
+    if [len(p) for p in places] != list(core):
+        raise _no_axes(f"{name}: axes={axes!r} does not fit it.", core)
+    return places
+
+
+def _no_axes(fact: str, core: tuple[int, ...]) -> ArgumentTypeError:
+    axes = ", ".join(str(tuple(range(-n, 0))) for n in core)
+    x, y, out = core
+    return ArgumentTypeError(
+        three_part(
+            fact,
+            f"Called at {decode(*here())}. It works on {x} and {y} axes of its operands and makes "
+            f"{out} of its result.",
+            f"Name them all, axes=[{axes}]; or move them first: np.moveaxis(x, 0, -1).",
+        )
+    )
 
 
 def _generalised(ufunc: Any, core: Any) -> None:
@@ -208,20 +249,18 @@ def _generalised(ufunc: Any, core: Any) -> None:
         x: Any, y: Any, /, out: Any = None, *, axes: Any = None, axis: Any = None,
         keepdims: bool = False, dtype: Any = None, **options: Any,
     ) -> Any:  # fmt: skip
-        if not options.keys() <= _IGNORED:
+        if not options.keys() <= _KNOWN:
             given = {"axes": axes, "axis": axis, "dtype": dtype, "out": out}
             options |= {k: v for k, v in given.items() if v is not None}
             return HOOKS["uncarded_ufunc"](ufunc, "__call__", (x, y), options)
+        casting, order = options.get("casting", "same_kind"), options.get("order", "K")
+        check_options(order, casting)
         x, y = as_array(x), as_array(y)
         if dtype is not None:
-            x, y = x.astype(dtype), y.astype(dtype)
-        if axis is not None:
-            axes = [(axis,), (axis,), (axis,) if keepdims else ()]
+            x, y = x.astype(dtype, casting=casting), y.astype(dtype, casting=casting)
+        places = _places(ufunc.__name__, axes, axis, keepdims)
         target: Any = ()
-        if axes is not None:
-            if len(axes) == 2:  # allowed where the result has no core axes
-                axes = [*axes, ()]
-            places = [(a,) if isinstance(a, int) else tuple(a) for a in axes]
+        if places is not None:
             x, y = (
                 np.moveaxis(v, p, tuple(range(-len(p), 0))) if p else v
                 for v, p in zip((x, y), places, strict=False)
@@ -233,6 +272,8 @@ def _generalised(ufunc: Any, core: Any) -> None:
             target = target or (-1,)
         if target:
             result = np.moveaxis(result, tuple(range(-len(target), 0)), target)
+        if order not in ("K", "k"):
+            result = np.copy(result, order=order)
         return result if out is None else write_out(out, result)
 
     operation.__name__ = operation.__qualname__ = ufunc.__name__

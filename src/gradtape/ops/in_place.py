@@ -9,7 +9,7 @@ import numpy as np
 from ..core.positions import decode, user_frame
 from ..core.registry import HOOKS
 from ..core.state import next_key
-from ..core.tensor import Tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
 
@@ -30,6 +30,8 @@ def in_place(x: Tensor, other: Any, operation: Any) -> Any:
 
 def write_tensor(x: Tensor, result: Any) -> None:
     """`x` takes over the history of `result`, as `out=x` and `x += v` do."""
+    if not isinstance(result, Tensor):  # computed from plain operands
+        result = new_tensor(result)
     if isinstance(x, Variable):
         x.assign(result)
         return
