@@ -19,7 +19,7 @@ from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
 from ..core.refusals import door
 from ..core.registry import FUNCTIONS, HOOKS
-from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tensor import Tensor, laid_out, new_tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -395,9 +395,12 @@ def _full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True,
     shape: Any = None, *, device: str | None = None,
 ) -> Tensor:  # fmt: skip
-    aval = array(a).aval
-    shape = aval.shape if shape is None else shape
-    return full(shape, fill_value, dtype or aval.dtype, "C" if order in "KA" else order)
+    with door("full_like", a, fill_value):
+        like: Any = np.empty_like(raw(a), dtype, order, False, _size(shape), device=device)  # type: ignore[call-overload]
+    result = full(like.shape, fill_value, like.dtype)
+    if like.ndim:
+        result.value = laid_out(result.value, like)
+    return result
 
 
 FUNCTIONS[np.full_like] = _full_like

@@ -48,10 +48,15 @@ def _lines(a: Any, axis: Any) -> tuple[Any, int]:
     return a, np.lib.array_utils.normalize_axis_index(axis, a.ndim)
 
 
+_NOTHING = np.zeros(1)
+
+
 @composite(np.sort)
 def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
     """`np.sort`; equal elements keep their order, whatever `kind` is."""
     a, axis = _lines(a, axis)
+    if (kind, order, stable) != (None, None, None):
+        np.sort(_NOTHING, kind=kind, order=order, stable=stable)  # NumPy refuses what is none
     return np.take_along_axis(a, np.argsort(raw(a), axis, kind="stable"), axis)
 
 
@@ -61,6 +66,8 @@ def partition(
 ) -> Any:
     """`np.partition`: the order within each part is NumPy's."""
     a, axis = _lines(a, axis)
+    if kind != "introselect" or order is not None:
+        np.partition(_NOTHING, 0, kind=kind, order=order)  # type: ignore[call-overload]
     values = raw(a)
     done = np.partition(values, raw(kth), axis)
     # the element of rank r stands where the result has rank r
