@@ -55,9 +55,12 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
         for t in found:
             note_exit(t, name, z)
         return z
-    if not tapes or not isinstance(z, ndarray | np.generic):
+    if not tapes:
         return rewrap(z, ended(why, "no card", keys, name))
-    frame = user_frame()
+    return _followed(z, _card(name, function), found, tapes, why)
+
+
+def _card(name: str, function: Any) -> Card:
     card = _UNSUPPORTED.get(name)
     if card is None:
         card = _UNSUPPORTED[name] = Card.__new__(Card)
@@ -66,8 +69,20 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
 
         del CARDS[name]
         card.keep, card.keep_out = (), False
+    return card
+
+
+def _followed(z: Any, card: Card, found: list[Tensor], tapes: Any, why: Any) -> Any:
+    """Every array in `z` as a Tensor with a record of its own, through which no gradient passes."""
+    if isinstance(z, tuple | list):
+        parts = [_followed(part, card, found, tapes, why) for part in z]
+        return type(z)(*parts) if hasattr(z, "_fields") else type(z)(parts)
+    keys = [t.key for t in found]
+    if not isinstance(z, ndarray | np.generic):
+        return z
     if z.dtype.kind not in "fc":
-        return new_tensor(z, 0, ended(why, "integer", keys, f"{name} -> {z.dtype}"))
+        return new_tensor(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
+    frame = user_frame()
     kk = next_key()
     for tape in tapes:
         signed = tuple(k if k in tape.tracked else -k for k in keys)
