@@ -37,6 +37,18 @@ _SURFACE = {
         "ops.create",
     ),
 }  # fmt: skip
+# names that messages and documents speak of, and what to write until they are there
+_PLANNED = {
+    "jacobian": "Row by row: y, pull = gt.vjp(f, x); rows = [pull(e)[0] for e in np.eye(y.size)].",
+    "hessian": "Row by row: g, pull = gt.vjp(gt.grad(f), x); "
+    "rows = [pull(e)[0] for e in np.eye(g.size)].",
+    "hvp": "Pull v back through the gradient: gt.vjp(gt.grad(f), x)[1](v)[0].",
+    "jvp": "Of a scalar function: np.sum(gt.grad(f)(x) * v).",
+    "vmap": "Write the function for arrays with a leading axis, or loop: "
+    "np.stack([f(x) for x in xs]).",
+    "function": "Leave @gt.function out: the function runs as it is.",
+    "ForwardAccumulator": "Take the gradient with gt.GradientTape.",
+}
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")
 __all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "testing"})]
 
@@ -65,7 +77,19 @@ def __getattr__(name: str) -> Any:
         return found
     if name in _ROOMS:
         return import_module(f"gradtape.{name}")
-    raise AttributeError(f"module 'gradtape' has no attribute {name!r}")
+    raise AttributeError(_unknown(name))
+
+
+def _unknown(name: str) -> str:
+    from .errors import three_part
+
+    fact = f"module 'gradtape' has no attribute {name!r}."
+    if name in _PLANNED:
+        return three_part(fact, "It is planned, and not there yet.", _PLANNED[name])
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, __all__, 1)
+    return f"{fact} Did you mean gt.{near[0]}?" if near else fact
 
 
 def __dir__() -> list[str]:
