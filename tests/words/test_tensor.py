@@ -407,6 +407,13 @@ def watch(x):
         tape.watch(x)
 
 
+@pytest.mark.parametrize("compare", [np.less, np.equal, np.isclose, lambda x, m: x == m])
+def test_comparing_with_masked_arrays_is_refused(compare):
+    mask = np.ma.array([1.0, 2.0], mask=[True, False])
+    with pytest.raises(gt.errors.DTypeError, match=r"(?s)masked array.*np\.ma\.getmaskarray"):
+        compare(gt.array([1.0, 3.0]), mask)
+
+
 def test_masked_arrays_are_refused_with_a_replacement():
     m = np.ma.masked_array([1.0, 2.0], [True, False])
     x = gt.Variable([3.0, 4.0])
@@ -542,9 +549,10 @@ def test_an_operator_with_a_foreign_object_gives_way():
 
 
 def test_comparing_with_what_is_no_number_is_false_as_for_ndarray():
-    t = gt.array([1.0, 2.0])
-    for other in ("a", None, {}, object()):
-        assert not np.any(t == other) and np.all(t != other)
+    for t in (gt.array([1.0, 2.0]), gt.Variable([1.0, 2.0]), gt.array(1.0)):
+        for other in ("a", None, {}, object(), b"a", len):
+            assert (t == other).shape == (t != other).shape == t.shape
+            assert not np.any(t == other) and np.all(t != other)
 
 
 def _assign(t, v):

@@ -30,6 +30,7 @@ from .operands import (
     lost,
     named,
     operand,
+    refuse_own_arithmetic,
     rewrap,
     unwrap,
     why_of,
@@ -288,6 +289,9 @@ def nondifferentiable_call(name: str, function: Any) -> Any:
     def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         found: list[Tensor] = []
         args, kwargs = unwrap(args, found), unwrap(kwargs, found)
+        for x in args:
+            if type(x) is not ndarray and isinstance(x, ndarray):
+                refuse_own_arithmetic(x, name)
         try:
             z = function(*args, **kwargs)
         except LOWER as error:
