@@ -261,6 +261,26 @@ def wrong_shape_of_output_gradients():
     tape.gradient(y, x, output_gradients=np.ones(3))
 
 
+def output_gradients_of_unequal_rows():
+    tape, x, y = used_tape()
+    tape.gradient(y, x, output_gradients=[[1.0], [2.0, 3.0]])
+
+
+def unconnected_array():
+    tape, x, y = used_tape()
+    tape.gradient(y, x, unconnected_gradients=np.zeros(2))
+
+
+def target_set():
+    tape, x, y = used_tape()
+    tape.gradient({y}, x)
+
+
+def source_generator():
+    tape, x, y = used_tape()
+    tape.gradient(y, (v for v in [x]))
+
+
 def watch_text():
     with gt.GradientTape() as tape:
         tape.watch("text")
@@ -280,6 +300,36 @@ def assign_wrong_shape():
 
 def assign_complex():
     gt.Variable(1.0, name="w").assign(1j)
+
+
+def subtract_none():
+    w = gt.Variable(1.0, name="w")
+    w -= None
+
+
+def subtract_text():
+    w = gt.Variable([1.0, 2.0], name="w")
+    w -= "text"
+
+
+def grad_of_number():
+    gt.grad(3.0)
+
+
+def value_and_grad_of_text():
+    gt.value_and_grad("f")
+
+
+def vjp_of_array():
+    gt.vjp(np.ones(2), 1.0)
+
+
+def vjp_of_no_pair():
+    gt.vjp(lambda x: (x, 1, 2), 2.0, has_aux=True)
+
+
+def custom_gradient_of_number():
+    gt.custom_gradient(3.0)
 
 
 def grad_of_vector():
@@ -434,11 +484,22 @@ SAID = [
     (too_few_output_gradients, S, "1 output_gradients for 2", "own", "one for each"),
     (too_many_output_gradients, S, "output_gradients", r"target|each", "Pass"),
     (wrong_shape_of_output_gradients, S, r"\(3,\).*\(2,\)", "shape of its target", "Pass"),
+    (output_gradients_of_unequal_rows, S, "output_gradients", "rows", "Pad"),
+    (unconnected_array, ValueError, "array", "depend", '"zero"'),
+    (target_set, D, "target is a set", "order", "list"),
+    (source_generator, D, "sources is a generator", "once", "list"),
     (watch_text, errors.WatchError, "'text'", "not a Tensor", "np.array"),
     (variable_of_text, D, "dtype <U4", "numbers", "gt.Variable"),
     (integer_variable, errors.GradientWarning, "int", HERE, r"0\.0"),
     (assign_wrong_shape, S, r"\(3,\).*\'w\'", HERE, "Variable of that shape"),
     (assign_complex, D, "complex128.*'w'", HERE, "dtype=complex"),
+    (subtract_none, D, "assign_sub: object.*'w'", HERE, "number"),
+    (subtract_text, D, "assign_sub: <U4.*'w'", HERE, "number"),
+    (grad_of_number, D, "grad: 3.0 is no function", HERE, r"gt\.grad\(f\)"),
+    (value_and_grad_of_text, D, "value_and_grad: 'f' is no function", HERE, "GradientTape"),
+    (vjp_of_array, D, "vjp: array.* is no function", HERE, "function"),
+    (vjp_of_no_pair, D, "vjp of <lambda>: has_aux=True", "returned tuple", r"\(value, aux\)"),
+    (custom_gradient_of_number, D, "custom_gradient: 3.0 is no function", HERE, "grad_fn"),
     (grad_of_vector, S, "grad", r"\(3,\)|\[3\]", r"jacobian[\s\S]*\.sum\(\)|\.sum\(\)[\s\S]*jaco"),
     (grad_argnums, S, "argnums=1 for 1", "from 0", "argnums"),
     (grad_of_integer, D, "grad", "int", "float|0"),
@@ -451,7 +512,7 @@ SAID = [
     (custom_gradient_count, S, "custom_gradient", "1.*2|2.*1", "one|each|None"),
     (custom_gradient_shape, S, "custom_gradient", r"\(3,\)|\[3\]", r"\(2,\)|\[2\]|shape"),
     (custom_gradient_variables, D, "custom_gradient", "w", "variables"),
-    (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", HERE, "copy"),
+    (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", f"{HERE}.*at {HERE}", "copy"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),

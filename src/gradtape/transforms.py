@@ -76,6 +76,7 @@ def grad(
     >>> bool(gt.grad(gt.grad(np.sin))(0.5) == -np.sin(0.5))
     True
     """
+    _check_callable("grad", function)
     both = value_and_grad(function, argnums, has_aux)
 
     @functools.wraps(function)
@@ -103,6 +104,7 @@ def value_and_grad(
     >>> float(value), float(g["w"])
     (45.0, 30.0)
     """
+    _check_callable("value_and_grad", function)
     name = getattr(function, "__name__", "function")
 
     @functools.wraps(function)
@@ -110,15 +112,7 @@ def value_and_grad(
         out, call = _run(function, args, kwargs, argnums, "grad")
         aux = None
         if has_aux:
-            if not (isinstance(out, tuple) and len(out) == 2):
-                raise DTypeError(
-                    three_part(
-                        f"grad of {name}: has_aux=True, but the result is no pair.",
-                        f"The function returned {type(out).__name__}.",
-                        "Return (value, aux), or leave has_aux out.",
-                    )
-                )
-            out, aux = out
+            out, aux = _pair(f"grad of {name}", out)
         _check_scalar(name, out)
         gradients = call.pull([out], None, consume=True)
         value = call.outward(out)
@@ -155,10 +149,11 @@ def vjp(function: Callable[..., Any], *primals: Any, has_aux: bool = False) -> t
     >>> pull(np.array([1.0, 1.0]))
     (array([3., 3.]), np.float64(3.0))
     """
+    _check_callable("vjp", function)
     out, call = _run(function, primals, {}, tuple(range(len(primals))), "vjp")
     aux = None
     if has_aux:
-        out, aux = out
+        out, aux = _pair(f"vjp of {getattr(function, '__name__', 'function')}", out)
     leaves, _ = flatten(out)
     value = tree_map(call.outward, out)
 
@@ -324,6 +319,31 @@ def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
 
 def _dead() -> None:
     """Stands where a watched Tensor's weak reference stands."""
+
+
+def _check_callable(operation: str, function: Any) -> None:
+    if not callable(function):
+        raise DTypeError(
+            three_part(
+                f"{operation}: {function!r:.60} is no function.",
+                f"It was passed at {decode(*here(3))}; the derivative is that of a function, and "
+                "its arguments come afterwards.",
+                "Pass the function and not its value: gt.grad(f)(x); or use a gt.GradientTape.",
+            )
+        )
+
+
+def _pair(label: str, out: Any) -> tuple[Any, Any]:
+    """`out` of a function with `has_aux`, if it is (value, aux)."""
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise DTypeError(
+            three_part(
+                f"{label}: has_aux=True, but the result is no pair.",
+                f"The function returned {type(out).__name__}.",
+                "Return (value, aux), or leave has_aux out.",
+            )
+        )
+    return out
 
 
 def _check_scalar(name: str, out: Any) -> None:

@@ -92,6 +92,17 @@ CASES = [
     (lambda: len(gt.array(1.0)), TypeError, "len: a 0-d Tensor has no length", "", "atleast_1d"),
     (lambda: [1, 2][X], TypeError, r"operator.index: float64\[3\] is no index", "", "int"),
     (lambda: X.item(), ValueError, r"item: float64\[3\] is not a single", "", r"x\.tolist"),
+    # what is no array at all
+    (lambda: gt.stack([]), ShapeError, "stack: there is nothing to join", "no arr", r"gt\.stack"),
+    (lambda: gt.concatenate([]), ValueError, "concatenate: there is nothing", "", r"gt\.conc"),
+    (lambda: X[[[1, 2], [0]]], ValueError, "index: .* different shapes", "rows", "Pad"),
+    (lambda: f"{X:.2f}", TypeError, r"format: float64\[3\] takes no", "single", "array2string"),
+    (lambda: f"{W:.2f}", TypeError, r"format: .*'w'", "single", "array2string"),
+    (lambda: f"{X[0]:d}", ValueError, "format: ", "", "print"),
+    (lambda: X < "text", DTypeError, "less: an operand is text", "'text'", "float"),
+    (lambda: np.equal(X, "text"), DTypeError, "equal: an operand is text", "", "float"),
+    (lambda: gt.Variable([1.0, 2.0]).assign([[1.0], [2.0, 3.0]]), ShapeError,
+     "assign: .* different shapes", "rows", "Pad"),
     # without a card
     (lambda: np.linalg.qr(X), np.linalg.LinAlgError, "linalg.qr: ", "", r"help\(np\.linalg\.qr\)"),
 ]  # fmt: skip

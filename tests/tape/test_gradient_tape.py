@@ -20,6 +20,7 @@ from gradtape.errors import (
     TapeStateError,
     UnsupportedOperationError,
 )
+from gradtape.tape import reasons
 
 
 def value(t):
@@ -328,6 +329,13 @@ def test_structure_of_the_sources():
     assert tape.gradient([], [a]) is None
 
 
+def test_the_values_of_a_dict_are_sources_and_come_back_as_a_list():
+    weights = {"a": gt.Variable(2.0), "b": gt.Variable(3.0)}
+    with gt.GradientTape() as tape:
+        y = weights["a"] * weights["b"]
+    assert [value(g) for g in tape.gradient(y, weights.values())] == [3.0, 2.0]
+
+
 def test_the_same_source_twice():
     a = gt.Variable(3.0)
     with gt.GradientTape() as tape:
@@ -495,7 +503,7 @@ def test_inside_the_context_of_a_tape_that_is_not_persistent():
     assert g.key == 0
 
 
-def test_inside_the_context_of_a_persistent_tape_gradients_are_recorded(caplog):
+def test_inside_the_context_of_a_persistent_tape_gradients_are_recorded():
     x = gt.Variable(2.0)
     with gt.GradientTape(persistent=True) as tape:
         y = x * x * x
@@ -503,6 +511,17 @@ def test_inside_the_context_of_a_persistent_tape_gradients_are_recorded(caplog):
         h = tape.gradient(g, x)
         k = tape.gradient(h, x)
     assert [value(v) for v in (g, h, k)] == [12.0, 12.0, 6.0]
+
+
+def test_inside_the_context_of_a_persistent_tape_the_cost_is_logged_once(monkeypatch, caplog):
+    monkeypatch.setattr(reasons, "_logged", set())
+    x = gt.Variable(2.0)
+    for _ in range(2):
+        with gt.GradientTape(persistent=True) as tape:
+            y = x * x
+            tape.gradient(y, x)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "inside the context of a persistent tape" in caplog.text
 
 
 def test_nested_tapes():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .refusals import door
 from .tensor import Tensor, raw
 
 
@@ -31,7 +32,8 @@ def _plain_part(index: Any) -> Any:
     if isinstance(index, np.ndarray):
         return index.copy()
     if type(index) in (list, tuple):
-        return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)
+        with door("index", index):
+            return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)
     if isinstance(index, slice):
         parts = (index.start, index.stop, index.step)
         if any(isinstance(p, Tensor) for p in parts):

@@ -88,6 +88,8 @@ def refusal(error: Exception, name: str, args: Any, kwargs: dict[str, Any]) -> G
             if better is not None and issubclass(better, of):
                 cls = better
             said = say(match, name, [x for x in args if _is_shaped(x)])
+            if say is _no_loop and any(isinstance(x, str | bytes) for x in args):
+                said = ("an operand is text", "", "Make a number of it first: float(text).")
             break
     fact, cause, remedy = said
     given = {k: v for k, v in kwargs.items() if v is not None and v is not False}
@@ -321,6 +323,22 @@ def _negative(_: Any, _name: str, _operands: list[Any]) -> Said:
     )
 
 
+def _none_to_join(_: Any, name: str, _operands: list[Any]) -> Said:
+    return (
+        "there is nothing to join",
+        "The list has no arrays in it.",
+        f"Ask first: gt.{name}(parts) if parts else gt.zeros(0).",
+    )
+
+
+def _formatted(_: Any, _name: str, operands: list[Any]) -> Said:
+    return (
+        f"{_shown(operands[0]) if operands else 'an array'} takes no format",
+        "One like .2f is for a single number.",
+        "Format an element, f\"{x[0]:.2f}\", or all: np.array2string(x, precision=2).",
+    )
+
+
 def _whole_power(_: Any, _name: str, operands: list[Any]) -> Said:
     return (
         f"{_dtypes(operands[:1])} cannot be raised to a negative power",
@@ -354,6 +372,8 @@ _KINDS: list[tuple[str, type[GradtapeError] | None, Callable[..., Said]]] = [
     (r"only integer scalar arrays|cannot be interpreted as an integer", None, _no_index),
     (r"inhomogeneous shape", ShapeError, _ragged),
     (r"negative dimensions", ShapeError, _negative),
+    (r"need at least one array", ShapeError, _none_to_join),
+    (r"unsupported format string", None, _formatted),
     (r"Integers to negative integer powers", DTypeError, _whole_power),
     (r"[Ss]hape|dimension|axes|axis", ShapeError, lambda m, name, _: (
         m.string.strip().rstrip("."), "", _help(name))),

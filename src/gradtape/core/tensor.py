@@ -23,7 +23,7 @@ from ..errors import DTypeError, StaleViewError, three_part
 from .aval import Aval
 from .buffers import Buffer, owns
 from .exits import note_exit
-from .methods import ArrayMethods, fixed
+from .methods import ArrayMethods, fixed, reshaped_at
 from .positions import decode, here
 from .refusals import LOWER, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
@@ -249,7 +249,13 @@ class Tensor(ArrayMethods):
         return str(self.read())
 
     def __format__(self, spec: str) -> str:
-        return format(self.read(), spec) if spec else str(self)
+        return self._formatted(self.read(), spec)
+
+    def _formatted(self, value: Any, spec: str) -> str:
+        try:
+            return format(value, spec) if spec else str(value)
+        except LOWER as error:
+            refuse(error, "format", (self, spec))
 
     # ------------------------------------------------------------------ copying
 
@@ -344,12 +350,14 @@ class View(Tensor):
 
 
 def stale(view: View) -> StaleViewError:
-    """The error for a view of an array whose shape was changed in place."""
+    """The error for a view of an array whose shape was changed in place, with both lines."""
+    changed = reshaped_at(view.base_tensor)
+    after = f", at {changed}" if changed else ""
     return StaleViewError(
         three_part(
             f"{view.card.name}: this view was made of an array of shape {view.base_shape}, whose "
             f"shape is {view.base_tensor.value.shape} now.",
-            f"Read at {decode(*here())}, after x.shape = ... or x.resize(...) on the array.",
+            f"Read at {decode(*here())}, after x.shape = ... or x.resize(...) on the array{after}.",
             "Make the view again after that, or keep a copy: v = x.T.copy().",
         )
     )

@@ -1,10 +1,15 @@
-"""Trees: dicts, lists, tuples, named tuples and dataclasses, with anything else as a leaf."""
+"""Trees: dicts, lists, tuples, named tuples and dataclasses, with anything else as a leaf.
+
+The views of a dict (`d.values()`) are nodes too, and become lists.
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
+
+_VIEWS: tuple[Any, ...] = (type({}.values()), type({}.items()))
 
 
 def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any], tuple[Any, ...]] | None:
@@ -28,6 +33,8 @@ def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any], tuple[A
         return list(tree), lambda values: kind(*values), tuple(tree._fields)
     if isinstance(tree, list | tuple):
         return list(tree), kind, tuple(range(len(tree)))
+    if isinstance(tree, _VIEWS):
+        return list(tree), list, tuple(range(len(tree)))
     names = getattr(kind, "__dataclass_fields__", None)
     if names is not None:
         labels = tuple(names)

@@ -20,7 +20,7 @@ from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, th
 from .aval import Aval, is_differentiable
 from .buffers import owns
 from .positions import decode, here
-from .refusals import door
+from .refusals import LOWER, door, refuse
 from .state import Recorder, next_key, state
 from .tensor import (
     Tensor,
@@ -186,7 +186,11 @@ class Variable(Tensor):
             value = value.value if type(value) is Tensor else value.read()
         old = self.value
         if type(old) is not np.ndarray:
-            new = value if ufunc is None else ufunc(old, value)
+            try:
+                new = value if ufunc is None else ufunc(old, value)
+            except LOWER as error:
+                self._fit(operation, value)  # knows more of what does not fit
+                refuse(error, operation, (self, value))
             if type(new) is not type(old):
                 new = self._fit(operation, new)
             self.value = new
@@ -212,7 +216,8 @@ class Variable(Tensor):
     def _fit(self, operation: str, value: Any, slot: Any = None) -> Any:
         """`value` in the dtype of the Variable, if it fits its shape (or that of `slot`)."""
         shape, dtype = (self.value if slot is None else slot).shape, self.value.dtype
-        array = np.asarray(value)
+        with door(operation, value):
+            array = np.asarray(value)
         if array.dtype.kind not in "fciub" or not (
             np.can_cast(array.dtype, dtype, "same_kind") or array.dtype.kind in "iub"
         ):
@@ -284,7 +289,7 @@ class Variable(Tensor):
         return str(self.value)
 
     def __format__(self, spec: str) -> str:
-        return format(self.value, spec) if spec else str(self)
+        return self._formatted(self.value, spec)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
         return Variable(self.value, self.trainable, self.name)

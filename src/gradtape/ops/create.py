@@ -350,7 +350,8 @@ def stack(arrays: Sequence[Any], axis: int = 0, *, dtype: Any = None) -> Tensor:
     >>> gt.stack([gt.array([1.0, 2.0]), [3.0, 4.0]], axis=1)
     Tensor([[1., 3.], [2., 4.]], shape=(2, 2), dtype=float64)
     """
-    result: Tensor = _np.stack(_parts(arrays), axis, dtype=dtype)
+    with door("stack", arrays):
+        result: Tensor = _np.stack(_parts(arrays), axis, dtype=dtype)
     return result
 
 
@@ -363,7 +364,8 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0, *, dtype: Any = Non
     >>> gt.concatenate([gt.array([1.0, 2.0]), [3.0]])
     Tensor([1., 2., 3.], shape=(3,), dtype=float64)
     """
-    result: Tensor = _np.concatenate(_parts(arrays), axis, dtype=dtype)
+    with door("concatenate", arrays):
+        result: Tensor = _np.concatenate(_parts(arrays), axis, dtype=dtype)
     return result
 
 

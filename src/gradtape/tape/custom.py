@@ -153,7 +153,17 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     >>> tape.gradient(y, x)
     Tensor(1., shape=(), dtype=float64)
     """
-    return custom_gradient if f is None else _Custom(f)
+    if f is None:
+        return custom_gradient
+    if not callable(f):
+        raise DTypeError(
+            three_part(
+                f"custom_gradient: {f!r:.60} is no function.",
+                f"It was passed at {decode(*here())}.",
+                "Write @gt.custom_gradient above a function that returns y, grad_fn.",
+            )
+        )
+    return _Custom(f)
 
 
 class _Custom:

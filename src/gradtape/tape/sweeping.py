@@ -15,6 +15,7 @@ from ..core.buffers import owns
 from ..core.operands import fingerprint
 from ..core.positions import decode
 from ..core.products import calm
+from ..core.refusals import door
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
 from ..core.tensor import Tensor, new_tensor, raw, settled
@@ -83,7 +84,7 @@ def leaf_gradients(
 def wants_zero(option: Any) -> bool:
     """Whether `unconnected_gradients=` asks for zeros; ShapeError (a ValueError) if unknown."""
     name = getattr(option, "value", option)
-    if name not in ("none", "zero"):
+    if not isinstance(name, str) or name not in ("none", "zero"):
         raise ShapeError(
             three_part(
                 f"gradient: Unknown value for unconnected_gradients: {option!r}.",
@@ -146,7 +147,8 @@ def _matched(target: Any, given: Any, path: str) -> list[Any]:
         if isinstance(given, dict):
             raise _misfit(f"the target{path}", f"a dict with the keys {_listed(given)}")
         if found is not None and not any(isinstance(x, Tensor) for x in flatten(given)[0]):
-            given = np.asarray(given)  # a vector written as a list of numbers
+            with door("gradient: output_gradients", given):
+                given = np.asarray(given)  # a vector written as a list of numbers
         return [given]
     children, _, labels = node
     if found is None:
@@ -201,7 +203,8 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
         else flatten(output_gradients)
     )
     if len(targets) == 1 and isinstance(output_gradients, list) and len(given) != 1:
-        given = [np.asarray(output_gradients)]  # a vector written as a list of numbers
+        with door("gradient: output_gradients", output_gradients):
+            given = [np.asarray(output_gradients)]  # a vector written as a list of numbers
     if len(given) != len(targets):
         raise _miscount(len(given), len(targets))
     checked: list[Any] = []

@@ -479,13 +479,27 @@ class GradientTape:
         leaves, _ = flatten(target)
         for path, leaf in paths(target, "target"):
             if not isinstance(leaf, Tensor):
+                _refuse_unordered(path, leaf)
                 raise reasons.plain_target(recorder, path, leaf)
         return leaves
 
     def _check_sources(self, recorder: Recorder, sources: Any) -> None:
         for path, leaf in paths(sources, "sources"):
             if not isinstance(leaf, Tensor):
+                _refuse_unordered(path, leaf)
                 raise reasons.plain_source(recorder, path, leaf)
+
+
+def _refuse_unordered(path: str, leaf: Any) -> None:
+    """DTypeError for a set or an iterator of Tensors: a gradient would have no place in it."""
+    if isinstance(leaf, set | frozenset | Iterator):
+        raise DTypeError(
+            three_part(
+                f"gradient: {path} is a {type(leaf).__name__}, not a Tensor or a tree of them.",
+                "It has no order, or can be read only once, so that no gradient has a place in it.",
+                "Make a list of it, once, and pass that: variables = list(...).",
+            )
+        )
 
 
 def _not_watchable(x: Any) -> WatchError:
