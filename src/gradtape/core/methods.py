@@ -316,9 +316,11 @@ class ArrayMethods:
         return _call(np.searchsorted, self, v, side=side, sorter=sorter)
 
     def argsort(
-        self, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-    ) -> Tensor:
-        return _call(np.argsort, self, **_axis(axis), kind=kind, order=order, stable=stable)
+        self, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None,
+        **options: Any,
+    ) -> Tensor:  # fmt: skip
+        options |= {"kind": kind, "order": order, "stable": stable}  # and descending, since 2.5
+        return _call(np.argsort, self, **_axis(axis), **options)
 
     def argpartition(
         self, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None
@@ -355,10 +357,12 @@ class ArrayMethods:
         HOOKS["write_tensor"](self, result)
 
     def sort(
-        self, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None
-    ) -> None:
+        self, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None,
+        **options: Any,
+    ) -> None:  # fmt: skip
         """Sort in place."""
-        self._replace(_call(np.sort, self, **_axis(axis), kind=kind, order=order, stable=stable))
+        options |= {"kind": kind, "order": order, "stable": stable}  # and descending, since 2.5
+        self._replace(_call(np.sort, self, **_axis(axis), **options))
 
     def partition(
         self, kth: Any, axis: Any = -1, kind: Any = "introselect", order: Any = None

@@ -52,12 +52,18 @@ _NOTHING = np.zeros(1)
 
 
 @composite(np.sort)
-def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> Any:
-    """`np.sort`; equal elements keep their order, whatever `kind` is."""
+def sort(
+    a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable: Any = None,
+    **options: Any,
+) -> Any:  # fmt: skip
+    """`np.sort`; equal elements keep their order, whatever `kind` is.
+
+    The one more option is `descending`, since NumPy 2.5.
+    """
     a, axis = _lines(a, axis)
-    if (kind, order, stable) != (None, None, None):
-        np.sort(_NOTHING, kind=kind, order=order, stable=stable)  # NumPy refuses what is none
-    return np.take_along_axis(a, np.argsort(raw(a), axis, kind="stable"), axis)
+    if options or (kind, order, stable) != (None, None, None):  # NumPy refuses what is none
+        np.sort(_NOTHING, kind=kind, order=order, stable=stable, **options)
+    return np.take_along_axis(a, np.argsort(raw(a), axis, stable=True, **options), axis)
 
 
 @composite(np.partition)
