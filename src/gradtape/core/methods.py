@@ -2,7 +2,8 @@
 
 A method that has a NumPy function of the same meaning calls what that function dispatches to.
 In-place methods (`sort`, `fill`, `put`, ...) make a new version of the Tensor, which the tape
-follows. `item` and `tolist` take values out; writing to a file does not.
+follows. `item` and `tolist` take values out; writing to a file does not. The file is long because
+ndarray has that many methods, each a few lines here.
 """
 
 from __future__ import annotations
