@@ -189,7 +189,8 @@ def test_the_path_of_the_two_that_went_farthest():
     far = np.argsort(-np.abs(np.diff(u, axis=0)).sum(axis=0))[:2]
     (axes,) = path_figure(result).axes
     assert {axes.get_xlabel(), axes.get_ylabel()} == {result.problem.names[i] for i in far}
-    assert "the others as they are at the end" in axes.get_title(loc="left")
+    words = [text.get_text() for text in axes.texts]
+    assert words == ["the other coefficients as they are at the end"]
 
 
 def test_the_contours_of_a_cost_that_is_not_quadratic():

@@ -159,8 +159,11 @@ def _newton(objective: Objective, point: Point, memory: Memory) -> tuple[Point |
     if largest == 0.0:
         direction = -point.gradient
     else:
-        size = np.maximum(size, 1e-14 * largest)
-        direction = -vectors @ ((vectors.T @ point.gradient) / size)
+        slopes = vectors.T @ point.gradient
+        # Where the cost is flat and its slope is rounding, no step is meant.
+        is_flat = size <= 1e-12 * largest
+        slopes[is_flat & (np.abs(slopes) <= 1e-10 * np.linalg.norm(slopes))] = 0.0
+        direction = -vectors @ (slopes / np.maximum(size, 1e-14 * largest))
     return _along(objective, point, direction), memory
 
 

@@ -25,7 +25,7 @@ class Options:
     Attributes
     ----------
     data : str
-        The file, or "-" for a pipe.
+        The file, "-" for a pipe, or "" for a table in memory.
     formula : str or None
         What to fit; with a model, the label alone or nothing.
     model : str or None
@@ -83,6 +83,11 @@ class Options:
     resume: bool = False
     json: bool = False
     quiet: bool = False
+
+    @property
+    def can_be_typed(self) -> bool:
+        """Whether the same can be had again by typing it."""
+        return self.data not in ("", "-")
 
     def command(self) -> str:
         """Return the command line of these options.

@@ -40,8 +40,11 @@ def draw_cost(axes: Axes, result: Result) -> None:
         lowest = float(result.costs.min()) if floor is None else floor
         if result.costs.min() > 0 and top > 100 * max(lowest, 1e-300):
             axes.set_yscale("log")
-        elif result.costs.min() >= 0:
+        elif 0 <= lowest < 0.25 * top:
             axes.set_ylim(-0.02 * top, 1.06 * top)
+        else:  # the end of the curve near the bottom, with room for words above it
+            room = top - min(lowest, float(result.costs.min()))
+            axes.set_ylim(top - 1.08 * room, top + 0.06 * room)
         if floor is not None and floor > 0:
             axes.axhline(floor, color=CLOSED, linewidth=1.0, linestyle=DASHES)
             note(axes, floor, f"closed form {floor:.4g}", on_the_right=True)
@@ -84,7 +87,7 @@ def _distance_title(result: Result) -> str:
     assert result.reference is not None
     if result.problem.is_quadratic or result.problem.loss.kind == "absolute":
         return f"Distance from the {result.reference.heading}"
-    return "Distance from the minimum, by Newton's method"
+    return "Distance from the minimum"
 
 
 def _draw_gradient(axes: Axes, result: Result) -> None:

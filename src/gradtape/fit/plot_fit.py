@@ -130,15 +130,26 @@ def _draw_points(axes: Axes, result: Result, x: Array) -> None:
     if result.problem.loss.labels == "binary":
         # Apart by chance, so that one does not hide the other; and the share of 1 in groups.
         y = y + np.random.default_rng(0).uniform(-0.02, 0.02, len(y))
-        order = np.argsort(x, kind="stable")
-        groups = np.array_split(order, max(2, min(10, len(x) // 10)))
+        groups = _neighbours(x)
         middle = [float(x[group].mean()) for group in groups]
         share = [float(sample.y[group].mean()) for group in groups]
         axes.scatter(
             middle, share, s=46, facecolor="white", edgecolor=POINTS, linewidth=1.4, zorder=3,
             label="share of 1 in groups",
         )  # fmt: skip
-    axes.scatter(x, y, s=20, color=POINTS, alpha=0.4, linewidths=0, label=_shown(result))
+    few = len(y) <= 100
+    axes.scatter(
+        x, y, s=26 if few else 20, color=POINTS, alpha=0.85 if few else 0.4, linewidths=0,
+        zorder=2.5 if few else 1, label=_shown(result),
+    )  # fmt: skip
+
+
+def _neighbours(x: Array) -> list[Any]:
+    """Rows with the same value or, where there are many values, with values nearby."""
+    values = np.unique(x)
+    if len(values) <= 12:
+        return [np.flatnonzero(x == value) for value in values]
+    return np.array_split(np.argsort(x, kind="stable"), max(2, min(10, len(x) // 10)))
 
 
 def _band(result: Result, X: Array) -> tuple[Array, Array] | None:
@@ -196,7 +207,7 @@ def _draw_observed(axes: Axes, result: Result) -> None:
         xlabel=plain(f"predicted {design.response}"),
         ylabel=plain(f"true {design.response}"),
     )
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def _draw_residuals(axes: Axes, result: Result) -> None:
@@ -216,7 +227,7 @@ def _draw_residuals(axes: Axes, result: Result) -> None:
             middle, mean, color=CLOSED, linewidth=1.4, marker="o", markersize=4,
             label="mean of neighbours",
         )  # fmt: skip
-        axes.legend(loc="upper left")
+        axes.legend(loc="best")
     axes.set(
         title="Residuals",
         xlabel=plain(f"predicted {result.problem.design.response}"),

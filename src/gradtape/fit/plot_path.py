@@ -107,11 +107,17 @@ def _draw_two(axes: Axes, result: Result) -> None:
         known = result.problem.is_quadratic or result.problem.loss.kind == "absolute"
         label = reference.heading if known else "minimum, by Newton's method"
         axes.plot(best[i], best[j], "x", color=CLOSED, markersize=9, markeredgewidth=2, label=label)
-    others = "" if len(names) == 2 else ", the others as they are at the end"
+    notes = [] if len(names) == 2 else ["the other coefficients as they are at the end"]
     if rows < result.problem.design.n:
-        others += f" (of {rows:,} rows)"
+        notes.append(f"cost of {rows:,} of the rows")
+    if notes:
+        axes.annotate(
+            "; ".join(notes), (0, 0), (6, 6), xycoords="axes fraction",
+            textcoords="offset points", fontsize=9, color=MUTED, zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2},
+        )  # fmt: skip
     axes.set(
-        title="The descent on the cost" + others,
+        title="The descent on the cost",
         xlabel=plain(names[i]),
         ylabel=plain(names[j]),
         xlim=x_ends,

@@ -276,9 +276,10 @@ def _standard(design: Design) -> StandardRows:
     if design.intercept is None:
         # No centre: the spread is about 0.
         spread = np.sqrt(summary.square[:p] / summary.weight + summary.mean[:p] ** 2)
-        return StandardRows(design.rows, np.zeros(p), spread)
+        return StandardRows(design.rows, np.zeros(p), np.where(spread > 0, spread, 1.0))
     centre = summary.mean[:p].copy()
     spread = np.sqrt(summary.square[:p] / summary.weight)
+    spread = np.where(spread > 0, spread, 1.0)
     centre[design.intercept], spread[design.intercept] = 0.0, 1.0
     return StandardRows(design.rows, centre, spread)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ WIDTH = 96
 
 def data_lines(design: Design, options: Options) -> str:
     """Return what is fitted, and how many rows of the data are used."""
-    first = f"{design.formula}, from {_source(options)}"
+    first = design.formula + (f", from {_source(options)}" if options.data else "")
     if options.loss != "mse":
         first += f", with the {options.loss} loss"
     read = design.rows_read
@@ -82,9 +83,12 @@ def report(result: Result, options: Options) -> str:
 
 
 def _filled(sentence: str) -> str:
-    return textwrap.fill(
-        sentence, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    # A number stays with its per cent sign: textwrap breaks no line at such a space.
+    text = sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    text = textwrap.fill(
+        text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+    return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _epochs(count: int) -> str:
@@ -103,7 +107,7 @@ def _interruption(result: Result, options: Options) -> str:
     said = (
         f"Ctrl-C ended the descent after {_epochs(result.epochs)}; this is what was fitted so far."
     )
-    if options.data == "-":
+    if not options.can_be_typed:
         return said
     return f"{said}\nTo go on from here, type\n  {options.but(resume=True).command()}"
 
@@ -209,7 +213,10 @@ def sure_sentence(result: Result) -> str:
     freedom = result.problem.design.n - len(result.problem.model.names)
     student = result.problem.loss.is_squares
     how = f"Student's t ({freedom:,} degrees of freedom)" if student else "the normal distribution"
-    return f"Standard errors: {sure.method}; intervals: 95 %, by {how}."
+    text = f"Standard errors: {sure.method}; intervals: 95 %, by {how}."
+    if not result.verdict.convergence.converged:
+        text += " They are those of the last epoch, which is not the minimum."
+    return text
 
 
 def score_sentences(result: Result) -> list[str]:
@@ -225,7 +232,7 @@ def score_sentences(result: Result) -> list[str]:
 def _score(score: Score, result: Result) -> str:
     if score.r2 is not None:
         about_zero = ", about 0 because there is no intercept" if score.is_about_zero else ""
-        return f"R² {score.r2:.4f}{about_zero}"
+        return f"R² {_share(score.r2)}{about_zero}"
     if score.deviance is not None and score.null_deviance is not None:
         words = f"Deviance {score.deviance:,.6g}, of the mean alone {score.null_deviance:,.6g}"
         if score.explained is not None:
@@ -238,6 +245,17 @@ def _score(score: Score, result: Result) -> str:
         aic = 2 * count - 2 * score.log_likelihood
         return f"Log-likelihood {score.log_likelihood:,.6g}; AIC {aic:,.6g}"
     return "The labels do not differ"
+
+
+def _share(value: float) -> str:
+    """Four decimals, or as many as tell the share from 1.
+
+    >>> _share(0.70641), _share(0.99999271)
+    ('0.7064', '0.9999927')
+    """
+    missing = 1.0 - value
+    digits = 4 if not 0 < missing < 1e-3 else min(15, 1 - math.floor(math.log10(missing)))
+    return f"{value:.{max(4, digits)}f}"
 
 
 def cost_sentence(result: Result) -> str:
@@ -275,7 +293,7 @@ def _next_step(result: Result, options: Options) -> str:
     """What to type when the run has not converged: the fewest epochs first."""
     state = result.verdict.convergence
     options = options.but(resume=False)
-    if state.converged or options.data == "-":
+    if state.converged or not options.can_be_typed:
         return ""
     lines = []
     plan, linear = result.plan, result.problem.model.is_linear
