@@ -9,7 +9,6 @@ ndarray has that many methods, each a few lines here.
 from __future__ import annotations
 
 import pickle
-import weakref
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -17,7 +16,7 @@ import numpy as np
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 from .exits import note_exit
 from .flat import Flat, plain_index
-from .positions import decode, here
+from .positions import decode, here, note_reshape
 from .refusals import LOWER, door, name_of, refuse
 from .registry import FUNCTIONS, HOOKS
 from .state import next_key
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from .tensor import Tensor
 
 _NO: Any = np._NoValue
-# id of a Tensor whose shape was changed in place -> (weak reference to it, where); the last few,
-# for the error of a view of it
-_RESHAPED: dict[int, tuple[Any, Any, Any]] = {}
 
 
 def _call(function: Any, *args: Any, **kwargs: Any) -> Tensor:
@@ -42,12 +38,6 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Tensor:
     except LOWER as error:
         refuse(error, name_of(function), args, kwargs)
     return result
-
-
-def reshaped_at(x: Any) -> Any:
-    """Where the shape of `x` was last changed in place; None if that is not known."""
-    entry = _RESHAPED.get(id(x))
-    return decode(*entry[1:]) if entry is not None and entry[0]() is x else None
 
 
 def _unsupported(fact: str, remedy: str) -> UnsupportedOperationError:
@@ -426,9 +416,7 @@ class ArrayMethods:
         """Become `result`, of whatever shape: a new version."""
         result.key = result.key or next_key()
         self.become(result)
-        while len(_RESHAPED) >= 64:
-            del _RESHAPED[next(iter(_RESHAPED))]
-        _RESHAPED[id(self)] = (weakref.ref(self), *here())
+        note_reshape(self)
 
     def _is_shared(self) -> bool:
         return type(self).__name__ != "Tensor"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -86,3 +87,20 @@ def here(depth: int = 2) -> tuple[CodeType, int]:
     """The user's position as it is stored: code and offset."""
     frame = user_frame(depth + 1)
     return frame.f_code, frame.f_lasti
+
+
+# id of a Tensor whose shape was changed in place -> (weak reference to it, where); the last few
+_RESHAPED: dict[int, tuple[Any, CodeType, int]] = {}
+
+
+def note_reshape(x: Any) -> None:
+    """Remember the user's position as where the shape of `x` was changed in place."""
+    while len(_RESHAPED) >= 64:
+        del _RESHAPED[next(iter(_RESHAPED))]
+    _RESHAPED[id(x)] = (weakref.ref(x), *here())
+
+
+def reshaped_at(x: Any) -> Position | None:
+    """Where the shape of `x` was last changed in place; None if that is not known."""
+    entry = _RESHAPED.get(id(x))
+    return decode(*entry[1:]) if entry is not None and entry[0]() is x else None

@@ -23,8 +23,8 @@ from ..errors import DTypeError, StaleViewError, three_part
 from .aval import Aval
 from .buffers import Buffer, owns
 from .exits import note_exit
-from .methods import ArrayMethods, fixed, reshaped_at
-from .positions import decode, here
+from .methods import ArrayMethods, fixed
+from .positions import decode, here, reshaped_at
 from .refusals import LOWER, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
