@@ -59,8 +59,12 @@ def _bfgs() -> tuple[Solve, Solve, Any]:
     )
 
 
-def _fit(rows: int) -> tuple[Solve, Solve, Any]:
-    """A decay and a peak on a background: six parameters."""
+def _fit(rows: int, polish: bool = False) -> tuple[Solve, Solve, Any]:
+    """A decay and a peak on a background: six parameters.
+
+    Without `polish` the solver is all that runs on both sides; with it, ours goes on to the last
+    digits.
+    """
     import scipy.optimize
 
     import gradtape as gt
@@ -86,16 +90,19 @@ def _fit(rows: int) -> tuple[Solve, Solve, Any]:
     answer = scipy.optimize.least_squares(residuals, truth, jac=jacobian, **tight).x
     start = 1.15 * truth
     return (
-        lambda: gt.least_squares(residuals, start).x,
+        lambda: gt.least_squares(residuals, start, polish=polish).x,
         lambda: scipy.optimize.least_squares(residuals, start).x,
         answer,
     )
 
 
-_FIT = "least_squares, 6 parameters, {} points; ours refines the solution to its last digits"
+_FIT = "least_squares of 6 parameters at {} points"
 CONTESTS = {
     "bfgs-200": Contest("BFGS on the Rosenbrock function of 200 variables", _bfgs, 1e-3),
     "least-squares-1000": Contest(_FIT.format("1,000"), lambda: _fit(1_000), 1e-5),
+    "least-squares-1000-refined": Contest(
+        _FIT.format("1,000") + ", ours refined to the last digits", lambda: _fit(1_000, True), 1e-5
+    ),
     "least-squares-100000": Contest(_FIT.format("100,000"), lambda: _fit(100_000), 1e-5),
 }
 

@@ -293,6 +293,9 @@ class Vector(Function):
 
     def _vector(self, out: Any) -> Any:
         """A result as one vector of float64 (or longer) numbers."""
+        value = out.value if type(out) is Tensor else out
+        if type(value) is np.ndarray and value.dtype.char in "dg" and value.shape == (self.size,):
+            return value  # as nearly always
         if out is None or isinstance(out, str):
             raise no_number(self.door, self.what, self.function, out)
         parts = [raw(leaf) for leaf in flatten(out)[0]]
@@ -337,7 +340,7 @@ class Vector(Function):
     def _accepted(self, x: Any, found: Any) -> Any:
         self.start = np.array(x) if self.start is None else self.start
         if np.isfinite(found).all():
-            self.good = found.astype(float)
+            self.good = found.astype(float)  # a copy: SciPy keeps it
             return self.good
         if self.good is None:
             raise self.fault(x, found)
@@ -355,14 +358,14 @@ class Vector(Function):
         run.check()
         with paused():
             found = run.jacobian()
-            if not run.followed or self._has_holes(run):
+            if self._has_holes(run):
                 grads = run.gradient()
                 self._tell(run, [g is None for g in grads], self.x, found)
         if not np.isfinite(found).all():
             if not np.isfinite(value).all():  # asked for where the value was rejected
                 return np.zeros(found.shape)
             raise self.fault(x, found, "the Jacobian", run)
-        return found.astype(float)
+        return found.astype(float, copy=False)
 
     def both(self, x: Any) -> tuple[Any, Any]:
         """Value and Jacobian at `x` in its own precision, as they are; nothing is remembered."""
@@ -376,8 +379,10 @@ class Vector(Function):
 
     def _has_holes(self, run: Run) -> bool:
         """Whether something left the record on the way, so that a derivative may be missing."""
+        tracked = run.recorder.tracked
         return run.recorder.exits is not None or any(
-            not isinstance(out, Tensor) or out.why is not None for out in run.outs
+            not isinstance(out, Tensor) or out.why is not None or out.key not in tracked
+            for out in run.outs
         )
 
     def product(self, x: Any, v: Any) -> Any:
