@@ -30,10 +30,22 @@ def histogramdd(w, **kwargs):
 
 POSITIVE = (0.5, 1.5)
 BINS = ({}, {"bins": EDGES}, {"bins": 3, "range": (0.0, 0.95)}, {"bins": EDGES, "density": True})
+FINITE = {f"variants: operand 0 {what}": "0 times a NaN falls into no bin"
+          for what in ("with a NaN", "of NaN")}  # fmt: skip
 CASES = [
     op_case(lambda w, **k: np.bincount(PLACES, w, **k), name="bincount", calls=((5,),),
             kwargs=({}, {"minlength": 6}, {"minlength": 2})),
-    op_case(histogram, calls=((7,),), domain=POSITIVE, kwargs=BINS, complex=True),
+    # numbers of elements, which have no derivative, as factors
+    op_case(lambda w: w[:3] * np.bincount((w * 0).astype(int) + [0, 2, 1, 2, 2]), calls=((5,),),
+            name="bincount of a Tensor", skip=FINITE),
+    op_case(lambda w: w[:3] * np.histogram(w * 0 + VALUES, 3)[0], calls=((7,),),
+            name="histogram of a Tensor", skip=FINITE),
+    op_case(lambda w: w[:4].reshape(2, 2) * np.histogram2d(w * 0 + VALUES, OTHER, 2)[0],
+            calls=((7,),), name="histogram2d of a Tensor", skip=FINITE),
+    op_case(lambda w: w[:2] * np.histogramdd((w * 0 + VALUES)[:, None], 2)[0], calls=((7,),),
+            name="histogramdd of a Tensor", skip=FINITE),
+    op_case(histogram, calls=((7,),), domain=POSITIVE, kwargs=BINS, complex=True,
+            skip={"variants: operand 0 of NaN": "NumPy takes differences of running sums"}),
     op_case(histogram2d, calls=((7,),), domain=POSITIVE, kwargs=(
         {"bins": 3}, {"bins": [2, EDGES]}, {"bins": EDGES}, {"bins": 2, "density": True},
         {"bins": [EDGES, 2], "density": True},

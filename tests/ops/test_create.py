@@ -11,17 +11,33 @@ def nested(a, b):
     return gt.array([[a, 2.0], [b * b, 3]])
 
 
+# where NumPy has NaN throughout, ends of two signs or one of them NaN, the ends stay exact
+EXACT_ENDS = {
+    **{f"variants: operand {i} {what}": "the ends are exact, NaN or not"
+       for i in (0, 1) for what in ("with a NaN", "of NaN")},
+    "kinks": "there is no real geometric sequence between ends of two signs",
+}  # fmt: skip
 CASES = [
     op_case(np.linspace, nin=2, calls=[((), ()), ((2,), ()), ((2, 1), (3,))], complex=True,
             kwargs=[{}, {"num": 4, "endpoint": False}, {"num": 1}, {"num": 3, "axis": -1},
                     {"num": 0}]),
+    op_case(np.linspace, name="linspace dtype", nin=2, calls=[((), ()), ((2,), ())],
+            kwargs=[{"num": 4, "dtype": np.complex128}], complex=True,
+            skip={"float32": "the result is complex128"}),
+    op_case(lambda a, b: a * np.linspace(-b, b * 2, 7, dtype=int), name="linspace of integers",
+            nin=2, calls=[((), 2.5), ((), np.float64(1.6))], wrt=[0]),
+    op_case(np.linspace, name="linspace of a real and a complex end", nin=2,
+            calls=[((), np.array([1 + 2j, 0.5j])), (np.array([1 + 2j, 0.5j]), (2,))],
+            kwargs=[{"num": 4}], skip={"float32": "the other end stays complex128"}),
     op_case(np.linspace, name="linspace retstep", nin=2, calls=[((), ()), ((2,), ())],
             kwargs=[{"num": 4, "retstep": True}, {"num": 2, "retstep": True}]),
     op_case(np.geomspace, nin=2, domain=[(0.5, 1.0), (2.0, 3.0)], calls=[((), ()), ((2,), ())],
             kwargs=[{}, {"num": 5, "endpoint": False}, {"num": 3, "axis": -1}, {"num": 1}],
-            complex=True, tolerance={"value": 1e-13}),  # 10 ** log10 loses digits in NumPy's
+            complex=True, skip=EXACT_ENDS,
+            tolerance={"value": 1e-13}),  # 10 ** log10 loses digits in NumPy's
     op_case(np.geomspace, name="geomspace negative", nin=2, domain=[(-1.0, -0.5), (-4.0, -2.0)],
-            calls=[((), ())], kwargs=[{"num": 6}], tolerance={"value": 1e-13}),
+            calls=[((), ()), ((), -3.0), (-0.5, (2,))], kwargs=[{"num": 6}, {"num": 2}],
+            tolerance={"value": 1e-13}, skip=EXACT_ENDS),
     op_case(np.logspace, nin=2, domain=(-1, 1), calls=[((), ()), ((2,), ())],
             kwargs=[{"num": 4}, {"num": 4, "endpoint": False, "base": 2.0},
                     {"num": 3, "axis": -1}]),

@@ -39,38 +39,62 @@ def level(function):
     return lambda x, q, **kwargs: function(x, q, **kwargs)
 
 
+TIES = "elements that tie share the gradient, which no single one of them moves"
+
+
+def case(*args, skip=None, **options):
+    return op_case(*args, skip={"kinks": TIES, **(skip or {})}, **options)
+
+
 CASES = [
-    op_case(np.median, complex=True, calls=((), (4,), (5,))),
-    op_case(np.median, complex=True, calls=SHAPES, kwargs=AXES),
-    op_case(nan_on_the_way(np.nanmedian), complex=True, calls=((2, 4), (2, 3, 5)), kwargs=AXES[:1]),
-    op_case(nan_on_the_way(np.nanmedian), calls=((2, 4), (2, 3, 5)), kwargs=AXES[2:4]),
-    op_case(np.nanmedian, name="nanmedian-clean", calls=SHAPES, kwargs=AXES),
-    *(op_case(lambda x, f=f, q=q, **k: f(x, q, **k), name=f"{f.__name__}-{q}",
+    case(np.median, complex=True, calls=((), (4,), (5,))),
+    case(np.median, complex=True, calls=SHAPES, kwargs=AXES),
+    case(nan_on_the_way(np.nanmedian), complex=True, calls=((2, 4), (2, 3, 5)), kwargs=AXES[:1]),
+    case(nan_on_the_way(np.nanmedian), calls=((2, 4), (2, 3, 5)), kwargs=AXES[2:4]),
+    case(np.nanmedian, name="nanmedian-clean", calls=SHAPES, kwargs=AXES),
+    *(case(lambda x, f=f, q=q, **k: f(x, q, **k), name=f"{f.__name__}-{q}",
               calls=((), (5,), (2, 3)))
       for f in (np.quantile, np.nanquantile) for q in (0, 0.3, 1.0)),
-    *(op_case(lambda x, f=f, m=m, **k: f(x, LEVELS, method=m, **k), name=f"{f.__name__}-{m}",
+    *(case(lambda x, f=f, m=m, **k: f(x, LEVELS, method=m, **k), name=f"{f.__name__}-{m}",
               calls=((7,), (2, 3)), kwargs=({}, {"axis": -1, "keepdims": True}))
       for f in (np.quantile, np.nanquantile) for m in (*INTERPOLATING, *ROUNDING)),
-    op_case(lambda x, **k: np.quantile(x, LEVELS[1], **k), name="quantile-axes",
+    case(lambda x, **k: np.quantile(x, LEVELS[1], **k), name="quantile-axes",
             calls=SHAPES, kwargs=AXES),
-    op_case(lambda x, **k: np.percentile(x, [15.0, 60.0], **k), name="percentile",
+    case(lambda x, **k: np.percentile(x, [15.0, 60.0], **k), name="percentile",
             calls=SHAPES, kwargs=AXES),
-    op_case(nan_on_the_way(np.nanquantile, LEVELS), calls=((2, 4), (2, 3, 5)),
+    case(nan_on_the_way(np.nanquantile, LEVELS), calls=((2, 4), (2, 3, 5)),
             kwargs=(*AXES[:1], AXES[2], {"axis": -1, "method": "hazen"},
                     {"axis": -1, "method": "midpoint"}, {"axis": -1, "method": "nearest"})),
-    op_case(nan_on_the_way(np.nanpercentile, 40.0), calls=((2, 4), (2, 3, 5)),
+    case(nan_on_the_way(np.nanpercentile, 40.0), calls=((2, 4), (2, 3, 5)),
             kwargs=(*AXES[:1], *AXES[2:4])),
     # q as an operand, inside the pieces on which the quantile is linear in it
-    *(op_case(lambda x, q, f=f, m=m, **k: f(x, q, method=m, **k), name=f"q-{f.__name__}-{m}", nin=2,
+    *(case(lambda x, q, f=f, m=m, **k: f(x, q, method=m, **k), name=f"{f.__name__}-q-{m}", nin=2,
               domain=[(-2, 2), (0.31, 0.39)], calls=[((5,), (2,)), ((2, 4), ())],
               kwargs=({}, {"axis": -1}))
       for f in (np.quantile, np.nanquantile) for m in INTERPOLATING),
-    op_case(np.percentile, nin=2, domain=[(-2, 2), (31, 39)], calls=[((5,), (2,)), ((5,), ())]),
+    # the methods that jump with q, and q at its ends and at an element
+    *(case(lambda x, q, f=f, m=m, **k: f(x, q, method=m, **k), name=f"{f.__name__}-q-{m}", nin=2,
+           domain=[(-2, 2), (0.31, 0.39)], calls=[((5,), (2,)), ((2, 4), ())],
+           kwargs=({}, {"axis": -1}))
+      for f in (np.quantile, np.nanquantile) for m in ROUNDING),
+    op_case(lambda x, q: np.quantile(x, q), name="quantile at the ends of q", nin=2, wrt=[1],
+            domain=(0, 1), calls=[(np.array([3.0, 0.0, 1.0, 7.0, -2.0]), (3,))],
+            skip={"variants": "the array stays"}),
+    case(np.percentile, nin=2, domain=[(-2, 2), (31, 39)], calls=[((5,), (2,)), ((5,), ())]),
 ]  # fmt: skip
 
 WEIGHTS = np.array([0.5, 2.0, 1.0])
 CASES += [
-    op_case(lambda x, f=f, s=s, w=w, **k: f(x, s * LEVELS, weights=w, method="inverted_cdf", **k),
+    case(lambda x, q: np.quantile(x, q, weights=WEIGHTS, method="inverted_cdf"), nin=2,
+         name="quantile-weights q", domain=[(-2, 2), (0.31, 0.39)], calls=[((3,), (2,))],
+         skip={"variants": "the weights are for three elements"}),
+    case(lambda x: np.quantile(x, 0.4, weights=np.array([[1.0, 2], [3, 2], [0.5, 3]]),
+                               axis=(2, 0), method="inverted_cdf"),
+         name="quantile-weights of two axes", calls=[(2, 2, 3)],
+         skip={"variants": "the weights are for these axes"}),
+]  # fmt: skip
+CASES += [
+    case(lambda x, f=f, s=s, w=w, **k: f(x, s * LEVELS, weights=w, method="inverted_cdf", **k),
             name=f"{f.__name__}-weights", calls=(shape,), kwargs=(kwargs,))
     for f, s in ((np.quantile, 1), (np.percentile, 100), (np.nanquantile, 1),
                  (np.nanpercentile, 100))

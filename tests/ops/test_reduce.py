@@ -12,12 +12,14 @@ from gradtape.testing import op_case
 
 AXES = ({}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)}, {"axis": ()})
 SHAPES = ((2, 3), (2, 1, 3))
+ONE = np.array([False, True, False])
 COLUMNS = np.array([True, False, True])
 
 
 def masks(**more):
     """Every axis, and `where=`."""
-    return (*AXES, {"where": COLUMNS, **more}, {"axis": -1, "where": COLUMNS, **more})
+    return (*AXES, {"where": COLUMNS, **more}, {"axis": -1, "where": COLUMNS, **more},
+            {"axis": -1, "where": ONE, **more})  # fmt: skip
 
 
 CASES = [

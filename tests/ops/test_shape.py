@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.testing import op_case
+from tests.ops.versions import older
 
 NUMPY = np.lib.NumpyVersion(np.__version__)
 windows = np.lib.stride_tricks.sliding_window_view
@@ -98,7 +99,8 @@ CASES = [
     op_case(lambda x: np.apply_over_axes(np.sum, x, [0, -1]), name="apply_over_axes",
             calls=[(2, 3, 2)]),
     op_case(lambda x, **k: np.trim_zeros(x * np.array([0.0, 1, 0, 1, 0, 0]), **k),
-            name="trim_zeros", calls=[(6,)], kwargs=[{}, {"trim": "b"}, {"trim": "f"}]),
+            name="trim_zeros", calls=[(6,)], kwargs=[{}, {"trim": "b"}, {"trim": "f"}],
+            skip=older("variants: operand 0 with one more axis")),
 ]  # fmt: skip
 
 

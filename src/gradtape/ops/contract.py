@@ -293,6 +293,8 @@ def _vecdot(x: Any, y: Any) -> Any:
 
 
 def _matvec(x: Any, y: Any) -> Any:
+    if x.ndim < 2:
+        np.matvec(np.empty(x.shape), np.empty(y.shape))  # NumPy's refusal
     product = np.matmul(x, np.reshape(y, (*y.shape, 1)))
     return np.reshape(product, product.shape[:-1])
 

@@ -130,7 +130,7 @@ def _cumprod_jvp(t: Any, _out: Any, x: Any, axis: Any, dtype: Any = None) -> Any
     sums = _with_times(
         lambda times: _recurrence(line[..., ::-1], times(before, t)[..., ::-1], times)[..., ::-1]
     )
-    return sums if axis is None or np.ndim(x) == 0 else np.moveaxis(sums, -1, axis)
+    return sums if axis is None else np.moveaxis(sums, -1, axis)
 
 
 cumprod = primitive(
@@ -406,17 +406,17 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     """The area under samples by trapezoids; samples and coordinates have gradients."""
     y = as_array(y)
-    axis = normalize_axis_index(axis, np.ndim(y))
+    place = normalize_axis_index(axis, np.ndim(y))
     if x is None:
         d = dx
     else:
         x = as_array(x)
         if np.ndim(x) == 1:
-            d = np.reshape(np.diff(x), (-1,) + (1,) * (np.ndim(y) - 1 - axis))
+            d = np.reshape(np.diff(x), (-1,) + (1,) * (np.ndim(y) - 1 - place))
         else:
-            d = np.diff(x, axis=axis - np.ndim(y))
-    before = (slice(None),) * axis
+            d = np.diff(x, axis=axis)
+    before = (slice(None),) * place
     pairs = y[(*before, slice(1, None))] + y[(*before, slice(None, -1))]
-    return np.sum(d * pairs / 2.0, axis=axis)
+    return np.sum(d * pairs / 2.0, axis=axis)  # axis as it was given: x may have more of them
 
 

@@ -344,9 +344,8 @@ def _add_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
         np.broadcast_to(x, (size, *np.shape(x))) if axis is None else np.moveaxis(x, axis, 0)
         for x, axis in zip(operands, axes, strict=True)
     )
-    shape = p.shape[1:]
-    back, axis = _scatter_batch(size, (v,), (0,), shape, index)
-    return p + np.moveaxis(back, axis, 0), 0
+    back, _ = _scatter_batch(size, (v,), (0,), p.shape[1:], index)
+    return p + back, 0
 
 
 add_card = primitive(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.batched import as_array
 from ..core.cards import composite, elementwise
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
@@ -116,6 +117,9 @@ def divmod(x: Any, y: Any) -> Any:
 @composite(np.modf)
 def modf(x: Any) -> Any:
     """Fraction, with slope 1, and whole part, a step function without gradient."""
+    x = as_array(x)
+    if x.dtype.kind in "biu":
+        x = x.astype(np.modf(np.zeros((), x.dtype))[0].dtype)
     return HOOKS["op:modf_fraction"](x), np.trunc(x)
 
 

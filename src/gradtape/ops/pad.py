@@ -145,7 +145,7 @@ def _odd(x: Any, axis: int, width: tuple[int, int], mode: Any) -> Any:
 
 def _linear_ramp(x: Any, axis: int, width: tuple[int, int], ends: Any) -> Any:
     def ramp(edge: Any, end: Any, n: int) -> Any:
-        weight = (np.arange(n) / max(n, 1)).reshape((-1,) + (1,) * (np.ndim(x) - axis - 1))
+        weight = (np.arange(n) / n).reshape((-1,) + (1,) * (np.ndim(x) - axis - 1))
         line = end + (edge - end) * weight
         if x.dtype.kind in "iu":
             line = np.floor(line)

@@ -69,7 +69,7 @@ def _share(ct: Any, x: Any, picked: Any, skip_nan: bool) -> Any:
     for j in range(picked.shape[-1]):
         tied, count = _ties(x, picked[..., j : j + 1], skip_nan)
         part = ct[..., j : j + 1] / count.astype(ct.dtype)
-        np.add(found, part, out=found, where=np.broadcast_to(tied, found.shape))
+        np.add(found, part, out=found, where=tied)
     return found
 
 
@@ -267,6 +267,12 @@ def _shaped(picked: Any, q_shape: tuple[int, ...], shape: tuple[int, ...], axis:
     return np.reshape(picked, (*q_shape, *rest))
 
 
+def _check_axis(a: Any, axis: Any) -> None:
+    """Refuse axes that do not exist, those of a scalar too, over which other reductions go."""
+    if axis is not None:
+        np.lib.array_utils.normalize_axis_tuple(axis, np.ndim(a))
+
+
 def _quantile(
     name: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any,
     skip_nan: bool,
@@ -274,6 +280,7 @@ def _quantile(
     weak = _NUMBERS if "percentile" in name else _WEAK
     a, is_weak, q = as_array(a), type(q) in weak, as_array(q)
     keepdims = keepdims is not _NO and bool(keepdims)
+    _check_axis(a, axis)
     if a.dtype.kind == "c":
         raise DTypeError(
             three_part(
@@ -294,6 +301,9 @@ def _quantile(
             )
         )
     if np.size(a) == 0 and skip_nan:
+        if weights is not None and np.shape(weights) != np.shape(a):
+            np.nanquantile(np.empty(np.shape(a)), values, axis, weights=raw(weights),
+                           method="inverted_cdf")  # NumPy's refusals  # fmt: skip
         return np.nanmean(a, axis=axis, out=out, keepdims=keepdims)
     if weights is not None:
         result = _weighted(name, a, q, axis, method, weights, skip_nan)
@@ -475,6 +485,7 @@ def _hundredth(q: Any) -> Any:
 def _median(a: Any, axis: Any, out: Any, keepdims: Any, skip_nan: bool) -> Any:
     a = as_array(a)
     keepdims = keepdims is not _NO and bool(keepdims)
+    _check_axis(a, axis)
     x, _ = rows(a, axis)
     n = np.shape(x)[-1]
     if n == 0 or np.size(a) == 0:

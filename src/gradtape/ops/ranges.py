@@ -19,7 +19,7 @@ _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do n
 
 def _weights(num: int, endpoint: bool) -> Any:
     """How much of `stop` each element has."""
-    return np.linspace(0.0, 1.0, num, endpoint) if num else np.zeros(0)
+    return np.linspace(0.0, 1.0, num, endpoint)
 
 
 def _linspace_shape(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> Aval:

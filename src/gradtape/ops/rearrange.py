@@ -169,7 +169,7 @@ repeat_each = linear(
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """Each element `repeats` times, a number for all or one for each along `axis`."""
     a = as_operand(a)
-    if axis is None:
+    if axis is None or np.ndim(a) == 0 and axis in (0, -1):
         a, axis = np.ravel(a), 0
     (axis,) = _normal_axes(_integer(axis), np.ndim(a))
     counts = np.asarray(raw(repeats))
@@ -470,7 +470,7 @@ def apply_over_axes(func: Any, a: Any, axes: Any) -> Any:
     value = as_operand(a)
     ndim = np.ndim(value)
     for axis in np.atleast_1d(np.asarray(raw(axes))):
-        axis = int(axis) % ndim
+        axis = int(axis) + (ndim if axis < 0 else 0)
         result = func(value, axis)
         if np.ndim(result) != np.ndim(value):
             result = np.expand_dims(result, axis)

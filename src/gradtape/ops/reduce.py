@@ -127,7 +127,7 @@ def _mean(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
     add: Any = np.add.reduce
     if n == 0:
         return warning_here(np.mean, x, axis=axis, keepdims=keepdims, **params)
-    if params or x.dtype.char not in "fdFD":
+    if params or x.ndim == 0 or x.dtype.char not in "fdFD":
         return np.mean(x, axis=axis, keepdims=keepdims, **params)
     return add(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
 

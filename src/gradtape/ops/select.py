@@ -134,7 +134,7 @@ def _in_mode(index: Any, length: int, mode: str, name: str) -> Any:
 def _along(a: Any, axis: Any) -> tuple[Any, int]:
     """(a, axis) with `axis=None` as the only axis of the flattened array."""
     a = tensor_of(a)
-    if axis is None:
+    if axis is None or a.ndim == 0 and axis in (0, -1):
         return np.reshape(a, (-1,)), 0
     return a, np.lib.array_utils.normalize_axis_index(axis, a.ndim)
 
@@ -216,10 +216,17 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
         _write_flat(a, _in_mode(index.astype(np.intp), a.size, mode, "put"), v)
 
 
+def _masked(function: Any, a: Tensor, mask: Any, values: Any) -> Any:
+    """The places in the flattened array; what NumPy refuses, it refuses on a copy."""
+    mask = raw(as_array(mask))
+    function(np.zeros(a.shape, a.dtype), mask, raw(as_array(values)))
+    return np.flatnonzero(mask)
+
+
 def _putmask(a: Any, mask: Any, values: Any) -> None:
     """`np.putmask`: write where the mask holds, the value of the same position."""
     if not _plain_target(np.putmask, a, (mask, values), {}):
-        index = np.flatnonzero(raw(as_array(mask)))
+        index = _masked(np.putmask, a, mask, values)
         values = np.reshape(as_array(values), (-1,))
         if values.shape[0]:
             _write_flat(a, index, values[index % values.shape[0]])
@@ -228,9 +235,7 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
 def _place(arr: Any, mask: Any, vals: Any) -> None:
     """`np.place`: write where the mask holds, one value after the other."""
     if not _plain_target(np.place, arr, (mask, vals), {}):
-        index = np.flatnonzero(raw(as_array(mask)))
-        if index.size and not np.size(vals):
-            np.place(np.zeros(1), [True], [])  # NumPy's refusal
+        index = _masked(np.place, arr, mask, vals)
         _write_flat(arr, index, vals)
 
 
@@ -240,9 +245,9 @@ def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any = -1) -> None
         return
     index = raw(as_array(indices))
     if axis is None:
-        arr[np.unravel_index(_fancy((arr.size,), index, 0)[0] % max(arr.size, 1), arr.shape)] = (
-            values
-        )
+        (index,) = _fancy((arr.size,), index, 0)
+        index = _in_mode(index, arr.size, "raise", "put_along_axis") % max(arr.size, 1)
+        arr[np.unravel_index(index, arr.shape)] = values
     else:
         axis = np.lib.array_utils.normalize_axis_index(axis, arr.ndim)
         arr[_fancy(arr.shape, index, axis)] = values

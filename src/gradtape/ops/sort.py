@@ -192,7 +192,9 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
     """`np.setxor1d`: the elements that one of the two has."""
     parts = [_flat(x) if assume_unique else np.unique(as_array(x)) for x in (ar1, ar2)]
     both = np.concatenate(parts)
-    _, index, counts = np.unique(raw(both), return_index=True, return_counts=True)
+    _, index, counts = np.unique(
+        raw(both), return_index=True, return_counts=True, equal_nan=False
+    )
     return _at(both, index[counts == 1])
 
 
@@ -236,7 +238,7 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
         if obj.ndim == 0:
             values = np.moveaxis(values, 0, axis)
         count = values.shape[axis]
-        obj = obj if count == 1 else int(obj.reshape(-1)[0])
+        obj = int(obj.reshape(-1)[0])
     else:
         count = obj.size
     # one line of positions: those of arr, and past the end of it those of the values

@@ -123,6 +123,7 @@ def _spread(function: Any, is_std: bool) -> Card:
             for x, b in zip(operands, axes, strict=True)
         ]
         x = np.broadcast_to(moved[0], (size, *np.shape(moved[0])[1:]))
+        moved[1:] = [m.reshape(len(m), *(1,) * (x.ndim - m.ndim), *m.shape[1:]) for m in moved[1:]]
         return impl(x, *moved[1:], axis=shifted(axis, np.ndim(x) - 1, 0), **params), 0
 
     return primitive(
@@ -151,8 +152,17 @@ def _nan_var(
         valid = np.logical_and(valid, np.broadcast_to(raw(where), np.shape(a)))
     n = np.sum(valid, axis=axis, keepdims=True)
     a = np.where(valid, a, np.zeros((), a.dtype))
+    given = mean is not _NO and mean is not None
+    if given and np.broadcast_shapes(np.shape(a), np.shape(mean)) != np.shape(a):
+        raise ShapeError(
+            three_part(
+                f"nanvar: the mean has shape {np.shape(mean)}, the array {np.shape(a)}.",
+                "The mean is taken off the array, whose shape stays.",
+                "Pass mean=np.nanmean(a, axis=axis, keepdims=True).",
+            )
+        )
     with np.errstate(all="ignore"):
-        if mean is _NO or mean is None:
+        if not given:
             total = np.sum(a, axis=axis, dtype=dtype, keepdims=True)
             mean = total / np.maximum(n, 1).astype(total.dtype)
         d = a - mean
@@ -237,6 +247,8 @@ def average(
     """The weighted mean; data and weights have gradients."""
     a = as_array(a)
     keepdims = keepdims is not _NO and bool(keepdims)
+    if axis is not None:
+        np.lib.array_utils.normalize_axis_tuple(axis, a.ndim)  # a scalar has none
     if weights is None:
         result = np.mean(a, axis=axis, keepdims=keepdims)
         total = np.asarray(np.size(a) / np.size(result)).astype(result.dtype)[()]

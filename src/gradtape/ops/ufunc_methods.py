@@ -132,6 +132,8 @@ _CARDS = {ufunc: _weighted(ufunc) for ufunc in _WEIGHTS}
 _BY_FUNCTION: dict[Any, Any] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min,
 }  # fmt: skip
+# of integers, none of which is NaN
+_OF_INTEGERS = {**{u: u for u in _BY_FUNCTION}, np.fmax: np.maximum, np.fmin: np.minimum}
 _NEUTRAL = {
     np.logaddexp: -np.inf, np.logaddexp2: -np.inf, np.hypot: 0.0, np.fmax: np.nan, np.fmin: np.nan,
 }  # fmt: skip
@@ -144,14 +146,15 @@ def _reduce(ufunc: Any) -> Any:
         array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False,
         initial: Any = _NO, where: Any = True,
     ) -> Any:  # fmt: skip
-        x = _as(array, dtype)
+        x = _as(ufunc, array, dtype)
         _check_reduce(ufunc, x, axis, initial, where)
         axes = _axes(axis, x.ndim)
-        if ufunc in _BY_FUNCTION:
+        function = _BY_FUNCTION.get(_OF_INTEGERS.get(ufunc) if x.dtype.kind in "biu" else ufunc)
+        if function is not None:
             given = {} if initial is _NO or initial is None else {"initial": initial}
             if where is not True:
                 given["where"] = raw(where)
-            result = _BY_FUNCTION[ufunc](x, axis=axes, keepdims=keepdims, **given)
+            result = function(x, axis=axes, keepdims=keepdims, **given)
         elif ufunc in _CARDS:
             result = _reduce_by_card(ufunc, x, axes, keepdims, initial, where)
         else:
@@ -161,8 +164,12 @@ def _reduce(ufunc: Any) -> Any:
     return reduce
 
 
-def _as(array: Any, dtype: Any) -> Any:
+def _as(ufunc: Any, array: Any, dtype: Any) -> Any:
+    """The operand in `dtype`; integers in the dtype of the results, if these are none."""
     x = as_array(array)
+    if dtype is None and x.dtype.kind in "biu":
+        result = ufunc.resolve_dtypes((x.dtype, x.dtype, None))[-1]
+        dtype = result if result.kind in "fc" else None
     return x if dtype is None or x.dtype == dtype else x.astype(np.dtype(dtype))
 
 
@@ -202,7 +209,7 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     if initial is _NO or initial is None:
         total, start = items[0], 1
     else:
-        total = np.broadcast_to(as_array(initial).astype(x.dtype), items[0].shape)
+        total = np.broadcast_to(as_array(initial).astype(x.dtype), shape[:axis] + shape[axis + 1 :])
         start = 0
     for i in range(start, len(items)):
         step = ufunc(total, items[i])
@@ -223,7 +230,7 @@ _SELECTING = frozenset([np.maximum, np.minimum, np.fmax, np.fmin])
 
 def _accumulate(ufunc: Any) -> Any:
     def accumulate(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-        x = _as(array, dtype)
+        x = _as(ufunc, array, dtype)
         if x.ndim == 0:
             ufunc.accumulate(raw(x))  # raises NumPy's own
         (axis,) = _axes(axis, x.ndim)
@@ -284,7 +291,9 @@ def _reduceat(ufunc: Any) -> Any:
     def reduceat(
         array: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None
     ) -> Any:
-        x = _as(array, dtype)
+        x = _as(ufunc, array, dtype)
+        if x.ndim == 0:
+            ufunc.reduceat(raw(x), [0])  # raises NumPy's own
         (axis,) = _axes(axis, x.ndim)
         starts = np.asarray(raw(indices), np.intp)
         length = x.shape[axis]
@@ -297,7 +306,9 @@ def _reduceat(ufunc: Any) -> Any:
         for n in np.unique(lengths):  # ranges of one length at a time
             at = np.flatnonzero(lengths == n)
             window = x[(*front, starts[at][:, None] + np.arange(n))]
-            parts.append(reduce(window, axis=axis + 1))
+            # nothing is computed of one element: hypot leaves it its sign
+            alone = (*front, slice(None), 0)
+            parts.append(window[alone] if n == 1 else reduce(window, axis=axis + 1))
             places.append(at)
         if not parts:
             result = x[(*front, slice(0, 0))]

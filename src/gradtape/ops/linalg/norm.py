@@ -46,9 +46,11 @@ def _weights(x: Any, out: Any, axis: tuple[int, ...], keepdims: bool, order: flo
         largest = np.equal(size, out)
         count = np.sum(largest, axis=axis, keepdims=True, dtype=size.dtype)
         return unit * (np.where(largest, np.ones((), size.dtype), np.zeros((), size.dtype)) / count)
-    # at 0 `unit` is 0, whatever the power; 1 keeps a negative one finite
-    share = np.where(np.equal(size, 0), np.ones((), size.dtype), _ratio(size, out))
-    return unit * share ** (order - 1)
+    # at 0 `unit` is 0, whatever the power; 1 keeps a negative one finite. Where a negative order
+    # makes the norm 0, other elements do not move it
+    still = np.equal(size, 0) | np.equal(out, 0)
+    share = np.where(still, np.ones((), size.dtype), _ratio(size, out)) ** (order - 1)
+    return np.where(still, np.zeros((), unit.dtype), unit * share)
 
 
 def _vector_vjp(ct: Any, out: Any, x: Any, axis: Any, keepdims: bool, order: float) -> Any:
@@ -107,13 +109,18 @@ def _of_matrices(x: Any, axis: tuple[int, int], keepdims: bool, order: Any) -> A
         return _of_vectors(x, (row, column), keepdims, 2)
     if order in (1, -1, *_INF):
         inner, outer = (row, column) if order in (1, -1) else (column, row)
-        extreme = np.max if order > 0 else np.min
-        result = extreme(_of_vectors(x, (inner,), True, 1), axis=outer, keepdims=True)
+        extreme: Any = _largest if order > 0 else np.min
+        result = extreme(_of_vectors(x, (inner,), True, 1), axis=outer)
     else:
         values = np.linalg.svdvals(np.moveaxis(x, (row, column), (-2, -1)))
-        reduce: Any = {"nuc": np.sum, 2: np.max, -2: np.min}[order]
+        reduce: Any = {"nuc": np.sum, 2: _largest, -2: np.min}[order]
         result = reduce(values, axis=-1)
     return np.reshape(result, _dims(x.shape, (row, column), keepdims))
+
+
+def _largest(x: Any, axis: int) -> Any:
+    """The maximum; of nothing 0, where NumPy has let it pass."""
+    return np.max(x, axis=axis) if x.shape[axis] else np.max(x, axis=axis, initial=0)
 
 
 @composite(np.linalg.norm)

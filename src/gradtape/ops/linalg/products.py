@@ -30,6 +30,8 @@ def outer(x1: Any, x2: Any, /) -> Any:
 @composite(np.linalg.cross, name="linalg.cross")
 def cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
     """`np.linalg.cross`: of vectors of length 3."""
+    if np.shape(x1)[axis] != 3 or np.shape(x2)[axis] != 3:
+        np.linalg.cross(np.empty(np.shape(x1)), np.empty(np.shape(x2)), axis=axis)  # refuses
     return np.cross(x1, x2, axis=axis)
 
 
@@ -92,6 +94,8 @@ def _cheapest(sizes: list[int]) -> Any:
 def multi_dot(arrays: Any, *, out: Any = None) -> Any:
     """`np.linalg.multi_dot`: the product of matrices, in the order that costs least."""
     items = [as_array(x) for x in arrays]
+    if len(items) == 2:  # NumPy looks at no shapes either
+        return np.dot(items[0], items[1], out)
     shapes = [x.shape for x in items]
     inner = any(len(s) != 2 for s in shapes[1:-1])
     if len(items) < 2 or inner or not {len(shapes[0]), len(shapes[-1])} <= {1, 2}:

@@ -36,7 +36,7 @@ def _inverse(x: Any, scale: Any) -> Any:
 
 def _pairs(s: Any) -> tuple[Any, Any, Any]:
     """(E, G, 1 / s as a row) of singular values."""
-    row, column = np.reshape(s, (*s.shape[:-1], 1, -1)), np.reshape(s, (*s.shape, 1))
+    row, column = np.expand_dims(s, -2), np.expand_dims(s, -1)
     scale = np.max(raw(row), axis=-1, keepdims=True, initial=0)
     return _inverse(row - column, scale), _inverse(row + column, scale), _inverse(row, scale)
 
@@ -116,7 +116,7 @@ def _vectors(x: Any) -> tuple[Any, Any]:
 def _values_vjp(ct: Any, out: Any, x: Any) -> Any:
     u, vh = _vectors(x)
     ct = np.where(raw(out) == 0, np.zeros((), ct.dtype), ct)  # as abs has at 0
-    return np.matmul(u * np.reshape(ct, (*ct.shape[:-1], 1, -1)), vh)
+    return np.matmul(u * np.expand_dims(ct, -2), vh)
 
 
 def _values_jvp(t: Any, out: Any, x: Any) -> Any:

@@ -115,8 +115,6 @@ def _solve_jvp(i: int, t: Any, out: Any, a: Any, b: Any) -> Any:
             t = -np.reshape(moved, moved.shape[:-1])
         else:
             t = -np.matmul(t, out)
-    elif out.shape != t.shape:  # b was broadcast against the stack of a
-        t = np.broadcast_to(t, out.shape)
     return _solve_any(a, t, vector)
 
 
