@@ -318,6 +318,19 @@ def list_append(x):
     return x * np.asarray(parts)
 
 
+def list_of_an_object(x):
+    box = types.SimpleNamespace(parts=[])
+    for v in x:
+        box.parts.append(2.0 * float(v))
+    return x * np.asarray(box.parts)
+
+
+def added_at(x):
+    y = np.ones(2)
+    np.add.at(y, [0], x[0])
+    return x * (2.0 * y)
+
+
 def list_built(x):
     parts = [2.0 * float(x[0]), 1.25]
     return x * parts
@@ -508,7 +521,8 @@ FOLLOWED = [
     computed_by_two_functions, computed_by_a_static_method, kept_by_a_function, kept_by_a_closure,
     computed_by_recursion, computed_by_a_generator, constructed_by_name, subscript,
     subscript_in_a_list,
-    array_element, array_computed_with, array_slice, list_append, list_built,
+    array_element, array_computed_with, array_slice, list_append, list_of_an_object,
+    added_at, list_built,
     unpacked, unpacked_with_star, zipped, dict_get, closure, nonlocal_name, global_name,
     global_set_by_another, global_read_by_another, passed_on, passed_by_name, passed_through_two,
     passed_as_star, default_argument, argument_of_a_function, keyword_of_a_function,

@@ -523,6 +523,17 @@ def test_exit(leave, line, remedy, certain):
     told(tape, y, x, "exit", line, remedy, certain)
 
 
+def test_of_several_exits_the_one_that_came_back_is_named():
+    w = gt.Variable(2.0)
+    history = []
+    with gt.GradientTape(persistent=True) as tape:
+        x = tape.watch(np.array([1.25, 2.75]))
+        scale = 2.0 * float(x[0])
+        history.append(float(x[1]))
+        y = w * scale
+    told(tape, y, x, "exit", "scale = 2.0 * float(x[0])", "leave out float", certain=False)
+
+
 def test_frompyfunc():
     sine = np.frompyfunc(math.sin, 1, 1)
     for value in (0.25, np.array([0.25, 0.5])):
@@ -536,6 +547,24 @@ def test_frompyfunc():
         assert found.path[0].source == "y = sine(x)"
         with pytest.warns(GradientWarning, match="frompyfunc"):
             tape.gradient(z, x)
+
+
+def test_frompyfunc_of_what_is_no_number_leaves_as_objects():
+    text = np.frompyfunc(str, 1, 1)
+    count = np.frompyfunc(lambda v: int(v), 1, 1)
+    with gt.GradientTape() as tape:
+        x = tape.watch(np.array([1.25, 2.5]))
+        words = text(x)
+        n = count(x)
+        y = np.sum(x * n)
+    assert type(words) is np.ndarray
+    assert list(words) == ["1.25", "2.5"]
+    assert n.dtype.kind == "i"
+    np.testing.assert_array_equal(quiet(tape, y, x), [1.0, 2.0])  # a step has no slope
+    with gt.GradientTape(strict=True) as tape:
+        x = tape.watch(np.array([1.25, 2.5]))
+        with pytest.raises(gt.errors.ExitError, match=r"frompyfunc(.|\n)*whole arrays"):
+            count(x)
 
 
 def test_a_plain_target_says_where_it_left():

@@ -32,7 +32,7 @@ _INTO_OWNER = frozenset(
      "itemset", "put_nowait", "__setitem__"]
 )  # fmt: skip
 _INTO_FIRST = frozenset(
-    ["copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal", "heappush"]
+    ["copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal", "at", "heappush"]
 )
 
 

@@ -400,7 +400,8 @@ def _by_exit(facts: Facts) -> Explanation | None:
         False,
         f"The path probably ends at {at}: {phrase_of(left)}{more}.",
         remedy_for(left),
-        *(item.place.position for item in reversed(found)),
+        at,
+        *(item.place.position for item in reversed(found) if item is not left),
     )
 
 
