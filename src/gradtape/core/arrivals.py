@@ -28,7 +28,7 @@ from .taint import Taint, is_attribute, item, subscript, whole
 MOST_FRAMES = 256
 _MOST_FRONTS = 32  # in one frame
 _MOST_UP = 32  # user's frames between an exit, or a record, and the outermost that is looked at
-_CLEAN_KINDS = frozenset(["int", "round", "math.floor", "math.ceil", "math.trunc"])
+_CLEAN_KINDS = frozenset(["int", "round"])
 
 ndarray = np.ndarray
 

@@ -158,12 +158,15 @@ def remember(
 ) -> None:
     """Add one exit to `tape`."""
     place = places.place_at(frame)
-    if tape.strict and not (place.is_shown and place.kind.startswith("math.")):
+    is_step = place.kind in places.STEPS
+    if tape.strict and not is_step and not (place.is_shown and place.kind.startswith("math.")):
         raise _strict_error(tape, tensor, how, place)
     exits, found = _entry(tape, place, how, library)
     stamp = (tensor.key, next_key())
     found.count += 1
     found.keys.append(stamp)
+    if is_step:  # it explains a gradient that is None; no part of one is missing behind it
+        return
     _follow(tape, exits, found, frame)
     value = tensor.value
     if place.kind == "store":

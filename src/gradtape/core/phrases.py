@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .places import is_library
+from .places import STEPS, is_library
 
 if TYPE_CHECKING:
     from .exits import Exit
@@ -38,6 +38,11 @@ _REMEDIES = {
     " on the Tensor.",
     "numpy.frompyfunc": "Write the function for whole arrays (np.where in place of if) and call"
     " it on the Tensor.",
+    **{f"numpy.{name}": f"Use the Tensor itself: leave out np.{name}(...)." for name in (
+        "asfortranarray", "require", "asarray_chkfinite", "asmatrix", "matrix", "from_dlpack")},
+    "numpy.as_strided": "Use np.lib.stride_tricks.sliding_window_view(x, n), which is followed.",
+    "numpy.fromiter": "Use gt.array([...]) or gt.stack([...]) in place of np.fromiter(...).",
+    "numpy.ndenumerate": "Iterate over np.ndindex(x.shape), and read x[i].",
     "numpy.einsum": "Pass Tensors, not lists: np.einsum('...', gt.stack([...])).",
     "numpy.nditer": "Write it for whole arrays, or iterate over the Tensor itself: np.nditer gives"
     " plain numbers.",
@@ -56,6 +61,8 @@ _REMEDIES = {
     "data": "Use the Tensor itself, or gt.value(x) where the memory is meant.",
     "ctypes": "Give the C function a rule with @gt.custom_gradient.",
     "round": "Use np.round(x), and know that its derivative is zero.",
+    **dict.fromkeys(STEPS, "Leave the rounding out: it has no derivative; or give it a rule with"
+                    " @gt.custom_gradient."),
     "custom_gradient": "Pass the value to the function as an argument, and return its gradient.",
 }
 
@@ -74,6 +81,7 @@ def remedy_for(found: Exit) -> str:
     return remedy_of(kind)
 
 
+_CREATED = ("zeros", "ones", "empty", "arange", "linspace", "eye")
 _JOINS = {
     "sum": "np.sum(a) + x", "prod": "np.prod(a) * x", "max": "np.maximum(np.max(a), x)",
     "min": "np.minimum(np.min(a), x)",
@@ -93,6 +101,20 @@ def _is_dtype(found: object) -> bool:
     return isinstance(found, type) and issubclass(found, np.generic)
 
 
+def _draw(name: str) -> str:
+    if name in ("normal", "standard_normal", "laplace", "logistic", "gumbel", "uniform"):
+        return f"Draw with plain numbers and scale: x + sigma * rng.{name}(size=x.shape)."
+    return "Draw with plain numbers, gt.value(x); @gt.custom_gradient gives the draw a rule."
+
+
+def _takes_tensors(name: str) -> bool:
+    """Whether the NumPy function of this dotted name takes part in NumPy's protocol."""
+    found: object = np
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return isinstance(found, np.ufunc) or hasattr(found, "_implementation")
+
+
 def remedy_of(kind: str) -> str:
     """What to write in place of an exit of this kind."""
     if kind in _REMEDIES:
@@ -107,6 +129,12 @@ def remedy_of(kind: str) -> str:
     if room == "numpy":
         if _is_dtype(getattr(np, name, None)):
             return f"Use x.astype(np.{name}) in place of np.{name}(x)."
+        if name in _CREATED:
+            return f"Use gt.{name}(...) in place of np.{name}(...)."
+        if hasattr(np.random, name) and not hasattr(np, name):
+            return _draw(name)
+        if not _takes_tensors(name):
+            return _REMEDIES["call"]
         return (
             f"Pass one Tensor, not a list: np.{name}(gt.stack([...])); np.{name} cannot see the"
             " Tensors in a list."
@@ -118,7 +146,7 @@ def remedy_of(kind: str) -> str:
             return "Make the array a Tensor: y = gt.full(shape, x)."
         return f"Use np.{name}(array, x) in place of array.{name}(x)."
     if room == "Generator":
-        return f"Draw with plain numbers and scale: x + sigma * rng.{name}(size=x.shape)."
+        return _draw(name)
     return "Use NumPy functions on the Tensor itself."
 
 

@@ -30,9 +30,9 @@ import numpy as np
 
 from .positions import Position, decode
 
-_SILENT = frozenset(  # math functions that answer a question and give no number to compute with
-    ["isclose", "isfinite", "isinf", "isnan", "floor", "ceil", "trunc"]
-)
+# math functions that answer a question and give no number to compute with
+_SILENT = frozenset(["isclose", "isfinite", "isinf", "isnan"])
+STEPS = frozenset(["math.floor", "math.ceil", "math.trunc"])  # no derivative passes them anyway
 _SHOWING = frozenset(
     ["print", "str", "repr", "format", "write", "writerow", "info", "debug", "warning", "error",
      "critical", "exception", "log", "set_postfix", "set_postfix_str", "set_description",
@@ -324,6 +324,8 @@ def _describe(frame: FrameType) -> Place:
     if name in _STORES:
         kind = "store"
         container = _chain(instructions, _producer(instructions, at, 1 + (name == "STORE_SLICE")))
+    elif name == "STORE_ATTR":  # a.real = x, a.flat = x
+        kind, container = "store", _chain(instructions, _producer(instructions, at, 0))
     elif name in _CALLS:
         found = _callee(instructions, at)
         start = found[0] if found is not None else at

@@ -90,8 +90,12 @@ class Tensor(ArrayMethods):
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __init__(self, value: Any, dtype: Any = None) -> None:
-        if isinstance(value, Tensor):
-            value = value.read()
+        if isinstance(value, list | tuple):
+            value = HOOKS["from_sequence"](value)
+        if isinstance(value, Tensor):  # a copy that is followed
+            made = value.copy() if dtype is None else value.astype(dtype)
+            self.value, self.key, self.why = made.value, made.key, made.why
+            return
         self.value = settled(np.array(value, dtype=dtype))
         self.key = 0
         self.why = None
@@ -263,7 +267,10 @@ class Tensor(ArrayMethods):
         return self.copy()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        return new_tensor(settled(np.array(self.read())))
+        return self.copy()
+
+    def __bytes__(self) -> bytes:
+        return self.tobytes()
 
     def __reduce__(self) -> Any:
         return _rebuild, (np.array(self.read()),)

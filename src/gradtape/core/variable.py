@@ -19,7 +19,8 @@ import numpy as np
 from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, three_part
 from .aval import Aval, is_differentiable
 from .buffers import owns
-from .positions import decode, here
+from .places import frame_of_user
+from .positions import decode, here, user_frame
 from .refusals import LOWER, door, refuse
 from .state import Recorder, next_key, state
 from .tensor import (
@@ -96,6 +97,8 @@ class Variable(Tensor):
         self.order = _counter()
         self.name = name if name is not None else f"Variable:{self.order}"
         self.position = here()
+        if isinstance(initial_value, Tensor) and initial_value.key:
+            self.why = ("assigned", *self.position, initial_value.key, "gt.Variable")
         if trainable and not is_differentiable(value.dtype):
             warnings.warn(
                 three_part(
@@ -292,10 +295,14 @@ class Variable(Tensor):
         return self._formatted(self.value, spec)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Variable:
-        return Variable(self.value, self.trainable, self.name)
+        return self.__copy__()
 
     def __copy__(self) -> Variable:
-        return Variable(self.value, self.trainable, self.name)
+        copied = Variable(self.value, self.trainable, self.name)
+        frame, _ = frame_of_user(user_frame())  # not the line of copy.copy
+        copied.position = (frame.f_code, frame.f_lasti)
+        copied.why = ("assigned", *copied.position, self.key, "copying")
+        return copied
 
     def __reduce__(self) -> Any:
         return Variable, (np.array(self.value), self.trainable, self.name)
