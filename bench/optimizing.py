@@ -107,7 +107,7 @@ CONTESTS = {
 }
 
 
-def _fastest(solve: Solve, seconds: float) -> float:
+def fastest(solve: Solve, seconds: float) -> float:
     """Return the seconds of the fastest run in a turn, which holds one at least."""
     best, end = float("inf"), time.perf_counter() + seconds
     while best == float("inf") or time.perf_counter() < end:
@@ -126,7 +126,7 @@ def measure(name: str, rounds: int, seconds: float, patience: float) -> dict[str
     for _ in range(rounds):
         calm.wait()
         for solve, kept in zip((ours, theirs), samples, strict=True):
-            kept.append(_fastest(solve, seconds) * 1e6)
+            kept.append(fastest(solve, seconds) * 1e6)
     return {"ours": samples[0], "theirs": samples[1], "errors": errors, "busy": calm.busiest}
 
 

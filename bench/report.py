@@ -147,7 +147,7 @@ def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _bar_cells(verdict: Verdict) -> list[str]:
-    pattern = ".1f" if verdict.bar.is_difference else ".3f"
+    pattern = ".1f" if verdict.bar.is_difference or verdict.bar.is_time else ".3f"
     return [
         verdict.bar.case,
         verdict.bar.text,

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench import measure, optimizing, quiet, report
+from bench import fitting, measure, optimizing, quiet, report
 from bench.cases import BY_NAME, CASES
 from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 
 # What is measured by other means than a timed `run`.
 SPECIAL = ("import", "memory")
-NAMES = (*BY_NAME, *SPECIAL, *optimizing.CONTESTS)
+NAMES = (*BY_NAME, *SPECIAL, *optimizing.CONTESTS, *fitting.NAMES)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -135,6 +135,7 @@ def run(options: argparse.Namespace) -> report.Run:
         rows += _show(measure.memory(ours, sides, settings))
     if not options.peer:
         rows += _show(optimizing.rows([n for n in optimizing.CONTESTS if n in names], settings))
+        rows += _show(fitting.rows([n for n in fitting.NAMES if n in names], settings))
     machine = report.machine(settings.threads, settings.rounds, ufunc_seconds, load_before)
     return report.Run(rows, judge_all(rows), machine, libraries)
 

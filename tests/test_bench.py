@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import environments, measure, optimizing, quiet, report, worker
+from bench import environments, fitting, measure, optimizing, quiet, report, worker
 from bench.cases import CASES, Case, Outcome, worst_error
 from bench.client import WorkerFailure, WorkerProcess
 from bench.measure import Pair, Settings, Side, row_of
@@ -211,6 +211,21 @@ def test_a_difference_is_judged_in_its_own_unit() -> None:
     assert (verdict.met, verdict.reached, verdict.reached_by_median) == ("met", 60.0, 60.0)
 
 
+def test_a_time_is_judged_by_itself() -> None:
+    base = Row("fit-cars", "title", "statsmodels script", "eager", "ms")
+    bar = Bar("fit-cars", 1500.0, "statsmodels script", is_time=True)
+    verdict = judge(bar, [row_of(base, Pair([1600.0, 1400.0, 1550.0], [1.0, 1.0, 1.0]))])
+    assert (verdict.met, verdict.reached) == ("met by the minima only", 1400.0)
+    assert (verdict.reached_by_median, bar.text) == (1550.0, "<= 1500 ms")
+
+
+@pytest.mark.parametrize("name", fitting.CONTESTS)
+def test_both_sides_of_a_fit_answer_right(name: str) -> None:
+    ours, theirs, answer = fitting.CONTESTS[name].sides()
+    for solve in (ours, theirs):
+        np.testing.assert_allclose(solve(), answer, rtol=fitting.CONTESTS[name].tolerance)
+
+
 def test_a_peer_that_is_not_there_leaves_the_bar_unmeasured() -> None:
     failed = row_of(Row("mlp", "t", "torch", "eager", "us"), Pair(), peer_failure="no wheel")
     assert (failed.status, failed.reason) == ("peer failed", "no wheel")
@@ -227,8 +242,9 @@ def test_a_failure_of_ours_misses_the_bar_and_keeps_the_peers_time() -> None:
 
 def test_every_bar_names_a_case_and_a_peer_of_the_tables() -> None:
     cases = {case.name for case in CASES} | {"import", "import-over-numpy"}
-    cases |= {*measure.MEMORY_TITLES, *optimizing.CONTESTS}
+    cases |= {*measure.MEMORY_TITLES, *optimizing.CONTESTS, *fitting.NAMES}
     peers = {peer.name for peer in PEERS} | {FASTEST, "numpy", optimizing.PEER}
+    peers |= {fitting.PROCESS_PEER}
     assert {bar.case for bar in BARS} <= cases
     assert {bar.against for bar in BARS} <= peers
 
@@ -387,6 +403,8 @@ def every_row() -> list[Row]:
         for peer in PEERS
     ]
     rows += [row(name, optimizing.PEER, 1.0, 2.0) for name in optimizing.CONTESTS]
+    rows += [row(name, contest.peer, 1.0, 2.0) for name, contest in fitting.CONTESTS.items()]
+    rows.append(replace(row(fitting.PROCESS, fitting.PROCESS_PEER, 900.0, 800.0), unit="ms"))
     return [*rows, replace(row("import-over-numpy", "numpy", 100.0, 80.0), unit="ms")]
 
 
@@ -439,8 +457,9 @@ def test_the_published_results_are_whole() -> None:
     published = HERE / "results.json"
     if not published.is_file():
         pytest.skip("bench/results.json appears with the first published run")
-    # the optimizers came after the run that is published; the next one has them
-    check_document(json.loads(published.read_text(encoding="utf-8")), optimizing.CONTESTS)
+    # the optimizers and fits came after the run that is published; the next one has them
+    later = {*optimizing.CONTESTS, *fitting.NAMES}
+    check_document(json.loads(published.read_text(encoding="utf-8")), later)
 
 
 @pytest.mark.parametrize(

@@ -321,10 +321,10 @@ def test_ctrl_c_ends_with_what_has_been_fitted(tmp_path):
 
 
 def test_ctrl_c_before_the_first_epoch(here, capsys, monkeypatch):
-    def interrupt(*_arguments):
+    def interrupt(*_arguments, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gradtape.fit.run.read_table", interrupt)
+    monkeypatch.setattr("gradtape.fit.run.open_table", interrupt)
     assert main(["fit", str(CARS), "mpg ~ weight"]) == 130
     assert "stopped by Ctrl-C, before there were results" in capsys.readouterr().err
     assert list(here.iterdir()) == []

@@ -16,6 +16,11 @@ from gradtape.fit.sources import read_table, table_of
 from tests.fit.helpers import CARS
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    monkeypatch.setattr("gradtape.fit.run.pictures", lambda _result: {})
+
+
 def written(folder, formula=None, data=CARS, **how):
     result = fit(Options(str(data), formula, out=folder, quiet=True, **how))
     return result, folder / "model.json"

@@ -24,6 +24,7 @@ from .result import Result
 from .scores import Score
 from .sources import read_table, table_of
 from .specify import specify
+from .stream import open_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,6 +206,7 @@ def regress(
     test_fraction: float = 0.0,
     seed: int = 0,
     standardize: bool = True,
+    stream: bool | None = None,
     out: str | Path | None = None,
 ) -> Fit:
     """Fit a model to a table by descending its cost, with every derivative from the tape.
@@ -242,6 +244,8 @@ def regress(
         Of the test rows and the mini-batches.
     standardize : bool
         Descend in standardised units.
+    stream : bool, optional
+        Read a CSV or Parquet file in pieces; by default a large one.
     out : path, optional
         A folder for the files of `gradtape fit`.
 
@@ -281,8 +285,11 @@ def regress(
         test_fraction=test_fraction,
         seed=seed,
         standardize=standardize,
+        stream=stream,
+        out=Path() if out is None else Path(out),
     )
-    problem, plan = specify(read_table(data) if from_file else table_of(data), options)
+    table = open_table(data, in_pieces=stream) if from_file else table_of(data)
+    problem, plan = specify(table, options)
     fitted = Fit(Result(problem, plan, descend(problem, plan)), options)
     if out is not None:
         fitted.save(out)

@@ -135,6 +135,13 @@ def declare_fit(parser: argparse.ArgumentParser) -> None:
         "the current folder)",
     )
     rest.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="read CSV, TSV or Parquet in pieces, so that the file need not fit into memory "
+        "(default: files of more than 200 MiB)",
+    )
+    rest.add_argument(
         "--resume", action="store_true", help="go on from the run that is in that folder"
     )
     rest.add_argument(

@@ -7,7 +7,8 @@ the file: its column, its row, its value.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,12 +18,13 @@ from ..errors import three_part
 from .cleaning import Cleaner, Labels, Uses, label_column
 from .columns import Summary, check_columns, gather
 from .expression import Expression
-from .formula import INTERCEPT, parse_formula, unknown_column
+from .formula import INTERCEPT, ParsedFormula, parse_formula, unknown_column
 from .losses import LOSSES, Loss
 from .problems import FitError, require
 from .recipes import ExpressionRecipe, FormulaRecipe, Recipe
-from .rows import Block, MemoryRows, Rows, held_out
+from .rows import Block, MemoryRows, Rows, Spool, held_out
 from .sources import Table
+from .stream import StreamedTable, categories
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,12 +51,15 @@ class Choice:
         The part of the rows that is kept for the test.
     seed : int
         Of their choice.
+    folder : Path or None
+        Where rows go that do not fit into memory; None for the system's folder.
     """
 
     loss: Loss = LOSSES["mse"]
     weights: str | None = None
     test_fraction: float = 0.0
     seed: int = 0
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -162,16 +167,18 @@ def build_design(table: Table, formula: str, choice: Choice = Choice()) -> Desig
     """
     pd = require("pandas")
     parsed = parse_formula(table, formula)
-    labels = None
-    if choice.loss.labels == "binary" and parsed.response_column is not None:
-        labels = label_column([table.frame], parsed.response_column, choice.loss.name)
+    labels = _labels(table, parsed.response_column, choice)
     uses = Uses.of_formula(
         parsed.left, parsed.right, label=parsed.response_column, weights=choice.weights
     )
+    _check_weights_column(table, choice)
+    recipe, texts = FormulaRecipe(parsed), tuple[str, ...]()
+    if isinstance(table, StreamedTable):
+        recipe, texts, uses = _foreseen(table, parsed, uses)
     gathered = _gather(
         table,
-        FormulaRecipe(parsed),
-        Cleaner(table, uses, labels),
+        recipe,
+        Cleaner(table, uses, labels, frozenset(texts)),
         used=parsed.columns,
         choice=choice,
         formula=formula,
@@ -216,8 +223,8 @@ def build_expression_design(
     labels, label = None, None
     if left.root.kind == "name":
         label = left.names[0]
-        if choice.loss.labels == "binary":
-            labels = label_column([table.frame], label, choice.loss.name)
+        labels = _labels(table, label, choice)
+    _check_weights_column(table, choice)
     numeric = (*used, *([choice.weights] if choice.weights else []))
     gathered = _gather(
         table,
@@ -269,6 +276,36 @@ class _Gathered:
         )
 
 
+def _labels(table: Table, column: str | None, choice: Choice) -> Labels | None:
+    """The two labels of the column, where the loss tells two apart."""
+    if choice.loss.labels != "binary" or column is None:
+        return None
+    return label_column(table.frames([column]), column, choice.loss.name)
+
+
+def _check_weights_column(table: Table, choice: Choice) -> None:
+    if choice.weights is not None and choice.weights not in table.columns:
+        raise unknown_column(table, choice.weights)
+
+
+def _foreseen(
+    table: StreamedTable, parsed: ParsedFormula, uses: Uses
+) -> tuple[FormulaRecipe, tuple[str, ...], Uses]:
+    """What the first piece of a table cannot say: which columns are categories, of which levels."""
+    found = categories(table, parsed, uses)
+    kind = require("formulaic.parser.types").Factor.Kind.CATEGORICAL
+    state = {
+        factor.text: (kind, {"categories": found.levels[column]})
+        for factor in parsed.right
+        for column in (factor.text if factor.is_bare else factor.category,)
+        if column in found.levels
+    }
+    bare = tuple(name for name in uses.bare if name in found.levels)
+    numeric = tuple(name for name in uses.numeric if name not in bare)
+    recipe = FormulaRecipe(parsed, {"encoder_state": state} if state else {})
+    return recipe, found.texts, replace(uses, numeric=numeric, bare=())
+
+
 def _gather(
     table: Table,
     recipe: Recipe,
@@ -279,54 +316,128 @@ def _gather(
     formula: str,
     coefficients: Callable[[Recipe | None], int],
 ) -> _Gathered:
-    """Clean the rows, make the columns, check what is in them."""
+    """Clean the rows, make the columns, check what is in them, piece by piece."""
     if choice.weights is not None:
-        if choice.weights not in table.columns:
-            raise unknown_column(table, choice.weights)
         used = tuple(dict.fromkeys((*used, choice.weights)))
-    rows = cleaner(table.frame, used)
-    weights = None
-    weightless = 0
-    if choice.weights is not None:
-        weights = _weights(table, rows, choice.weights)
-        weightless = int((weights == 0).sum())
-        rows, weights = rows[weights > 0], weights[weights > 0]
     check = _RowCheck(table, cleaner)
-    check(len(rows), coefficients(None))
-    response, y = recipe.response(rows)
-    X = recipe.predictors(rows)
-    _check_finite(table, rows, np.column_stack([y, X]), (response, *recipe.names))
-    _check_labels(table, rows, y, response, choice.loss)
-    is_test = np.zeros(len(y), dtype=bool)
-    if choice.test_fraction:
-        is_test = held_out(0, len(y), choice.test_fraction, seed=choice.seed)
-    whole = Block(X, y, weights)
-    fitted = whole.take(np.flatnonzero(~is_test)) if is_test.any() else whole
-    check(len(fitted), coefficients(recipe), kept=int(is_test.sum()))
-    _check_response(fitted.y, response)
-    intercept = recipe.names.index(INTERCEPT) if INTERCEPT in recipe.names else None
-    shown = _shown(len(fitted), choice.seed)
-    frame = rows[~is_test] if is_test.any() else rows
+    gathering = _Gathering(table, recipe, choice)
+    for frame in table.frames(used, tuple(cleaner.texts)):
+        rows = cleaner(frame, used)
+        if not table.is_streamed:
+            check(len(rows), coefficients(None))
+        if len(rows):
+            gathering.add(rows)
+    check(gathering.fitted, coefficients(recipe if gathering.fitted else None), kept=gathering.kept)
+    summary = gathering.summary
+    assert summary is not None
+    _check_response(summary, gathering.response)
+    frame, sample = gathering.shown.rows()
     return _Gathered(
         recipe,
-        response,
-        MemoryRows(fitted),
-        MemoryRows(whole.take(np.flatnonzero(is_test))) if is_test.any() else None,
-        gather(None, fitted, intercept=intercept),
-        frame if shown is None else frame.iloc[shown],
-        fitted if shown is None else fitted.take(shown),
+        gathering.response,
+        gathering.rows(gathering.fit_blocks),
+        gathering.rows(gathering.test_blocks) if gathering.kept else None,
+        summary,
+        frame,
+        sample,
         cleaner,
-        weightless,
+        gathering.weightless,
     )
 
 
-def _shown(n: int, seed: int) -> NDArray[np.intp] | None:
-    """Which rows the pictures show; None for all."""
-    if n <= SHOWN:
-        return None
-    chosen = np.random.default_rng([seed, 2]).choice(n, SHOWN, replace=False, shuffle=False)
-    result: NDArray[np.intp] = np.sort(chosen)
-    return result
+class _Gathering:
+    """Rows as they come: in memory the one block, from pieces on disk."""
+
+    def __init__(self, table: Table, recipe: Recipe, choice: Choice) -> None:
+        self.table, self.recipe, self.choice = table, recipe, choice
+        self.response = ""
+        self.summary: Summary | None = None
+        self.weightless = self.fitted = self.kept = 0
+        self.fit_blocks: list[Block] | Spool = []
+        self.test_blocks: list[Block] | Spool = []
+        self.shown = _Shown(choice.seed)
+
+    def add(self, rows: pd.DataFrame) -> None:
+        choice, weights = self.choice, None
+        if choice.weights is not None:
+            weights = _weights(self.table, rows, choice.weights)
+            self.weightless += int((weights == 0).sum())
+            rows, weights = rows[weights > 0], weights[weights > 0]
+            if not len(rows):
+                return
+        self.response, y = self.recipe.response(rows)
+        X = self.recipe.predictors(rows)
+        names = (self.response, *self.recipe.names)
+        _check_finite(self.table, rows, np.column_stack([y, X]), names)
+        _check_labels(self.table, rows, y, self.response, choice.loss)
+        whole = Block(X, y, weights)
+        if not choice.test_fraction:
+            self._fit(rows, whole)
+            return
+        first = self.fitted + self.kept
+        is_test = held_out(first, len(y), choice.test_fraction, seed=choice.seed)
+        self.test_blocks = self._kept(self.test_blocks, whole.take(np.flatnonzero(is_test)))
+        self.kept += int(is_test.sum())
+        self._fit(rows[~is_test], whole.take(np.flatnonzero(~is_test)))
+
+    def _fit(self, rows: pd.DataFrame, block: Block) -> None:
+        if not len(block):
+            return
+        names = self.recipe.names
+        intercept = names.index(INTERCEPT) if INTERCEPT in names else None
+        self.summary = gather(self.summary, block, intercept=intercept)
+        self.fit_blocks = self._kept(self.fit_blocks, block)
+        self.fitted += len(block)
+        self.shown.add(rows, block)
+
+    def _kept(self, blocks: list[Block] | Spool, block: Block) -> list[Block] | Spool:
+        if self.table.is_streamed and not isinstance(blocks, Spool):
+            has_weights = block.weights is not None
+            folder = self.choice.folder
+            blocks = Spool(block.X.shape[1], has_weights=has_weights, folder=folder)
+        if isinstance(blocks, Spool):
+            blocks.add(block)
+            return blocks
+        return [*blocks, block]
+
+    @staticmethod
+    def rows(blocks: list[Block] | Spool) -> Rows:
+        if isinstance(blocks, Spool):
+            return blocks
+        (block,) = blocks
+        return MemoryRows(block)
+
+
+class _Shown:
+    """The rows of the pictures, drawn as the rows come: each has the same chance."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng([seed, 2])
+        self._kept: list[tuple[Array, pd.DataFrame, Block]] = []
+        self._count = 0
+
+    def add(self, rows: pd.DataFrame, block: Block) -> None:
+        self._kept.append((self._rng.random(len(block)), rows, block))
+        self._count += len(block)
+        if self._count > SHOWN:
+            chance = np.concatenate([chance for chance, _, _ in self._kept])
+            last = np.partition(chance, SHOWN - 1)[SHOWN - 1]
+            self._kept = [
+                (chance[chance <= last], rows[chance <= last], block.take(chance <= last))
+                for chance, rows, block in self._kept
+            ]
+            self._count = SHOWN
+
+    def rows(self) -> tuple[pd.DataFrame, Block]:
+        if len(self._kept) == 1:
+            return self._kept[0][1:]
+        blocks = [block for _, _, block in self._kept]
+        weights = [block.weights for block in blocks if block.weights is not None]
+        return require("pandas").concat([rows for _, rows, _ in self._kept]), Block(
+            np.concatenate([block.X for block in blocks]),
+            np.concatenate([block.y for block in blocks]),
+            np.concatenate(weights) if weights else None,
+        )
 
 
 # -- what is in the rows ----------------------------------------------------------------------
@@ -422,11 +533,12 @@ def _check_labels(table: Table, rows: pd.DataFrame, y: Array, response: str, los
         )
 
 
-def _check_response(y: Array, response: str) -> None:
-    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+def _check_response(summary: Summary, response: str) -> None:
+    low, high = float(summary.low[-1]), float(summary.high[-1])
+    if high - low <= 1e-12 * max(abs(low), abs(high)):
         raise FitError(
             three_part(
-                f"The response {response} is constant: it is {y[0]:g} in every row.",
+                f"The response {response} is constant: it is {low:g} in every row.",
                 "There is nothing that predictors could explain.",
                 "Use another column on the left of ~, or rows in which it differs.",
             )

@@ -6,6 +6,7 @@ finds the line of a row.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -23,7 +24,8 @@ from .problems import FitError, require
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CSV_OPTIONS", "FORMATS", "Format", "Source", "empty_error", "parquet_error", "sniffed"]
+__all__ = ["CSV_OPTIONS", "FORMATS", "Format", "Source", "empty_error", "parquet_error",
+           "sniffed", "text_errors"]  # fmt: skip
 
 CSV_OPTIONS: dict[str, Any] = {
     "encoding": "utf-8-sig",
@@ -103,24 +105,31 @@ def empty_error(source: Source) -> FitError:
 def _text(separator: str) -> Callable[[Source], pd.DataFrame]:
     def read(source: Source) -> pd.DataFrame:
         pandas = require("pandas")
-        try:
-            with warnings.catch_warnings(), source.open() as file:
-                warnings.simplefilter("error")  # rows longer than the header would be cut silently
-                frame: pd.DataFrame = pandas.read_csv(
-                    file,
-                    sep=separator,
-                    low_memory=False,  # one type per column, not one per chunk of it
-                    **CSV_OPTIONS,
-                )
-                return frame
-        except pandas.errors.EmptyDataError:
-            raise empty_error(source) from None
-        except UnicodeDecodeError as error:
-            raise _encoding_error(source, error) from None
-        except (pandas.errors.ParserError, pandas.errors.ParserWarning) as error:
-            raise _ragged_error(source, str(error)) from None
+        with text_errors(source), warnings.catch_warnings(), source.open() as file:
+            warnings.simplefilter("error")  # rows longer than the header would be cut silently
+            frame: pd.DataFrame = pandas.read_csv(
+                file,
+                sep=separator,
+                low_memory=False,  # one type per column, not one per chunk of it
+                **CSV_OPTIONS,
+            )
+            return frame
 
     return read
+
+
+@contextlib.contextmanager
+def text_errors(source: Source) -> Iterator[None]:
+    """Say in our words what pandas has against a text."""
+    errors = require("pandas").errors
+    try:
+        yield
+    except errors.EmptyDataError:
+        raise empty_error(source) from None
+    except UnicodeDecodeError as error:
+        raise _encoding_error(source, error) from None
+    except (errors.ParserError, errors.ParserWarning) as error:
+        raise _ragged_error(source, str(error)) from None
 
 
 def _line_of_record(separator: str) -> Callable[[Source, int], int | None]:

@@ -73,6 +73,8 @@ class Factor:
         What it calls.
     is_bare : bool
         Whether it is the name of a column and nothing else.
+    category : str or None
+        The column that is made a category as it stands, as in `C(kind, Sum)`.
     """
 
     text: str
@@ -80,6 +82,7 @@ class Factor:
     texts: tuple[str, ...]
     functions: tuple[str, ...]
     is_bare: bool
+    category: str | None = None
 
     @property
     def is_categorical(self) -> bool:
@@ -272,7 +275,24 @@ def _python_factor(text: str, formula: str, columns: list[str]) -> Factor:
     functions += [name for name in names if is_function[name]]
     names = [name for name in names if not is_function[name]]
     texts = [quoted.get(name, name) for name in _compared_with_text(tree)]
-    return Factor(text, tuple(names), tuple(texts), tuple(functions), is_bare=False)
+    return Factor(
+        text,
+        tuple(names),
+        tuple(texts),
+        tuple(functions),
+        is_bare=False,
+        category=_category(tree.body, quoted),
+    )
+
+
+def _category(node: ast.AST, quoted: dict[str, str]) -> str | None:
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    if not is_call or node.func.id != "C" or not node.args:  # type: ignore[attr-defined]
+        return None
+    first = node.args[0]  # type: ignore[attr-defined]
+    if _is_quote(first):
+        return str(first.args[0].value)
+    return quoted.get(first.id, first.id) if isinstance(first, ast.Name) else None
 
 
 def _refuse_nodes(tree: ast.AST, text: str) -> None:

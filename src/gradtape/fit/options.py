@@ -56,6 +56,8 @@ class Options:
         Whether the descent runs in standardised units.
     out : Path
         The folder for the files.
+    stream : bool or None
+        Whether to read the file in pieces; None where it is large.
     resume : bool
         Whether to go on from the files in that folder.
     json : bool
@@ -79,6 +81,7 @@ class Options:
     test_fraction: float = 0.0
     seed: int = 0
     standardize: bool = True
+    stream: bool | None = None
     out: Path = Path()
     resume: bool = False
     json: bool = False

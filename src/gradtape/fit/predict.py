@@ -190,9 +190,9 @@ def _levels_of_columns(
     """The levels of those categories that are columns as they stand."""
     found = {}
     for factor in formula.right:
-        is_column = factor.is_bare or (len(factor.names) == 1 and factor.functions[:1] == ("C",))
-        if factor.text in levels and is_column and len(factor.functions) <= 2:
-            found[factor.names[0]] = levels[factor.text]
+        column = factor.names[0] if factor.is_bare else factor.category
+        if factor.text in levels and column is not None:
+            found[column] = levels[factor.text]
     return found
 
 

@@ -14,6 +14,7 @@ from .formula import weighted_sum
 from .models import ExpressionModel
 from .options import Options, letter
 from .result import Result
+from .rows import Spool
 from .scores import Score
 
 __all__ = ["Cells", "cells", "cost_sentence", "data_lines", "equation", "report", "score_sentences",
@@ -47,6 +48,8 @@ def data_lines(design: Design, options: Options) -> str:
             parts.append(f"{kept:,} kept for the test")
         parts.append(f"{design.n:,} used")
     lines = [first, f"{', '.join(parts)}."]
+    if isinstance(design.rows, Spool):
+        lines.append("Read in pieces; the rows are in a file on disk, which vanishes with the fit.")
     if design.weights:
         lines.append(f"Each row counts {design.weights}.")
     if design.labels is not None:

@@ -205,8 +205,16 @@ class Result:
                     f"{flat} no longer moves any prediction, so that the descent has run onto a "
                     "plateau. Start elsewhere"
                 )
-        if problem.is_quadratic or not problem.loss.has_curvature:
+        if problem.is_quadratic:
             return ""
+        if not problem.loss.has_curvature:
+            if self.reference is not None:
+                return ""
+            return (
+                "whether this is the minimum is not known. At a minimum of absolute errors no "
+                "gradient vanishes, and the data are too many, or the model too bent, for the "
+                "linear programme that could tell"
+            )
         if self.state.end in ("vanished", "floor") and np.isfinite(self.hessian).all():
             size = np.sqrt(np.abs(np.diag(self.hessian)))
             size = np.where(size > 0, size, 1.0)

@@ -15,6 +15,9 @@ from typing import IO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import three_part
+from .problems import FitError
+
 __all__ = ["BLOCK", "Block", "MemoryRows", "Rows", "Spool", "batches", "held_out"]
 
 Array = NDArray[np.float64]
@@ -44,7 +47,7 @@ class Block:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: NDArray[np.intp] | slice) -> Block:
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Block:
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
         return Block(self.X[rows], self.y[rows], weights)
@@ -109,7 +112,18 @@ class Spool:
         if self.has_weights:
             assert block.weights is not None
             parts.append(block.weights[:, None])
-        self._file.write(np.ascontiguousarray(np.concatenate(parts, axis=1)).data)
+        try:
+            self._file.write(np.ascontiguousarray(np.concatenate(parts, axis=1)).data)
+        except OSError as error:
+            needed = 8 * self._width * (self._n + len(block)) / 2**30
+            raise FitError(
+                three_part(
+                    f"The rows do not fit on the disk: {needed:.2g} GiB of them.",
+                    f"The system says: {error.strerror}. Data that are read in pieces are kept "
+                    "as numbers in a file that vanishes with the fit.",
+                    "Give a folder on a larger disk: --out FOLDER",
+                )
+            ) from None
         self._n += len(block)
 
     def blocks(self) -> Iterator[Block]:

@@ -17,8 +17,9 @@ from .pictures import pictures
 from .problems import DivergedError, require
 from .report import data_lines, report
 from .result import Result
-from .sources import STDIN, read_table
+from .sources import STDIN
 from .specify import specify
+from .stream import open_table
 
 __all__ = ["FILES", "fit"]
 
@@ -43,7 +44,7 @@ def fit(options: Options) -> Result:
     """
     for module in ("pandas", "formulaic", "matplotlib", "tqdm"):
         require(module)
-    table = read_table(options.data)
+    table = open_table(options.data, in_pieces=options.stream)
     data = None if options.data == STDIN else Path(options.data)
     check_folder(options.out, FILES, data=data)
     problem, plan = specify(table, options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from .problems import FitError, did_you_mean, require
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STDIN", "Table", "format_of", "open_source", "read_table", "table_of"]
+__all__ = ["STDIN", "Table", "format_of", "open_source", "read_source", "read_table", "table_of"]
 
 STDIN = "-"
 """What is typed in place of a path to read from a pipe."""
@@ -45,6 +45,12 @@ class Table:
         number = f"row {row + 1}"
         return f"{number} (line {line} of {Path(self.name).name})" if line else number
 
+    is_streamed = False
+
+    def frames(self, columns: Sequence[str], texts: Sequence[str] = ()) -> Iterator[pd.DataFrame]:
+        """Yield the rows: here all of them at once, with all columns."""
+        yield self.frame
+
     @property
     def columns(self) -> list[str]:
         """The names of the columns, in their order."""
@@ -66,7 +72,11 @@ def read_table(data: str | Path) -> Table:
     MissingExtraError
         When pandas or pyarrow is not installed.
     """
-    source = open_source(data)
+    return read_source(open_source(data))
+
+
+def read_source(source: Source) -> Table:
+    """Return a source as a table in memory."""
     form = format_of(source)
     require("pandas")
     frame = form.read(source)

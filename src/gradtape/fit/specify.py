@@ -58,7 +58,10 @@ def specify(table: Table, options: Options) -> tuple[Problem, Plan]:
 
 
 def _choice(options: Options, loss: Loss) -> Choice:
-    return Choice(loss, options.weights, options.test_fraction, options.seed)
+    folder = options.out
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return Choice(loss, options.weights, options.test_fraction, options.seed, folder)
 
 
 def _pose(table: Table, options: Options) -> Problem:
