@@ -173,6 +173,39 @@ def test_a_formula_that_cannot_be_read(refused):
     assert "cannot be read" in refused(CARS, "mpg ~ (weight")
 
 
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("mpg ~ __import__('os').getcwd()", "cannot be read"),
+        ("mpg ~", "has nothing on the right of ~"),
+        ("mpg ~ mpg", "The response mpg is on the right of ~ too"),
+        ("mpg ~ weight + mpg", "The response mpg is on the right of ~ too"),
+        ("log(mpg) ~ log(mpg)", "The response log(mpg) is on the right of ~ too"),
+        ("mpg ~ log(weight - weight)", "The logarithm of what is not positive"),
+    ],
+)
+def test_a_formula_that_says_nothing(refused, formula, message):
+    assert message in refused(CARS, formula)
+
+
+def test_numbers_too_large_to_be_squared(refused, here):
+    (here / "d.csv").write_text("x,y\n1,1e300\n2,2e300\n3,4e300\n4,3e300\n")
+    error = refused("d.csv", "y ~ x")
+    assert "too large to be squared" in error and "Warning" not in error
+
+
+def test_numbers_too_small_to_be_squared_are_drawn_in_silence(here, capsys):
+    (here / "d.csv").write_text("x,y\n1,1e-320\n2,2e-320\n3,4e-320\n4,3e-320\n")
+    assert main(["fit", "d.csv", "y ~ x", "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("init", ["a=0,a=1", "a=0,Intercept=1", "weight=1,b=2"])
+def test_a_coefficient_that_starts_twice(refused, init):
+    error = refused(CARS, "mpg ~ weight", "--init", init)
+    assert "is given twice" in error
+
+
 def test_an_unknown_coefficient(refused):
     assert "no coefficient 'wieght'" in refused(CARS, "mpg ~ weight", "--init", "wieght=1")
 

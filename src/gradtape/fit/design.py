@@ -495,7 +495,7 @@ def _check_finite(table: Table, rows: pd.DataFrame, values: Array, names: tuple[
         three_part(
             f"{names[column]} is {values[row, column]} in {place}"
             + (f", and not finite in {len(bad) - 1} more places." if len(bad) > 1 else "."),
-            "The logarithm of 0, or a number divided by 0, is not finite.",
+            "The logarithm of what is not positive, or a number divided by 0, is not finite.",
             "Take that row out of the file, leave its cell empty, or change the formula.",
         )
     )

@@ -148,7 +148,7 @@ def parse_formula(table: Table, formula: str) -> ParsedFormula:
         parsed = formulaic.Formula.from_spec(
             formula, context={"__formulaic_variables_available__": table.columns}
         )
-    except formulaic.errors.FormulaicError as error:
+    except (formulaic.errors.FormulaicError, SyntaxError) as error:
         # formulaic marks the token that it stumbles over in the text of its message.
         marked = re.search(r"⧛(?:\x1b\[[0-9;]*m)?(.*?)(?:\x1b\[[0-9;]*m)?⧚", str(error))
         raise FitError(
@@ -179,8 +179,24 @@ def parse_formula(table: Table, formula: str) -> ParsedFormula:
                 _formula_help(table),
             )
         )
+    if not formula.rpartition("~")[2].strip():
+        raise FitError(
+            three_part(
+                f"The formula {formula!r} has nothing on the right of ~.",
+                "A fit needs predictors; the intercept alone is written as 1.",
+                _formula_help(table),
+            )
+        )
     response = tuple(_factors(left, formula, table.columns))
     predictors = tuple(_factors(right, formula, table.columns))
+    if any(factor.text == response[0].text for factor in predictors):
+        raise FitError(
+            three_part(
+                f"The response {response[0].text} is on the right of ~ too.",
+                "It would explain itself, and the other predictors nothing.",
+                f"Take it out of the right side of {formula!r}.",
+            )
+        )
     used = _used_columns(table, (*response, *predictors))
     return ParsedFormula(formula, response, predictors, parsed, used, tuple(table.columns))
 

@@ -164,8 +164,20 @@ def parse_init(init: str) -> dict[str, float]:
                     "Write a name, =, a number, and commas between: --init a=1,b=0.5",
                 )
             )
+        if name.strip("`") in values:
+            raise _given_twice(name.strip("`"))
         values[name.strip("`")] = value
     return values
+
+
+def _given_twice(name: str) -> FitError:
+    return FitError(
+        three_part(
+            f"--init: {name!r} is given twice.",
+            "A coefficient starts at one number; it goes by its name or by its letter.",
+            f"Keep one of them: --init {quoted(name + '=0')}",
+        )
+    )
 
 
 def initial_values(
@@ -187,6 +199,7 @@ def initial_values(
     array([40. , -0.1])
     """
     values = np.zeros(len(names))
+    found: set[int] = set()
     position = {letter(i): i for i in range(len(names)) if letter(i)}
     position |= {name: i for i, name in enumerate(names)}
     for name, value in init.items():
@@ -199,5 +212,8 @@ def initial_values(
                     did_you_mean(name, position) or f"Write --init {quoted(names[0] + '=0')}",
                 )
             )
+        if position[name] in found:
+            raise _given_twice(name)
+        found.add(position[name])
         values[position[name]] = value
     return values

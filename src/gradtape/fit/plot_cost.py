@@ -43,7 +43,7 @@ def draw_cost(axes: Axes, result: Result) -> None:
         elif 0 <= lowest < 0.25 * top:
             axes.set_ylim(-0.02 * top, 1.06 * top)
         else:  # the end of the curve near the bottom, with room for words above it
-            room = top - min(lowest, float(result.costs.min()))
+            room = top - min(lowest, float(result.costs.min())) or abs(top) or 1.0
             axes.set_ylim(top - 1.08 * room, top + 0.06 * room)
         if floor is not None and floor > 0:
             axes.axhline(floor, color=CLOSED, linewidth=1.0, linestyle=DASHES)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from .checkpoint import HISTORY, MODEL, Keeper, resumed
 from .descent import descend
 from .document import result_document
@@ -26,6 +28,7 @@ __all__ = ["FILES", "fit"]
 FILES = (HISTORY, "fit.png", "cost.png", "path.png", MODEL)
 
 
+@np.errstate(all="ignore")  # what overflows is told as what it is: a cost that is infinite
 def fit(options: Options) -> Result:
     """Fit, print the report, write the files, and return the result.
 
