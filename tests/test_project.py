@@ -59,6 +59,14 @@ def test_the_page_on_the_architecture_names_every_room():
     assert [room for room in sorted(rooms) if f"`{room}`" not in page] == []
 
 
+def test_what_the_readme_command_writes_is_ignored_by_git():
+    """`.ci/run` ends with a look for files that git does not ignore."""
+    from gradtape.fit.run import FILES
+
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    assert [name for name in FILES if f"/{name}" not in ignored] == []
+
+
 def test_the_changelog_has_what_is_not_released_yet():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.search(r"^## Unreleased", text, re.MULTILINE)
