@@ -83,6 +83,33 @@ def test_lbfgs_crosses_kinks():
     assert result.verdict.convergence.converged
 
 
+@pytest.mark.parametrize("loss", ["mse", "huber:1.0"])
+def test_lbfgs_of_many_parameters_remembers_pairs(loss):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 130))
+    names = [f"x{j}" for j in range(130)]
+    data = {
+        "y": X @ rng.normal(size=130) + rng.normal(size=400),
+        **dict(zip(names, X.T, strict=True)),
+    }
+    formula = f"y ~ {' + '.join(names)}"
+    result = asked(data, formula, loss=loss, optimizer="lbfgs")
+    assert result.state.memory.keys() == {"steps", "changes"}
+    assert len(result.state.memory["steps"]) <= 20
+    exact = asked(data, formula, loss=loss, optimizer="newton")
+    np.testing.assert_allclose(result.final, exact.final, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_lbfgs_reaches_a_minimum_of_many_kinks(seed):
+    from sklearn.datasets import load_diabetes
+
+    frame = load_diabetes(as_frame=True, scaled=False).frame.sample(frac=1, random_state=seed)
+    names = [name for name in frame.columns if name != "target"]
+    result = asked(frame, f"target ~ {' + '.join(names)}", loss="mae")
+    np.testing.assert_allclose(result.final, result.reference.coefficients, rtol=1e-8)
+
+
 def test_lm_is_not_led_astray_by_scale():
     x = np.linspace(0, 10, 60)
     y = 1e6 * np.exp(-x / 3) + 1e-3 * np.sin(50 * x)

@@ -51,7 +51,7 @@ def search(at: Callable[[float], tuple[P, float]], start: P, slope: float) -> P 
 
 
 def _is_lower(before: float, after: float, slope: float, now: float, step: float) -> bool:
-    if after <= before + DECREASE * step * slope:
-        return after < before
+    if after < before and after <= before + DECREASE * step * slope:
+        return True
     is_same = after <= before + ROUNDING * abs(before)
     return is_same and now <= (2.0 * DECREASE - 1.0) * slope and abs(now) < abs(slope)

@@ -28,7 +28,10 @@ Memory = dict[str, Any]
 MOMENTUM = 0.9
 ADAM = (0.9, 0.999, 1e-8)
 PAIRS = 20
-"""How many steps L-BFGS remembers; with fewer parameters than that it is BFGS in full."""
+"""How many steps L-BFGS remembers."""
+
+FULL = 100
+"""With so many parameters or fewer it is BFGS in full."""
 
 
 class Point(NamedTuple):
@@ -105,18 +108,22 @@ def _adam(u: Array, gradient: Array, memory: Memory, rate: float) -> tuple[Array
 
 
 def _lbfgs(objective: Objective, point: Point, memory: Memory) -> tuple[Point | None, Memory]:
-    """Liu and Nocedal, 1989; with a line search that a kink does not stop."""
+    """Liu and Nocedal, 1989; with few parameters BFGS in full, which kinks do not stop.
+
+    On a kinked cost the whole matrix learns the directions in which it is smooth (Lewis and
+    Overton, 2013); a few pairs of steps forget them.
+    """
+    if len(point.u) <= FULL:
+        return _bfgs(objective, point, memory)
     steps, changes = memory.get("steps"), memory.get("changes")
-    for attempt in range(2):
-        if steps is None or changes is None or len(steps) == 0:
-            size = float(np.linalg.norm(point.gradient))
-            direction = -point.gradient / (size or 1.0)
-        else:
-            direction = -_two_loops(point.gradient, steps, changes)
-        found = _along(objective, point, direction)
-        if found is not None or attempt or steps is None:
-            break
-        steps = changes = None  # what is remembered may mislead: once more down the slope
+    direction = _down(point.gradient)
+    if steps is not None and changes is not None and len(steps):
+        direction = -_two_loops(point.gradient, steps, changes)
+    found = _along(objective, point, direction)
+    if found is None and steps is not None:
+        # What is remembered may mislead: once more down the slope.
+        steps = changes = None
+        found = _along(objective, point, _down(point.gradient))
     if found is None:
         return None, memory
     s, y = found.u - point.u, found.gradient - point.gradient
@@ -127,6 +134,30 @@ def _lbfgs(objective: Objective, point: Point, memory: Memory) -> tuple[Point | 
         changes = np.concatenate([changes, y[None]])[-PAIRS:]
     keep = np.einsum("ij,ij->i", steps, changes) > 0  # curvature, without which there is no pair
     return found, {"steps": steps[keep], "changes": changes[keep]}
+
+
+def _bfgs(objective: Objective, point: Point, memory: Memory) -> tuple[Point | None, Memory]:
+    inverse = memory.get("inverse")
+    direction = _down(point.gradient) if inverse is None else -(inverse @ point.gradient)
+    found = _along(objective, point, direction)
+    if found is None and inverse is not None:
+        inverse = None
+        found = _along(objective, point, _down(point.gradient))
+    if found is None:
+        return None, memory
+    s, y = found.u - point.u, found.gradient - point.gradient
+    curvature = float(s @ y)
+    if curvature <= 0:
+        return found, {} if inverse is None else {"inverse": inverse}
+    if inverse is None:
+        inverse = np.eye(len(s)) * (curvature / float(y @ y))
+    half = np.eye(len(s)) - np.outer(s, y) / curvature
+    made = half @ inverse @ half.T + np.outer(s, s) / curvature
+    return found, {"inverse": 0.5 * (made + made.T)}
+
+
+def _down(gradient: Array) -> Array:
+    return -gradient / (float(np.linalg.norm(gradient)) or 1.0)
 
 
 def _two_loops(gradient: Array, steps: Array, changes: Array) -> Array:
@@ -164,6 +195,13 @@ def _newton(objective: Objective, point: Point, memory: Memory) -> tuple[Point |
         is_flat = size <= 1e-12 * largest
         slopes[is_flat & (np.abs(slopes) <= 1e-10 * np.linalg.norm(slopes))] = 0.0
         direction = -vectors @ (slopes / np.maximum(size, 1e-14 * largest))
+    if -float(point.gradient @ direction) <= 1e-8 * abs(point.cost):
+        # So near that costs tell little: the whole step, if it brings the gradient down.
+        u = point.u + direction
+        whole = Point(u, *objective.cost_and_gradient(u))
+        is_lower = whole.cost <= point.cost + 1e-11 * abs(point.cost)
+        if is_lower and np.linalg.norm(whole.gradient) <= 0.5 * np.linalg.norm(point.gradient):
+            return whole, memory
     return _along(objective, point, direction), memory
 
 
