@@ -287,6 +287,8 @@ def test_skipped_slots_are_those_listed_here():
             assert re.fullmatch(slots, slot), f"{line}, {slot}: not for {why!r}"
             used.add((line.module, why))
     kept = {entry for entry in SKIPPED if entry[1] != OLDER}
+    if np.lib.NumpyVersion(np.__version__) < "2.2.0":  # the line itself is for newer ones
+        kept.discard(("test_quantile", "the weights are for these axes"))
     assert kept - used == set(), "listed, and skipped no more"
 
 
