@@ -33,16 +33,7 @@ def assert_same_line(ours: str, theirs: str) -> None:
             assert abs(float(mine) - float(other)) <= 1.01 * last, (ours, theirs)
 
 
-AWAITED = ("logistic_regression", "digits_mlp", "checkpointed_loop", "checkpointed_loop, killed")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=[pytest.mark.xfail(reason="names not there yet")] * (n in AWAITED))
-        for n in RUNS
-    ],
-)
+@pytest.mark.parametrize("name", RUNS)
 def test_an_example_prints_what_it_prints_under_tensorflow(name):
     ours, theirs = outputs(name, *OURS), STORED[name]
     assert ours["codes"] == theirs["codes"]

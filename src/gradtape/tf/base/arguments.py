@@ -14,7 +14,7 @@ import numpy as np
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...errors import three_part
-from .errors import InvalidArgumentError, RefusedType, RefusedValue
+from .errors import KINDS, InvalidArgumentError, RefusedType, RefusedValue
 from .promotion import natural
 from .shapes import TensorShape
 from .tensors import Tensor
@@ -37,13 +37,22 @@ def bad(name: str, fact: str, remedy: str) -> Any:
     return InvalidArgumentError(None, None, three_part(f"{name}: {fact}", place, remedy))
 
 
-def whole(name: str, x: Any, kind: Any = bad, what: str = "a shape") -> Any:
-    """`x` as a NumPy value of integers: what NumPy takes for `what`."""
+def no_kernel(name: str, fact: str, remedy: str) -> Any:
+    """The NotFoundError for a dtype that TensorFlow's CPU has no code for."""
+    place = f"Called at {decode(*here())}."
+    return KINDS["NotFoundError"](None, None, three_part(f"{name}: {fact}", place, remedy))
+
+
+def whole(name: str, x: Any, kind: Any = bad, what: str = "a shape", *, empty: bool = True) -> Any:
+    """`x` as a NumPy value of integers: what NumPy takes for `what`.
+
+    `empty` says that [] is taken, which is float32 to TensorFlow where an operand has no default.
+    """
     plain = not isinstance(x, core.Tensor | Variable | np.ndarray | np.generic)
     value = natural(x).value
     if value.dtype.kind in "iu":
         return value
-    if not value.size and plain:
+    if empty and not value.size and plain:
         return value.astype(np.int32)  # [] is no list of floats
     if type(x) is float:
         kind = bad_type
@@ -124,3 +133,47 @@ def axis_of(name: str, axis: Any, ndim: int, kind: Any = bad) -> int:
 def constant_value(x: Any) -> Any:
     """The value of a tensor or of anything else that becomes one, with no history."""
     return x.value if type(x) is Tensor else natural(x).value
+
+
+# ------------------------------------------------------------------------------ indices
+
+
+def indices_of(name: str, x: Any, dtypes: str = "il", kind: Any = bad) -> Any:
+    """`x` as a NumPy value of indices: of one of `dtypes`, int32 and int64 by default."""
+    value = whole(name, x, kind, "an index", empty=False)
+    if value.dtype.char not in dtypes:
+        raise bad(
+            name,
+            f"indices of {natural(x).dtype.name} are not in the list of allowed values: int32, "
+            "int64.",
+            "Cast them: tf.cast(indices, tf.int32).",
+        )
+    return value
+
+
+_POLICIES = ("", "DEFAULT", "ERROR", "IGNORE")
+
+
+def policy(name: str, given: Any, kind: Any = bad) -> bool:
+    """Whether indices that do not exist are left out, and not refused."""
+    if given not in _POLICIES:
+        raise kind(name, f"bad_indices_policy {given!r} is unknown.", "Pass '', ERROR or IGNORE.")
+    return bool(given == "IGNORE")
+
+
+def outside(index: Any, shape: tuple[int, ...]) -> Any:
+    """Where the last axis of `index` names no element of `shape`; None if it does everywhere."""
+    limits = np.array(shape[: index.shape[-1]], np.int64)
+    wrong = ((index < 0) | (index >= limits)).any(axis=-1)
+    return wrong if wrong.any() else None
+
+
+def refused_index(name: str, index: Any, wrong: Any, shape: Any) -> Any:
+    """The error for the first of the indices that are `wrong`."""
+    where = tuple(int(i) for i in np.argwhere(wrong)[0]) if np.ndim(wrong) else ()
+    return bad(
+        name,
+        f"indices[{', '.join(map(str, where))}] = {index[where].tolist()} does not index into "
+        f"shape {list(shape)}.",
+        "Each row of indices is one place, which counts from 0.",
+    )

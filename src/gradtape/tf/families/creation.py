@@ -16,9 +16,9 @@ from ..base.arguments import (
     constant_value,
     count,
     lengths,
+    no_kernel,
 )
 from ..base.dtypes import DTYPES, as_dtype
-from ..base.errors import KINDS
 from ..base.making import convert, export, native, natural, op
 from ..base.promotion import mismatch
 from ..base.shapes import TensorShape
@@ -167,10 +167,7 @@ def _check_range_dtype(dtype: Any) -> None:
     fact = f"there are no ranges of {dtype.name}; only of int32, int64, float16, float32, float64."
     if dtype.is_bool or not dtype.is_numeric:
         raise bad_type("range", fact, remedy)
-    if dtype in (DTYPES["int16"], DTYPES["int8"]):
-        said = bad("range", fact, remedy).message
-        raise KINDS["NotFoundError"](None, None, said)
-    raise bad("range", fact, remedy)
+    raise (no_kernel if dtype in (DTYPES["int16"], DTYPES["int8"]) else bad)("range", fact, remedy)
 
 
 def _range(dtype: Any, start: Any, limit: Any, delta: Any) -> Any:
