@@ -36,13 +36,17 @@ Reference = dict[str, Outcome]
 
 @dataclass(frozen=True)
 class Case:
-    """A timed case: `data` feeds the libraries, `reference` says what they must answer."""
+    """A timed case: `data` feeds the libraries, `reference` says what they must answer.
+
+    `against` names the only peers that have it; all have it where it is empty.
+    """
 
     name: str
     title: str
     data: Callable[[], Arrays]
     reference: Callable[[Arrays], Reference]
     tolerance: float
+    against: tuple[str, ...] = ()
 
 
 def worst_error(answer: Arrays, reference: Reference) -> float:
@@ -75,6 +79,15 @@ def tutorial_data() -> Arrays:
     x = rng.uniform(0, 1, 200)
     y = 0.3 + 0.5 * x + rng.normal(0, 0.3, 200)
     return {"x": x.astype(np.float32), "y": y.astype(np.float32)}
+
+
+def dialect_data() -> Arrays:
+    """The tutorial's numbers as its TensorFlow script has them: float64 arrays."""
+    return _float64(tutorial_data())
+
+
+def dialect_reference(data: Arrays) -> Reference:
+    return {name: tutorial_reference(data)[name] for name in ("a", "b")}
 
 
 def tutorial_reference(data: Arrays) -> Reference:
@@ -212,6 +225,14 @@ CASES: tuple[Case, ...] = (
         tutorial_data,
         tutorial_reference,
         1e-5,
+    ),
+    Case(
+        "dialect",
+        "the step of examples/tutorial_tensorflow.py, ours through gradtape.tf (float32)",
+        dialect_data,
+        dialect_reference,
+        1e-5,
+        against=("tensorflow",),
     ),
     Case(
         "chain",

@@ -29,6 +29,8 @@ PAUSE = 0.03
 MEMORY_STEPS = 10
 
 IMPORT_TITLE = "process start to the imported entry point, less the bare interpreter"
+SCRIPT = ROOT / "examples" / "tutorial_tensorflow.py"
+SCRIPT_TITLE = "examples/tutorial_tensorflow.py --no-plots, process start to end"
 OVER_NUMPY_TITLE = "import gradtape on top of import numpy"
 MEMORY_TITLES = {
     "mlp-memory-growth": f"peak memory of {MEMORY_STEPS} MLP steps: growth over imports and data",
@@ -198,10 +200,10 @@ def timed_case(case: Case, ours: Side, peers: Sequence[Side], settings: Settings
 # --- imports ------------------------------------------------------------------------------------
 
 
-def _process_seconds(python: Path, code: str, env: dict[str, str]) -> float:
+def _process_seconds(command: list[str], env: dict[str, str]) -> float:
     start = time.perf_counter()
     done = subprocess.run(
-        [str(python), "-c", code],
+        command,
         cwd=ROOT,
         env=env,
         stdout=subprocess.DEVNULL,
@@ -232,8 +234,8 @@ class ImportSide:
         env = environments.measured_environment(self.settings.threads, self.peer)
         try:
             python = environments.ensure(self.peer, self.settings.venvs)
-            bare = _process_seconds(python, "pass", env)
-            spent = _process_seconds(python, self.code, env)
+            bare = _process_seconds([str(python), "-c", "pass"], env)
+            spent = _process_seconds([str(python), "-c", self.code], env)
         except (WorkerFailure, EnvironmentFailure) as failure:
             self.failure = str(failure)
             return
@@ -268,6 +270,56 @@ def imports(peers: Sequence[Peer], settings: Settings) -> list[Row]:
         rows.append(
             row_of(
                 replace(base, busy=calm.busiest),
+                Pair(ours.milliseconds, theirs.milliseconds),
+                our_failure=ours.failure,
+                peer_failure=theirs.failure,
+            )
+        )
+    return rows
+
+
+# --- a whole script -----------------------------------------------------------------------------
+
+
+class ScriptSide:
+    """The tutorial's TensorFlow script as a whole process, without plots."""
+
+    def __init__(self, peer: Peer, settings: Settings, *before: str) -> None:
+        self.peer, self.settings, self.before = peer, settings, before
+        self.milliseconds: list[float] = []
+        self.failure = ""
+
+    def turn(self, *, keep: bool) -> None:
+        if self.failure:
+            return
+        env = environments.measured_environment(self.settings.threads, self.peer)
+        try:
+            python = environments.ensure(self.peer, self.settings.venvs)
+            command = [str(python), *self.before, str(SCRIPT), "--no-plots"]
+            spent = _process_seconds(command, env)
+        except (WorkerFailure, EnvironmentFailure) as failure:
+            self.failure = str(failure)
+            return
+        if keep:
+            self.milliseconds.append(spent * 1e3)
+
+
+def script(peers: Sequence[Peer], settings: Settings) -> list[Row]:
+    """Return the row of the tutorial's TensorFlow script: `gradtape run --tensorflow` or python."""
+    rows = []
+    for peer in peers:
+        if peer.name != "tensorflow":
+            continue
+        ours = ScriptSide(OURS, settings, "-m", "gradtape", "run", "--tensorflow")
+        theirs = ScriptSide(peer, settings)
+        calm = Calm(settings.patience)
+        for round_ in range(settings.rounds + 1):
+            calm.wait()
+            ours.turn(keep=round_ > 0)
+            theirs.turn(keep=round_ > 0)
+        rows.append(
+            row_of(
+                Row("script", SCRIPT_TITLE, peer.name, peer.mode, "ms", busy=calm.busiest),
                 Pair(ours.milliseconds, theirs.milliseconds),
                 our_failure=ours.failure,
                 peer_failure=theirs.failure,

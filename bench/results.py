@@ -61,6 +61,7 @@ FASTEST = "fastest eager peer"
 
 BARS: tuple[Bar, ...] = (
     Bar("tutorial", 0.45, FASTEST),
+    Bar("dialect", 0.06, "tensorflow"),
     Bar("chain", 0.3, FASTEST),
     Bar("mlp", 1.1, "torch"),
     Bar("logistic", 1.2, "torch"),
@@ -68,6 +69,7 @@ BARS: tuple[Bar, ...] = (
     Bar("sin50-10", 0.5, "torch"),
     Bar("import", 0.1, "tensorflow"),
     Bar("import-over-numpy", 60.0, "numpy", is_difference=True),
+    Bar("script", 0.15, "tensorflow"),
     Bar("bfgs-200", 0.1, "scipy 2-point"),
     Bar("fit-cars", 1500.0, "statsmodels script", is_time=True),
     Bar("mlp-memory-growth", 1.0, "torch"),

@@ -23,7 +23,7 @@ from bench.results import Row, judge_all
 HERE = Path(__file__).resolve().parent
 
 # What is measured by other means than a timed `run`.
-SPECIAL = ("import", "memory")
+SPECIAL = ("import", "script", "memory")
 NAMES = (*BY_NAME, *SPECIAL, *optimizing.CONTESTS, *fitting.NAMES)
 
 
@@ -121,7 +121,8 @@ def run(options: argparse.Namespace) -> report.Run:
         libraries = _hello([ours, *sides])
         for case in CASES:
             if case.name in names:
-                rows += _show(measure.timed_case(case, ours, sides, settings))
+                having = [s for s in sides if not case.against or s.peer.name in case.against]
+                rows += _show(measure.timed_case(case, ours, having, settings))
         try:
             ufunc_seconds = float(ours.alive().ask("ufunc")["seconds"])
         except WorkerFailure as failure:
@@ -131,6 +132,8 @@ def run(options: argparse.Namespace) -> report.Run:
             side.close()
     if "import" in names:
         rows += _show(measure.imports(peers, settings))
+    if "script" in names:
+        rows += _show(measure.script(peers, settings))
     if "memory" in names:
         rows += _show(measure.memory(ours, sides, settings))
     if not options.peer:

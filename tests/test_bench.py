@@ -241,7 +241,7 @@ def test_a_failure_of_ours_misses_the_bar_and_keeps_the_peers_time() -> None:
 
 
 def test_every_bar_names_a_case_and_a_peer_of_the_tables() -> None:
-    cases = {case.name for case in CASES} | {"import", "import-over-numpy"}
+    cases = {case.name for case in CASES} | {"import", "import-over-numpy", "script"}
     cases |= {*measure.MEMORY_TITLES, *optimizing.CONTESTS, *fitting.NAMES}
     peers = {peer.name for peer in PEERS} | {FASTEST, "numpy", optimizing.PEER}
     peers |= {fitting.PROCESS_PEER}
@@ -254,7 +254,8 @@ def test_every_bar_names_a_case_and_a_peer_of_the_tables() -> None:
 
 @pytest.mark.parametrize("peer", [OURS, *PEERS], ids=lambda peer: peer.name)
 def test_every_library_has_every_case(peer: Peer) -> None:
-    wanted = {case.name.split("-")[0] for case in CASES} | {"setup", "to_numpy"}
+    wanted = {case.name.split("-")[0] for case in CASES if not case.against} | {"setup", "to_numpy"}
+    wanted |= {case.name for case in CASES if peer.name in (OURS.name, *case.against)} & {"dialect"}
     assert wanted <= functions_of(LIBS / f"{peer.library}.py")
 
 
@@ -396,7 +397,13 @@ def test_a_peer_that_does_not_install_is_a_row_with_its_reason(
 
 
 def every_row() -> list[Row]:
-    rows = [row(case.name, peer.name, 1.0, 2.0) for case in CASES for peer in PEERS]
+    rows = [
+        row(case.name, peer.name, 1.0, 2.0)
+        for case in CASES
+        for peer in PEERS
+        if not case.against or peer.name in case.against
+    ]
+    rows.append(replace(row("script", "tensorflow", 1.0, 2.0), unit="ms"))
     rows += [
         replace(row(name, peer.name, 1.0, 2.0), unit=unit)
         for name, unit in [("import", "ms"), *((name, "MiB") for name in measure.MEMORY_TITLES)]

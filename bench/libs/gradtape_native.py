@@ -35,6 +35,17 @@ def tutorial(data: Arrays) -> Run:
     return run
 
 
+def dialect(data: Arrays) -> Run:
+    from bench.libs import script_step
+    from gradtape.tf import serving
+
+    serving.install()
+    try:
+        return script_step.dialect(data)
+    finally:
+        serving.uninstall()
+
+
 def chain(data: Arrays) -> Run:
     s = gt.array(data["s"][()])
 

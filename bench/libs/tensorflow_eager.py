@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.libs import script_step
 
 VERSION = tf.__version__
 
@@ -33,6 +34,10 @@ def tutorial(data: Arrays) -> Run:
         return {"loss": loss, "a": a, "b": b}
 
     return run
+
+
+def dialect(data: Arrays) -> Run:
+    return script_step.dialect(data)
 
 
 def chain(data: Arrays) -> Run:
