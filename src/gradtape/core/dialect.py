@@ -22,6 +22,10 @@ class Dialect(NamedTuple):
     # general(card, function, op) gives the function of (args, depth) for all other calls
     general: Callable[[Any, Any, Any], Callable[..., Any]]
     refuse: Callable[..., Any]  # raises in place of what NumPy raised
+    # plain(x, type(x), y): the value that a plain first or second operand takes beside the
+    # value of the other, in an array of its own; None leaves the call to `general`
+    plain_x: Any = None
+    plain_y: Any = None
 
 
 class Never:

@@ -69,7 +69,7 @@ def make_unary(
 
     `dtypes` holds the characters of the dtypes that it takes; all by default.
     """
-    tensor, _, _, view, _, _, generally, refuse = dialect or NATIVE
+    tensor, _, _, view, _, _, generally, refuse, _, _ = dialect or NATIVE
     keep: Any = card.keep
     keep_x, keep_out = 0 in keep[0], card.keep_out
     run = make_run1(card)
@@ -146,7 +146,8 @@ def make_binary(
 
     With `dtypes`, the characters of those that it takes, both operands must have the same.
     """
-    tensor, variable, held, view, scalars, array, generally, refuse = dialect or NATIVE
+    known = dialect or NATIVE
+    tensor, variable, held, view, scalars, array, generally, refuse, plain_x, plain_y = known
     keep: Any = card.keep
     # (x, y, out): what is kept when the tape follows both operands, x alone, y alone
     of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
@@ -160,8 +161,8 @@ def make_binary(
 
     def op(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
         tape = state.tape
-        tx = type(x)
-        ty = type(y)
+        tx: Any = type(x)
+        ty: Any = type(y)
         if ty is float and tx is Tensor and tape is not None and x.key in tape.tracked:
             xv = x.value
             sx = yv = None
@@ -221,7 +222,12 @@ def make_binary(
             kx = x.key
             why = x.why
         else:
-            return general((x, y), depth)
+            xv = plain_x(x, tx, y.value) if plain_x is not None and ty is tensor else None
+            if xv is None:
+                return general((x, y), depth)
+            kx = 0
+            why = None
+            tx = None
         if ty is tensor:
             yv = y.value
             ky = y.key
@@ -248,7 +254,11 @@ def make_binary(
             ky = y.key
             why = why or y.why
         else:
-            return general((x, y), depth)
+            yv = plain_y(y, ty, xv) if plain_y is not None else None
+            if yv is None:
+                return general((x, y), depth)
+            ky = 0
+            ty = None
         if dtypes is not None and (xv.dtype is not yv.dtype or xv.dtype.char not in dtypes):
             return general((x, y), depth)
         out = _new(tensor)

@@ -28,11 +28,12 @@ _new = Tensor.__new__
 
 
 def leaf_gradients(
-    recorder: Recorder, target: Tensor, sources: Any, position: Any, tape: Any
+    recorder: Recorder, target: Tensor, sources: Any, position: Any, tape: Any, cls: Any
 ) -> list[Any] | None:
     """`gradient` where a scalar depends on Variables and watched Tensors: a training step.
 
-    Returns None, with nothing done, wherever the general way is needed.
+    The gradients are Tensors of the class `cls`. Returns None, with nothing done, wherever the
+    general way is needed.
     """
     leaves = recorder.leaves
     try:
@@ -67,9 +68,11 @@ def leaf_gradients(
                 missing = True
                 results.append(None)
             else:
-                results.append(finish(g, s, False))
+                result = finish(g, s, False)
+                result.__class__ = cls
+                results.append(result)
         else:  # a NumPy scalar of the source's dtype
-            result = _new(Tensor)
+            result = _new(cls)
             result.value = g
             result.key = 0
             result.why = None

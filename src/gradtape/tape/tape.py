@@ -357,28 +357,18 @@ class GradientTape:
         >>> tape.gradient(y, {"a": a, "b": b})["b"]
         Tensor(5.43656366, shape=(), dtype=float64)
         """
-        recorder = self._recorder
-        if recorder is None or self._consumed is not None:
-            raise self._unusable()
         if (
             type(target) is Tensor
             and (type(sources) is list or type(sources) is tuple)
             and output_gradients is None
             and unconnected_gradients is _BY_DEFAULT
-            and not self._persistent
-            and not self._recording
-            and not recorder.aliases
-            and not recorder.returns
-            and not recorder.has_unsupported
-            and not events.listeners
-            and not state.tapes
         ):
-            frame = sys._getframe(1)
-            found = leaf_gradients(recorder, target, sources, (frame.f_code, frame.f_lasti), self)
+            found = self._step(target, sources, sys._getframe(1), Tensor)
             if found is not None:
-                if target.why is not None:
-                    reasons.warn_partial(recorder, [target], sources, found, False)
                 return found if type(sources) is list else tuple(found)
+        recorder = self._recorder
+        if recorder is None or self._consumed is not None:
+            raise self._unusable()
         silent = unconnected_gradients is not _BY_DEFAULT
         zero = silent and wants_zero(unconnected_gradients)
         targets = [target] if isinstance(target, Tensor) else self._targets(recorder, target)
@@ -439,6 +429,27 @@ class GradientTape:
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
+
+    def _step(self, target: Tensor, sources: Any, frame: Any, kind: Any) -> list[Any] | None:
+        """The gradients of a training step, as Tensors of class `kind`; None if it is no such."""
+        recorder = self._recorder
+        if (
+            recorder is None
+            or self._consumed is not None
+            or self._persistent
+            or self._recording
+            or recorder.aliases
+            or recorder.returns
+            or recorder.has_unsupported
+            or events.listeners
+            or state.tapes
+        ):
+            return None
+        position = (frame.f_code, frame.f_lasti)
+        found = leaf_gradients(recorder, target, sources, position, self, kind)
+        if found is not None and target.why is not None:
+            reasons.warn_partial(recorder, [target], sources, found, False)
+        return found
 
     def _unusable(self) -> TapeStateError:
         self._entered("gradient")

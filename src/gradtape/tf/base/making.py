@@ -21,6 +21,7 @@ from ...core.dialect import Dialect, Never
 from ...core.dispatch import apply
 from ...core.exits import came_back
 from ...core.fast import FASTER, make_binary, make_unary
+from ...core.numbers import DOUBLE, SINGLE, doubles, number, singles
 from ...core.positions import decode, here
 from ...core.registry import CARDS, HOOKS
 from ...core.state import state
@@ -29,7 +30,8 @@ from ...errors import three_part
 from .dtypes import BY_CHAR
 from .errors import LOWER, RefusedType, invalid, refuse
 from .names import export
-from .promotion import convert, native, natural, unify
+from .promotion import convert, native, natural, to_dtype, unify
+from .quiet import quietly
 from .tensors import Tensor, adopt, make
 from .variables import Variable
 
@@ -48,37 +50,10 @@ SIGNED = FLOATS + _INT + COMPLEX
 EVERY = NUMBER + BOOL
 
 
-def quietly(function: Any) -> Any:
-    """`function` without NumPy's floating-point warnings: TensorFlow gives inf and nan silently."""
-    enter, leave, ignore = _context()
-
-    def run(*args: Any) -> Any:
-        token = enter(ignore)
-        try:
-            return function(*args)
-        finally:
-            leave(token)
-
-    return run
-
-
-def _context() -> tuple[Any, Any, Any]:
-    """(set, reset, state) of NumPy's floating-point errors; several times faster than errstate."""
-    try:
-        from numpy._core.umath import (
-            _extobj_contextvar,
-            _make_extobj,
-        )
-
-        return _extobj_contextvar.set, _extobj_contextvar.reset, _make_extobj(all="ignore")
-    except ImportError:  # pragma: no cover
-
-        def enter(_: Any) -> Any:
-            saved = np.errstate(all="ignore")
-            saved.__enter__()
-            return saved
-
-        return enter, lambda saved: saved.__exit__(None, None, None), None
+ndarray = np.ndarray
+_REAL = frozenset([SINGLE, DOUBLE])
+_EXACT = 1 << 24  # whole numbers up to here are numbers of float32
+_SMALL = 1 << 16  # bytes; larger arrays are not converted anew at each use without need
 
 
 def _dialect(name: str, dtypes: str, rule: str, widen: Any) -> Dialect:
@@ -89,7 +64,26 @@ def _dialect(name: str, dtypes: str, rule: str, widen: Any) -> Dialect:
         tensor=Tensor, variable=Variable, held=True, view=Never, scalars=frozenset(),
         array=Never, general=general,
         refuse=lambda error, _, args, kwargs=None: refuse(error, name, args, kwargs),
+        plain_x=_plain_value if rule == "by_tensor" else None, plain_y=_plain_value,
     )  # fmt: skip
+
+
+def _plain_value(x: Any, kind: Any, other: Any) -> Any:
+    """A Python number or a small array of floats in the floating dtype of the other operand.
+
+    None for everything else, which `unify` looks at.
+    """
+    dtype = other.dtype
+    if kind is float:
+        found = singles.get(x) if dtype is SINGLE else doubles.get(x) if dtype is DOUBLE else None
+        if found is None and (dtype is SINGLE or dtype is DOUBLE):
+            found = number(x, dtype)
+        return found[()] if type(found) is ndarray else None
+    if kind is int:
+        return dtype.type(x) if dtype in _REAL and -_EXACT <= x <= _EXACT else None
+    if kind is ndarray and x.ndim and x.nbytes <= _SMALL and x.dtype in _REAL and dtype in _REAL:
+        return to_dtype(x, dtype)
+    return None
 
 
 def _general(
@@ -186,7 +180,7 @@ def _elementwise(
     if found.kind == "nondifferentiable":
         out = _plain(title, found, dtypes, rule, function.nin)
     else:
-        run = quietly(kernel or FASTER.get(function, found.impl))
+        run = quietly(kernel or FASTER.get(function, found.impl), found.arity)
         out = maker(found, run, _dialect(title, dtypes, rule, widen), allowed)
     out.__name__ = out.__qualname__ = title.rpartition(".")[2]
     return export(*public)(out)

@@ -32,6 +32,7 @@ from ...core.state import next_key, state
 from ...errors import three_part
 from .dtypes import DType, as_dtype
 from .errors import RefusedType, RefusedValue, invalid
+from .quiet import quietly
 from .shapes import TensorShape
 from .tensors import Tensor, make
 from .variables import Variable
@@ -39,6 +40,7 @@ from .variables import Variable
 ndarray = np.ndarray
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
 _FLOAT32 = np.dtype(np.float32)
+_USUAL = frozenset([_FLOAT32, np.dtype(np.float64)])
 _OBJECT = np.dtype(object)
 _NUMBERS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(complex)}
 # the kinds of dtype that a Python number of a type fits into
@@ -53,6 +55,9 @@ def convert(x: Any, dtype: Any = None, hint: Any = None) -> Tensor:
     if kind is Tensor and dtype is None:
         return x  # type: ignore[no-any-return]
     if dtype is not None:
+        target = getattr(dtype, "numpy_dtype", None)
+        if kind is ndarray and x.ndim and x.dtype in _USUAL and target in _USUAL:
+            return make(to_dtype(x, target))
         return _as(x, as_dtype(dtype).held())
     if hint is not None and not isinstance(x, core.Tensor) and kind is not Variable:
         try:
@@ -135,8 +140,10 @@ def _as(x: Any, dtype: np.dtype[Any]) -> Tensor:
 def _cast(value: Any, dtype: np.dtype[Any]) -> Any:
     if value.dtype.kind == "c" and dtype.kind not in "cb":
         value = value.real
-    with np.errstate(all="ignore"):
-        return value.astype(dtype)
+    return to_dtype(value, dtype)
+
+
+to_dtype = quietly(lambda value, dtype: value.astype(dtype), 2)  # always a copy
 
 
 def _scalar(x: Any) -> Any:

@@ -91,11 +91,16 @@ class GradientTape(native_tape.GradientTape):
         frame = sys._getframe(1)
         if type(target) is list and not target:  # no target: no gradient of anything
             return tree_map(lambda _: None, sources)
-        known: dict[int, Any] = {}
         if unconnected_gradients is _BY_DEFAULT:
+            if output_gradients is None and type(target) is Tensor and type(sources) is list:
+                held = [s.held if type(s) is Variable else s for s in sources]
+                found = self._step(target, held, frame, Tensor)
+                if found is not None:
+                    return found
             unconnected_gradients = native_tape._BY_DEFAULT
         if output_gradients is not None:
             output_gradients = tree_map(_plain, output_gradients)
+        known: dict[int, Any] = {}
         fresh = self._consumed is None
         try:
             found = super().gradient(

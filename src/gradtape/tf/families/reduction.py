@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
 
 from ...core.positions import decode, here
+from ...core.registry import CARDS
+from ...core.state import next_key, state
+from ...core.sweep import run_sum_all
 from ...errors import three_part
 from ..base.axes import axes_of
 from ..base.dtypes import as_dtype
 from ..base.errors import RefusedType, RefusedValue, invalid
-from ..base.making import BOOL, EVERY, FLOATS, NUMBER, REAL, allow, convert, native, natural, op
+from ..base.making import (
+    BOOL,
+    EVERY,
+    FLOATS,
+    NUMBER,
+    REAL,
+    allow,
+    convert,
+    export,
+    native,
+    natural,
+    op,
+)
+from ..base.quiet import quietly
+from ..base.tensors import Tensor, make
 
 
-def _reduction(names: str, dtypes: str, doc: str, body: Any) -> Any:
+def _reduction(names: str, dtypes: str, doc: str, body: Any, title: str = "") -> Any:
     """A function `f(input_tensor, axis=None, keepdims=False, name=None)`."""
-    title = names.split()[0]
+    title = title or names.split()[0]
 
     def run(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
         x = native(input_tensor)
@@ -92,11 +110,39 @@ def _whole_power(x: Any, axis: Any, keepdims: bool) -> Any:
     return np.prod(x, axis=axis, keepdims=keepdims, dtype=x.value.dtype)
 
 
-_reduction(
-    "reduce_sum math.reduce_sum", NUMBER, "The sum over `axis`, over all axes by default.",
+_sum_over = _reduction(
+    "", NUMBER, "The sum over `axis`, over all axes by default.",
     lambda x, axis, keepdims: np.sum(x, axis=axis, keepdims=keepdims, dtype=x.value.dtype)
     if x.value.dtype.kind in "iu" or axis is not None or keepdims else np.sum(x),
+    "reduce_sum",
 )  # fmt: skip
+_SUM_ALL = CARDS["sum_all"]
+_sum_all = quietly(np.add.reduce, 2)
+
+
+@export("reduce_sum", "math.reduce_sum")
+def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
+    """The sum over `axis`, over all axes by default."""
+    if axis is None and keepdims is False and type(input_tensor) is Tensor:
+        x, k, tape = input_tensor.value, input_tensor.key, state.tape
+        if (
+            tape is not None
+            and k in tape.tracked
+            and type(x) is np.ndarray
+            and x.nbytes
+            and x.dtype.char in FLOATS
+        ):  # the end of nearly every loss
+            out = make(_sum_all(x, None), next_key(), input_tensor.why)
+            tape.tracked.add(out.key)
+            f = sys._getframe(1)
+            tape.record(
+                [run_sum_all, _SUM_ALL, out.key, f.f_code, f.f_lasti, k, 0, x.shape,
+                 None, None, None, None]
+            )  # fmt: skip
+            return out
+    return _sum_over(input_tensor, axis, keepdims)
+
+
 _reduction("reduce_mean math.reduce_mean", NUMBER, "The mean over `axis`.", _as_mean)
 _reduction("reduce_prod math.reduce_prod", NUMBER, "The product over `axis`.", _whole_power)
 _reduction(
