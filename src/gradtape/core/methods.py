@@ -89,6 +89,9 @@ class ArrayMethods:
         self, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = _NO,
         initial: Any = _NO, where: Any = _NO,
     ) -> Tensor:  # fmt: skip
+        plain = axis is None and dtype is None and out is None
+        if plain and keepdims is _NO and initial is _NO and where is _NO:
+            return np.sum(self)  # type: ignore[call-overload, no-any-return]
         return _call(
             np.sum, self, axis=axis, dtype=dtype, out=out, keepdims=keepdims,
             initial=initial, where=where,
