@@ -2,8 +2,9 @@
 
 import inspect
 
-import gradtape as gt
 import numpy as np
+
+import gradtape as gt
 from gradtape.core.positions import decode
 from gradtape.core.state import CARD, CODE, LASTI
 

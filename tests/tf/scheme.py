@@ -14,6 +14,7 @@ expression, `program` several lines that leave `out`; they are counted for the n
 `make_table.py` runs all lines with TensorFlow and stores the answers in `tables/`.
 """
 
+import builtins
 import contextlib
 import importlib
 import importlib.util
@@ -152,8 +153,9 @@ def type_name(tf, error):
     """The classes by which a user can catch it: TensorFlow's and Python's own."""
     names = []
     for cls in type(error).__mro__:
-        builtin = cls.__module__ == "builtins" and cls not in (object, BaseException, Exception)
-        if builtin or cls is getattr(tf.errors, cls.__name__, None):
+        builtin = cls is getattr(builtins, cls.__name__, None)
+        general = cls in (object, BaseException, Exception)
+        if (builtin and not general) or cls is getattr(tf.errors, cls.__name__, None):
             names.append(cls.__name__)
     return names or [type(error).__name__]
 

@@ -62,18 +62,35 @@ class Refused(GradtapeError):
     """Base of what a function refuses with one of Python's own classes."""
 
 
+def _goes_by(name: str) -> Any:
+    """Show a class as the builtin that it is to a script: `type(e).__name__`, and tracebacks."""
+
+    def decorate(cls: Any) -> Any:
+        builtin = next(base for base in cls.__mro__ if base.__name__ == name)
+        cls.__name__ = cls.__qualname__ = name
+        cls.__module__ = "builtins"
+        cls.__reduce__ = lambda self: (builtin, self.args)  # pickle looks a class up by its name
+        return cls
+
+    return decorate
+
+
+@_goes_by("ValueError")
 class RefusedValue(Refused, ValueError):
     """A value that TensorFlow answers with ValueError."""
 
 
+@_goes_by("RuntimeError")
 class RefusedState(Refused, RuntimeError):
     """What cannot be done eagerly."""
 
 
+@_goes_by("AssertionError")
 class RefusedAssertion(Refused, AssertionError):
     """A claim of the user's that does not hold, where TensorFlow asserts it."""
 
 
+@_goes_by("TypeError")
 class RefusedType(Refused, TypeError):
     """A type that TensorFlow answers with TypeError."""
 

@@ -240,7 +240,7 @@ class Tensor(core.Tensor):
         value = self.value
         shown = repr(value[()] if value.ndim == 0 and type(value) is ndarray else value)
         if value.ndim == 0:
-            shown = _scalar_text(value)
+            shown = _scalar_repr(value)
         newline = "\n" if "\n" in shown else ""
         return f"<tf.Tensor: shape={self.shape}, dtype={self.dtype.name}, numpy={newline}{shown}>"
 
@@ -273,6 +273,11 @@ def _rebuild(value: Any) -> Tensor:
     return make(core.settled(value))
 
 
+def _scalar_repr(value: Any) -> str:
+    """A number with all the digits of its value, as TensorFlow's repr shows it."""
+    return format(value[()]) if value.dtype.kind != "O" else repr(value[()])
+
+
 def _scalar_text(value: Any) -> str:
     return str(value) if value.dtype.kind != "O" else repr(value[()])
 
@@ -293,6 +298,7 @@ for _name in _HIDDEN:
     else:
         setattr(Tensor, _name, _Hidden(_name))
 
+Tensor.__name__ = Tensor.__qualname__ = "EagerTensor"  # what scripts see of type(x)
 _new = Tensor.__new__
 
 

@@ -23,7 +23,7 @@ from .dtypes import BY_CHAR, DType
 from .errors import RefusedState, RefusedType, RefusedValue, invalid
 from .names import export
 from .shapes import TensorShape, shape_of
-from .tensors import DEVICE, Reference, Tensor, make
+from .tensors import DEVICE, Reference, Tensor, _scalar_repr, make
 
 ndarray = np.ndarray
 
@@ -292,7 +292,7 @@ class Variable:
 
     def __repr__(self) -> str:
         value = self.held.value
-        shown = repr(value) if value.ndim else str(value)
+        shown = repr(value) if value.ndim else _scalar_repr(value)
         newline = "\n" if "\n" in shown else ""
         return (
             f"<tf.Variable '{self._label}' shape={self.shape} dtype={self.dtype.name}, "
@@ -321,6 +321,9 @@ class Variable:
 
     def __reduce__(self) -> Any:
         return _rebuild, (np.array(self.held.value), self.trainable, self.name)
+
+
+Variable.__name__ = Variable.__qualname__ = "ResourceVariable"  # what scripts see of type(v)
 
 
 def _wrap(held: Held, label: str | None = None) -> Variable:
