@@ -18,7 +18,7 @@ from .formula import INTERCEPT, weighted_sum
 from .problems import FitError
 from .rows import Block
 
-__all__ = ["Summary", "check_columns", "gather"]
+__all__ = ["Summary", "check_columns", "gather", "triangular"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +74,7 @@ def gather(before: Summary | None, block: Block, *, intercept: int | None) -> Su
             shift = mean.copy()
             shift[intercept] = 0.0
         return Summary(
-            len(block), weight, low, high, mean, square, shift, _factor(table - shift, weights)
+            len(block), weight, low, high, mean, square, shift, _weighted(table - shift, weights)
         )
     total = before.weight + weight
     step = mean - before.mean
@@ -86,20 +86,26 @@ def gather(before: Summary | None, block: Block, *, intercept: int | None) -> Su
         before.mean + step * (weight / total),
         before.square + square + step**2 * (before.weight * weight / total),
         before.shift,
-        _factor(table - before.shift, weights, before.factor),
+        _weighted(table - before.shift, weights, before.factor),
     )
 
 
-def _factor(table: Array, weights: Array, above: Array | None = None) -> Array:
-    rows: Array = table * np.sqrt(weights)[:, None]
-    if above is not None:
-        rows = np.concatenate([above, rows])
-    p = rows.shape[1]
-    if len(rows) < p:
-        rows = np.concatenate([rows, np.zeros((p - len(rows), p))])
-    factor: Any = np.linalg.qr(rows, mode="r")
-    result: Array = factor
-    return result
+def _weighted(table: Array, weights: Array, above: Array | None = None) -> Array:
+    return triangular(table * np.sqrt(weights)[:, None], above)
+
+
+def triangular(table: Array, above: Array | None = None) -> Array:
+    """Return R of the QR decomposition of the rows, under those of `above` if there are any.
+
+    Some thousand rows at a time, which stay in the cache: many times faster than all at once.
+    """
+    factor = np.zeros((0, table.shape[1])) if above is None else above
+    for start in range(0, len(table), 4096):
+        rows = table[start : start + 4096]
+        made: Any = np.linalg.qr(np.concatenate([factor, rows]) if len(factor) else rows, mode="r")
+        factor = made
+    short = table.shape[1] - len(factor)
+    return np.concatenate([factor, np.zeros((short, table.shape[1]))]) if short > 0 else factor
 
 
 def check_columns(summary: Summary, names: tuple[str, ...], formula: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..core.variable import Variable
 from ..tape.tape import GradientTape
+from .columns import triangular
 from .losses import Loss
 from .models import Model
 from .rows import Block, Rows
@@ -166,10 +167,8 @@ class Objective:
                     table *= np.sqrt(block.weights)[:, None]
                 if not np.isfinite(table).all():
                     return np.full((self.own + 1, self.own + 1), np.nan)
-                made: Any = np.linalg.qr(np.concatenate([factor, table]), mode="r")
-                factor = made
-        short = self.own + 1 - len(factor)
-        return np.concatenate([factor, np.zeros((short, self.own + 1))]) if short > 0 else factor
+                factor = triangular(table, factor)
+        return factor
 
     def natural_size(self, u: Array) -> float:
         """Return the size of the terms that the gradient is summed from, where they cancel.
