@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import gradtape as gt
 from gradtape.fit import TapeClassifier, TapeRegressor
 from gradtape.fit.problems import FitError
+from gradtape.fit.softmax import Softmax
 
 X, Y = load_diabetes(return_X_y=True)
 
@@ -152,6 +153,23 @@ def test_too_few_epochs_are_warned_of():
 def test_what_does_not_suit(make, labels, match):
     with pytest.raises(FitError, match=match):
         make().fit(X, labels)
+
+
+def test_the_softmax_has_the_derivatives_of_its_cost():
+    rng = np.random.default_rng(0)
+    labels = np.eye(4, dtype=bool)[rng.integers(0, 4, 30)]
+    made = Softmax(rng.normal(size=(30, 3)), labels, rng.dirichlet(np.ones(30)))
+    u = rng.normal(size=9)
+    steps = np.eye(9) * 1e-6
+    cost, gradient = made.cost_and_gradient(u)
+    scores = made.scores(u)
+    plain = np.log(np.exp(scores).sum(axis=1)) - scores[labels]
+    assert cost == pytest.approx(float(made.weights @ plain))
+    up, down = ([made.cost_and_gradient(u + sign * step) for step in steps] for sign in (1, -1))
+    slopes = [(a[0] - b[0]) / 2e-6 for a, b in zip(up, down, strict=True)]
+    bends = [(a[1] - b[1]) / 2e-6 for a, b in zip(up, down, strict=True)]
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(made.hessian(u), bends, rtol=1e-5, atol=1e-8)
 
 
 def test_inside_scikit_learn():

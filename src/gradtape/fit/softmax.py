@@ -53,18 +53,30 @@ class Softmax:
         return float(cost), gradient
 
     def hessian(self, u: Array) -> Array:
-        """Return the second derivatives, from nested tapes."""
-        variable = Variable(u)
+        """Return the second derivatives, from nested tapes.
+
+        Each row's cost depends on its own scores alone, twice differentiated: a block of the
+        Hessian for each pair of classes.
+        """
+        p, k = self.shape
+        scores = Variable(self.X @ u.reshape(self.shape))
         with np.errstate(all="ignore"):
             with GradientTape(persistent=True) as outer:
                 with GradientTape() as inner:
-                    cost = self._cost(variable)
-                gradient = inner.gradient(cost, variable)
-                slopes = [gradient[j] for j in range(len(u))]
-            return np.array([outer.gradient(slope, variable).value for slope in slopes])
+                    cost = self._cost_of(scores)
+                gradient = inner.gradient(cost, scores)
+                slopes = [np.sum(gradient[:, j]) for j in range(k)]
+            bends = [outer.gradient(slope, scores).value for slope in slopes]
+        made = np.empty((p, k, p, k))
+        for j in range(k):
+            for i in range(k):
+                made[:, j, :, i] = self.X.T @ (self.X * bends[j][:, [i]])
+        return made.reshape(p * k, p * k)
 
     def _cost(self, u: Any) -> Any:
-        scores: Any = self.X @ np.reshape(u, self.shape)
+        return self._cost_of(self.X @ np.reshape(u, self.shape))
+
+    def _cost_of(self, scores: Any) -> Any:
         first = np.zeros((len(self.X), 1))
         scores = np.concatenate([first, scores], axis=1)
         top = np.max(stop_gradient(scores), axis=1, keepdims=True)  # any number may stand here
