@@ -60,7 +60,14 @@ def png(made: Figure) -> bytes:
     """Return the figure as a PNG file; figures of the same result give the same bytes."""
     buffer = io.BytesIO()
     with styled():
-        made.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+        # Drawn once: savefig would draw it a first time to lay it out, and then again.
+        made.set_dpi(150)
+        canvas = require("matplotlib.backends.backend_agg").FigureCanvasAgg(made)
+        canvas.draw()
+        require("matplotlib.image").imsave(
+            buffer, canvas.buffer_rgba(), format="png", dpi=150,
+            metadata={"Software": None}, pil_kwargs={"compress_level": 3},
+        )  # fmt: skip
     return buffer.getvalue()
 
 
