@@ -8,7 +8,7 @@ from gradtape.fit.options import Options
 from gradtape.fit.problem import pose
 from gradtape.fit.result import Result
 from gradtape.fit.sources import read_table, table_of
-from gradtape.fit.specify import specify
+from gradtape.fit.specify import descended, specify
 
 CARS = Path(__file__).parents[2] / "examples" / "data" / "cars.csv"
 
@@ -28,4 +28,4 @@ def asked(data, formula=None, **options):
     """The result of what was typed, of a table in memory or a file."""
     table = read_table(data) if isinstance(data, str | Path) else table_of(data)
     problem, plan = specify(table, Options("data.csv", formula, **options))
-    return Result(problem, plan, descend(problem, plan))
+    return descended(problem, plan)

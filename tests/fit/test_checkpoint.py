@@ -95,7 +95,7 @@ def test_ctrl_c_at_any_line_leaves_a_run_to_go_on_with(tmp_path, monkeypatch):
             left[0] -= left[0] > 0
             return trace
 
-        from gradtape.fit import run as module
+        from gradtape.fit import specify as module
 
         original = module.descend
 

@@ -244,6 +244,15 @@ def test_labels_told_apart_by_one_predictor():
         asked(data, "y ~ x + z", loss="logistic")
 
 
+@pytest.mark.parametrize("optimizer", ["newton", "lbfgs", "gd"])
+@pytest.mark.parametrize("early", [{"epochs": 2}, {"tolerance": 0.1}])
+def test_separation_is_found_however_early_the_descent_ends(optimizer, early):
+    rng, x, z = rows()
+    data = {"y": (x > 0.3).astype(int), "x": x, "z": z}
+    with pytest.raises(FitError, match="labels of y are separated"):
+        asked(data, "y ~ x + z", loss="logistic", optimizer=optimizer, **early)
+
+
 def test_labels_told_apart_by_a_combination():
     rng, x, z = rows()
     data = {"y": np.where(x - 2 * z > 0.1, "yes", "no"), "x": x, "z": z}

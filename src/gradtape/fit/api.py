@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ..verdict import Verdict
 from .checkpoint import HISTORY, MODEL, Keeper
-from .descent import descend
 from .document import model_document, result_document
 from .html import as_html
 from .options import Options
@@ -23,7 +22,7 @@ from .report import data_lines, equation, report
 from .result import Result
 from .scores import Score
 from .sources import read_table, table_of
-from .specify import specify
+from .specify import descended, specify
 from .stream import open_table
 
 if TYPE_CHECKING:
@@ -290,7 +289,7 @@ def regress(
     )
     table = open_table(data, in_pieces=stream) if from_file else table_of(data)
     problem, plan = specify(table, options)
-    fitted = Fit(Result(problem, plan, descend(problem, plan)), options)
+    fitted = Fit(descended(problem, plan), options)
     if out is not None:
         fitted.save(out)
     return fitted

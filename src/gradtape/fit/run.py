@@ -11,16 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import HISTORY, MODEL, Keeper, resumed
-from .descent import descend
 from .document import result_document
 from .options import Options
 from .output import check_folder, write_files
 from .pictures import pictures
-from .problems import DivergedError, require
+from .problems import DivergedError, FitError, require
 from .report import data_lines, report
 from .result import Result
 from .sources import STDIN
-from .specify import specify
+from .specify import descended, specify
 from .stream import open_table
 
 __all__ = ["FILES", "fit"]
@@ -62,7 +61,7 @@ def fit(options: Options) -> Result:
     say(flush=True)
     keeper = Keeper(options.out, problem, plan, options)
     try:
-        state = descend(
+        result = descended(
             problem,
             plan,
             state=state,
@@ -75,7 +74,10 @@ def fit(options: Options) -> Result:
         keeper.discard()
         again = f"{options.but(learning_rate=None).command()} --learning-rate auto"
         raise DivergedError(f"{error}\n  {again}" if not plan.is_auto else str(error)) from None
-    result = Result(problem, plan, state)
+    except FitError:
+        keeper.discard()
+        raise
+    state = result.state
     say(report(result, options), flush=True)
     document = result_document(result, options)
     covariance = result.uncertainty.covariance

@@ -28,11 +28,12 @@ LARGEST = 2_000_000
 """Rows times columns, beyond which the programme takes too long."""
 
 
-def check_separation(problem: Problem) -> None:
+def check_separation(problem: Problem, reached: Point | None = None) -> None:
     """Refuse a logistic fit of a linear model that has no finite minimum.
 
     A few steps of Newton's method either reach the minimum, and then there is one, or run away;
-    then a linear programme (Konis, 2007) says whether there is a separating direction.
+    then a linear programme (Konis, 2007) says whether there is a separating direction. Where
+    a descent has come to already may be given: then the steps go on from there.
 
     Raises
     ------
@@ -45,18 +46,19 @@ def check_separation(problem: Problem) -> None:
     if not isinstance(rows, MemoryRows) or rows.block.X.size > LARGEST:
         return
     block = rows.block
-    if not _runs_away(problem, block):
+    if not _runs_away(problem, block, reached):
         return
     direction = _direction(problem, block)
     if direction is not None:
         raise _separated(problem, direction)
 
 
-def _runs_away(problem: Problem, block: Block) -> bool:
+def _runs_away(problem: Problem, block: Block, point: Point | None) -> bool:
     step = OPTIMIZERS["newton"].step
     assert step is not None
-    u = np.zeros(len(problem.names))
-    point: Point | None = Point(u, *problem.objective.cost_and_gradient(u))
+    if point is None:
+        u = np.zeros(len(problem.names))
+        point = Point(u, *problem.objective.cost_and_gradient(u))
     memory: Memory = {}
     for _ in range(30):
         assert point is not None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import three_part
-from .descent import Plan, make_plan
+from .descent import Plan, Progress, State, descend, make_plan
 from .design import Choice, Design, build_design, build_expression_design
 from .expression import CONSTANTS, FUNCTIONS, Expression, parse_expression
 from .formula import unknown_column
@@ -19,12 +19,13 @@ from .models import ExpressionModel
 from .options import Options, initial_values, parse_init
 from .problem import Problem, pose
 from .problems import FitError, did_you_mean
+from .result import Result
 from .rows import MemoryRows
 from .separation import check_separation
 from .sources import Table
 from .starts import check_start
 
-__all__ = ["specify"]
+__all__ = ["descended", "specify"]
 
 Array = NDArray[np.float64]
 
@@ -41,7 +42,6 @@ def specify(table: Table, options: Options) -> tuple[Problem, Plan]:
     start = problem.start
     if problem.model.is_linear:
         start = _start(problem, options)
-    check_separation(problem)
     check_start(problem, start)
     plan = make_plan(
         problem,
@@ -54,7 +54,30 @@ def specify(table: Table, options: Options) -> tuple[Problem, Plan]:
         seed=options.seed,
         init=start,
     )
+    if plan.optimizer.name != "newton":
+        check_separation(problem)  # Newton's method itself is what it asks first
     return problem, plan
+
+
+def descended(
+    problem: Problem,
+    plan: Plan,
+    *,
+    state: State | None = None,
+    progress: Progress | None = None,
+    keep: Callable[[State], None] | None = None,
+) -> Result:
+    """Return the result of the descent; the parameters are those of `descend`.
+
+    Raises
+    ------
+    FitError
+        When the cost diverges, and when the labels are found to be separated.
+    """
+    made = descend(problem, plan, state=state, progress=progress, keep=keep)
+    if plan.optimizer.name == "newton":
+        check_separation(problem, made.point)
+    return Result(problem, plan, made)
 
 
 def _choice(options: Options, loss: Loss) -> Choice:
