@@ -47,6 +47,15 @@ CASES = [
          "(tf.constant(0), tf.constant(1.0)))"),
     show("while_loop", "tf.while_loop(lambda i: i < 50, lambda i: [i + 1], [tf.constant(0)], "
          "maximum_iterations=3)"),
+    *[show("while_loop", f"tf.while_loop({a})") for a in (
+        "lambda i: i < 5, lambda i: (i + 1,), [tf.constant(0)]",
+        "lambda i: i < 5, lambda i: [i + 1], (tf.constant(0),)",
+        "lambda i: i < 0, lambda i: (i + 1,), [tf.constant(0)]",
+        "lambda i: i < 5, lambda i: (i + 1,), [tf.constant(0)], maximum_iterations=0",
+    )],
+    show("while_loop", "tf.while_loop(lambda i: i < 5, lambda i: (i + 1,), [tf.constant(0)], "
+         "maximum_iterations=2)",
+         ours="a tuple for a list is taken with maximum_iterations too, as without"),
     show("while_loop", "tf.while_loop(1, lambda i: i + 1, [tf.constant(0)])"),
     show("while_loop", "tf.while_loop(lambda: True, lambda: 1, [])"),
     program("while_loop", "x = tf.Variable(1.5)", "with tf.GradientTape() as tape:",

@@ -223,6 +223,7 @@ def while_loop(
     most = None if maximum_iterations is None else int(natural(maximum_iterations).value)
     while (most is None or count < most) and bool(natural(cond(*state))):
         found = body(*state)
+        kind = type(found) if isinstance(found, list | tuple) else kind
         found = list(found) if isinstance(found, list | tuple) else [found]
         if len(found) != len(state):
             raise RefusedValue(
