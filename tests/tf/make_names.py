@@ -16,8 +16,8 @@ import tensorflow as tf
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "src" / "gradtape" / "tf" / "base" / "names.json"
-SKIPPED = {"compat", "keras", "lite", "tpu", "mlir", "raw_ops", "estimator", "initializers",
-           "losses", "metrics", "optimizers"}  # fmt: skip
+SKIPPED = {"compat.v1", "compat.v2", "keras", "lite", "tpu", "mlir", "raw_ops", "estimator",
+           "initializers", "losses", "metrics", "optimizers"}  # fmt: skip
 
 
 def spaces(module, path, found, depth):

@@ -2,12 +2,14 @@
 
 import inspect
 import json
+import re
 
 import pytest
 
 import gradtape.tf as tf
-from gradtape.tf.base.missing import known
+from gradtape.tf.base.missing import known, missing
 from gradtape.tf.base.names import load_all
+from gradtape.tf.base.spaces import SPACES
 from tests.tf import scheme
 
 NAMES = load_all()
@@ -50,8 +52,11 @@ CLASSES = {"Tensor", "Variable", "DType", "dtypes.DType", "TensorShape", "Unconn
 
 
 @pytest.mark.parametrize(("name", "said"), [
-    ("keras", "planned"), ("sine", "nearest thing here is tf.sin"), ("math.sinn", "math.sin"),
+    ("keras.Model", "planned"), ("sine", "nearest thing here is tf.sin"), ("math.sinn", "math.sin"),
     ("reduce_summ", "reduce_sum"), ("autodiff", "planned"), ("IndexedSlices", "planned"),
+    ("autograph.to_graph", "planned"), ("autograph.to_code", "planned"),
+    ("compat.v1.Session", "TensorFlow 1(.|\n)*in place of tf.compat.v1.add"),
+    ("compat.v2.add", "in place of tf.compat.v2.add"),
 ])  # fmt: skip
 def test_a_name_we_lack(name, said):
     with pytest.raises(AttributeError, match=said):
@@ -68,3 +73,115 @@ def test_import_forms():
     from gradtape.tf.math import square
 
     assert m.square is square is tf.square
+
+
+# What the dialect was to have from its first day, word by word. `nn.{a, b}` and `x_a/b` are short;
+# `*` means what TensorFlow has, less what says at the attribute that it is planned or left out.
+ASKED = (scheme.HERE / "names_asked_for.txt").read_text(encoding="utf-8").splitlines()
+DTYPES = {
+    "float16", "float32", "float64", "bfloat16", "half", "double", "int8", "int16", "int32",
+    "int64", "uint8", "uint16", "uint32", "uint64", "bool", "string", "complex64", "complex128",
+}  # fmt: skip
+# Of `math.*`, `linalg.*`, `config.*` and `autograph.*`: what has no card yet or no meaning here.
+LEFT_OUT = {
+    "math": "accumulate_n approx_max_k approx_min_k bessel_i0 bessel_i0e bessel_i1 bessel_i1e "
+            "betainc erfcinv erfinv igamma igammac lbeta ndtri polygamma sobol_sample special zeta",
+    "linalg": "banded_triangular_solve eig eigh eigh_tridiagonal eigvals eigvalsh expm "
+              "logm lu lu_matrix_inverse lu_reconstruct lu_solve matrix_rank pinv qr sqrtm "
+              "svd tridiagonal_matmul tridiagonal_solve",
+    "config": "experimental_connect_to_cluster experimental_connect_to_host",
+    "config.experimental": "ClusterDeviceFilters",
+    "autograph": "to_code to_graph",
+}  # fmt: skip
+
+
+def asked():
+    """The names, each with its namespace."""
+    for line in ASKED:
+        space, _, inner = line.rstrip("}").partition(".{")
+        names = inner.split(", ") if inner else line.split(", ")
+        for name in names:
+            full = f"{space}.{name}" if inner else name
+            first, *others = full.split("/")
+            yield first
+            yield from (f"{first.rpartition('_')[0]}_{other}" for other in others)
+
+
+def where(name):
+    """The name as TensorFlow has it: some stand under `math` or `linalg`."""
+    tops = [name, f"math.{name}", f"linalg.{name}"] if "." not in name else [name]
+    return next((n for n in tops if n in NAMES), name)
+
+
+def of_family(pattern):
+    """What TensorFlow has under `math.*` or `nn.relu*`, less what is left out."""
+    space, _, start = pattern[:-1].rpartition(".")
+    spaces = [space] if space else ["", "math"]
+    spaces += [s for s in known() if space and s.startswith(f"{space}.") and s not in NO_SPACES]
+    for inner in spaces:
+        out = {*LEFT_OUT.get(inner, "").split(), "experimental"}
+        for last in known()[inner]:
+            if last.startswith(start) and last not in out and "LinearOperator" not in last:
+                yield f"{inner}.{last}" if inner else last
+
+
+NO_SPACES = ("math.special", "linalg.experimental")
+
+
+def test_what_was_asked_for_is_there():
+    names = [*DTYPES, *asked()]
+    assert len(names) > 130
+    for name in names:
+        for each in of_family(name) if name.endswith("*") else [where(name)]:
+            eval(f"tf.{each}")
+
+
+def test_what_is_left_out_says_so():
+    for space, names in LEFT_OUT.items():
+        for name in names.split():
+            with pytest.raises(AttributeError, match=r"planned|Leave it out"):
+                eval(f"tf.{space}.{name}")
+
+
+def test_there_are_350_names():
+    assert len(NAMES) >= 350
+    assert len({id(x) for x in NAMES.values()}) >= 350, "different things, not names for them"
+
+
+THEIRS = sorted(f"{space}.{n}" if space else n for space, ns in known().items() for n in ns)
+LACKING = [n for n in THEIRS if n not in NAMES and n not in SPACES]
+
+
+def test_every_name_of_tensorflows_is_there_or_told():
+    """All 1,700 public names: ours, or an AttributeError that says what is near and is there."""
+    assert len(THEIRS) > 1700
+    bad = []
+    for name in LACKING:
+        fact, *_, remedy = str(missing(name)).split("\n")
+        named = re.findall(r"\btf\.([A-Za-z_][\w.]*\w)", remedy)
+        ours = [n for n in named if n in NAMES or n.rpartition(".")[0] in NAMES or n in SPACES]
+        if not fact.startswith(f"module 'gradtape.tf' has no attribute {name!r}"):
+            bad.append(f"{name}: {fact}")
+        if not fact.endswith("it is planned.") and not ours:
+            bad.append(f"{name}: names nothing of ours: {remedy}")
+        elif remedy.startswith("dir("):
+            bad.append(f"{name}: {remedy}")
+    assert bad == []
+
+
+def test_every_remedy_names_what_is_there():
+    from gradtape.tf.base.missing import INSTEAD, PLANNED
+
+    others = ("tf.compat.v1.add", "tf.compat.v2.add", "tf.raw_ops.Add")  # those of TensorFlow
+    for remedy in {*INSTEAD.values(), *PLANNED.values()}:
+        for said in re.findall(r"\btf\.[A-Za-z_][\w.]*\w", remedy):
+            if said not in others:
+                eval(said)
+
+
+def test_names_that_are_lacking_raise_at_the_attribute():
+    for name in LACKING:
+        space = name.rpartition(".")[0]
+        if not space or any(n.startswith(f"{space}.") for n in NAMES):
+            with pytest.raises(AttributeError, match=re.escape(f"no attribute {name!r}")):
+                eval(f"tf.{name}")

@@ -26,6 +26,7 @@ class Dialect(NamedTuple):
     # value of the other, in an array of its own; None leaves the call to `general`
     plain_x: Any = None
     plain_y: Any = None
+    around: Any = None  # around(function, arity): put around what computes on large arrays
 
 
 class Never:

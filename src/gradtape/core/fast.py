@@ -69,11 +69,13 @@ def make_unary(
 
     `dtypes` holds the characters of the dtypes that it takes; all by default.
     """
-    tensor, _, _, view, _, _, generally, refuse, _, _ = dialect or NATIVE
+    tensor, _, _, view, _, _, generally, refuse, _, _, around = dialect or NATIVE
     keep: Any = card.keep
     keep_x, keep_out = 0 in keep[0], card.keep_out
     run = make_run1(card)
     large = _large_unary(card.impl)
+    if around is not None:
+        large = around(large, 1)
 
     def op(x: Any, name: Any = None, depth: int = 1) -> Any:  # depth: of the user's frame
         if type(x) is not tensor and type(x) is not view:
@@ -147,7 +149,8 @@ def make_binary(
     With `dtypes`, the characters of those that it takes, both operands must have the same.
     """
     known = dialect or NATIVE
-    tensor, variable, held, view, scalars, array, generally, refuse, plain_x, plain_y = known
+    tensor, variable, held, view, scalars, array, generally, refuse = known[:8]
+    plain_x, plain_y, around = known[8:]
     keep: Any = card.keep
     # (x, y, out): what is kept when the tape follows both operands, x alone, y alone
     of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
@@ -157,6 +160,8 @@ def make_binary(
     run = make_run2(card)
     run_number = make_run_number(card, run)
     large = _large_binary(card.impl, function)
+    if around is not None:
+        large = around(large, 2)
     keeps_x, keeps_number, keeps_out = of_x
 
     def op(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:

@@ -20,7 +20,8 @@ from ..errors import three_part
 SERVED = "tensorflow"
 _PLANNED = {
     "keras": "Keras is planned for gradtape and not there yet; tf.Module and tf.GradientTape are.",
-    "compat": "gradtape serves TensorFlow 2 in eager mode; tensorflow.compat is not part of it.",
+    "v1": "It is TensorFlow 1, of graphs and sessions; gradtape serves TensorFlow 2.",
+    "v2": "TensorFlow 2 is what `import tensorflow` itself serves here.",
     "python": "tensorflow.python is TensorFlow's inside; gradtape serves its public names.",
 }
 

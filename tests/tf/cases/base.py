@@ -29,6 +29,9 @@ ERRORS = ("OpError CancelledError UnknownError InvalidArgumentError DeadlineExce
           "NotFoundError AlreadyExistsError PermissionDeniedError ResourceExhaustedError "
           "FailedPreconditionError AbortedError OutOfRangeError UnimplementedError InternalError "
           "UnavailableError DataLossError UnauthenticatedError")  # fmt: skip
+CODES = ("OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED "
+         "RESOURCE_EXHAUSTED FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS "
+         "UNAUTHENTICATED")  # fmt: skip
 CASES = [
     # ------------------------------------------------------------------ dtypes
     *[show(f"{d} dtypes.{d}", f"[repr(tf.{d}), str(tf.{d}), hash(tf.{d}), tf.dtypes.{d} is tf.{d},"
@@ -306,6 +309,8 @@ CASES = [
     *[show(f"errors.{e}", f"[issubclass(tf.errors.{e}, tf.errors.OpError), "
            f"issubclass(tf.errors.{e}, (ValueError, TypeError)), tf.errors.{e}.__name__]")
       for e in ERRORS.split()],
+    *[show(f"errors.{e}", f"tf.errors.{e}") for e in CODES.split()],
+    show("errors.OperatorNotAllowedInGraphError", "issubclass(tf.errors.OperatorNotAllowedInGraphError, TypeError)"),
     show("errors.InvalidArgumentError", "(lambda e: [str(e), e.message, e.error_code, e.op, "
          "e.node_def])(tf.errors.InvalidArgumentError(None, None, 'm'))"),
     # ------------------------------------------------------------------ reductions that are here

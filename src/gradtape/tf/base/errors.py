@@ -11,6 +11,7 @@ OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = range(6
 ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION = range(6, 10)
 ABORTED, OUT_OF_RANGE, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS = range(10, 16)
 UNAUTHENTICATED = 16
+CODES = {name: code for name, code in globals().copy().items() if isinstance(code, int)}
 
 
 class OpError(GradtapeError):
@@ -95,6 +96,10 @@ class RefusedType(Refused, TypeError):
     """A type that TensorFlow answers with TypeError."""
 
 
+class OperatorNotAllowedInGraphError(RefusedType):
+    """What TensorFlow raises where a graph cannot follow Python; there are no graphs here."""
+
+
 _PLAIN: dict[Any, Any] = {ValueError: RefusedValue, TypeError: RefusedType}
 
 
@@ -118,5 +123,6 @@ def refuse(
     raise (kind or InvalidArgumentError)(None, None, said) from None
 
 
-__all__ = ["KINDS", "LOWER", "InvalidArgumentError", "OpError", "Refused", "RefusedAssertion",
+__all__ = ["CODES", "KINDS", "LOWER", "InvalidArgumentError", "OpError",
+           "OperatorNotAllowedInGraphError", "Refused", "RefusedAssertion",
            "RefusedState", "RefusedType", "RefusedValue", "invalid", "refuse"]  # fmt: skip

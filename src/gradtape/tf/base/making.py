@@ -27,6 +27,7 @@ from ...core.registry import CARDS, HOOKS
 from ...core.state import state
 from ...core.sweep import quiet
 from ...errors import three_part
+from . import numerics
 from .dtypes import BY_CHAR
 from .errors import LOWER, RefusedType, invalid, refuse
 from .names import export
@@ -64,7 +65,7 @@ def _dialect(name: str, dtypes: str, rule: str, widen: Any) -> Dialect:
         tensor=Tensor, variable=Variable, held=True, view=Never, scalars=frozenset(),
         array=Never, general=general,
         refuse=lambda error, _, args, kwargs=None: refuse(error, name, args, kwargs),
-        plain_x=_plain_value if rule == "by_tensor" else None, plain_y=_plain_value,
+        plain_x=_plain_value if rule == "by_tensor" else None, plain_y=_plain_value, around=quietly,
     )  # fmt: skip
 
 
@@ -102,9 +103,12 @@ def _general(
         return out
     with quiet():
         try:
-            return adopt(apply(card, tuple(map(native, operands)), {}))
+            found = adopt(apply(card, tuple(map(native, operands)), {}))
         except LOWER as error:
             refuse(error, name, args)
+    if numerics.wanted():
+        numerics.look(name, found, args)
+    return found
 
 
 def allow(name: str, x: Any, dtypes: str, rule: str = "", place: int = 0) -> None:
@@ -195,9 +199,12 @@ def _plain(name: str, card: Card, dtypes: str, rule: str, arity: int) -> Any:
         allow(name, operands[0], dtypes, rule)
         with quiet():
             try:
-                return adopt(operation(*map(native, operands)))
+                found = adopt(operation(*map(native, operands)))
             except LOWER as error:
                 refuse(error, name, args)
+        if numerics.wanted():
+            numerics.look(name, found, args)
+        return found
 
     if arity == 1:
         return lambda x, name=None: run(x)
@@ -218,11 +225,14 @@ def op(*names: str, errors: Any = None) -> Callable[[Any], Any]:
         def function(*args: Any, **kwargs: Any) -> Any:
             with quiet():
                 try:
-                    return adopt(body(*args, **kwargs))
+                    found = adopt(body(*args, **kwargs))
                 except LOWER as error:
                     if _is_a_call_mistake(error, body):
                         raise
                     refuse(error, title, args, kwargs, errors)
+            if numerics.wanted():
+                numerics.look(title, found, args)
+            return found
 
         function.__qualname__ = function.__name__
         return export(*names)(function)

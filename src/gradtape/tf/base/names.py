@@ -38,6 +38,10 @@ HOMES = [
     "families.debugging",
     "families.functions",
     "families.modules",
+    "families.division",
+    "families.config",
+    "families.autograph",
+    "families.compat",
 ]
 _loaded: list[str] = []
 

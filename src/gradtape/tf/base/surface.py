@@ -35,6 +35,9 @@ export("double", "dtypes.double")(DTYPES["float64"])
 export("errors.OpError")(errors.OpError)
 for _name, _kind in errors.KINDS.items():
     export(f"errors.{_name}")(_kind)
+for _name, _code in errors.CODES.items():
+    NAMES[f"errors.{_name}"] = _code
+export("errors.OperatorNotAllowedInGraphError")(errors.OperatorNotAllowedInGraphError)
 
 
 @export("constant")

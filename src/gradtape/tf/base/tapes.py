@@ -15,6 +15,7 @@ from ...core.tree import flatten, tree_map
 from ...errors import three_part
 from ...tape import custom as native_custom
 from ...tape import tape as native_tape
+from . import numerics
 from .errors import RefusedType, RefusedValue
 from .names import export
 from .promotion import native, natural
@@ -96,6 +97,8 @@ class GradientTape(native_tape.GradientTape):
                 held = [s.held if type(s) is Variable else s for s in sources]
                 found = self._step(target, held, frame, Tensor)
                 if found is not None:
+                    if numerics.wanted():
+                        numerics.look("gradient", found)
                     return found
             unconnected_gradients = native_tape._BY_DEFAULT
         if output_gradients is not None:
@@ -112,7 +115,10 @@ class GradientTape(native_tape.GradientTape):
         finally:
             if fresh and self._consumed is not None:
                 self._consumed = (frame.f_code, frame.f_lasti)
-        return _shown(found)
+        found = _shown(found)
+        if numerics.wanted():
+            numerics.look("gradient", found)
+        return found
 
 
 def _native(tree: Any, known: dict[int, Any]) -> Any:
@@ -165,7 +171,10 @@ def _adopted(leaf: Any) -> Any:
 @export("stop_gradient")
 def stop_gradient(input: Any, name: Any = None) -> Any:
     """`input` as a constant, through which no gradient passes."""
-    return adopt(native_custom.stop_gradient(native(input)))
+    found = adopt(native_custom.stop_gradient(native(input)))
+    if numerics.wanted():
+        numerics.look("stop_gradient", found)
+    return found
 
 
 @export("custom_gradient")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...core.positions import decode, here
 from ...errors import three_part
+from ..base import numerics
 from ..base.dtypes import DTYPES, as_dtype
 from ..base.errors import RefusedType, RefusedValue, invalid
 from ..base.making import allow, natural, op, unify
@@ -66,7 +67,8 @@ def _compare(name: str, sign: str, function: Any) -> None:
         claim = usual
     claim.__name__ = claim.__qualname__ = name
     claim.__doc__ = f"Raise InvalidArgumentError unless `x {sign} y` for all elements."
-    export(f"debugging.{name}")(claim)
+    top = [name] if name in ("assert_equal", "assert_less", "assert_greater") else []
+    export(f"debugging.{name}", *top)(claim)
 
 
 _compare("assert_equal", "==", np.equal)
@@ -163,7 +165,7 @@ def _demand_rank(x: Any, holds: bool, wanted: str, message: Any) -> None:
         )
 
 
-@export("debugging.assert_rank")
+@export("debugging.assert_rank", "assert_rank")
 def assert_rank(x: Any, rank: Any, message: Any = None, name: Any = None) -> None:
     """Raise ValueError unless `x` has `rank` axes."""
     k = _rank(rank)
@@ -315,6 +317,21 @@ def _finite(x: Any, message: Any) -> Any:
         what = [w for w, f in (("NaN", np.isnan), ("Inf", np.isinf)) if f(t.value).any()]
         raise _fails(f"Tensor had {' and '.join(what)} values.", message)
     return t
+
+
+@export("debugging.enable_check_numerics")
+def enable_check_numerics(stack_height_limit: Any = 30, path_length_limit: Any = 50) -> None:
+    """From now on, in this thread, InvalidArgumentError for each result that holds inf or nan.
+
+    So too for a gradient. Functions that only move values (`reshape`, `concat`) are not looked at.
+    """
+    numerics.ask(True)
+
+
+@export("debugging.disable_check_numerics")
+def disable_check_numerics() -> None:
+    """Let this thread compute inf and nan again."""
+    numerics.ask(False)
 
 
 @export("debugging.Assert", "Assert")
