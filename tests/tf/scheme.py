@@ -19,6 +19,7 @@ import contextlib
 import importlib
 import importlib.util
 import io
+import itertools
 import json
 import warnings
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ def environment(tf):
     def maker(dtype):
         return lambda value: tf.constant(value, dtype=getattr(tf, dtype))
 
-    return {"tf": tf, "np": np, **{short: maker(dtype) for short, dtype in DTYPES.items()}}
+    short_hands = {short: maker(dtype) for short, dtype in DTYPES.items()}
+    return {"tf": tf, "np": np, "promoted": lambda *args: promoted(tf, *args), **short_hands}
 
 
 def run(tf, case):
@@ -124,6 +126,84 @@ def run(tf, case):
             raise  # a slip in the case, and nobody's answer
         except Exception as error:
             return {"error": type_name(tf, error)}
+
+
+PLAIN = {
+    "True": True, "3": 3, "2**40": 2**40, "2.5": 2.5, "1j": 1j, "[]": [], "[True]": [True],
+    "[3]": [3], "[2.5]": [2.5], "[1j]": [1j], "None": None, "'a'": "a",
+}  # fmt: skip
+
+
+def promoted(tf, function, kind, side):
+    """What dtype or error `function` gives for all pairs: of a tensor or Variable and of anything.
+
+    A line for each dtype of the first: what comes out beside each of `seconds`, in their order.
+    `side` says on which side the second stands.
+    """
+    rows = {}
+    for short, name in DTYPES.items():
+        first = tf.constant([1, 2] if short != "b" else [True, False], dtype=getattr(tf, name))
+        if kind == "Variable":
+            first = tf.Variable(first)
+        found = []
+        for second in seconds(tf):
+            args = (first, second) if side == "right" else (second, first)
+            found.append(outcome(tf, function, args))
+        rows[short] = found
+    return Pairs(rows)
+
+
+class Pairs(dict):
+    """What `promoted` found."""
+
+
+def packed(found):
+    """A line of outcomes as text, with how often each follows itself."""
+    runs = [(what, len(list(run))) for what, run in itertools.groupby(found)]
+    return " ".join(what if n == 1 else f"{what}*{n}" for what, n in runs)
+
+
+def unpacked(line):
+    parts = [part.partition("*") for part in line.split(" ")]
+    return [what for what, _, n in parts for _ in range(int(n or 1))]
+
+
+def differ_in_pairs(ours, theirs, path):
+    """Like `differ`. An AttributeError that TensorFlow lets through is a TypeError or ValueError
+    here; and where it hands an operator to NumPy, which reads the tensor out, we refuse."""
+    labels = [f"{kind} {short}" for short in DTYPES
+              for kind in ("tensor", "Variable", "ndarray", "scalar")] + list(PLAIN)  # fmt: skip
+    for first in theirs:
+        lines = zip(labels, unpacked(ours[first]), unpacked(theirs[first]), strict=True)
+        for second, mine, given in lines:
+            refused = mine in ("Type", "Value") and given.partition(":")[0] in ("Attribute",
+                                                                                "ndarray")
+            if mine != given and not refused:
+                return f"{path} of {first} and {second} is {mine}, TensorFlow's {given}"
+    return ""
+
+
+def seconds(tf):
+    """Every operand that may stand beside a tensor."""
+    for short, name in DTYPES.items():
+        array = np.array([1, 2] if short != "b" else [True, False], dtype=name)
+        yield from (tf.constant(array), tf.Variable(array), array, array[0])
+    yield from PLAIN.values()
+
+
+def outcome(tf, function, args):
+    """The kind and dtype of a result, or the first class by which an error is caught."""
+    try:
+        out = function(*args)
+    except Exception as error:
+        name = type_name(tf, error)[0]
+        return name.removesuffix("Error")
+    if isinstance(out, tf.Tensor):
+        return SHORT[out.dtype.name]
+    return f"{type(out).__name__}:{getattr(out, 'dtype', '')}"
+
+
+SHORT = {name: short for short, name in DTYPES.items()}
 
 
 def evaluate(source, known):
@@ -171,6 +251,8 @@ def plain(tf, x):
         return {"kind": "numpy", **array(x)}
     if isinstance(x, tf.TensorShape):
         return {"kind": "shape", "text": repr(x)}
+    if isinstance(x, Pairs):
+        return {"kind": "pairs", "pairs": {short: packed(found) for short, found in x.items()}}
     if isinstance(x, dict):
         return {"kind": "dict", "items": [[str(k), plain(tf, v)] for k, v in x.items()]}
     if isinstance(x, list | tuple):
@@ -215,6 +297,8 @@ def differs(case, ours, theirs, path="value"):
 def differ(case, a, b, path):
     if a["kind"] != b["kind"]:
         return f"{path} is a {a['kind']}, TensorFlow's a {b['kind']}"
+    if "pairs" in b:
+        return differ_in_pairs(a["pairs"], b["pairs"], path)
     if "text" in b:
         return "" if a["text"] == b["text"] else f"{path} is {a['text']}, TensorFlow's {b['text']}"
     if "items" in b:

@@ -180,10 +180,15 @@ def known() -> dict[str, list[str]]:
 
 def missing(name: str) -> AttributeError:
     """The AttributeError for `tf.<name>`."""
+    return AttributeError(_told(name))
+
+
+@cache  # scripts ask for the same name again: hasattr(tf, "...")
+def _told(name: str) -> str:
     fact = f"module 'gradtape.tf' has no attribute {name!r}"
     planned = _longest(PLANNED, name)
     if planned:
-        return AttributeError(three_part(f"{fact}: it is planned.", "", planned))
+        return three_part(f"{fact}: it is planned.", "", planned)
     space, _, last = name.rpartition(".")
     cause = (
         _V1 if name == "compat.v1"
@@ -195,7 +200,7 @@ def missing(name: str) -> AttributeError:
     if not best and (space or name not in known()[""]):
         best = _alike(name, 0.6) or _alike(last, 0.5)
     remedy = best or "dir(gradtape.tf) lists what there is; write it with those functions."
-    return AttributeError(three_part(f"{fact}.", cause, remedy))
+    return three_part(f"{fact}.", cause, remedy)
 
 
 def _longest(table: dict[str, str], name: str) -> str | None:

@@ -13,6 +13,8 @@
   mismatch that remains is an InvalidArgumentError (a TypeError for divisions).
 - By `by_force`, the first operand decides, and the others are asked for its dtype: a ValueError
   for a tensor of another.
+- By `by_truth`, that of the logical functions, all are asked for bool; by `by_product`, that of
+  `*`, all become bool where one is a tensor of bool.
 - A reflected operator (`2.0 + t`) asks its left operand for the dtype of the tensor.
 
 `tests/tf/tables/promotion.json` holds TensorFlow's answers for all pairs.
@@ -31,7 +33,7 @@ from ...core.positions import decode, here
 from ...core.state import next_key, state
 from ...errors import three_part
 from .dtypes import DType, as_dtype
-from .errors import RefusedType, RefusedValue, invalid
+from .errors import KINDS, RefusedType, RefusedValue, invalid
 from .quiet import quietly
 from .shapes import TensorShape
 from .tensors import Tensor, make
@@ -43,8 +45,9 @@ _FLOAT32 = np.dtype(np.float32)
 _USUAL = frozenset([_FLOAT32, np.dtype(np.float64)])
 _OBJECT = np.dtype(object)
 _NUMBERS = {float: _FLOAT32, int: _INT32, bool: np.dtype(bool), complex: np.dtype(complex)}
-# the kinds of dtype that a Python number of a type fits into
-_FITS = {bool: "biufc", int: "iufc", float: "fc", complex: "c"}
+# the kinds of dtype that a Python number of a type fits into; of True, the dtypes (as it happens)
+_FITS = {bool: "bf", int: "iufc", float: "fc", complex: "c"}
+_TRUE_FITS = frozenset(map(np.dtype, "?efdilLqQD"))
 _CANONICAL = {np.dtype(c).char: np.dtype(np.dtype(c).type(0).dtype.str) for c in "qQ"}
 _CPP = {"float32": "float", "float64": "double", "float16": "half"}  # TensorFlow's C++ names
 
@@ -114,7 +117,7 @@ def _as(x: Any, dtype: np.dtype[Any]) -> Tensor:
             )
         return t
     if kind in _FITS:
-        if dtype.kind not in _FITS[kind]:
+        if dtype not in _TRUE_FITS if kind is bool else dtype.kind not in _FITS[kind]:
             _misfit(x, dtype)
         if kind is int and dtype.kind in "iu":
             with np.errstate(all="ignore"):
@@ -292,7 +295,9 @@ def _kind_of(leaf: Any) -> str:
 def _check_leaf(x: Any, leaf: Any, dtype: np.dtype[Any]) -> None:
     if isinstance(leaf, ndarray):
         return
-    kind = {"b": "biufc", "i": "iufc", "f": "fc", "c": "c", "s": "O"}.get(_kind_of(leaf), "")
+    if _kind_of(leaf) == "b" and dtype in _TRUE_FITS:
+        return
+    kind = {"b": "", "i": "iufc", "f": "fc", "c": "c", "s": "O"}.get(_kind_of(leaf), "")
     if dtype.kind not in kind:
         if kind == "" and leaf is None:
             _unknown(leaf)
@@ -326,6 +331,13 @@ def _packed(x: Any, leaves: list[Any], dtype: Any) -> Tensor:
 
 def unify(name: str, operands: Any, rule: str = "by_tensor") -> list[Tensor]:
     """`operands` as tf.Tensors of one dtype; InvalidArgumentError where tensors differ."""
+    if rule == "by_truth":
+        return _truths(name, operands)
+    if rule == "by_product":
+        rule = "by_tensor"
+        pair = natural(operands[0]), operands[1]
+        if any(isinstance(x, Tensor) and x.value.dtype == bool for x in pair):
+            return [make(_as_truth(natural(x).value)) for x in operands]
     decider = operands[0]
     if rule == "by_tensor":
         for x in operands:
@@ -333,6 +345,8 @@ def unify(name: str, operands: Any, rule: str = "by_tensor") -> list[Tensor]:
                 decider = x
                 if type(x) is not Variable:
                     break
+        if type(decider) is Variable and not isinstance(operands[0], Variable):
+            _beside_variable(operands[0], decider)
     first = natural(decider)
     dtype = first.value.dtype
     out: list[Tensor] = []
@@ -358,6 +372,50 @@ def unify(name: str, operands: Any, rule: str = "by_tensor") -> list[Tensor]:
             raise mismatch(name, "xyz"[i] if i < 3 else "t", dtype, t.value.dtype, i)
         out.append(t)
     return out
+
+
+def _beside_variable(x: Any, variable: Any) -> None:
+    """Refuse a plain first operand for whose dtype TensorFlow asks the Variable after it.
+
+    A Python number (np.float64 is one) and an array turn into the dtype of the Variable by
+    themselves; of others it asks what they are, and then the Variable for that.
+    """
+    at_once = isinstance(x, int | float | ndarray)
+    if not at_once and natural(x).value.dtype != variable.held.value.dtype:
+        _as(variable, natural(x).value.dtype)  # raises
+
+
+def _truths(name: str, operands: Any) -> list[Tensor]:
+    """The operands of a logical function: tensors of bool, and what turns into one."""
+    for x in operands:
+        if type(x) in (int, float):
+            _misfit(x, _NUMBERS[bool])
+    # TensorFlow converts these at once; anything else makes it ask for bool one by one
+    ready = core.Tensor | Variable | bool | ndarray | np.float64
+    at_once = all(isinstance(x, ready) for x in operands)
+    out = []
+    for i, x in enumerate(operands):
+        is_tensor = isinstance(x, core.Tensor | Variable)
+        t = natural(x) if is_tensor and at_once else _as(x, _NUMBERS[bool])
+        if t.value.dtype != bool:
+            raise mismatch(name, "xy"[i], _NUMBERS[bool], t.value.dtype, i)
+        out.append(t)
+    return out
+
+
+def _as_truth(value: Any) -> Any:
+    """`value` through int32 to bool: 0.5 is false."""
+    if value.dtype == _OBJECT:
+        raise KINDS["UnimplementedError"](
+            None,
+            None,
+            three_part(
+                "Cast string to int32 is not supported.",
+                f"Called at {decode(*here())}.",
+                "Multiply numbers.",
+            ),
+        )
+    return _cast(_cast(value, _INT32), _NUMBERS[bool])
 
 
 def mismatch(name: str, operand: str, dtype: Any, found: Any, place: int) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from ...core.positions import decode, here
 from ...errors import three_part
 from ..base import surface as _surface  # the names that every script asks for
+from ..base.arguments import no_kernel
 from ..base.dtypes import BY_CHAR
 from ..base.errors import RefusedState, RefusedType, RefusedValue, invalid
 from ..base.making import (
@@ -93,9 +94,9 @@ greater = binary("greater math.greater", np.greater, REAL)
 greater_equal = binary("greater_equal math.greater_equal", np.greater_equal, REAL)
 equal = binary("equal math.equal", np.equal, EVERY)
 not_equal = binary("not_equal math.not_equal", np.not_equal, EVERY)
-logical_and = binary("logical_and math.logical_and", np.logical_and, BOOL)
-logical_or = binary("logical_or math.logical_or", np.logical_or, BOOL)
-logical_xor = binary("math.logical_xor", np.logical_xor, BOOL)
+logical_and = binary("logical_and math.logical_and", np.logical_and, BOOL, "by_truth")
+logical_or = binary("logical_or math.logical_or", np.logical_or, BOOL, "by_truth")
+logical_xor = binary("math.logical_xor", np.logical_xor, BOOL, "by_truth")
 _power = binary("", np.power, SIGNED)
 
 
@@ -130,7 +131,11 @@ def _modulo(x: Any, y: Any) -> Any:
 @op("math.floordiv")
 def floordiv(x: Any, y: Any, name: Any = None) -> Any:
     """`x / y`, rounded towards minus infinity."""
-    a, b = unify("floordiv", (x, y))
+    both = isinstance(x, Tensor | Variable) and isinstance(y, Tensor | Variable)
+    a, b = (natural(x), natural(y)) if both else unify("floordiv", (x, y))
+    if a.value.dtype.kind == "c":
+        raise no_kernel("floordiv", f"{a.dtype.name} is not rounded.", "Use tf.truediv.")
+    a, b = unify("floordiv", (a, b))
     allow("floordiv", a, REAL)
     _whole_divisor(b.value)
     return np.floor_divide(native(a), native(b))
@@ -239,6 +244,7 @@ def divide_no_nan(x: Any, y: Any, name: Any = None) -> Any:
 
 def _wide(name: str, x: Any, y: Any) -> tuple[Any, Any]:
     """Two operands of a division: integers become floating."""
+    x, y = (natural(t) if isinstance(t, Variable) else t for t in (x, y))
     tensors = isinstance(x, Tensor) and isinstance(y, Tensor)
     x, y = unify(name, (x, y), "by_division" if tensors else "by_tensor")
     char = x.value.dtype.char
@@ -379,6 +385,8 @@ def nextafter(x1: Any, x2: Any, name: Any = None) -> Any:
 
 
 _add_to_tensor = binary("", np.add, NUMBER)
+_times = binary("", np.multiply, EVERY, "by_product")  # of bools too, as only the operator is
+_times_tensor = binary("", np.multiply, EVERY)
 _and = binary("", np.bitwise_and, INTEGER)
 _or = binary("", np.bitwise_or, INTEGER)
 _xor = binary("", np.bitwise_xor, INTEGER)
@@ -386,7 +394,12 @@ _invert = unary("", np.invert, INTEGER)
 
 
 def _swapped(function: Any) -> Any:
-    return lambda self, other: function(other, self, None, 2)
+    def reflected(self: Any, other: Any) -> Any:
+        if type(self) is Variable and type(other) is not float:
+            self = self.value()  # as a tensor it decides the dtype
+        return function(other, self, None, 2)
+
+    return reflected
 
 
 def _over(self: Any, other: Any) -> Any:
@@ -403,7 +416,7 @@ def _differs(self: Any, other: Any) -> Any:
 
 
 def _compare(function: Any, x: Any, y: Any, otherwise: bool) -> Any:
-    if y is None:
+    if y is None and not isinstance(x, Variable):
         return otherwise
     x, y = unify("Equal", (x, y))
     try:
@@ -450,10 +463,10 @@ def _no_rebinding(name: str) -> Any:
 
 _OPERATORS = {
     "add": add, "radd": _add_to_tensor, "sub": subtract, "rsub": _swapped(subtract),
-    "mul": multiply, "rmul": multiply, "truediv": truediv, "rtruediv": _over,
-    "floordiv": floordiv, "rfloordiv": lambda self, other: floordiv(other, self),
+    "mul": _times, "rmul": _times_tensor, "truediv": truediv, "rtruediv": _over,
+    "floordiv": floordiv, "rfloordiv": lambda self, other: floordiv(other, natural(self)),
     "mod": floormod, "rmod": _swapped(floormod),
-    "pow": pow, "rpow": lambda self, other: pow(other, self),
+    "pow": pow, "rpow": lambda self, other: pow(other, natural(self)),
     "matmul": _matmul, "rmatmul": lambda self, other: _matmul(other, self),
     "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal,
     "eq": _equals, "ne": _differs,
@@ -470,5 +483,3 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
     setattr(Tensor, f"__i{_name}__", _OPERATORS[_name])  # x += 1 binds x to another tensor
 for _name in ("add", "sub", "mul", "truediv", "pow"):
     setattr(Variable, f"__i{_name}__", _no_rebinding(_name))
-Variable.__eq__ = lambda self, other: equal(self, other)  # type: ignore[method-assign]
-Variable.__ne__ = lambda self, other: not_equal(self, other)  # type: ignore[method-assign]
