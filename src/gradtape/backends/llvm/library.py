@@ -1,0 +1,273 @@
+"""The kernels as functions of LLVM's, rendered to text once per process, and linked by name.
+
+A lowering calls `gt.exp.f64`; its module only declares it. `link` replaces the declarations of
+what a module uses by their definitions. They are `alwaysinline`, so that they are part of the loop
+before LLVM vectorises it.
+
+**Rare arguments.** sin of 1e22 needs a reduction that costs twenty times the rest, and a loop
+that is to be vectorised can hold no branch. So `gt.rare.<kernel>` is a function that is not
+inlined, and its attribute "vector-function-abi-variant" tells the vectoriser of a function over a
+whole vector, which looks whether any lane needs the kernel, and is inlined after vectorising:
+one comparison and one jump that is never taken.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+
+from gradtape.backends.llvm import types
+from gradtape.backends.llvm.kernel import Kernel, Num
+from gradtape.backends.llvm.kernels import (
+    division,
+    error,
+    exponential,
+    gamma,
+    hyperbolic,
+    inverse,
+    logarithmic,
+    power,
+    trigonometric,
+)
+
+SUFFIX = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
+DTYPES = {suffix: dtype for dtype, suffix in SUFFIX.items()}
+
+
+class Entry(NamedTuple):
+    """A kernel, the number of its operands, and the precision in which a float32 is computed."""
+
+    kernel: Callable[..., Num]
+    arity: int = 1
+    single: str = "s"
+
+
+KERNELS: dict[str, Entry] = {
+    "exp": Entry(exponential.exp),
+    "exp2": Entry(exponential.exp2),
+    "expm1": Entry(exponential.expm1),
+    "sigmoid": Entry(exponential.sigmoid),
+    "log": Entry(logarithmic.log),
+    "log2": Entry(logarithmic.log2),
+    "log10": Entry(logarithmic.log10),
+    "log1p": Entry(logarithmic.log1p),
+    "softplus": Entry(logarithmic.softplus),
+    "logaddexp": Entry(logarithmic.logaddexp, 2),
+    "arcsinh": Entry(logarithmic.arcsinh),
+    "arccosh": Entry(logarithmic.arccosh),
+    "arctanh": Entry(logarithmic.arctanh),
+    "sin": Entry(trigonometric.sin),
+    "cos": Entry(trigonometric.cos),
+    "tan": Entry(trigonometric.tan),
+    "sinh": Entry(hyperbolic.sinh),
+    "cosh": Entry(hyperbolic.cosh),
+    "tanh": Entry(hyperbolic.tanh),
+    "arcsin": Entry(inverse.arcsin),
+    "arccos": Entry(inverse.arccos),
+    "arctan": Entry(inverse.arctan),
+    "arctan2": Entry(inverse.arctan2, 2),
+    "hypot": Entry(inverse.hypot, 2, "w"),
+    "cbrt": Entry(inverse.cbrt),
+    "power": Entry(power.power, 2),
+    "erf": Entry(error.erf),
+    "erfc": Entry(error.erfc),
+    "gammaln": Entry(gamma.gammaln, 1, "w"),
+    "digamma": Entry(gamma.digamma, 1, "w"),
+    "fmod": Entry(division.fmod, 2),
+    "floor_divide": Entry(division.floor_divide, 2),
+}
+
+# What the rare functions compute: scalar code, for a float32 always by double arithmetic.
+RARE: dict[str, Entry] = {
+    "sin_large": Entry(trigonometric.sin_large, 1, "w"),
+    "cos_large": Entry(trigonometric.cos_large, 1, "w"),
+    "tan_large": Entry(trigonometric.tan_large, 1, "w"),
+    "gammaln_negative": Entry(gamma.gammaln_negative, 1, "w"),
+    "digamma_negative": Entry(gamma.digamma_negative, 1, "w"),
+    "fmod_large": Entry(division.fmod_large, 2),
+}
+
+ARITIES = {name: entry.arity for name, entry in KERNELS.items()}
+
+
+class Rendered(NamedTuple):
+    """The text of a function and what it refers to: declarations and globals by name."""
+
+    text: str
+    needs: dict[str, str]
+
+
+def declare(module: ir.Module, name: str, dtype: Any) -> ir.Function:
+    """Return the declaration of a function of mathematics in a module."""
+    dtype = np.dtype(dtype)
+    return _declared(module, f"gt.{name}.{SUFFIX[dtype]}", dtype, ARITIES[name])
+
+
+def declare_rare(
+    module: ir.Module, name: str, dtype: Any, operands: int, limit: float
+) -> ir.Function:
+    """Return the declaration of a rare function: (watched, operands, fast)."""
+    dtype = np.dtype(dtype)
+    full = f"gt.rare.{name}.{SUFFIX[dtype]}.{float(limit).hex()}"
+    return _declared(module, full, dtype, operands + 2)
+
+
+def _declared(module: ir.Module, name: str, dtype: np.dtype[Any], count: int) -> ir.Function:
+    if name in module.globals:
+        return module.globals[name]
+    kind = types.scalar(dtype)
+    return ir.Function(module, ir.FunctionType(kind, [kind] * count), name)
+
+
+@cache
+def render(name: str, width: int) -> Rendered:
+    """Return the text of the function of this full name, for vectors of `width` bits."""
+    _, kind, *rest = name.split(".", 2)
+    if kind != "rare":
+        return _render_kernel(name, kind, DTYPES[rest[0]])
+    kernel, suffix, limit = rest[0].split(".", 2)
+    return _render_rare(name, kernel, DTYPES[suffix], float.fromhex(limit), width)
+
+
+def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
+    from gradtape.backends.llvm.scalars import Scalars
+
+    entry = KERNELS.get(name) or RARE[name]
+    module = ir.Module("kernel")
+    kind = types.scalar(dtype)
+    function = ir.Function(module, ir.FunctionType(kind, [kind] * entry.arity), full)
+    function.linkage = "internal"
+    function.attributes.add("nounwind")
+    if name in RARE:
+        function.attributes.add("cold")
+        function.attributes.add("noinline")
+    else:
+        function.attributes.add("alwaysinline")
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    precision = "d" if dtype.itemsize == 8 else entry.single
+    outer = Scalars(builder, dtype)
+    inner = Scalars(builder, np.float64) if precision == "w" else outer
+    ints = Scalars(builder, types.whole(inner.dtype))
+    kernel = Kernel(inner, ints, precision)
+    operands = [Num(inner, outer.cast(x, inner.dtype)) for x in function.args]
+    result = entry.kernel(kernel, *operands)
+    builder.ret(inner.cast(result.v, dtype))
+    needs = {
+        key: str(value) for key, value in module.globals.items() if value is not function
+    }
+    return Rendered(str(function), needs)
+
+
+def _render_rare(
+    full: str, kernel: str, dtype: np.dtype[Any], limit: float, width: int
+) -> Rendered:
+    """The scalar function, and for each number of lanes one that looks and one that computes."""
+    kind = str(types.scalar(dtype))
+    bound = types.constant(dtype, limit).get_reference().strip()
+    operands = RARE[kernel].arity
+    target = f"gt.{kernel}.{SUFFIX[dtype]}"
+    names = ["%w", *(f"%a{i}" for i in range(operands)), "%fast"]
+    lanes = sorted({width // 64, width // 32})
+    mangled = ",".join(
+        f"_ZGV_LLVM_N{n}{'v' * len(names)}_{full}({full}.v{n})" for n in lanes
+    )
+
+    def list_of(what: str, values: list[str]) -> str:
+        return ", ".join(f"{what} {v}" for v in values)
+
+    pure = "nounwind willreturn memory(none)"
+    lines = [
+        f'define internal {kind} @"{full}"({list_of(kind, names)}) noinline {pure} '
+        f'"vector-function-abi-variant"="{mangled}" {{',
+        "entry:",
+        f"  %c = fcmp ogt {kind} %w, {bound}",
+        "  br i1 %c, label %slow, label %out",
+        "slow:",
+        f'  %r = call {kind} @"{target}"({list_of(kind, names[1:-1])})',
+        "  br label %out",
+        "out:",
+        f"  %y = phi {kind} [ %fast, %entry ], [ %r, %slow ]",
+        f"  ret {kind} %y",
+        "}",
+    ]
+    needs = {target: f'declare {kind} @"{target}"({", ".join([kind] * operands)})'}
+    for n in lanes:
+        vector = f"<{n} x {kind}>"
+        lines += [
+            f'define internal {vector} @"{full}.v{n}"({list_of(vector, names)}) '
+            f"alwaysinline {pure} {{",
+            "entry:",
+            f"  %m = fcmp ogt {vector} %w, splat ({kind} {bound})",
+            f"  %c = call i1 @llvm.vector.reduce.or.v{n}i1(<{n} x i1> %m)",
+            "  br i1 %c, label %slow, label %out",
+            "slow:",
+            f'  %r = call {vector} @"{full}.v{n}.slow"({list_of(vector, names)})',
+            "  br label %out",
+            "out:",
+            f"  %y = phi {vector} [ %fast, %entry ], [ %r, %slow ]",
+            f"  ret {vector} %y",
+            "}",
+            f'define internal {vector} @"{full}.v{n}.slow"({list_of(vector, names)}) '
+            f"cold noinline {pure} {{",
+            "entry:",
+            "  br label %lane",
+            "lane:",
+            "  %i = phi i32 [ 0, %entry ], [ %j, %lane ]",
+            f"  %all = phi {vector} [ %fast, %entry ], [ %next, %lane ]",
+            *(f"  {v}s = extractelement {vector} {v}, i32 %i" for v in names),
+            f'  %r = call {kind} @"{full}"({list_of(kind, [v + "s" for v in names])})',
+            f"  %next = insertelement {vector} %all, {kind} %r, i32 %i",
+            "  %j = add i32 %i, 1",
+            f"  %more = icmp ult i32 %j, {n}",
+            "  br i1 %more, label %lane, label %out",
+            "out:",
+            f"  ret {vector} %next",
+            "}",
+        ]
+        reduce = f"llvm.vector.reduce.or.v{n}i1"
+        needs[reduce] = f"declare i1 @{reduce}(<{n} x i1>)"
+    return Rendered("\n".join(lines) + "\n", needs)
+
+
+DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
+
+
+def link(text: str, width: int) -> str:
+    """Return a module's text with the definitions of the functions that it declares and needs."""
+    found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
+    wanted = [name for name in found if name.startswith("gt.")]
+    if not wanted:
+        return text
+    text = DECLARED.sub(lambda m: "" if m.group(1).startswith("gt.") else m.group(0), text)
+    defined: dict[str, str] = {}
+    outside: dict[str, str] = {}
+    while wanted:
+        name = wanted.pop()
+        if name in defined:
+            continue
+        rendered = render(name, width)
+        defined[name] = rendered.text
+        for other, declaration in rendered.needs.items():
+            if other.startswith("gt.") and declaration.startswith("declare"):
+                wanted.append(other)
+            elif other not in found:
+                outside[other] = declaration
+    # Nobody calls the functions over vectors before the loops are vectorised.
+    kept = [
+        f'ptr @"{name}.v{n}"'
+        for name in defined
+        if name.startswith("gt.rare.")
+        for n in sorted({width // 64, width // 32})
+    ]
+    parts = [text, *outside.values(), *defined.values()]
+    if kept:
+        parts.append(
+            f"@llvm.compiler.used = appending global [{len(kept)} x ptr] "
+            f'[{", ".join(kept)}], section "llvm.metadata"'
+        )
+    return "\n".join(parts) + "\n"

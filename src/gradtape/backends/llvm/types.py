@@ -1,0 +1,41 @@
+"""LLVM's types and constants for NumPy's dtypes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+BOOL = ir.IntType(1)
+
+
+def scalar(dtype: Any) -> Any:
+    """Return the type of a value of this dtype (a truth value in a register is an i1)."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return BOOL
+    if dtype.kind in "iu":
+        return ir.IntType(8 * dtype.itemsize)
+    if dtype.kind == "f" and dtype.itemsize in (4, 8):
+        return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
+    raise TypeError(f"no lowering for dtype {dtype}")
+
+
+def whole(dtype: Any) -> np.dtype[Any]:
+    """Return the integer dtype of the same size."""
+    return np.dtype(f"i{np.dtype(dtype).itemsize}")
+
+
+def constant(dtype: Any, value: Any) -> Any:
+    """Return a constant of this dtype, rounded to it."""
+    dtype = np.dtype(dtype)
+    if dtype.kind != "f":
+        return ir.Constant(scalar(dtype), int(value))
+    with np.errstate(all="ignore"):
+        return ir.Constant(scalar(dtype), float(dtype.type(value)))
+
+
+def intrinsic(module: Any, name: str, kind: Any, count: int) -> Any:
+    """Return the declaration of `llvm.name` for operands of one type."""
+    return module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * count))
