@@ -162,7 +162,7 @@ def _erfc_scaled(t: Any) -> Any:
 
 
 def _stirling(u: Any) -> Any:
-    """x times the remainder of Stirling's series for log gamma, u = 1 / x**2."""
+    """The argument times the remainder of Stirling's series for log gamma, u = 1 / x**2."""
     x = 1 / _root(u)
     return x * (mp.loggamma(x) - (x - mpf(1) / 2) * mp.log(x) + x - mp.log(2 * mp.pi) / 2)
 
@@ -174,7 +174,7 @@ def _psi_tail(u: Any) -> Any:
 
 
 def _gamma_near(t: Any) -> Any:
-    """log gamma(2 + t) / (t (1 + t)), whose two roots are taken out."""
+    """The quotient log gamma(2 + t) / (t (1 + t)), whose two roots are taken out."""
     return mp.loggamma(2 + t) / (t * (1 + t))
 
 
@@ -264,7 +264,7 @@ FITS = {
         lambda t: 1 / _erfc_scaled(t),
         (mpf("0.99") - ERFC_K) / (mpf("0.99") + ERFC_K),
         (28 - ERFC_K) / (28 + ERFC_K),
-        {"d": 57, "s": 27},
+        {"d": 57, "s": 27, "w": 34},
     ),
     # log gamma(2 + t) = t (1 + t) P(t), 0.85 <= 2 + t <= 3
     "gammaln": Fit(
@@ -347,7 +347,7 @@ def main() -> int:
         "",
         "Coefficients from the lowest power up. The comment is the bound of the relative error",
         'that the polynomial brings into the result. The precisions: "d" double, "s" single,',
-        '"w" double arithmetic for a single result.',
+        '"w" double arithmetic for a single result. The file is long because it is one table.',
         '"""',
         "",
         "POLYNOMIALS: dict[str, dict[str, tuple[float, ...]]] = {",
@@ -364,7 +364,9 @@ def main() -> int:
     for precision in ("d", "s"):
         lines.append(f'    "{precision}": {{')
         for name, numbers in constants(precision).items():
-            lines.append(f'        "{name}": ({"".join(f"{x!r}, " for x in numbers).rstrip()}),')
+            lines.append(f'        "{name}": (')
+            lines += [f"            {x!r}," for x in numbers]
+            lines.append("        ),")
         lines.append("    },")
     lines += ["}", 'CONSTANTS["w"] = CONSTANTS["d"]', ""]
     lines += ["# A word of zeros, then the bits of 2 / pi.", "TWO_OVER_PI: tuple[int, ...] = ("]

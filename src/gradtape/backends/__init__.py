@@ -1,1 +1,5 @@
-"""Graph to callable: one folder per backend. May import `graph/`, `passes/` and below."""
+"""Backends: a graph becomes something that can be called.
+
+`numpy.py` runs a graph node by node, `llvm/` compiles it. A backend imports `graph/` and `passes/`
+and nothing above. What each has to give is what `graph/evaluate.py` gives.
+"""

@@ -110,7 +110,7 @@ class Program:
 
     def function(self, name: str, result: Any, *arguments: Any) -> Any:
         """Return a function for Python by ctypes; a call releases the interpreter's lock."""
-        found = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
+        found: Any = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
         found.program = self  # the code must outlive the pointer
         return found
 

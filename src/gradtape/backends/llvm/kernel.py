@@ -152,6 +152,23 @@ class Kernel:
             total = self.fma(total, t, c)
         return total
 
+    def poly_pair(self, name: str, t: Num, t_low: Num) -> tuple[Num, Num]:
+        """Return the polynomial at t + t_low as a pair, to about half the error of `poly`.
+
+        The last step keeps its roundings; the slope at t is that of the first three steps.
+        """
+        coefficients = POLYNOMIALS[name][self.precision]
+        total = self.num(coefficients[-1])
+        steps = []
+        for c in reversed(coefficients[1:-1]):
+            total = self.fma(total, t, c)
+            steps.append(total)
+        third, second, first = steps[-3:]
+        slope = self.fma(self.fma(third, t, second), t, first)
+        product, error = self.two_product(first, t)
+        value, cut = self.two_sum(coefficients[0], product)
+        return value, cut + self.fma(slope, t_low, error)
+
     # --- operations -------------------------------------------------------------------------
 
     def fma(self, x: Any, y: Any, z: Any) -> Num:
@@ -199,7 +216,7 @@ class Kernel:
     def bits(self, x: Num) -> Num:
         return Num(self.i, self.i.builder.bitcast(x.v, self.i.type))
 
-    def float(self, bits: Num) -> Num:
+    def from_bits(self, bits: Num) -> Num:
         return Num(self.f, self.f.builder.bitcast(bits.v, self.f.type))
 
     # --- integers held in floats ------------------------------------------------------------
@@ -215,11 +232,11 @@ class Kernel:
 
     def to_float(self, n: Num) -> Num:
         """Return a small integer as a float."""
-        return self.float(n + self.shift_bits) - self.format.shifter
+        return self.from_bits(n + self.shift_bits) - self.format.shifter
 
     def power_of_two(self, n: Num) -> Num:
         """Return 2**n for an n whose power is a normal number."""
-        return self.float((n + self.format.bias) << self.format.mantissa)
+        return self.from_bits((n + self.format.bias) << self.format.mantissa)
 
     def scale(self, x: Num, n: Num) -> Num:
         """Return x * 2**n for x near 1, rounded once if the result is subnormal."""

@@ -35,7 +35,7 @@ from gradtape.backends.llvm.kernels import (
     trigonometric,
 )
 
-SUFFIX = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
+SUFFIX: dict[np.dtype[Any], str] = {np.dtype(np.float32): "f32", np.dtype(np.float64): "f64"}
 DTYPES = {suffix: dtype for dtype, suffix in SUFFIX.items()}
 
 
@@ -75,7 +75,7 @@ KERNELS: dict[str, Entry] = {
     "cbrt": Entry(inverse.cbrt),
     "power": Entry(power.power, 2),
     "erf": Entry(error.erf),
-    "erfc": Entry(error.erfc),
+    "erfc": Entry(error.erfc, 1, "w"),
     "gammaln": Entry(gamma.gammaln, 1, "w"),
     "digamma": Entry(gamma.digamma, 1, "w"),
     "fmod": Entry(division.fmod, 2),

@@ -17,6 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 from gradtape.backends.llvm import library, types
+from gradtape.errors import DTypeError, three_part
 
 __all__ = ["FUNCTIONS", "VOCABULARY", "Scalars"]
 
@@ -262,7 +263,7 @@ class Scalars:
 
     def signed_kind(self) -> bool:
         """Return whether values of this dtype can be negative."""
-        return self.is_float or self.is_signed
+        return bool(self.is_float or self.is_signed)
 
     def copysign(self, x: ir.Value, y: ir.Value) -> ir.Value:
         return self.intrinsic("copysign", x, y)
@@ -322,7 +323,13 @@ class Scalars:
     def call(self, name: str, *operands: ir.Value) -> ir.Value:
         """Return a function of mathematics of the operands; its bound is in accuracy.md."""
         if not self.is_float:
-            raise TypeError(f"{name} is defined for float32 and float64, not for {self.dtype}")
+            raise DTypeError(
+                three_part(
+                    f"The scalar vocabulary has no {name} of {self.dtype}.",
+                    "The functions of mathematics are there for float32 and float64.",
+                    "Cast before: s.cast(x, np.float64).",
+                )
+            )
         return self.builder.call(library.declare(self.builder.module, name, self.dtype), operands)
 
     def __getattr__(self, name: str) -> Any:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from gradtape.errors import DTypeError, three_part
+
 BOOL = ir.IntType(1)
 
 
@@ -19,7 +21,13 @@ def scalar(dtype: Any) -> Any:
         return ir.IntType(8 * dtype.itemsize)
     if dtype.kind == "f" and dtype.itemsize in (4, 8):
         return ir.FloatType() if dtype.itemsize == 4 else ir.DoubleType()
-    raise TypeError(f"no lowering for dtype {dtype}")
+    raise DTypeError(
+        three_part(
+            f"The LLVM backend has no type for {dtype}.",
+            "It computes with truth values, integers, float32 and float64.",
+            'Leave the operation without a lowering, or use gt.function(..., backend="numpy").',
+        )
+    )
 
 
 def whole(dtype: Any) -> np.dtype[Any]:

@@ -9,7 +9,7 @@ from gradtape.backends.llvm.kernel import Kernel, Num
 
 
 def fmod(k: Kernel, x: Num, y: Num) -> Num:
-    """x - trunc(x / y) y, exact by fma while the quotient fits into the mantissa."""
+    """The rest x - trunc(x / y) y, exact by fma while the quotient fits into the mantissa."""
     a, b = k.abs(x), k.abs(y)
     quotient = a / b
     rest = k.fma(-k.trunc(quotient), b, a)

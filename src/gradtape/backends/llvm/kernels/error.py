@@ -22,18 +22,20 @@ def erfc_far(k: Kernel, a: Num) -> Num:
     a = k.at_most(a, 11.0 if k.single else 28.0)
     below = a + 4.0
     inverse = 1.0 / below
-    t = (a - 4.0) * inverse
-    g = k.poly("erfc", t)
+    over = a - 4.0
+    t = over * inverse
     square = a * a
     r, n = reduce(k, -square)
     if not k.exact:
-        return k.scale((1.0 + expm1_of(k, r)) * (g * inverse), n)
+        return k.scale((1.0 + expm1_of(k, r)) * (k.poly("erfc", t) * inverse), n)
     r = r - k.fma(a, a, -square)
     e, e_low = k.quick_two_sum(1.0, expm1_of(k, r))
     below_low = a - (below - 4.0)
+    t_low = (k.fma(-t, below, over) - t * below_low) * inverse
+    g, g_low = k.poly_pair("erfc", t, t_low)
     off = k.fma(-below, inverse, 1.0) - below_low * inverse
     product, low = k.two_product(e, g)
-    low = k.fma(e_low, g, low)
+    low = low + k.fma(e_low, g, e * g_low)
     result, cut = k.two_product(product, inverse)
     cut = cut + k.fma(low, inverse, result * off)
     return k.scale(result + cut, n)

@@ -15,6 +15,14 @@ def reduce(k: Kernel, x: Num) -> tuple[Num, Num]:
     return k.fma(-whole, k.constant("ln2", 1), r), n
 
 
+def reduce_pair(k: Kernel, x: Num) -> tuple[Num, Num, Num]:
+    """Return r as a pair and n."""
+    whole, n = k.nearest(x, k.constant("log2e"))
+    first = k.fma(-whole, k.constant("ln2", 0), x)
+    r = k.fma(-whole, k.constant("ln2", 1), first)
+    return r, k.fma(-whole, k.constant("ln2", 1), first - r), n
+
+
 def expm1_of(k: Kernel, r: Num) -> Num:
     """Return e**r - 1 of a reduced r."""
     return k.fma(r * r, k.poly("exp", r), r)
@@ -56,11 +64,7 @@ def expm1(k: Kernel, x: Num) -> Num:
 
 def exp_of_minus_abs(k: Kernel, x: Num) -> tuple[Num, Num]:
     """Return e**-|x| as a pair."""
-    x = k.at_least(-k.abs(x), k.format.exp_low)
-    whole, n = k.nearest(x, k.constant("log2e"))
-    first = k.fma(-whole, k.constant("ln2", 0), x)
-    r = k.fma(-whole, k.constant("ln2", 1), first)
-    low = k.fma(-whole, k.constant("ln2", 1), first - r)
+    r, low, n = reduce_pair(k, k.at_least(-k.abs(x), k.format.exp_low))
     e, e_low = k.quick_two_sum(1.0, expm1_of(k, r) + low)
     half = n >> 1
     up, rest = k.power_of_two(half), k.power_of_two(n - half)

@@ -76,8 +76,9 @@ def gammaln_negative(k: Kernel, x: Num) -> Num:
     a = k.abs(x)
     s, _ = _sine_of_pi(k, a)
     # In two logarithms, since |x| sin may underflow.
-    rest = _log(k, a)[0] + _log(k, s)[0]
-    result = (math.log(math.pi) - rest) - gammaln_positive(k, a)
+    log = _log(k, a)[0]
+    result = (math.log(math.pi) - (log + _log(k, s)[0])) - gammaln_positive(k, a)
+    result = k.select(a < 2.0**-60, -log, result)  # pi a may be subnormal
     return k.select(a < np.inf, k.select(s.equals(0.0), np.inf, result), x)
 
 

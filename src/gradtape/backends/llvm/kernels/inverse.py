@@ -127,7 +127,7 @@ def cbrt(k: Kernel, x: Num) -> Num:
     small = a < k.format.least_normal
     scaled = k.select(small, a * 2.0 ** (3 * 18), a)
     above = k.bits(scaled)
-    m = k.float((above & ((1 << mantissa) - 1)) | (k.format.bias << mantissa))
+    m = k.from_bits((above & ((1 << mantissa) - 1)) | (k.format.bias << mantissa))
     exponent = k.to_float((above >> mantissa) - k.format.bias)
     # exponent = 3 third + left with left 0, 1 or 2
     third, count = k.nearest(k.fma(exponent, 1.0 / 3.0, -1.0 / 3.0))

@@ -20,7 +20,7 @@ def split(k: Kernel, x: Num) -> tuple[Num, Num]:
     least = SQRT_HALF[k.precision]
     above = k.bits(x) - least
     n = above >> k.format.mantissa
-    return n, k.float((above & ((1 << k.format.mantissa) - 1)) + least)
+    return n, k.from_bits((above & ((1 << k.format.mantissa) - 1)) + least)
 
 
 def split_any(k: Kernel, x: Num) -> tuple[Num, Num]:
@@ -109,14 +109,14 @@ def log1p(k: Kernel, x: Num) -> Num:
 
 def softplus(k: Kernel, x: Num) -> Num:
     """log(1 + e**x) = max(x, 0) + log1p(e**-|x|)."""
-    return k.at_least(x, 0.0) + log1p_of(k, exp_of_minus_abs(k, x)[0])
+    return k.at_least(x, 0.0) + log1p_of(k, *exp_of_minus_abs(k, x))
 
 
 def logaddexp(k: Kernel, x: Num, y: Num) -> Num:
     """log(e**x + e**y) = max + log1p(e**-|x - y|); of two equal infinities that infinity."""
     difference = k.select(x.equals(y), 0.0, x - y)
     larger = k.select(x > y, x, y)
-    result = larger + log1p_of(k, exp_of_minus_abs(k, difference)[0])
+    result = larger + log1p_of(k, *exp_of_minus_abs(k, difference))
     return k.select(k.isnan(x) | k.isnan(y), x + y, result)
 
 

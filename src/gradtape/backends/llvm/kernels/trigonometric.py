@@ -58,7 +58,7 @@ def cosine(k: Kernel, r: Num, low: Num) -> tuple[Num, Num]:
 def turn(k: Kernel, result: Num, q: Num) -> Num:
     """Return the result, negated where bit 1 of q is set."""
     top = k.format.mantissa + (8 if k.precision == "s" else 11)
-    return k.float(k.bits(result) ^ ((q >> 1) << top))
+    return k.from_bits(k.bits(result) ^ ((q >> 1) << top))
 
 
 def circular(k: Kernel, q: Num, r: Num, low: Num) -> Num:

@@ -1,0 +1,173 @@
+"""What comes out of the compiler: vector code, no library calls, and code for AArch64."""
+
+import re
+import threading
+import time
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from gradtape.backends.llvm import compile as machine_code
+from gradtape.backends.llvm.bounds import BOUNDS
+from gradtape.backends.llvm.compile import AARCH64, Machine, host
+from gradtape.backends.llvm.library import ARITIES, KERNELS, SUFFIX
+from gradtape.backends.llvm.loops import MapFunction, function_of
+from gradtape.backends.llvm.scalars import Scalars
+
+FLOATS = [np.float32, np.float64]
+AVX2 = Machine(
+    "x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt", 256
+)
+AVX512 = Machine(
+    "x86_64-unknown-linux-gnu",
+    "icelake-server",
+    "+avx512f,+avx512dq,+avx512vl,+avx512bw,+avx512vbmi,+fma",
+    512,
+)
+
+
+def loop_of(program):
+    """The optimised loop function alone."""
+    return re.search(r"^define [^\n]*@loop\(.*?^}", program.llvm, re.M | re.S)[0]
+
+
+def lanes(program, dtype):
+    """The lanes of the vectors that the loop loads; 1 if it is scalar."""
+    kind = "float" if dtype is np.float32 else "double"
+    found = re.findall(rf"load <(\d+) x {kind}>", loop_of(program))
+    return max(map(int, found), default=1)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", [*BOUNDS, "fmod", "floor_divide"])
+@pytest.mark.parametrize("machine", [AVX512, AVX2, AARCH64], ids=["avx512", "avx2", "aarch64"])
+def test_the_loop_is_vectorised_at_full_width(name, dtype, machine):
+    program = function_of(name, dtype, machine).program
+    # Where a float32 is computed in double arithmetic, that is the width that counts.
+    wide = dtype is np.float64 or KERNELS[name].single == "w"
+    assert lanes(program, dtype) >= machine.width // (64 if wide else 32)
+    # What is called in the vector body is on vectors, or LLVM's own; a call per lane is neither.
+    body = loop_of(program).split("vector.body:")[1].split("middle.block:")[0]
+    for callee in re.findall(r"call [^@\n]*@([^(]*)\(", body):
+        assert callee.startswith("llvm.") or callee.strip('"').endswith(".slow"), callee
+    assert "extractelement" not in body
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", [*BOUNDS, "fmod", "floor_divide"])
+def test_no_library_is_called(name, dtype):
+    for machine in (AVX512, AARCH64):
+        assembly = function_of(name, dtype, machine).program.assembly
+        calls = re.findall(r"^\s+(?:callq?|bl|b)\s+\"?([\w.]+)", assembly, re.M)
+        outside = {c for c in calls if not c.startswith((".L", "gt", "loop"))}
+        assert outside == set()
+
+
+def test_registers_of_the_host_are_used():
+    width = host().width
+    names = {512: "zmm", 256: "ymm"}
+    if not host().triple.startswith("x86") or width not in names:
+        pytest.skip("not an x86 with wide vectors")
+    for dtype in FLOATS:
+        assert function_of("exp", dtype).program.assembly.count(names[width]) > 20
+
+
+def test_the_object_for_aarch64():
+    """An ELF file for the machine 183, with the vector registers in its code."""
+    program = function_of("sin", np.float32, AARCH64).program
+    assert program.object[:4] == b"\x7fELF"
+    assert int.from_bytes(program.object[18:20], "little") == 183
+    assert re.search(r"fmla\s+v\d+\.4s", program.assembly)
+    again = llvm.parse_assembly(program.llvm)
+    again.verify()
+
+
+def test_no_flag_of_fast_mathematics():
+    def build(builder, x, y):
+        s = Scalars(builder, np.float64)
+        every = [getattr(s, name)(*[x, y][: ARITIES[name]]) for name in BOUNDS]
+        total = every[0]
+        for value in every[1:]:
+            total = s.add(total, value)
+        return [total]
+
+    program = MapFunction(build, [np.float64] * 2, [np.float64]).program
+    flags = r"\bf(?:add|sub|mul|div|neg|cmp)\s+(?:fast|nnan|ninf|nsz|arcp|contract|afn|reassoc)\b"
+    assert not re.search(flags, program.llvm)
+
+
+def test_a_program_of_several_functions():
+    """Kernels are linked once, whatever uses them, and float32 beside float64."""
+
+    def build(builder, x, y):
+        single, double = Scalars(builder, np.float32), Scalars(builder, np.float64)
+        s = single.sin(single.exp(x))
+        wide = double.add(double.sin(y), double.sin(single.cast(s, np.float64)))
+        return [s, wide]
+
+    function = MapFunction(build, [np.float32, np.float64], [np.float32, np.float64])
+    x = np.linspace(-3, 3, 101).astype(np.float32)
+    y = np.geomspace(1, 1e200, 101)
+    s, wide = function(x, y)
+    assert np.allclose(s, np.sin(np.exp(x.astype(float))), rtol=0, atol=4e-6)
+    assert np.allclose(wide, np.sin(y) + np.sin(s.astype(float)), rtol=1e-14, atol=1e-15)
+    linked = function.program.llvm
+    assert linked.count('define internal fastcc double @"gt.sin_large.f64"') <= 1
+
+
+def test_the_text_is_the_same_every_time():
+    first = function_of("tanh", np.float32).program
+    second = function_of("tanh", np.float32).program
+    assert first.source == second.source
+    assert first.llvm == second.llvm
+    assert first.assembly == second.assembly
+
+
+def test_the_call_releases_the_lock():
+    """Another thread runs Python code while native code runs."""
+    function = function_of("gammaln", np.float64)
+    x = np.full(4_000_000, 3.3)
+    out = np.empty_like(x)
+    ticks = []
+    stop = threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.0002)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    time.sleep(0.01)
+    start = time.perf_counter()
+    for _ in range(5):
+        function.run(x.ctypes.data, out.ctypes.data, len(x))
+    end = time.perf_counter()
+    stop.set()
+    thread.join()
+    assert sum(start + 0.001 < t < end - 0.001 for t in ticks) >= 3
+
+
+def test_empty_and_short_arrays():
+    function = function_of("sin", np.float64)
+    for n in range(40):
+        x = np.linspace(0.5, 2, n)
+        assert np.allclose(function(x), np.sin(x), rtol=1e-15)
+
+
+def test_names_of_kernels():
+    assert set(SUFFIX.values()) == {"f32", "f64"}
+    module = ir.Module()
+    from gradtape.backends.llvm.library import declare
+
+    assert declare(module, "exp", np.float32) is declare(module, "exp", np.float32)
+    assert declare(module, "exp", np.float32).name == "gt.exp.f32"
+
+
+def test_a_host_without_fma_is_known():
+    assert AVX2.has_fma
+    assert AARCH64.has_fma
+    assert not Machine("x86_64-unknown-linux-gnu", "x86-64", "+sse2,-fma", 128).has_fma
+    assert machine_code.host().width in (128, 256, 512)
