@@ -67,8 +67,8 @@ def page() -> str:
         "The largest error of each function in ulp, float32 and float64. An ulp is the distance of "
         "neighbouring numbers at the exact result; 0.5 is correct rounding. Measured against "
         "mpmath (float64: sweeps over all powers of two, NumPy's sets of hard cases, arguments "
-        "next to multiples of pi/2) and, for float32 functions of one operand, on all 2\u00b3\u00b2 "
-        "operands; `docs/reports/vectormath.md` has what was found there. NaN, infinities, "
+        "next to multiples of pi/2) and, for float32 functions of one operand, on all of "
+        "them (2**32); `docs/reports/vectormath.md` has what was found there. NaN, infinities, "
         "signed zeros, subnormals, overflow and underflow are NumPy's (SciPy's for erf, erfc, "
         "gammaln and digamma, but for log gamma of subnormals, which is finite here).",
         "",
