@@ -43,6 +43,7 @@ class Recorder:
         "thread",
         "tracked",
     )
+    worded: Any = staticmethod(str)  # how a dialect says what is said of a tape
 
     def __init__(
         self, auto_watch: bool = True, strict: bool = False, keep_all: bool = False

@@ -66,7 +66,7 @@ def warn_none(recorder: Recorder, targets: Any, source: Any) -> None:
     if found.kind in ("connected", "partial"):
         found = _blocked(Facts(recorder, targets, source), found)
     if found.kind not in ("stop_gradient", "meant"):
-        warn(str(found))
+        warn(recorder.worded(str(found)))
 
 
 def warn_partial(
@@ -98,7 +98,8 @@ def warn_lost(recorder: Recorder, targets: Any, sources: Any, missing: Any) -> N
         if found.kind not in ("stop_gradient", "meant", "no dependence", "watched after use"):
             meant = "If the break is meant, use gt.stop_gradient(x)."
             remedy = found.remedy.replace(SILENCE, meant)
-            warn(three_part(found.fact, f"{found.cause} Zeros are returned.", remedy))
+            told = three_part(found.fact, f"{found.cause} Zeros are returned.", remedy)
+            warn(recorder.worded(told))
     _tell_partial(connected)
 
 
@@ -113,14 +114,15 @@ def _tell_partial(sources: list[Facts]) -> None:
             told.setdefault(at, (back, []))[1].append(facts)
     for back, found in told.values():
         names = list(dict.fromkeys(facts.name for facts in found))
-        warn(str(_partial(found[0], back, ", ".join(names))), ExitWarning)
+        told_of = str(_partial(found[0], back, ", ".join(names)))
+        warn(found[0].recorder.worded(told_of), ExitWarning)
     lost: dict[Any, tuple[Any, list[Facts]]] = {}
     for facts in sources:
         for why in facts.cuts if facts.is_connected else ():
             lost.setdefault((why[0], id(why[1]), why[2]), (why, []))[1].append(facts)
     for why, found in lost.values():
         names = list(dict.fromkeys(facts.name for facts in found))
-        warn(str(_cut(found[0], why, ", ".join(names))))
+        warn(found[0].recorder.worded(str(_cut(found[0], why, ", ".join(names)))))
 
 
 def explain(

@@ -83,6 +83,7 @@ class GradientTape:
         "_recording",
         "_strict",
     )
+    _recorder_class: type[Recorder] = Recorder  # a dialect has one with words of its own
 
     def __init__(
         self,
@@ -102,15 +103,17 @@ class GradientTape:
     def __enter__(self) -> GradientTape:
         if self._recording:
             raise TapeStateError(
-                three_part(
-                    "GradientTape: Tape is still recording.",
-                    "This can happen if you try to re-enter an already-active tape.",
-                    "Leave the `with` block first, or make another tape: gt.GradientTape().",
+                self._recorder_class.worded(
+                    three_part(
+                        "GradientTape: Tape is still recording.",
+                        "This can happen if you try to re-enter an already-active tape.",
+                        "Leave the `with` block first, or make another tape: gt.GradientTape().",
+                    )
                 )
             )
         if self._recorder is None or self._consumed is not None:
             forgotten = self._consumed
-            self._recorder = Recorder(self._auto, self._strict)
+            self._recorder = self._recorder_class(self._auto, self._strict)
             self._consumed = None
             if forgotten is not None:
                 why = ("reset", *forgotten, next_key(), "the gradient call that used the tape up")
@@ -189,7 +192,7 @@ class GradientTape:
                 )
             )
         self._pause()
-        self._recorder = Recorder(self._auto, self._strict)
+        self._recorder = self._recorder_class(self._auto, self._strict)
         self._recorder.late[0] = ("reset", *here(), next_key(), "tape.reset()")
         push(self._recorder)
         self._recording = True
@@ -283,13 +286,12 @@ class GradientTape:
         if not x.key:
             x.key = next_key()
         recorder.late[x.key] = ("integer", *here(3), x.key, str(x.value.dtype))
-        reasons.warn(
-            three_part(
-                f"GradientTape.watch: a {x.aval!r} value has no gradient.",
-                "The dtype of a watched value must be floating or complex.",
-                "Convert it first: x = tape.watch(x.astype(float)).",
-            )
+        told = three_part(
+            f"GradientTape.watch: a {x.aval!r} value has no gradient.",
+            "The dtype of a watched value must be floating or complex.",
+            "Convert it first: x = tape.watch(x.astype(float)).",
         )
+        reasons.warn(recorder.worded(told))
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """The Variables the tape watches, in the order of their construction."""

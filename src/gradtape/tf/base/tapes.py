@@ -6,21 +6,24 @@ import enum
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.state import state
 from ...core.tree import flatten, tree_map
-from ...errors import three_part
+from ...errors import GradtapeError, three_part
 from ...tape import custom as native_custom
 from ...tape import tape as native_tape
+from ...tape.reasons import Explanation
 from . import numerics
 from .errors import RefusedType, RefusedValue
 from .names import export
 from .promotion import native, natural
 from .tensors import Tensor, adopt, make
 from .variables import Held, Variable
+from .wording import TensorFlowRecorder, worded
 
 
 @export("UnconnectedGradients")
@@ -49,6 +52,7 @@ class GradientTape(native_tape.GradientTape):
     """
 
     __slots__ = ()
+    _recorder_class = TensorFlowRecorder
 
     def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
         super().__init__(persistent, watch_accessed_variables)
@@ -112,6 +116,10 @@ class GradientTape(native_tape.GradientTape):
                 output_gradients,
                 unconnected_gradients,
             )
+        except GradtapeError as error:
+            if len(error.args) == 1:
+                error.args = (worded(str(error)),)
+            raise
         finally:
             if fresh and self._consumed is not None:
                 self._consumed = (frame.f_code, frame.f_lasti)
@@ -119,6 +127,13 @@ class GradientTape(native_tape.GradientTape):
         if numerics.wanted():
             numerics.look("gradient", found)
         return found
+
+
+    def explain(self, target: Any, source: Any) -> Explanation:
+        """Why a gradient is what it is, or is missing; see `gradtape.GradientTape.explain`."""
+        known: dict[int, Any] = {}
+        found = super().explain(_native(target, known), _native(source, known))
+        return replace(found, cause=worded(found.cause), remedy=worded(found.remedy))
 
 
 def _native(tree: Any, known: dict[int, Any]) -> Any:
