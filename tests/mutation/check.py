@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from gradtape.core.state import state
+from tests.mutation.equivalent import why_equivalent
 from tests.mutation.faults import Fault, NotApplicable, clear_caches
 from tests.op_lines import Line, card_of, lines_by_card
 
@@ -76,17 +77,32 @@ def noticed(fault: Fault) -> str:
     return ""
 
 
-def draw(faults: list[Fault], count: int, seed: int) -> list[Fault]:
-    """`count` faults, card by card in turn, so that every family has its share.
+@functools.cache
+def verdict(fault: Fault) -> str:
+    """How `fault` is noticed; "" if it is not; "none: " and the reason if it is no fault."""
+    try:
+        how = noticed(fault)
+    except NotApplicable as reason:
+        return f"none: {reason}"
+    why = "" if how else why_equivalent(str(fault))
+    return f"none: {why}" if why else how
 
-    Which of a card's faults come first is a matter of their texts alone: a change to one card
-    leaves the faults drawn for the others as they are.
+
+def order(faults: list[Fault], seed: int) -> list[Fault]:
+    """The faults as `seed` draws them: card by card in turn, so that every family has its share.
+
+    A fault's place within its card, and a card's within a turn, are a matter of their texts alone:
+    a change to one card leaves what is drawn of the others as it is.
     """
+
+    def key(thing: object) -> bytes:
+        return sha256(f"{seed} {thing}".encode()).digest()
+
     piles: dict[str, list[Fault]] = defaultdict(list)
-    for fault in sorted(faults, key=lambda f: sha256(f"{seed} {f}".encode()).digest()):
+    for fault in sorted(faults, key=key):
         piles[fault.card].append(fault)
-    rounds = itertools.zip_longest(*(piles[card] for card in sorted(piles)))
-    return list(itertools.islice((f for turn in rounds for f in turn if f), count))
+    turns = itertools.zip_longest(*(piles[card] for card in sorted(piles, key=key)))
+    return [fault for turn in turns for fault in turn if fault]
 
 
-__all__ = ["NotApplicable", "draw", "lines_of", "noticed"]
+__all__ = ["NotApplicable", "lines_of", "noticed", "order", "verdict"]

@@ -12,6 +12,7 @@ import functools
 import gc
 import inspect
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -356,7 +357,8 @@ _DROPPED = {"unbroadcast": "missing unbroadcast", "sum_to": "missing unbroadcast
 # Functions that do not mind the order of their first two operands.
 _COMMUTATIVE = {"broadcast_shapes", "result_type", "promote_types", "maximum", "minimum", "max",
                 "min", "logical_or", "logical_and", "array_equal", "hypot", "add", "multiply",
-                "equal", "not_equal", "isclose", "convolve"}  # fmt: skip
+                "equal", "not_equal", "isclose", "convolve", "weak_result_type",
+                "_float"}  # fmt: skip
 # Calls whose first two arguments are of different kinds: exchanged they only crash.
 _UNLIKE = {"zip", "zeros", "empty", "ones", "full", "reshape", "_reshape", "moveaxis", "transpose",
            "broadcast_to", "expand_dims", "batch_first", "sum", "take", "astype", "getattr",
@@ -398,6 +400,12 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         if isinstance(node.func, ast.Attribute) and name in _CONFUSED:
             func = ast.Attribute(node.func.value, _CONFUSED[name], ast.Load())
             yield "wrong function", ast.Call(func, node.args, node.keywords)
+
+
+def _commutes(node: ast.Call) -> bool:
+    """Whether the call does not mind the order of its first two arguments."""
+    name = _call_name(node)
+    return name in _COMMUTATIVE or name == "swapaxes" and len(node.args) == 2  # x.swapaxes(i, j)
 
 
 def _is_swap(old: ast.AST, new: ast.Call) -> bool:
@@ -496,7 +504,7 @@ def _written(
     function: FunctionType, parent: ast.AST, name: str, place: int | None, new: ast.AST
 ) -> Iterator[None]:
     """`function` with one node of its source replaced."""
-    if isinstance(new, ast.Call) and _call_name(new) in _COMMUTATIVE and _is_swap(
+    if isinstance(new, ast.Call) and _commutes(new) and _is_swap(
         getattr(parent, name) if place is None else getattr(parent, name)[place], new
     ):
         raise NotApplicable("its operands may stand in either order")
@@ -546,6 +554,7 @@ def written_faults() -> list[Fault]:
                     first.append((card, rule, function))
                 users.setdefault(id(function), []).append(card.name)
     seen: set[tuple[Any, int]] = set()
+    same: Counter[tuple[str, str]] = Counter()  # changes that read alike are numbered
     for card, rule, function in first:
         node = _node_of(function)
         for parent, name, place, child in _sites(node) if node else ():
@@ -555,9 +564,13 @@ def written_faults() -> list[Fault]:
             stem = function.__module__.removeprefix(OPS)
             for kind, new in _changes(child):
                 shown = _shown(parent, name, place, child, new)
+                text = f"{stem}.{function.__qualname__}: {shown}"
+                same[text, kind] += 1
+                if same[text, kind] > 1:
+                    text += f" ({same[text, kind]})"
                 found.append(
                     Fault(
-                        card.name, rule, kind, f"{stem}.{function.__qualname__}: {shown}",
+                        card.name, rule, kind, text,
                         functools.partial(_written, function, parent, name, place, new),
                         tuple(dict.fromkeys(n for n in users[id(function)] if n != card.name)),
                     )

@@ -3,23 +3,29 @@
 Run by .ci/slow, whose report has the figures that this prints. Signs, terms, factors, operands,
 unbroadcasts, constants and functions are changed in the source of the rules (`written`), and
 whole rules are negated, scaled, dropped and exchanged (`whole`), over all cards with a rule.
+
+The lines were strengthened by looking at faults that the seeds of TRAINING draw, and others. What
+HELD_OUT draws was left out while that was done, and drawn once at the end: its share is what to
+expect of a fault that nobody has thought of. A new HELD_OUT is due whenever lines are written
+because of what this one shows.
 """
 
 import collections
+import re
 
 import numpy as np
 import pytest
 
 from gradtape.core.registry import CARDS
-from tests.mutation.check import draw, lines_of, noticed
+from tests.mutation.check import lines_of, noticed, order, verdict
 from tests.mutation.equivalent import EQUIVALENT, why_equivalent
 from tests.mutation.faults import Fault, NotApplicable, whole_faults, written_faults
 from tests.ops.test_inside import of
 
-# How many of each sort are drawn, card by card in turn.
-COUNTS = {"written": 900, "whole": 1500}
-BAR = 0.95
-FAULTS = {"written": written_faults, "whole": whole_faults}
+TRAINING, HELD_OUT = (1, 2, 3, 4), 20261125
+FOUR = ("sign", "dropped term", "swapped operands", "missing unbroadcast")
+# row -> (its kinds, None for all; how many faults are counted; the share that must be noticed)
+ROWS = {"four kinds": (FOUR, 200, 0.95), "all kinds": (None, 400, 0.95)}
 
 
 def table(rows, head):
@@ -32,39 +38,45 @@ def table(rows, head):
     )
 
 
+def population(row):
+    """The faults of a row."""
+    kinds = ROWS[row][0]
+    return [f for f in written_faults() + whole_faults() if kinds is None or f.kind in kinds]
+
+
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("sort", FAULTS)
-def test_seeded_faults_are_noticed(sort):
-    drawn = draw(FAULTS[sort](), COUNTS[sort], seed=1)
-    assert len(drawn) >= 200
-    caught, missed = collections.Counter(), collections.Counter()
-    survivors, unlike = [], collections.Counter()
-    for fault in drawn:
-        try:
-            how = noticed(fault)
-        except NotApplicable as reason:
-            unlike[str(reason)] += 1
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("seed", [*TRAINING, HELD_OUT])
+def test_seeded_faults_are_noticed(seed, row):
+    _, count, bar = ROWS[row]
+    faults = population(row)
+    seen, missed = collections.Counter(), collections.Counter()
+    survivors, unlike, cards = [], collections.Counter(), set()
+    for fault in order(faults, seed):
+        how = verdict(fault)
+        if how.startswith("none: "):
+            unlike[how.removeprefix("none: ")] += 1
             continue
-        if how:
-            caught[fault.kind] += 1
-        elif why := why_equivalent(str(fault)):
-            unlike[why] += 1
-        else:
-            missed[fault.kind] += 1
+        cards.add(fault.card)
+        (seen if how else missed)[fault.kind] += 1
+        if not how:
             survivors.append(str(fault))
-    counted = caught.total() + missed.total()
-    share = caught.total() / counted
-    print(f"\n{sort} faults, over {len({f.card for f in drawn})} cards:")
-    kinds = sorted({*caught, *missed})
-    rows = [(kind, caught[kind] + missed[kind], caught[kind]) for kind in kinds]
-    print(table([*rows, ("all", counted, caught.total())], ("kind", "seeded", "noticed")))
-    print(f"noticed: {share:.1%}; the bar is {BAR:.0%}")
-    print(f"\nNot counted, because they change nothing ({unlike.total()}):")
-    print(table([(n, why) for why, n in unlike.most_common()], ("", "reason")))
+        if seen.total() + missed.total() == count:
+            break
+    share = seen.total() / count
+    which = "held out" if seed == HELD_OUT else "training"
+    print(f"\n{row}, seed {seed} ({which}), over {len(cards)} cards of {len(faults)} faults:")
+    kinds = sorted({*seen, *missed})
+    rows = [(kind, seen[kind] + missed[kind], seen[kind]) for kind in kinds]
+    print(table([*rows, ("all", count, seen.total())], ("kind", "seeded", "noticed")))
+    print(f"noticed: {share:.1%}; the bar is {bar:.0%}")
+    if unlike:
+        print(f"\nNot counted, because they change nothing ({unlike.total()}):")
+        print(table([(n, why) for why, n in unlike.most_common()], ("", "reason")))
     print(f"\nNot noticed ({len(survivors)}):")
     print("\n".join(sorted(survivors)))
-    assert counted >= 200
-    assert share >= BAR
+    assert seen.total() + missed.total() == count
+    assert share >= bar
 
 
 # ------------------------------------------------------- the check itself, in the fast suite
@@ -123,10 +135,33 @@ def test_a_line_that_fails_by_itself_is_no_witness(monkeypatch):
 
 def test_the_draw_is_the_same_every_time_and_covers_every_card():
     faults = whole_faults()
-    first = draw(faults, 300, seed=1)
-    assert [str(f) for f in first] == [str(f) for f in draw(faults[::-1], 300, seed=1)]
-    assert len({f.card for f in first}) == len({f.card for f in faults})
-    assert all(isinstance(f, Fault) for f in first)
+    cards = {f.card for f in faults}
+    drawn = order(faults, 1)
+    assert [str(f) for f in drawn] == [str(f) for f in order(faults[::-1], 1)]
+    assert {f.card for f in drawn[: len(cards)]} == cards
+    assert sorted(map(str, drawn)) == sorted(map(str, faults))
+    assert all(isinstance(f, Fault) for f in drawn)
+
+
+def test_the_seeds_draw_different_faults():
+    """Of the four kinds the held-out seed draws mostly faults that no other seed draws."""
+    count = ROWS["four kinds"][1]
+    drawn = {s: {str(f) for f in order(population("four kinds"), s)[:count]}
+             for s in (*TRAINING, HELD_OUT)}  # fmt: skip
+    others = set().union(*(drawn[s] for s in TRAINING))
+    assert len(others) > 2.5 * count
+    assert len(drawn[HELD_OUT] - others) > 0.5 * count
+
+
+def test_no_two_faults_have_one_name():
+    names = [str(f) for f in written_faults() + whole_faults()]
+    assert len(names) == len(set(names))
+
+
+def test_every_reason_is_of_a_fault_that_is_drawn():
+    """A pattern that fits nothing is of a rule that was rewritten: it may excuse what comes."""
+    names = [str(f) for f in written_faults() + whole_faults()]
+    assert [p for p in EQUIVALENT if not any(re.search(p, name) for name in names)] == []
 
 
 def test_reasons_are_sentences_about_something():

@@ -88,7 +88,8 @@ CASES = [
     op_case(np.power, name="power of 0 and 1", domain=[(0, 2), (1, 3)]),
     op_case(np.power, name="power of numbers at 0", domain=(-1, 2),
             calls=[((3,), n) for n in (0, 1, 2, 3, 0.0, 1.0, 2.0)]),
-    op_case(np.power, name="power of numbers", domain=POSITIVE, calls=[*MIXED, (0.0, (3,))]),
+    op_case(np.power, name="power of numbers", domain=POSITIVE,
+            calls=[*MIXED, (0.0, (3,)), (0.5, (3,))]),
     op_case(
         np.power,
         name="power, negative base",

@@ -22,6 +22,8 @@ def joined(function, **fixed):
 
 PAIR = [((2, 3), (2, 3)), ((0, 2), (0, 2)), ((2, 1, 2), (2, 1, 2))]
 CASES = [
+    *(op_case(lambda a, f=f: f([a]), name=f"{f.__name__} of one", calls=[(3,), (2, 2)])
+      for f in (np.stack, np.concatenate)),
     op_case(joined(np.stack), calls=[((), ()), ((3,), (3,), (3,)), *PAIR], complex=True, nin=2),
     *(op_case(lambda x, y, f=f: f([x, y * (1 + 2j)]), name=f"{f.__name__} of real and complex",
               nin=2, calls=[((3,), (3,))])

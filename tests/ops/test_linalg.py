@@ -125,7 +125,7 @@ CASES = [
     *(
         op_case(lambda x, n=n: np.linalg.matrix_power(x, n), name=f"matrix_power {n}",
                 calls=[(2, 2), (2, 3, 3)], domain=well_conditioned, tolerance={"value": 1e-12})
-        for n in (1, 2, 3, 5, -1, -3)
+        for n in (0, 1, 2, 3, 5, -1, -3)
     ),
 ]  # fmt: skip
 

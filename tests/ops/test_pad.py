@@ -55,6 +55,8 @@ CASES = [
     op_case(lambda x, **k: np.pad(x, [[1, 2], [0, 3]], around, **k), name="pad by a function",
             calls=[(2, 3)], kwargs=[{}, {"factor": 3.0}],
             skip={"variants": "the widths are for two axes"}),
+    op_case(lambda x: np.pad(x, [[1, 0], [0, 2], [2, 1]], around), name="pad by a function, 3 axes",
+            calls=[(2, 3, 2)], skip={"variants": "the widths are for three axes"}),
     *([op_case(np.pad, name="pad by axis", nin=1,
                calls=[((2, 3), {1: 2}), ((2, 3), {0: (1, 0), -1: 3}), ((2, 3), {0: (2, 1)})],
                skip={"variants": "the widths are for two axes"})] if BY_AXIS else []),

@@ -78,7 +78,8 @@ CASES = [
            kwargs=({}, {"axis": -1}))
       for f in (np.quantile, np.nanquantile) for m in ROUNDING),
     op_case(lambda x, q: np.quantile(x, q), name="quantile at the ends of q", nin=2, wrt=[1],
-            domain=(0, 1), calls=[(np.array([3.0, 0.0, 1.0, 7.0, -2.0]), (3,))],
+            domain=(0, 1), calls=[(np.array([3.0, 0.0, 1.0, 7.0, -2.0]), (3,)),
+                                  (np.array([3.0, 0.0]), (3,)), (np.array([3.0]), (2,))],
             skip={"variants": "the array stays"}),
     case(np.percentile, nin=2, domain=[(-2, 2), (31, 39)], calls=[((5,), (2,)), ((5,), ())]),
 ]  # fmt: skip

@@ -79,13 +79,14 @@ CASES = [
         {}, {"bias": True}, {"ddof": 0}, {"fweights": None})),
     op_case(np.cov, calls=((4, 2),), kwargs=({"rowvar": False}, {"rowvar": False, "ddof": 2}),
             skip=older("variants: operand 0 with one element along the first axis")),
-    op_case(np.cov, calls=((3, 4),), kwargs=(
-        {"fweights": FREQUENCIES}, {"fweights": FREQUENCIES, "ddof": 0})),
+    op_case(np.cov, complex=True, calls=((3, 4),), kwargs=(
+        {"fweights": FREQUENCIES}, {"fweights": FREQUENCIES, "ddof": 0},
+        {"fweights": FREQUENCIES, "ddof": 2})),
     op_case(np.cov, nin=2, complex=True, calls=[((4,), (4,)), ((2, 4), (4,)), ((2, 4), (3, 4))]),
     op_case(np.cov, nin=2, calls=[((4, 2), (4, 3)), ((4,), (4,))], kwargs=({"rowvar": False},)),
     *(op_case(lambda x, w, k=kwargs: np.cov(x, aweights=w, **k), name="cov-aweights", nin=2,
               domain=POSITIVE, calls=[((2, 4), (4,)), ((4,), (4,))], skip=MISTAKEN)
-      for kwargs in ({}, {"ddof": 0}, {"fweights": FREQUENCIES})),
+      for kwargs in ({}, {"ddof": 0}, {"ddof": 2}, {"fweights": FREQUENCIES})),
     op_case(np.corrcoef, complex=True, calls=((2, 5), (3, 4))),
     op_case(np.corrcoef, nin=2, calls=[((5,), (5,)), ((2, 5), (5,))]),
     op_case(np.corrcoef, calls=((4, 2),), kwargs=({"rowvar": False},),

@@ -84,6 +84,8 @@ CASES = [
       for u in DOMAINS if u not in (np.fmod, np.remainder)),
     op_case(np.hypot.reduce, name="hypot.reduce of negative numbers", domain=(-2, -0.5), nin=1,
             calls=[(4,), (3, 2)], tolerance=VALUE),
+    *(op_case(u.reduce, name=f"{u.__name__}.reduce of large numbers", domain=(700, 710), nin=1,
+              calls=[(4,), (3, 2)], tolerance=VALUE) for u in (np.logaddexp, np.logaddexp2)),
     *(case(u.accumulate, "accumulate", u, calls=[(5,), (3, 2), (1, 2), (0, 2)],
            kwargs=[{}, {"axis": -1}]) for u in DOMAINS),
     *(case(lambda x, u=u: u.reduceat(x, [0, 2, 1, 4, 4, 3]), "reduceat", u, calls=[(6,), (6, 2)],

@@ -76,7 +76,7 @@ def _share(ct: Any, x: Any, picked: Any, skip_nan: bool) -> Any:
 def _gather(t: Any, x: Any, picked: Any, skip_nan: bool) -> Any:
     """The transpose of `_share`: the mean of `t` over the elements that equal what was picked."""
     lead = np.broadcast_shapes(t.shape[:-1], x.shape[:-1])
-    found = np.zeros((*lead, picked.shape[-1]), t.dtype)
+    found = np.empty((*lead, picked.shape[-1]), t.dtype)
     for j in range(picked.shape[-1]):
         tied, count = _ties(x, picked[..., j : j + 1], skip_nan)
         total = np.sum(np.where(tied, t, np.zeros((), t.dtype)), axis=-1)
@@ -90,12 +90,9 @@ def _call(card: Card, t: Any, x: Any, picked: Any, skip_nan: bool) -> Any:
     return card.impl(t, x, picked, skip_nan)
 
 
-def _front(x: Any, axis: Any, ndim: int) -> Any:
-    """The batch of `x` in front, before `ndim` logical axes."""
-    if axis is None:
-        return x
-    x = np.moveaxis(x, axis, 0)
-    return np.reshape(x, (x.shape[0], *(1,) * (ndim + 1 - x.ndim), *x.shape[1:]))
+def _front(x: Any, axis: Any) -> Any:
+    """The batch of `x` in front; all operands of these cards have as many axes."""
+    return x if axis is None else np.moveaxis(x, axis, 0)
 
 
 def _linear_in_first(name: str, impl: Any, back: Any) -> Card:
@@ -112,8 +109,7 @@ def _linear_in_first(name: str, impl: Any, back: Any) -> Card:
         return Aval((*x.shape[:-1], last), t.dtype)
 
     def batch(size: int, operands: Any, axes: Any, skip_nan: bool) -> Any:
-        ndim = np.ndim(operands[0]) - (axes[0] is not None)
-        moved = [_front(v, b, ndim) for v, b in zip(operands, axes, strict=True)]
+        moved = [_front(v, b) for v, b in zip(operands, axes, strict=True)]
         lead = np.broadcast_shapes(*(v.shape[:-1] for v in moved))
         t = np.broadcast_to(moved[0], (*lead, moved[0].shape[-1]))
         return impl(t, *moved[1:], skip_nan), 0
@@ -131,10 +127,11 @@ gather_ties: Card = _linear_in_first("gather_ties", _gather, lambda: share_ties)
 
 def _batch_pick(size: int, operands: Any, axes: Any, skip_nan: bool) -> Any:
     (x, kth), (b, c) = operands, axes
-    ndim = np.ndim(x) - (b is not None)
-    x, kth = _front(x, b, ndim), kth if c is None else _front(kth, c, ndim)
+    x, kth = _front(x, b), _front(kth, c)
     if b is None:
         x = np.broadcast_to(x, (size, *x.shape))
+    if c is not None and kth.ndim < x.ndim:  # one row of places for all rows
+        kth = np.reshape(kth, (size, *(1,) * (x.ndim - 2), kth.shape[-1]))
     return _pick(x, kth, skip_nan), 0
 
 
@@ -161,8 +158,7 @@ def _pick_weighted(x: Any, weights: Any, q: Any) -> Any:
 
 
 def _batch_weighted(size: int, operands: Any, axes: Any, q: Any) -> Any:
-    ndim = np.ndim(operands[0]) - (axes[0] is not None)
-    x, weights = (_front(v, b, ndim) for v, b in zip(operands, axes, strict=True))
+    x, weights = (_front(v, b) for v, b in zip(operands, axes, strict=True))
     x = np.broadcast_to(x, np.broadcast_shapes(x.shape, weights.shape))
     return _pick_weighted(x, weights, q), 0
 
@@ -399,7 +395,6 @@ def _weighted(
             )
         weights = np.transpose(weights, tuple(int(i) for i in np.argsort(axes)))
         weights = np.reshape(weights, tuple(m if i in axes else 1 for i, m in enumerate(shape)))
-        weights = np.broadcast_to(weights, shape)
     if np.any(raw(weights) < 0):
         raise ValueError(
             three_part(

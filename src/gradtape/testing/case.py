@@ -298,6 +298,7 @@ class OpCase:
         """The slots that change the operands or the options of each call."""
         specs = itertools.product(self.calls, self.kwargs)
         rng = np.random.default_rng(self.seed + 3)
+        rules_of_nan = Rules(False, "batch" not in self.skip)
         both_modes = not {"vjp", "jvp"} & set(self.skip)
         seen = {str([np.shape(x) for x in ops]) + str(kwargs) for _, ops, kwargs in self.examples()}
         for (spec, _), (label, operands, kwargs) in zip(specs, self.examples(), strict=True):
@@ -309,6 +310,9 @@ class OpCase:
                         continue
                     call = f"{label}, {what}", self.function, self.reference, ops, kwargs, wrt
                     has_value = check_outcome(*call, self.tolerance["value"])
+                    if has_value and both_modes and what.endswith("with a NaN"):
+                        run = Run(self.function, ops, kwargs, wrt)
+                        rules_of_nan.check(f"{label}, {what}", run.recorder)
                     key = str([np.shape(x) for x in ops]) + str(kwargs)
                     if has_value and is_small and both_modes and key not in seen:
                         seen.add(key)

@@ -16,7 +16,7 @@ from .run import Rules, Run
 # Kinks, ties and singular points are met here: whole numbers and halves, several times each.
 SPECIAL = (0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0)
 STEP = 1e-5
-ELEMENTS = 6  # whose slopes are looked at, per operand
+ELEMENTS = 4  # whose slopes are looked at, per operand
 
 
 # ---------------------------------------------------------------------- values and refusals
@@ -201,7 +201,8 @@ def check_kinks(
     rng: np.random.Generator,
 ) -> None:
     """Fail unless the gradient lies between the slopes of both sides, along each element."""
-    if Outcome(reference, operands, kwargs).error is not None:
+    expected = Outcome(reference, operands, kwargs)
+    if expected.error is not None or expected.warnings:
         return
     run = Run(function, operands, kwargs, wrt)
     cts = [
