@@ -120,3 +120,8 @@ def test_errors_and_explanations_are_in_these_words():
     said = r"x = tf\.cast\(x, tf\.float32\); tape\.watch\(x\)"
     with pytest.warns(GradientWarning, match=said), tf.GradientTape() as tape:
         tape.watch(tf.constant(1))
+
+
+def test_a_tape_entered_twice_is_one_of_tf():
+    with tf.GradientTape() as tape, pytest.raises(ValueError, match=r"tf\.GradientTape\(\)"):
+        tape.__enter__()

@@ -102,15 +102,7 @@ class GradientTape:
 
     def __enter__(self) -> GradientTape:
         if self._recording:
-            raise TapeStateError(
-                self._recorder_class.worded(
-                    three_part(
-                        "GradientTape: Tape is still recording.",
-                        "This can happen if you try to re-enter an already-active tape.",
-                        "Leave the `with` block first, or make another tape: gt.GradientTape().",
-                    )
-                )
-            )
+            raise self._reentered()
         if self._recorder is None or self._consumed is not None:
             forgotten = self._consumed
             self._recorder = self._recorder_class(self._auto, self._strict)
@@ -452,6 +444,17 @@ class GradientTape:
         if found is not None and target.why is not None:
             reasons.warn_partial(recorder, [target], sources, found, False)
         return found
+
+    def _reentered(self) -> TapeStateError:
+        error = TapeStateError(
+            three_part(
+                "GradientTape: Tape is still recording.",
+                "This can happen if you try to re-enter an already-active tape.",
+                "Leave the `with` block first, or make another tape: gt.GradientTape().",
+            )
+        )
+        error.args = (self._recorder_class.worded(str(error)),)
+        return error
 
     def _unusable(self) -> TapeStateError:
         self._entered("gradient")
