@@ -25,7 +25,7 @@ LEVELS = {
     "tape": 3, "graph": 3,
     "passes": 4,
     "backends": 5,
-    "function": 6, "transforms": 6,
+    "program": 6, "transforms": 6,
     "testing": 7, "optimize": 7, "verdict": 7,
     "record": 8, "fit": 8, "tf": 8,
     "viewer": 9,

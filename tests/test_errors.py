@@ -34,6 +34,7 @@ BASES = {
     errors.NonFiniteError: (ValueError,),
     errors.ConvergenceError: (RuntimeError,),
     errors.TracingError: (TypeError,),
+    errors.TracingWarning: (UserWarning,),
     errors.GradientWarning: (UserWarning,),
     errors.ExitWarning: (errors.GradientWarning,),
 }
@@ -400,6 +401,16 @@ def stale_view():
     np.sum(view)
 
 
+def branch_while_tracing():
+    gt.function(lambda x: x if x.sum() > 0 else -x)(np.ones(3))
+
+
+def traced_again():
+    f = gt.function(lambda x: x.sum())
+    for n in range(1, 6):
+        f(np.ones(n))
+
+
 def no_card():
     from scipy.special import mathieu_a
 
@@ -513,6 +524,8 @@ SAID = [
     (custom_gradient_shape, S, "custom_gradient", r"\(3,\)|\[3\]", r"\(2,\)|\[2\]|shape"),
     (custom_gradient_variables, D, "custom_gradient", "w", "variables"),
     (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", f"{HERE}.*at {HERE}", "copy"),
+    (branch_while_tracing, errors.TracingError, "bool.*not known", f"{HERE}.*{HERE}", "np.where"),
+    (traced_again, errors.TracingWarning, "5th time", HERE, "few shapes"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),

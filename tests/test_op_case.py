@@ -41,7 +41,9 @@ def of_two(**rules):
     return primitive(None, name="wrong product", impl=np.multiply, arity=2, **{**right, **rules})
 
 
-NO_GRADIENT = dict.fromkeys(("vjp", "jvp", "second", "float32", "kinks"), "no gradient here")
+NO_GRADIENT = dict.fromkeys(
+    ("vjp", "jvp", "second", "float32", "kinks", "traced"), "no gradient here"
+)
 PAIR = {"nin": 2, "calls": [((3,), (3,))]}
 
 

@@ -25,6 +25,7 @@ _SURFACE = {
     "custom_gradient": "tape.custom",
     "stop_gradient": "tape.custom",
     "value": "tape.custom",
+    "function": "program.function",
     "grad": "transforms",
     "value_and_grad": "transforms",
     "vjp": "transforms",
@@ -46,7 +47,8 @@ _PLANNED = {
     "jvp": "Of a scalar function: np.sum(gt.grad(f)(x) * v).",
     "vmap": "Write the function for arrays with a leading axis, or loop: "
     "np.stack([f(x) for x in xs]).",
-    "function": "Leave @gt.function out: the function runs as it is.",
+    "cond": "Choose between values: np.where(x > 0, a, b).",
+    "scan": "Loop over a Python range: a compiled function unrolls it.",
     "ForwardAccumulator": "Take the gradient with gt.GradientTape.",
 }
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")

@@ -18,6 +18,7 @@ __all__ = [
     "StaleViewError",
     "TapeStateError",
     "TracingError",
+    "TracingWarning",
     "UnsupportedOperationError",
     "WatchError",
     "three_part",
@@ -77,6 +78,10 @@ class ConvergenceError(GradtapeError, RuntimeError):
 
 class TracingError(GradtapeError, TypeError):
     """A value that is not known while tracing was needed as a number."""
+
+
+class TracingWarning(UserWarning):
+    """A compiled function does not do what was probably meant: it is traced again and again."""
 
 
 class GradientWarning(UserWarning):

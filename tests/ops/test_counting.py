@@ -7,6 +7,7 @@ import pytest
 
 import gradtape as gt
 from gradtape.testing import op_case
+from tests.ops.untraced import SHAPE, untraced
 
 PLACES = np.array([0, 3, 1, 3, 0])
 VALUES = np.array([0.1, 0.25, 0.5, 0.9, 1.0, -0.5, 0.5])
@@ -53,6 +54,7 @@ CASES = [
     op_case(histogramdd, calls=((7,),), domain=POSITIVE, kwargs=(
         {"bins": 2}, {"bins": (2, 3, 1)}, {"bins": (EDGES, 2, UNEVEN), "density": True})),
 ]  # fmt: skip
+untraced(CASES, SHAPE, "bincount.*", "histogram.*")
 
 NONDIFFERENTIABLE = [
     (np.bincount, (PLACES,)), (np.bincount, (PLACES, [1.0, 2, 3, 4, 5])),

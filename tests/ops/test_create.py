@@ -5,6 +5,7 @@ import pytest
 
 import gradtape as gt
 from gradtape.testing import op_case
+from tests.ops.untraced import SHAPE, untraced
 
 
 def nested(a, b):
@@ -58,6 +59,7 @@ CASES = [
             domain=[(0.1, 0.2), (0.5, 0.6)], calls=[((), ())],
             reference=lambda a, b: np.arange(a, 4.0, b)),
 ]  # fmt: skip
+untraced(CASES, SHAPE, "arange")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -14,6 +14,7 @@ from gradtape.core.registry import CARDS, UFUNCS
 from gradtape.core.sweep import backward
 from gradtape.errors import DTypeError, ShapeError
 from gradtape.testing import op_case
+from tests.ops.untraced import CHOICE, untraced
 
 MIXED = [((3,), 2.0), (1.5, (3,)), ((2, 3), (3,)), ((), ()), ((0,), ())]
 POSITIVE = (0.3, 2.5)
@@ -230,6 +231,7 @@ CASES = [
         name="piecewise with constants, arguments, otherwise",
     ),  # fmt: skip
 ]
+untraced(CASES, CHOICE, "real_if_close", "piecewise.*")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

@@ -10,6 +10,7 @@ import pytest
 from gradtape.core.dispatch import apply
 from gradtape.core.registry import CARDS
 from gradtape.testing import op_case
+from tests.ops.untraced import CHOICE, untraced
 
 TIED = np.array([[2.0, 1.0, 2.0, 3.0], [0.0, 0.5, 1.0, 1.5]])
 BLOCK = np.tile(TIED, (3, 1, 1))
@@ -147,6 +148,7 @@ CASES = [
     op_case(**of("singular factors", finish=lambda factors: factors[0] @ factors[2]),
             calls=[(1e3 * TURNED,), (np.stack([TURNED, 7 * TURNED]),)]),
 ]  # fmt: skip
+untraced(CASES, CHOICE, "cofactors")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

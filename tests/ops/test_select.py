@@ -11,6 +11,7 @@ import gradtape as gt
 from gradtape.core.tensor import Tensor
 from gradtape.errors import GradientWarning
 from gradtape.testing import op_case
+from tests.ops.untraced import CHECKED, SHAPE, untraced
 from tests.ops.versions import older
 
 I = np.array  # noqa: E741 - short, for tables
@@ -172,6 +173,8 @@ CASES = [
                        None, [(2,)]),
                        ([1, 1], 0, [(2, 3), (3,)]))),
 ]  # fmt: skip
+untraced(CASES, SHAPE, r"unique.*", "union1d.*", "intersect1d.*", "setdiff1d.*", "setxor1d.*")
+untraced(CASES, CHECKED, r"(putmask|place) .*")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

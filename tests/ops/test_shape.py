@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.testing import op_case
+from tests.ops.untraced import MEMORY, SHAPE, untraced
 from tests.ops.versions import older
 
 NUMPY = np.lib.NumpyVersion(np.__version__)
@@ -103,6 +104,8 @@ CASES = [
             name="trim_zeros", calls=[(6,)], kwargs=[{}, {"trim": "b"}, {"trim": "f"}],
             skip=older("variants: operand 0 with one more axis")),
 ]  # fmt: skip
+untraced(CASES, SHAPE, "trim_zeros")
+untraced(CASES, MEMORY, "ravel in order K")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

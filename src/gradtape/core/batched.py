@@ -8,6 +8,7 @@ import numpy as np
 
 from .aval import Aval
 from .registry import HOOKS
+from .symbol import Symbol
 from .tensor import Tensor
 
 
@@ -42,4 +43,4 @@ def batch_first(x: Any, axis: int | None, size: int) -> Any:
 def as_array(x: Any) -> Any:
     """`x` with `.shape`, `.ndim` and `.dtype`: sequences and Python scalars become arrays."""
     x = as_operand(x)
-    return x if isinstance(x, Tensor | np.ndarray | np.generic) else np.asarray(x)
+    return x if isinstance(x, Tensor | Symbol | np.ndarray | np.generic) else np.asarray(x)

@@ -37,6 +37,8 @@ class Card:
         Whether a NaN in an operand can be missing in the result, as with `where`, an index,
         `fmax`: then what was dropped has a cotangent of exactly 0, which wins over that NaN. A
         function of the parameters where these decide; a card with `where` among them always does.
+    run : callable or None
+        For a card that is a program: plays a record of it backwards, in place of vjps.
     rows : Rows or None
         Which entries of the operands meet which results, where a rule multiplies inside: see
         `rows.py`.
@@ -56,6 +58,7 @@ class Card:
         "partials",
         "reason",
         "rows",
+        "run",
         "shape_rule",
         "signature",
         "unview",
@@ -80,6 +83,7 @@ class Card:
         self.add_into: Any = None
         self.drops: Any = False
         self.rows: Any = None
+        self.run: Any = None
         self.signature: Any = None
         self.reason = ""
         CARDS[name] = self

@@ -33,8 +33,9 @@ from .install import (
     install_function,
     install_nondifferentiable,
 )
-from .registry import HOOKS
+from .registry import CARDS, HOOKS
 from .rows import has_nan
+from .symbol import is_nonzero, is_traced
 
 __all__ = ["Card", "align_batch", "broadcast_ct", "composite", "elementwise", "linear",
            "nondifferentiable", "primitive", "select", "unbroadcast"]  # fmt: skip
@@ -236,6 +237,8 @@ def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:
 
 def mask_singular(product: Any, ct: Any) -> Any:
     """0 where the cotangent is exactly 0, if there is a NaN in the product."""
+    if is_traced(product):
+        return product if is_nonzero(ct) else HOOKS["op:guard"](product, ct)
     if not has_nan(product):
         return product
     return np.where(np.equal(ct, 0), np.zeros_like(product), product)
@@ -329,6 +332,18 @@ def _elementwise_batch(card: Card) -> Rule:
         return out, (0 if card.outputs == 1 else (0,) * card.outputs)
 
     return batch
+
+
+# What `mask_singular` gives for values that are not known: nobody can look for a NaN.
+guard = elementwise(
+    None,
+    lambda _out, _product, ct: np.not_equal(ct, 0),
+    None,
+    name="guard",
+    impl=lambda product, ct: np.where(np.equal(ct, 0), np.zeros((), product.dtype), product),
+    drops=True,
+)
+del CARDS["guard"]  # no function of the user's, so none to be tested as one
 
 
 def _drop_out(rule: Rule) -> Rule:

@@ -40,7 +40,8 @@ from .refusals import LOWER, refuse
 from .registry import HOOKS
 from .state import Recorder, next_key, state
 from .sweep import run_general, run_item, run_unsupported
-from .tensor import Tensor, View, new_tensor
+from .symbol import Symbol
+from .tensor import Tensor, View, new_tensor, new_traced
 from .variable import Variable, VariableSlice, slice_of
 
 ndarray = np.ndarray
@@ -73,16 +74,21 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             keys.append(key)
             if reason is not None:
                 why = why or reason
+    tapes: Any = state.tapes
+    made: Any = new_tensor
     try:
-        z = card.impl(*values, **params)
+        if tapes and tapes[0].is_trace:
+            made = new_traced
+            z = tapes[0].call(card, values, operands, params)
+        else:
+            z = card.impl(*values, **params)
     except LOWER as error:
         refuse(error, card.name, operands, params)
     many = type(z) is tuple or type(z) is list
     if many:
-        z = tuple(part[()] if part.ndim == 0 else part for part in z)
+        z = tuple(part[()] if type(part) is ndarray and part.ndim == 0 else part for part in z)
     elif type(z) is ndarray and z.ndim == 0:
         z = z[()]  # a 0-d Tensor holds a NumPy scalar, which nobody can write to
-    tapes: Any = state.tapes
     if tapes:
         tapes = [t for t in tapes if not t.tracked.isdisjoint(keys)]
     if not tapes:
@@ -91,24 +97,24 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         if any(keys):
             why = lost(why, *keys)
         if many:
-            return tuple(new_tensor(part, 0, _carried(part, why)) for part in z)
+            return tuple(made(part, 0, _carried(part, why)) for part in z)
         if card.unview is not None:
             return _as_view(z, 0, _carried(z, why), base, card, params)
-        return new_tensor(z, 0, _carried(z, why))
+        return made(z, 0, _carried(z, why))
     frame = user_frame()
     kk = next_key()
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
     for tape in tapes:
         _record(tape, card, kk, keys, values, operands, params, z, items, frame)
     if many:
-        return tuple(_item(tapes, frame, kk, i, part, why, items) for i, part in enumerate(z))
+        return tuple(_item(tapes, frame, kk, i, part, why, items, made) for i, part in enumerate(z))
     if type(z) not in _DIFFERENTIABLE and z.dtype.kind not in "fc":
-        return new_tensor(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
+        return made(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
     for tape in tapes:
         tape.tracked.add(kk)
     if card.unview is not None:
         return _as_view(z, kk, why, base, card, params)
-    return new_tensor(z, kk, why)
+    return made(z, kk, why)
 
 
 def _carried(z: Any, why: Any) -> Any:
@@ -153,8 +159,10 @@ def _record(
             came_back(tape, kk, card, *operands, *numbers)
     run = run_general
     if card.vjps is None:
-        run = run_unsupported
-        tape.has_unsupported = True
+        run = card.run
+        if run is None:
+            run = run_unsupported
+            tape.has_unsupported = True
     tape.record(
         [
             run, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, params,
@@ -176,11 +184,12 @@ def _item(
     part: Any,
     why: Any,
     items: tuple[int, ...],
+    made: Any,
 ) -> Any:
     """Output `i` of a record with several outputs: a Tensor with a record of its own."""
     key = items[i]
     if not key:
-        return new_tensor(part, 0, ended(why, "integer", (kk,), str(part.dtype)))
+        return made(part, 0, ended(why, "integer", (kk,), str(part.dtype)))
     for tape in tapes:
         tape.record(
             [
@@ -199,7 +208,7 @@ def _item(
             ]
         )
         tape.tracked.add(key)
-    return new_tensor(part, key, why)
+    return made(part, key, why)
 
 
 ITEM = Card("item", "primitive", operator.getitem, 1)
@@ -208,11 +217,14 @@ ITEM.reason = "output of an operation with several outputs"
 
 def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str, Any]) -> Tensor:
     """`z` as a Tensor; as a View of `base` where NumPy gave a view of its buffer."""
-    if base is None or type(z) is not ndarray:
-        return new_tensor(z, key, why)
+    if base is None or (type(z) is not ndarray and type(z) is not Symbol):
+        return new_traced(z, key, why)
     buffer = base.value
-    if z.base is not buffer and not _looks_at(z, base, params):
-        return new_tensor(z, key, why)
+    if type(z) is Symbol:  # taken for a view where NumPy gives one of an array in C order
+        if type(base) is Variable or not is_basic(params.get("index", 0)):
+            return new_traced(z, key, why)
+    elif z.base is not buffer and not _looks_at(z, base, params):
+        return new_traced(z, key, why)
     if isinstance(base, Variable):
         return slice_of(base, z, key, why, card, params)
     view = View.__new__(View)

@@ -13,7 +13,8 @@ from ..errors import DTypeError, three_part
 from .positions import user_frame
 from .registry import HOOKS
 from .state import Recorder, next_key, state
-from .tensor import Tensor, new_tensor
+from .symbol import Symbol
+from .tensor import Tensor, new_tensor, new_traced
 
 ndarray = np.ndarray
 SCALARS = frozenset(
@@ -40,6 +41,8 @@ def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
     if isinstance(x, list | tuple):
         x = HOOKS["from_sequence"](x)
         return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
+    if type(x) is Symbol:  # a raw value, to which no derivative leads
+        return x.cut(), 0, None
     if hasattr(x, "__array__"):
         return np.asarray(x), 0, None
     if x is None or isinstance(x, str | bytes | dict | set) or callable(x):
@@ -117,7 +120,7 @@ def rewrap(z: Any, why: Any) -> Any:
         return type(z)(*(rewrap(item, why) for item in z))
     if type(z) is tuple or type(z) is list:
         return type(z)(rewrap(item, why) for item in z)
-    return z
+    return new_traced(z, 0, why) if type(z) is Symbol else z
 
 
 MOST_CAUSES = 8  # that one value carries; a net of many layers has one for each mask

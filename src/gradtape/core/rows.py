@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from .axes import normalized
+from .symbol import is_traced, may_hold
 from .tensor import raw
 
 Places = tuple[int | None, ...]
@@ -96,7 +97,7 @@ def spared(
 ) -> Any:
     """`gi = card.vjp(i, ...)`, played again without what is idle where there is a NaN in it."""
     rows = rows_of(card, params)
-    if rows is None:
+    if rows is None or is_traced(gi):
         return gi
     cts = ct if type(ct) is tuple else (ct,)
     if rows.sums and gi.size > _SMALL:
@@ -145,7 +146,7 @@ def _total(x: Any) -> Any:
 def has_nan(x: Any) -> bool:
     """Whether there is a NaN in an array or a Tensor, for a fifth of what `np.isnan` costs."""
     total = _total(x)
-    return bool(total != total)
+    return may_hold(total != total)
 
 
 def _is_infinite(x: Any) -> bool:
@@ -200,7 +201,7 @@ def stilled(rows: Rows, tangents: Sequence[Any], avals: Any, params: Any, found:
 def _stilled(
     rows: Rows, tangents: Sequence[Any], avals: Any, params: Any, found: Any, ndim: int
 ) -> Any:
-    if found.dtype.kind not in "fc" or not has_nan(found):
+    if found.dtype.kind not in "fc" or is_traced(found) or not has_nan(found):
         return found
     still: Any = True
     for i, t in enumerate(tangents):

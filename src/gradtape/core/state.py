@@ -44,6 +44,7 @@ class Recorder:
         "tracked",
     )
     worded: Any = staticmethod(str)  # how a dialect says what is said of a tape
+    is_trace = False  # whether it stands for a trace (`graph/trace.py`), and not for a tape
 
     def __init__(
         self, auto_watch: bool = True, strict: bool = False, keep_all: bool = False
@@ -102,6 +103,7 @@ class _State(threading.local):
 
 
 state = _State()
+traces: list[Any] = []  # those of all threads: what is empty asks no thread
 
 
 def push(recorder: Recorder) -> None:
@@ -123,7 +125,10 @@ def pop(recorder: Recorder) -> None:
         state.tape = None
     else:
         state.tapes = tapes = tuple(item for item in tapes if item is not recorder)
-        state.tape = SEVERAL if len(tapes) > 1 else tapes[0] if tapes else None
+        if not tapes:
+            state.tape = None
+        else:
+            state.tape = SEVERAL if len(tapes) > 1 or tapes[0].is_trace else tapes[0]
 
 
 class paused:

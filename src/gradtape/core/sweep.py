@@ -25,7 +25,8 @@ from .positions import decode
 from .products import _alerts, beware, calm, note_invalid
 from .rows import rows_of, spared, stilled
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
-from .tensor import new_tensor
+from .symbol import Symbol
+from .tensor import new_traced
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
@@ -167,9 +168,9 @@ def unsupported_error(rec: list[Any]) -> UnsupportedOperationError:
 
 def _wrap(value: Any, key: int) -> Any:
     """`value` as a Tensor with the key it was recorded with; constants and avals as they are."""
-    if key == 0 or value is None or type(value) is Aval:
+    if value is None or type(value) is Aval or (key == 0 and type(value) is not Symbol):
         return value
-    return new_tensor(value, abs(key))
+    return new_traced(value, abs(key))
 
 
 def unpack(rec: list[Any], wrap: Any = None) -> tuple[Any, Any, Any, Any]:

@@ -28,6 +28,7 @@ from .positions import decode, here, reshaped_at
 from .refusals import LOWER, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
+from .symbol import Symbol
 
 _getrefcount = sys.getrefcount
 
@@ -245,6 +246,8 @@ class Tensor(ArrayMethods):
 
     def __repr__(self) -> str:
         value = self.read()
+        if type(value) is Symbol:
+            return f"Tensor({value!r})"
         text = np.array2string(np.asarray(value), separator=", ", prefix="Tensor(")
         watched = ", watched" if self.is_watched else ""
         return f"Tensor({text}, shape={value.shape}, dtype={value.dtype}{watched})"
@@ -313,6 +316,15 @@ class Tensor(ArrayMethods):
         self.value, self.key, self.why = new, other.key, other.why
 
 
+class Traced(Tensor):
+    """A Tensor that holds a Symbol; a class of its own, which the fast path leaves to `apply`."""
+
+    __slots__ = ()
+
+
+Symbol.tensor = Tensor
+
+
 class View(Tensor):
     """A Tensor over part of another one's buffer; writes go through in both directions.
 
@@ -335,6 +347,8 @@ class View(Tensor):
         if base.key != self.base_key:
             if base.key == -self.base_key:
                 self.base_key = base.key
+                if type(self.value) is Symbol:  # no memory to look at again
+                    return self.value
                 self.value = self.card.impl(base.value, **self.params)
                 return self.value
             if base.value.shape != self.base_shape:
@@ -394,13 +408,20 @@ def new_tensor(value: Any, key: int = 0, why: Any = None) -> Tensor:
     return out
 
 
+def new_traced(value: Any, key: int = 0, why: Any = None) -> Tensor:
+    """A Tensor around `value`, which may be a Symbol."""
+    out = _new(Traced if type(value) is Symbol else Tensor)
+    out.value, out.key, out.why = value, key, why
+    return out
+
+
 def _rebuild(value: Any) -> Tensor:
     return new_tensor(settled(value))
 
 
 def settled(array: Any) -> Any:
     """`array` as a Tensor holds it: a NumPy scalar where it is 0-d, itself (no view) elsewhere."""
-    return array[()] if array.ndim == 0 else array
+    return array[()] if array.ndim == 0 and type(array) is not Symbol else array
 
 
 def raw(value: Any) -> Any:

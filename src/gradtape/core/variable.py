@@ -22,7 +22,8 @@ from .buffers import owns
 from .places import frame_of_user
 from .positions import decode, here, user_frame
 from .refusals import LOWER, door, refuse
-from .state import Recorder, next_key, state
+from .registry import HOOKS
+from .state import Recorder, next_key, state, traces
 from .tensor import (
     Tensor,
     View,
@@ -114,8 +115,12 @@ class Variable(Tensor):
     # ------------------------------------------------------------------ reading
 
     def read(self) -> Any:
-        for tape in state.tapes:
-            self.read_by(tape)
+        tapes = state.tapes
+        if tapes:
+            for tape in tapes:
+                self.read_by(tape)
+            if tapes[0].is_trace:
+                return tapes[0].variable(self)  # type: ignore[attr-defined]
         return self.value
 
     def read_by(self, tape: Recorder) -> None:
@@ -161,7 +166,7 @@ class Variable(Tensor):
         old = self.value
         if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
             new = old + delta.value
-            if type(new) is type(old):
+            if type(new) is type(old) and not traces:
                 self.value = new
                 return self
         del old  # so that _store sees whether anything else refers to it
@@ -173,7 +178,7 @@ class Variable(Tensor):
         old = self.value
         if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
             new = old - delta.value  # the 0-d update of a training step, without detours
-            if type(new) is type(old):
+            if type(new) is type(old) and not traces:
                 self.value = new
                 return self
         del old  # so that _store sees whether anything else refers to it
@@ -183,6 +188,11 @@ class Variable(Tensor):
     def _store(self, operation: str, value: Any, ufunc: Any) -> None:
         # state.tapes are not told: an assigned value is not connected to what it came from,
         # as in TensorFlow; `why` lets an explanation say so.
+        if traces and state.tapes and state.tapes[0].is_trace:
+            state.tapes[0].assign(  # type: ignore[attr-defined]
+                self, operation, value, ufunc
+            )
+            return
         if isinstance(value, Tensor):
             if value.key:
                 self.why = ("assigned", *here(3), value.key, operation)
@@ -215,6 +225,10 @@ class Variable(Tensor):
                     dtype=current.dtype,
                     casting="same_kind",
                 )
+
+    def check_fit(self, operation: str, value: Any) -> None:
+        """Raise if `value` cannot be assigned."""
+        self._fit(operation, value)
 
     def _fit(self, operation: str, value: Any, slot: Any = None) -> Any:
         """`value` in the dtype of the Variable, if it fits its shape (or that of `slot`)."""
@@ -267,6 +281,12 @@ class Variable(Tensor):
         """Assign a slice: `w[index] = value`, or `ufunc(w[index], value)`."""
         if isinstance(value, Tensor) and value.key:
             self.why = ("assigned", *here(), value.key, "assignment to a slice")
+        if state.tapes and state.tapes[0].is_trace:
+            now = new_tensor(self.read())
+            value = value if ufunc is None else ufunc(now[index], value)
+            HOOKS["store"](now, index, value)
+            self._store(f"assignment to {self.name}[{index!r}]", now, None)
+            return self
         value = np.asarray(raw(value))
         whole = np.array(self.value) if type(self.value) is not np.ndarray else self.value
         slot = Aval(whole[index].shape, whole.dtype)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.aval import Aval
 from ..core.cards import elementwise, linear, primitive, unbroadcast
+from ..core.symbol import is_traced
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -79,7 +80,7 @@ def _vectorised(ufunc: Any, x: Any, y: Any, before: float, after: float) -> Any:
     """
     shape = np.broadcast_shapes(np.shape(x), np.shape(y))
     dtype = np.result_type(x, y)
-    if math.prod(shape) < 64 or dtype.char not in "fd":
+    if math.prod(shape) < 64 or dtype.char not in "fd" or is_traced(x) or is_traced(y):
         return ufunc(x, y)
     with np.errstate(invalid="ignore"):  # inf - inf, put right below
         t = np.subtract(x, y)

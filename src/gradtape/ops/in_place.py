@@ -22,7 +22,7 @@ def _here() -> Any:
 def in_place(x: Tensor, other: Any, operation: Any) -> Any:
     """`x += v` and its kin: a new version of `x`; a 0-d Tensor rebinds."""
     result = operation(x, other)
-    if result is NotImplemented or type(x.value) is not np.ndarray:
+    if result is NotImplemented or (type(x.value) is not np.ndarray and not x.value.ndim):
         return result
     write_tensor(x, result)
     return x

@@ -9,7 +9,7 @@ from __future__ import annotations
 import opcode
 import sys
 from threading import get_ident
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor, View, new_tensor, writable_value
 from ..core.variable import Variable, VariableSlice, slice_of
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
@@ -216,14 +217,11 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             x.assign_at(index, v)
         return
     x.read()  # a stale view settles first
+    if state.tapes and state.tapes[0].is_trace:
+        _store_traced(x, index, v)
+        return
     if type(x.value) is not np.ndarray:
-        raise DTypeError(  # as NumPy's scalars, which are no sequence either
-            three_part(
-                "Item assignment: this Tensor is 0-d, and 0-d Tensors are immutable.",
-                f"Assigned at {_here()}.",
-                "Rebind the name: x = gt.array(v), or use x[...] on an array of shape (1,).",
-            )
-        )
+        _refuse_scalar()
     value, key, why = operand(v, "setitem")
     if np.iscomplexobj(value) and x.value.dtype.kind in "fiub":
         raise DTypeError(
@@ -270,6 +268,27 @@ def store(x: Tensor, index: Any, v: Any) -> None:
         HOOKS["write_base"](x)
 
 
+def _refuse_scalar() -> NoReturn:
+    raise DTypeError(  # as NumPy's scalars, which are no sequence either
+        three_part(
+            "Item assignment: this Tensor is 0-d, and 0-d Tensors are immutable.",
+            f"Assigned at {_here()}.",
+            "Rebind the name: x = gt.array(v), or use x[...] on an array of shape (1,).",
+        )
+    )
+
+
+def _store_traced(x: Tensor, index: Any, v: Any) -> None:
+    """`store` where the numbers are not known: a new value in place of a written buffer."""
+    if not x.ndim:
+        _refuse_scalar()
+    value, key, _ = operand(v, "setitem")
+    if np.ndim(value):
+        v = _fitted(x, index, value, key, v)[2]
+    x.become(setitem_op(new_tensor(x.value, x.key, x.why), v, index))
+    x.key = x.key or next_key()
+
+
 def _put_already(x: Variable, index: Any, v: VariableSlice) -> bool:
     """Whether `v` is `x[index]`: in `w[i] -= d`, the subtraction has written it already."""
     if v.card is not getitem_card or v.base_tensor is not x or not is_basic(index):
@@ -287,7 +306,7 @@ def _fitted(x: Tensor, index: Any, value: Any, key: int, v: Any) -> tuple[Any, i
     spare = len(dims) - len(slot)
     if spare > 0 and set(dims[:spare]) == {1}:
         value = value.reshape(dims[spare:])
-        v = np.reshape(v, dims[spare:]) if key else value
+        v = np.reshape(v, dims[spare:]) if key or is_traced(v) else value
         key = v.key if isinstance(v, Tensor) else 0
     try:
         np.broadcast_to(np.empty(value.shape, bool), slot)
@@ -368,6 +387,10 @@ def _wrapped_getitem(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> 
     if k <= 0:
         return
     p = grads.pop(k, None)
+    if state.tapes[0].is_trace:
+        zero = np.zeros(aval.shape, g.dtype) if p is None else p
+        grads[k] = apply(add_card, (zero, g), {"index": index})
+        return
     if p is None:
         p = new_tensor(np.zeros(aval.shape, g.dtype))
     if type(p.read()) is not np.ndarray or p.dtype != g.dtype:
@@ -405,7 +428,9 @@ def _wrapped_setitem(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> 
         grads[kv] = part if p is None else p + part
         del p, part
     if kx > 0:
-        if sys.getrefcount(g) > _ALONE or type(g) is not Tensor:
+        if is_traced(g):
+            g = new_tensor(g.read(), g.key, g.why)
+        elif sys.getrefcount(g) > _ALONE or type(g) is not Tensor:
             g = new_tensor(np.array(g.read()), g.key, g.why)
         store(g, index, np.zeros((), g.dtype))
         p = grads.get(kx)
@@ -449,3 +474,4 @@ def _here() -> Any:
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 Tensor.__setitem__ = setitem  # type: ignore[method-assign]
 HOOKS["scatter_add"] = scatter_add
+HOOKS["store"] = store

@@ -14,6 +14,7 @@ from ..core.dispatch import apply, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.rows import pointwise
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..errors import three_part
 
@@ -243,7 +244,8 @@ def _conditions(condlist: Any, ndim: int) -> list[Any]:
     if np.isscalar(condlist) or (not isinstance(first, list | tuple) and np.ndim(raw(first)) == 0
                                  and ndim != 0):  # fmt: skip
         condlist = [condlist]
-    return [np.asarray(raw(c), bool) for c in condlist]
+    condlist = [raw(c) for c in condlist]
+    return [c.astype(bool) if is_traced(c) else np.asarray(c, bool) for c in condlist]
 
 
 def _put(out: Any, value: Any, condition: Any) -> Any:

@@ -20,6 +20,7 @@ from ..core.cards import elementwise
 from ..core.fast import make_binary
 from ..core.products import beware
 from ..core.registry import HOOKS, UFUNCS
+from ..core.symbol import may_hold
 from ..core.tensor import Tensor, raw
 
 _WHOLE = (int, np.integer, np.bool_)
@@ -37,7 +38,7 @@ def _slope_in_base(raised: Any) -> Any:
             y = y.astype(np.result_type(x, y))
         # 0 * 0**-1 is 0 * inf; away from x = 0 the exponent stays, for the mixed derivative
         flat = np.logical_and(y == 0, np.logical_not(np.abs(x) > 0))  # NaN ** 0 is 1 too
-        if np.any(raw(flat)):
+        if may_hold(raw(flat)):
             beware()
         return y * raised(x, np.where(flat, 1, y) - 1)
 

@@ -23,6 +23,7 @@ from ..core.cards import Card, composite, nondifferentiable, primitive
 from ..core.dispatch import apply, write_out
 from ..core.notices import warn_here
 from ..core.registry import HOOKS
+from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
 from ..errors import DTypeError, ShapeError, three_part
 
@@ -49,7 +50,7 @@ def _pick(x: Any, kth: Any, skip_nan: bool) -> Any:
             ordered, np.broadcast_to(kth, (*x.shape[:-1], kth.shape[-1])), axis=-1
         )
     last = ordered[..., -1:]
-    if not skip_nan and x.dtype.kind in "fc" and np.isnan(last).any():
+    if not skip_nan and x.dtype.kind in "fc" and may_hold(np.isnan(last)):
         picked = np.where(np.isnan(last), last, picked)
     return picked
 
@@ -57,7 +58,7 @@ def _pick(x: Any, kth: Any, skip_nan: bool) -> Any:
 def _ties(x: Any, value: Any, skip_nan: bool) -> tuple[Any, Any]:
     """Which elements equal `value` (..., 1), and how many, at least 1."""
     tied = x == value
-    if not skip_nan and np.isnan(value).any():
+    if not skip_nan and may_hold(np.isnan(value)):
         tied |= np.isnan(x) & np.isnan(value)
     return tied, np.maximum(tied.sum(axis=-1, keepdims=True), 1)
 
@@ -285,8 +286,8 @@ def _quantile(
                 "Pass np.abs(a), a.real or a.imag.",
             )
         )
-    q_shape, values = np.shape(q), np.asarray(raw(q))
-    if not np.all((values >= 0) & (values <= 1)):
+    q_shape, values = np.shape(q), raw(q)
+    if is_known_to_hold(~((values >= 0) & (values <= 1))):
         percent = "percentile" in name
         raise ValueError(
             three_part(
@@ -321,7 +322,7 @@ def _quantile(
 def _counts(x: Any) -> Any:
     """How many elements of each row are not NaN, (..., 1); warns of rows without any."""
     n = np.sum(~np.isnan(raw(x)), axis=-1, keepdims=True)
-    if np.any(n == 0):
+    if is_known_to_hold(n == 0):
         warn_here("All-NaN slice encountered")
     return np.maximum(n, 1)
 
@@ -395,7 +396,7 @@ def _weighted(
             )
         weights = np.transpose(weights, tuple(int(i) for i in np.argsort(axes)))
         weights = np.reshape(weights, tuple(m if i in axes else 1 for i, m in enumerate(shape)))
-    if np.any(raw(weights) < 0):
+    if is_known_to_hold(raw(weights) < 0):
         raise ValueError(
             three_part(
                 f"{name}: a weight is {np.min(raw(weights))}.",
@@ -413,7 +414,7 @@ def _weighted(
         x = np.where(missing, np.full((), np.inf, x.dtype), x)
     if isinstance(q, Tensor):
         w = HOOKS["op:quantile's q"](w, q)
-    return apply(weighted_quantile, (x, w), {"q": np.asarray(raw(q)).reshape(-1)})
+    return apply(weighted_quantile, (x, w), {"q": np.reshape(raw(q), -1)})
 
 
 @composite(np.quantile)

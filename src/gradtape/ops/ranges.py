@@ -11,6 +11,7 @@ from ..core.aval import Aval
 from ..core.batched import as_operand, batch_first
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
+from ..core.symbol import is_known_to_hold
 from ..core.tensor import Tensor, raw
 from ..errors import ShapeError, three_part
 
@@ -132,7 +133,7 @@ def geomspace(
     """
     num = operator.index(raw(num))
     start, stop = as_operand(start), as_operand(stop)
-    if np.any(np.equal(raw(start), 0)) or np.any(np.equal(raw(stop), 0)):
+    if is_known_to_hold(np.equal(raw(start), 0)) or is_known_to_hold(np.equal(raw(stop), 0)):
         raise ValueError(
             three_part(
                 "geomspace: Geometric sequence cannot include zero.",

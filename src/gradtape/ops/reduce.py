@@ -26,6 +26,7 @@ from ..core.cards import Card, composite, linear, nondifferentiable, primitive
 from ..core.dispatch import write_out
 from ..core.notices import warn_here, warning_here
 from ..core.registry import FUNCTIONS
+from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
 
 _NO = np._NoValue
@@ -223,7 +224,7 @@ def _chosen(out: Any, x: Any, axis: Any, where: Any, takes_nan: bool) -> Any:
     """Which elements of `x` the results were taken from."""
     out = kept(out, np.shape(x), axis)
     chosen = np.equal(x, out)
-    if takes_nan and np.any(np.isnan(out)):
+    if takes_nan and may_hold(np.isnan(out)):
         chosen = np.logical_or(chosen, np.logical_and(np.isnan(x), np.isnan(out)))
     return chosen if where is None else np.logical_and(chosen, where)
 
@@ -363,7 +364,7 @@ def nanmean(
     total = np.sum(_replaced(a, 0), axis=axis, dtype=dtype, keepdims=keepdims, where=where)
     with np.errstate(divide="ignore", invalid="ignore"):
         result = total / n.astype(total.dtype)
-    if np.any(n == 0):
+    if is_known_to_hold(n == 0):
         warn_here("Mean of empty slice")
     return result if out is None else write_out(out, result)
 

@@ -16,6 +16,7 @@ from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, nondifferentiable_call, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
+from ..core.symbol import is_known_to_hold
 from ..core.tensor import Tensor, new_tensor, raw
 from ..errors import three_part
 
@@ -114,7 +115,7 @@ def _in_mode(index: Any, length: int, mode: str, name: str) -> Any:
         return np.clip(index, 0, max(length - 1, 0))
     low = 0 if name == "choose" else -length
     outside = (index < low) | (index >= length)
-    if np.any(outside):
+    if is_known_to_hold(outside):
         frame = user_frame()
         error = ValueError if name == "choose" else IndexError
         raise error(

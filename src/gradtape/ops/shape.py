@@ -17,8 +17,9 @@ from ..core.batched import as_operand, batch_first, dims, stand_in
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
 from ..core.registry import FUNCTIONS
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw, read_only
-from ..errors import ShapeError, three_part
+from ..errors import ShapeError, TracingError, three_part
 
 _normal_axes = np.lib.array_utils.normalize_axis_tuple
 
@@ -82,7 +83,15 @@ reshape = linear(
 def ravel(a: Any, order: str = "C") -> Any:
     """One axis; "K" reads the elements in the order in which they lie in memory."""
     if order == "K":
-        strides = getattr(raw(a), "strides", ())
+        if is_traced(a) and np.ndim(a) > 1:
+            raise TracingError(
+                three_part(
+                    f"ravel: order='K' of a value that is not known while tracing, {a.aval!r}.",
+                    "It is the order of the elements in memory, which a program decides itself.",
+                    "Pass order='C' or order='F'.",
+                )
+            )
+        strides = getattr(raw(a), "strides", range(np.ndim(a)))
         a = np.transpose(a, sorted(range(np.ndim(a)), key=lambda i: -abs(strides[i])))
         order = "C"
     flags = getattr(raw(a), "flags", None)

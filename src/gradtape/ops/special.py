@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.cards import elementwise
 from ..core.registry import HOOKS
+from ..core.symbol import may_hold
 from ..core.tensor import Tensor, raw
 
 _SLOPE = 2 / math.sqrt(math.pi)
@@ -44,7 +45,7 @@ def _polygamma(n: Any, x: Any) -> Any:
     out = (-1.0) ** (n + 1) * special.gamma(n + 1.0) * special.zeta(n + 1, x)
     # zeta has no values left of 0: there by psi(1 - x) - psi(x) = pi cot(pi x), derived n times
     left = np.less(x, 0)
-    if np.any(left):
+    if may_hold(left):
         out = np.where(left, _reflected(n, np.where(left, x, -0.5)), out)
     dtype = getattr(x, "dtype", None)
     return out.astype(dtype)[()] if dtype is not None and dtype.kind == "f" else out

@@ -15,6 +15,7 @@ from ..core.batched import as_array
 from ..core.cards import Card, composite, primitive, unbroadcast
 from ..core.dispatch import write_out
 from ..core.notices import warn_here, warning_here
+from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
 from ..errors import ShapeError, three_part
 
@@ -171,8 +172,9 @@ def _nan_var(
         total = np.sum(squares, axis=axis, dtype=dtype, keepdims=True)
         free = n - ddof
         result = total / np.where(free > 0, free, 1).astype(total.dtype)
-        if np.any(free <= 0):
+        if is_known_to_hold(free <= 0):
             warn_here("Degrees of freedom <= 0 for slice.")
+        if may_hold(free <= 0):
             result = np.where(free > 0, result, np.full((), np.nan, result.dtype))
     if keepdims is _NO or not keepdims:
         result = np.reshape(result, reduced_shape(np.shape(a), axis, False))
@@ -256,7 +258,7 @@ def average(
         w = _weights(weights, a, axis)
         dtype = np.result_type(a.dtype, w.dtype, *(["f8"] if a.dtype.kind in "iub" else []))
         total = np.sum(w, axis=axis, dtype=dtype, keepdims=keepdims)
-        if np.any(np.equal(raw(total), 0)):
+        if is_known_to_hold(np.equal(raw(total), 0)):
             raise ZeroDivisionError(
                 three_part(
                     "average: the weights sum to zero.",
@@ -298,7 +300,7 @@ def _sample_weights(name: str, weights: Any, n: int) -> Any:
             )
         )
     values = raw(weights)
-    if np.any(values < 0):
+    if is_known_to_hold(values < 0):
         raise ValueError(
             three_part(
                 f"cov: {name} cannot be negative, and has {values.min()}.",
@@ -306,7 +308,7 @@ def _sample_weights(name: str, weights: Any, n: int) -> Any:
                 "Pass weights of 0 or more.",
             )
         )
-    if name == "fweights" and np.any(values != np.round(values)):
+    if name == "fweights" and is_known_to_hold(values != np.round(values)):
         raise TypeError(
             three_part(
                 "cov: fweights must be integer.",
@@ -363,7 +365,7 @@ def cov(
         free = total if ddof == 0 else total - ddof * (
             1 if much is None else np.sum(w * much) / total
         )  # fmt: skip
-    if raw(free) <= 0:
+    if is_known_to_hold(raw(free) <= 0):
         warn_here("Degrees of freedom <= 0 for slice")
         free = 0.0
     d = x - mean

@@ -22,6 +22,7 @@ from ..core.batched import as_array
 from ..core.cards import Card, primitive
 from ..core.dispatch import apply, nondifferentiable_call, span, write_out
 from ..core.registry import CARDS, HOOKS, UFUNC_METHODS, UFUNCS
+from ..core.symbol import is_known_to_hold
 from ..core.tensor import Tensor, raw
 from ..errors import DTypeError, three_part
 
@@ -297,7 +298,7 @@ def _reduceat(ufunc: Any) -> Any:
         (axis,) = _axes(axis, x.ndim)
         starts = np.asarray(raw(indices), np.intp)
         length = x.shape[axis]
-        if starts.ndim != 1 or np.any(starts < 0) or np.any(starts >= length):
+        if starts.ndim != 1 or is_known_to_hold(starts < 0) or is_known_to_hold(starts >= length):
             ufunc.reduceat(np.ones(length), starts)  # raises NumPy's own
         ends = np.append(starts[1:], length)
         lengths = np.maximum(ends - starts, 1)  # an empty range stands for its first element

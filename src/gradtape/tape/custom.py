@@ -32,7 +32,8 @@ from ..core.state import (
     state,
 )
 from ..core.sweep import run_item
-from ..core.tensor import Tensor, new_tensor, raw, settled
+from ..core.symbol import is_traced
+from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
@@ -66,8 +67,10 @@ def stop_gradient(x: Any) -> Any:
     def stop(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
             value = leaf.value if isinstance(leaf, Variable) else leaf.read()
+            if state.tapes and is_traced(value := raw(leaf)):
+                value = value.cut()
             why = ("stop_gradient", *position, leaf.key, None) if leaf.key else blunted(leaf.why)
-            return new_tensor(value, 0, why)
+            return new_traced(value, 0, why)
         return Tensor(leaf) if isinstance(leaf, _NUMBERS) else leaf
 
     return tree_map(stop, x)
@@ -209,6 +212,8 @@ def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         if isinstance(x, Tensor):
             x.read()  # watches a Variable that f may never read itself
     starts = [(tape, len(tape.ops)) for tape in state.tapes]
+    if state.tapes[0].is_trace:
+        state.tapes[0].is_opaque = here()  # type: ignore[attr-defined]
     stamp = next_key()
     probe = Recorder()  # sees which Variables are read
     push(probe)
@@ -275,7 +280,8 @@ def _record(
     """The outputs with keys of their own, and one record on every tape that follows an input."""
     leaves, rebuild = flatten(y)
     at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
-    values = [settled(np.asarray(raw(leaves[i]))) for i in at]
+    values = [raw(leaves[i]) for i in at]
+    values = [v if is_traced(v) else settled(np.asarray(v)) for v in values]
     operands = [*inputs, *rule.variables]
     keys = [x.key if isinstance(x, Tensor) else 0 for x in operands]
     avals = tuple(aval_of(x.value if isinstance(x, Variable) else raw(x)) for x in operands)
@@ -310,7 +316,7 @@ def _record(
             note_capture(tape, frame, captured, kk)
     why = None if followed else why_of([x for x in operands if isinstance(x, Tensor)])
     for i, item, key in zip(at, values, outs, strict=False):
-        leaves[i] = new_tensor(item, key if followed else 0, why)
+        leaves[i] = new_traced(item, key if followed else 0, why)
     return rebuild(leaves)
 
 

@@ -18,6 +18,7 @@ from ..core.products import calm
 from ..core.refusals import door
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import _children, flatten
 from ..core.variable import Variable
@@ -107,7 +108,8 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
             kind = type(value)
             if not t.key or value.dtype.kind not in "fc":
                 continue
-            ct: Any = np.ones(value.shape, value.dtype) if kind is np.ndarray else kind(1)
+            is_array = kind is np.ndarray or kind is Symbol
+            ct: Any = np.ones(value.shape, value.dtype)[()] if is_array else kind(1)
             if recorded:
                 ct = new_tensor(ct)
             seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct

@@ -16,6 +16,7 @@ from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten
 from .numbers import TOLERANCE, check_close, check_value, difference, direction, near, real_dot
 from .run import Rules, Run
+from .traced import check_traced
 from .variants import (
     changed_operands,
     changed_options,
@@ -27,7 +28,7 @@ from .variants import (
 
 _ = _ops
 SLOTS = ("value", "vjp", "jvp", "second", "shape", "batch", "float32", "strides", "kinks",
-         "variants")  # fmt: skip
+         "variants", "traced")  # fmt: skip
 UNARY_SHAPES: tuple[tuple[int, ...], ...] = ((), (3,), (2, 3), (0,), (2, 1, 2))
 BINARY_SHAPES = (((), ()), ((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)),
                  ((2, 2), ()), ((0, 3), (3,)))  # fmt: skip
@@ -156,6 +157,8 @@ class OpCase:
         if "second" not in self.skip:
             self._check_second(label, operands, kwargs, wrt, cts, gradients, directions)
         self._rules.check(label, run.recorder)
+        if "traced" not in self.skip:
+            check_traced(label, self.function, operands, kwargs, wrt, run.outs, cts, gradients)
         if "strides" not in self.skip:
             self._check_strides(label, operands, kwargs, wrt, run, cts, gradients)
 

@@ -32,6 +32,7 @@ class Run:
         for i in wrt:
             if isinstance(args[i], Tensor):
                 args[i] = np.positive(args[i])
+                args[i].key = args[i].key or next_key()
             else:
                 args[i] = new_tensor(args[i], next_key())
             self.recorder.tracked.add(args[i].key)

@@ -1,0 +1,214 @@
+"""Symbol: what a Tensor holds while a function is traced: shape and dtype, and no numbers.
+
+A Symbol takes part in NumPy's protocols as an array does, so rules that look at raw values
+(`np.isnan(raw(x))`, a mask, an order) are traced too. What needs a number (`if`, `float`, a loop
+over a range) raises `TracingError`, which names the place, where the value comes from, and what to
+write instead.
+
+The graph is the business of `Symbol.trace`, a recorder at the head of `state.tapes`
+(`graph/trace.py`); nothing else here knows what a graph is.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+
+from ..errors import TracingError, three_part
+from .positions import decode, here
+
+# Queries about shape and dtype, answered from a stand-in.
+_QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
+                      np.isrealobj, np.min_scalar_type, np.common_type])  # fmt: skip
+_REMEDIES = {
+    "bool": "Choose between values: np.where(x > 0, a, b); or make the choice outside of the "
+    "compiled function.",
+    "int": "Pass the number as a Python int, which is static: a new one traces anew.",
+    "float": "Leave it a Tensor and use NumPy functions: np.sin(x) in place of math.sin(x).",
+    "array": "Use gt.array, gt.stack or gt.zeros with x[i] = v in place of plain arrays, and look "
+    "at values outside of the compiled function.",
+}
+
+
+class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
+    """A value that is not known yet: `shape`, `dtype`, whether it is a `weak` Python number.
+
+    Attributes
+    ----------
+    node : object
+        The graph's own name for it.
+    trace : object
+        The trace that made it.
+    position : tuple
+        Code and offset of the user's instruction that it comes from.
+    """
+
+    __slots__ = ("dtype", "node", "position", "shape", "trace", "weak")
+    __array_priority__ = 2000.0
+
+    def __init__(self, aval: Any, node: Any, trace: Any, position: Any) -> None:
+        self.shape: tuple[int, ...] = aval.shape
+        self.dtype: np.dtype[Any] = aval.dtype
+        self.weak: bool = aval.weak
+        self.node, self.trace, self.position = node, trace, position
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    # ------------------------------------------------------------------ NumPy's protocols
+
+    tensor: ClassVar[Any] = ()  # the class Tensor, whose own protocols come first
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if any(isinstance(x, self.tensor) for x in inputs):
+            return NotImplemented
+        out = kwargs.get("out")
+        if out is not None and out[0] is inputs[0]:  # m &= x, which rebinds
+            del kwargs["out"]
+        function = ufunc if method == "__call__" else getattr(ufunc, method)
+        name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        return self.trace.plain(name, function, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(t, self.tensor) for t in types):
+            return NotImplemented
+        if func in _QUERIES:
+            return func(*map(_stand_in, args), **kwargs)
+        return self.trace.plain(func.__name__, func, args, kwargs)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.trace.plain("getitem", operator.getitem, (self, index), {})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"A traced value has no attribute {name!r}.")
+        if name in ("flags", "strides", "base", "data", "ctypes", "flat"):
+            raise AttributeError(f"A traced value has no memory, so it has no {name!r}.")
+        if not callable(getattr(np.ndarray, name)):  # T, real, imag, mT
+            return self.trace.plain(name, operator.attrgetter(name), (self,), {})
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return self.trace.plain(name, _method(name), (self, *args), kwargs)
+
+        return method
+
+    def cut(self) -> Symbol:
+        """The same value, to which no derivative leads."""
+        cut: Symbol = self.trace.cut(self)
+        return cut
+
+    # ------------------------------------------------------------------ no numbers here
+
+    def _refuse(self, what: str) -> NoReturn:
+        origin = decode(*self.position)
+        made = f"made at {origin}: {origin.source}" if origin and origin.source else "an argument"
+        raise TracingError(
+            three_part(
+                f"{what} of a value that is not known while tracing: "
+                f"{self.dtype}[{','.join(map(str, self.shape))}].",
+                f"Asked for at {decode(*here(3))}; the value is {made}.",
+                _REMEDIES.get(what, _REMEDIES["array"]),
+            )
+        )
+
+    def __bool__(self) -> bool:
+        self._refuse("bool")
+
+    def __int__(self) -> int:
+        self._refuse("int")
+
+    def __index__(self) -> int:
+        self._refuse("int")
+
+    def __float__(self) -> float:
+        self._refuse("float")
+
+    def __complex__(self) -> complex:
+        self._refuse("float")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        self._refuse("array")
+
+    def item(self, *_: Any) -> Any:
+        """No number: TracingError."""
+        self._refuse("float")
+
+    def tolist(self) -> Any:
+        """No numbers: TracingError."""
+        self._refuse("array")
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError(
+                three_part(
+                    f"len of a 0-d value, {self!r}.",
+                    f"Asked for at {decode(*here())}; it is one number.",
+                    "Use np.atleast_1d(x).",
+                )
+            )
+        return self.shape[0]
+
+    def __iter__(self) -> Any:
+        return (self[i] for i in range(len(self)))
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"<traced {self.dtype}[{','.join(map(str, self.shape))}]>"
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+
+def _stand_in(x: Any) -> Any:
+    if isinstance(x, Symbol):
+        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+    return x
+
+
+def _method(name: str) -> Any:
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return getattr(x, name)(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    return call
+
+
+def is_traced(x: Any) -> bool:
+    """Whether `x` is a value that is not known, or a Tensor that holds one."""
+    return type(x) is Symbol or type(getattr(x, "value", None)) is Symbol
+
+
+def may_hold(condition: Any) -> bool:
+    """Whether `condition` holds somewhere; True where that is not known."""
+    value = getattr(condition, "value", condition)
+    return type(value) is Symbol or bool(np.any(value))
+
+
+def is_known_to_hold(condition: Any) -> bool:
+    """Whether `condition` holds somewhere; False where that is not known."""
+    value = getattr(condition, "value", condition)
+    return type(value) is not Symbol and bool(np.any(value))
+
+
+def is_nonzero(x: Any) -> bool:
+    """Whether `x` is known and nowhere 0."""
+    value = getattr(x, "value", x)
+    return type(value) is not Symbol and bool(np.all(value != 0))

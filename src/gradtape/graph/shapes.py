@@ -1,0 +1,90 @@
+"""The types of a node's results: from the card's shape rule, or from a run on stand-ins.
+
+A stand-in has the shape and dtype of a value and the memory of one element. NumPy itself thus says
+what a call on raw values gives, and raises its own errors; functions whose result depends on the
+values are refused, for a stand-in would answer wrongly.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval, aval_of
+from ..errors import TracingError, three_part
+from .ir import Value, fill
+
+_PYTHON = {"f": 1.0, "i": 1, "c": 1j, "b": True}
+# What Python's operators make of two Python numbers is a Python number.
+_ARITHMETIC = frozenset(["add", "subtract", "multiply", "divide", "true_divide", "power",
+                         "negative", "positive", "remainder", "floor_divide",
+                         "power_of_number"])  # fmt: skip
+_UNKNOWN = frozenset(["nonzero", "flatnonzero", "argwhere", "unique", "unique_all", "unique_counts",
+                      "unique_inverse", "unique_values", "extract", "compress", "bincount",
+                      "union1d", "intersect1d", "setdiff1d", "setxor1d", "trim_zeros", "repeat",
+                      "histogram", "histogram_bin_edges", "histogramdd", "delete"])  # fmt: skip
+
+
+def stand_in(aval: Aval) -> Any:
+    """An array (a Python number where weak) of that shape and dtype, all of it one element."""
+    if aval.weak:
+        return _PYTHON[aval.dtype.kind]
+    return np.broadcast_to(np.ones((), aval.dtype), aval.shape)
+
+
+def _place(aval: Aval) -> Any:
+    """A stand-in inside parameters: an index of 0 is in range wherever any is."""
+    return stand_in(aval) if aval.weak else np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
+
+
+def avals_of(
+    op: Any, inputs: Sequence[Value], params: dict[str, Any], operands: int
+) -> tuple[Aval, ...]:
+    """The avals of the results of `op`; TracingError where they depend on the values."""
+    return results_of(op, inputs, params, operands)[0]
+
+
+def results_of(
+    op: Any, inputs: Sequence[Value], params: dict[str, Any], operands: int
+) -> tuple[tuple[Aval, ...], bool]:
+    """The avals of the results, and whether `op` gives a tuple of them."""
+    avals = [v.aval for v in inputs]
+    if _counts_on_values(op, avals, operands):
+        raise _data_dependent(op.name, avals)
+    if operands < len(avals):
+        params = fill(params, [_place(a) for a in avals])
+    weak = all(a.weak for a in avals) and bool(avals) and op.name in _ARITHMETIC
+    if op.shape_rule is not None:
+        found = op.shape(avals[:operands], params)
+    else:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            found = op.impl(*(stand_in(a) for a in avals[:operands]), **params)
+    many = isinstance(found, tuple | list)
+    parts = found if many else (found,)
+    return tuple(Aval(a.shape, a.dtype, weak) for a in map(aval_of, parts)), many
+
+
+def _counts_on_values(op: Any, avals: Sequence[Aval], operands: int) -> bool:
+    """Whether the number of results is that of some values: `x[mask]`, `np.nonzero(x)`."""
+    if op.kind == "plain" and (op.name in _UNKNOWN or (op.name == "where" and len(avals) == 1)):
+        return True
+    masks = [a for a in avals[1 if operands else 0 :] if a.dtype == bool and a.ndim]
+    if op.name in ("getitem", "scatter_add", "add_at"):
+        return bool(masks)
+    return op.name == "setitem" and bool(masks) and avals[1].ndim > 0
+
+
+def _data_dependent(name: str, avals: Sequence[Aval]) -> TracingError:
+    return TracingError(
+        three_part(
+            f"{name}({', '.join(map(repr, avals))}): the shape of the result depends on values "
+            "that are not known while tracing.",
+            "A compiled program is made for shapes.",
+            "Keep the shape and choose by np.where(mask, x, 0), or leave this part outside of the "
+            "compiled function.",
+        )
+    )

@@ -1,0 +1,397 @@
+"""Tracing: a graph made by running a function on Tensors that hold symbols.
+
+A `Trace` is a recorder that stands first among `state.tapes` while the function runs. It follows no
+key; it is there to be asked: `dispatch.apply` lets it `call` a card in place of the card's
+implementation, a Symbol lets it call NumPy (`plain`), a Variable asks it for its value and tells it
+what it is assigned. While it stands there, `state.tape` is SEVERAL, which sends every call from the
+fast path to `apply`; so the fast path knows nothing of tracing. Tapes inside the function record as
+ever, and their sweeps run on Tensors, because a recorder is active: gradients are traced because
+they are NumPy code.
+
+What is not an argument: a Variable is read when the program is called. An array that the user still
+holds is an input too (`captured`), read at each call; one that nobody else holds any more was made
+while tracing and is a constant. Nodes that no result needs are left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval, aval_of
+from ..core.card import Card
+from ..core.dispatch import apply
+from ..core.positions import decode, here
+from ..core.registry import CARDS
+from ..core.state import SEVERAL, Recorder, state, traces
+from ..core.symbol import Symbol
+from ..core.tensor import Tensor, new_tensor, new_traced, raw
+from ..core.tree import flatten
+from ..core.variable import Variable
+from ..errors import TracingError, three_part
+from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
+from .shapes import results_of
+
+ndarray = np.ndarray
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+STOP = Plain("stop", _same)
+
+
+def _make_assigned() -> Card:
+    """`assigned(w, value)`: what is read of the Variable `w` after `value` was assigned to it.
+
+    As in eager mode, a derivative leads to the Variable, and not to where the value came from.
+    """
+    card = Card("assigned", "primitive", lambda _w, value: value, 2)
+    del CARDS["assigned"]  # no function of the user's, so none to be tested as one
+    card.keep, card.keep_out = (), False
+    card.vjps = (lambda ct, _out, _w, _value: ct, None)
+    card.jvps = (lambda t, _out, _w, _value: t, None)
+    card.shape_rule = lambda _w, value: value
+    return card
+
+
+ASSIGNED = _make_assigned()
+
+
+@dataclass
+class _Held:
+    """A Variable in a trace: its input, what is read of it now, and what it was assigned."""
+
+    variable: Variable
+    source: Value
+    current: Symbol
+    assigned: Value | None = None
+
+
+class Trace(Recorder):
+    """The graph in the making. `with` makes it the one of this thread."""
+
+    __slots__ = ("captured", "graph", "is_open", "is_opaque", "saved", "variables")
+    is_trace = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(auto_watch=False)
+        self.graph = Graph(name)
+        # by id of the array: its value, itself, the Tensor that holds it
+        self.captured: dict[int, tuple[Value, Any, Any]] = {}
+        self.variables: dict[int, _Held] = {}
+        self.is_open = False
+        self.is_opaque: Any = None  # position of a custom rule, which the graph does not have
+
+    def __enter__(self) -> Trace:
+        self.saved = (state.tapes, state.tape)
+        state.tapes, state.tape = (self,), SEVERAL
+        traces.append(self)
+        self.is_open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        state.tapes, state.tape = self.saved
+        traces.remove(self)
+        self.is_open = False
+
+    # ------------------------------------------------------------------ what is asked of it
+
+    def call(self, card: Any, values: Sequence[Any], operands: Any, params: dict[str, Any]) -> Any:
+        """The result of a card: symbols, or values where nothing is unknown."""
+        if Symbol not in map(type, values) and not (params and _mentions(params)):
+            return card.impl(*values, **params)
+        return self.emit(card, values, params, operands)
+
+    def plain(self, name: str, function: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        """The result of a NumPy function on raw values."""
+        if kwargs.get("out") is not None:
+            raise TracingError(
+                three_part(
+                    f"{name}: out= cannot be written while tracing.",
+                    f"Called at {_place()}.",
+                    f"Take the result: y = np.{name}(...).",
+                )
+            )
+        count = len(args)
+        if not isinstance(function, np.ufunc):
+            count = next((n for n, x in enumerate(args) if not _is_array(x)), len(args))
+        params = {"rest": args[count:], **kwargs} if count < len(args) else dict(kwargs)
+        return self.emit(Plain(name, function), args[:count], params)
+
+    def cut(self, symbol: Symbol) -> Any:
+        """The value of `symbol` as one that no derivative leads to."""
+        return self.emit(STOP, (symbol,), {})
+
+    def emit(
+        self, op: Any, values: Sequence[Any], params: dict[str, Any], operands: Any = None
+    ) -> Any:
+        """A new node; its results as symbols."""
+        sources = operands if operands is not None else values
+        inputs = [self.value_of(v, s) for v, s in zip(values, sources, strict=True)]
+        count = len(inputs)
+        if params:
+
+            def lifted(leaf: Any) -> Any:
+                leaf = leaf.read() if isinstance(leaf, Tensor) else leaf
+                if type(leaf) is not Symbol:
+                    return leaf
+                inputs.append(self.value_of(leaf, leaf))
+                return Hole(len(inputs) - 1)
+
+            params = lift(params, lifted)
+        avals, many = results_of(op, inputs, params, count)
+        position = here(3)
+        node = self.graph.add_node(op, tuple(inputs), params, avals, position, count)
+        symbols = tuple(Symbol(v.aval, v, self, position) for v in node.outputs)
+        return symbols if many else symbols[0]
+
+    def value_of(self, x: Any, source: Any) -> Value:
+        """The value of the graph that stands for `x`, which came in as `source`."""
+        if type(x) is Symbol:
+            if x.trace is not self:
+                raise _leaked(x)
+            node: Value = x.node
+            return node
+        if type(x) is not ndarray:
+            if isinstance(x, ndarray):
+                x = x.view(ndarray)
+            elif not isinstance(x, np.generic) and type(x) not in (bool, int, float, complex):
+                x = np.asarray(x)
+        if type(x) is not ndarray:
+            return Constant(aval_of(x), x)
+        known = self.captured.get(id(x))
+        if known is None:
+            held = source if isinstance(source, Tensor) and source.value is x else None
+            known = self.captured[id(x)] = (self.graph.add_input(aval_of(x), "captured"), x, held)
+        return known[0]
+
+    # ------------------------------------------------------------------ Variables
+
+    def variable(self, variable: Variable) -> Symbol:
+        """What is read of `variable` now."""
+        held = self.variables.get(variable.key)
+        if held is None:
+            value = self.graph.add_input(aval_of(variable.value), "variable")
+            symbol = Symbol(value.aval, value, self, variable.position)
+            held = self.variables[variable.key] = _Held(variable, value, symbol)
+        return held.current
+
+    def assign(self, variable: Variable, operation: str, value: Any, ufunc: Any) -> None:
+        """`variable` is assigned `value`, or `ufunc(variable, value)`."""
+        current = self.variable(variable)
+        new = raw(value)
+        variable.check_fit(operation, _typical(new))
+        if ufunc is not None:
+            new = ufunc(current, new)
+        if not isinstance(new, Symbol):
+            new = np.asarray(new)[()]
+        if new.dtype != current.dtype:
+            new = new.astype(current.dtype)
+        if new.shape != current.shape:
+            new = np.broadcast_to(new, current.shape)
+        held = self.variables[variable.key]
+        held.assigned = self.value_of(new, new)
+        first = Symbol(held.source.aval, held.source, self, variable.position)
+        held.current = self.emit(ASSIGNED, (first, new), {})
+
+    # ------------------------------------------------------------------ the end
+
+    def finish(self, outputs: list[Any]) -> Traced:
+        """The graph that computes `outputs`, which are Tensors or raw values."""
+        graph = self.graph
+        graph.outputs = [self.value_of(raw(x), x) for x in outputs]
+        graph.effects = [
+            (held.source, held.assigned)
+            for held in self.variables.values()
+            if held.assigned is not None
+        ]
+        constants: dict[Value, Constant] = {}
+        objects: dict[Value, Any] = {}
+        for key in list(self.captured):
+            value, array, held = self.captured.pop(key)
+            if sys.getrefcount(held) <= _OURS[0]:
+                held = None  # a Tensor that was made while tracing
+            if held is None and _count(array) in _OURS[1:]:
+                constants[value] = Constant(value.aval, array)
+            else:
+                objects[value] = array if held is None else held
+        for variable in self.variables.values():
+            objects[variable.source] = variable.variable
+        return _pruned(graph, constants, objects, self.is_opaque)
+
+
+@dataclass
+class Traced:
+    """A graph and the objects its inputs are read from, in the order of its inputs.
+
+    `sources` holds None for an argument, the array or Tensor that was captured, or the Variable.
+    """
+
+    graph: Graph
+    sources: list[Any]
+    is_opaque: Any = None
+
+
+def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:
+    """(the graph of `function`, its result with symbols) for arguments of these avals.
+
+    `function` is called with one Tensor per aval. The leaves of its result that are Tensors,
+    arrays or NumPy scalars are the outputs, in the order of `flatten`.
+    """
+    made = Trace(name)
+    position = here()
+    arguments = []
+    for aval in avals:
+        value = made.graph.add_input(aval, "argument")
+        arguments.append(new_traced(Symbol(aval, value, made, position)))
+    with made:
+        result = function(*arguments)
+        leaves = [leaf for leaf in flatten(result)[0] if is_output(leaf)]
+        for leaf in leaves:
+            raw(leaf)  # a view settles, a Variable is read
+        outputs = [new_tensor(raw(leaf)) if isinstance(leaf, Variable) else leaf for leaf in leaves]
+        del arguments, leaves
+        return made.finish(outputs), result
+
+
+def is_output(leaf: Any) -> bool:
+    """Whether a leaf of a function's result is an output of its graph; else it is static."""
+    return isinstance(leaf, Tensor | ndarray | np.generic | Symbol)
+
+
+def replay(graph: Graph, arguments: Sequence[Any]) -> list[Any]:
+    """The outputs of `graph` as Tensors, computed by its cards, so that tapes can follow them.
+
+    Under a trace, this copies the graph into it.
+    """
+    known: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
+
+    def read(value: Value) -> Any:
+        return value.data if isinstance(value, Constant) else known[value]
+
+    for node in graph.nodes:
+        values = [read(v) for v in node.inputs]
+        operands = values[: node.operands]
+        params = fill(node.params, [raw(v) for v in values])
+        if node.op.kind == "plain":
+            found = node.op.impl(*map(raw, operands), **params)
+        else:
+            found = apply(node.op, tuple(operands), params)
+        parts = found if type(found) in (tuple, list) else (found,)
+        for value, part in zip(node.outputs, parts, strict=True):
+            known[value] = part if isinstance(part, Tensor) else new_traced(np_scalar(part))
+    return [read(v) for v in graph.outputs]
+
+
+def np_scalar(x: Any) -> Any:
+    """`x` as a Tensor holds it: 0-d arrays and Python numbers are NumPy scalars."""
+    if isinstance(x, Symbol) or (type(x) is ndarray and x.ndim):
+        return x
+    return np.asarray(x)[()]
+
+
+# ------------------------------------------------------------------------------------ helpers
+
+
+def _pruned(
+    graph: Graph, constants: dict[Value, Constant], objects: dict[Value, Any], is_opaque: Any
+) -> Traced:
+    """`graph` without nodes and inputs that no result needs, and with its constants."""
+    needed: set[Value] = set(graph.results)
+    kept = []
+    for node in reversed(graph.nodes):
+        if not needed.isdisjoint(node.outputs):
+            kept.append(node)
+            needed.update(node.inputs)
+            node.inputs = tuple(constants.get(v, v) for v in node.inputs)
+    graph.nodes = kept[::-1]
+    graph.outputs = [constants.get(v, v) for v in graph.outputs]
+    graph.effects = [(w, constants.get(v, v)) for w, v in graph.effects]
+    needed.update(w for w, _ in graph.effects)
+    inputs = [
+        (value, kind)
+        for value, kind in zip(graph.inputs, graph.kinds, strict=True)
+        if kind == "argument" or (value in needed and value not in constants)
+    ]
+    graph.inputs = [value for value, _ in inputs]
+    graph.kinds = [kind for _, kind in inputs]
+    return Traced(graph, [objects.get(value) for value in graph.inputs], is_opaque)
+
+
+def _mentions(params: Any) -> bool:
+    """Whether a Symbol is among the parameters."""
+    found = False
+
+    def look(leaf: Any) -> Any:
+        nonlocal found
+        found = found or type(raw(leaf)) is Symbol
+        return leaf
+
+    lift(params, look)
+    return found
+
+
+def _is_array(x: Any) -> bool:
+    return isinstance(x, Symbol | ndarray | np.generic)
+
+
+def _typical(x: Any) -> Any:
+    """An array with the shape and dtype of a symbol; anything else as it is."""
+    return np.broadcast_to(np.zeros((), x.dtype), x.shape) if isinstance(x, Symbol) else x
+
+
+def _place() -> Any:
+    return decode(*here(3))
+
+
+def _leaked(x: Symbol) -> TracingError:
+    return TracingError(
+        three_part(
+            f"A value of an earlier trace is used: {x!r}.",
+            f"It was made at {decode(*x.position)}, inside a compiled function that has ended, "
+            f"and is used at {_place()}.",
+            "Return it from the compiled function; a list or a global that it is put into keeps "
+            "no number.",
+        )
+    )
+
+
+def _count(array: Any) -> tuple[int, int] | None:
+    """The references to `array` and to the array whose memory it has; None where that is not known.
+
+    A large array of the user's that is reached through a view has more of them than one that was
+    made while tracing.
+    """
+    root = array
+    while type(root.base) is ndarray:
+        root = root.base
+    if root.base is not None:
+        return None
+    return sys.getrefcount(array), 0 if root is array else sys.getrefcount(root)
+
+
+def _probe(length: int) -> Any:
+    array = np.zeros(2)
+    return array if length == 2 else array[:1]
+
+
+def _calibrate() -> list[Any]:
+    """The references to what only the trace holds: a Tensor, an array, a view of one."""
+    found: list[Any] = []
+    for length in (2, 1):
+        captured: dict[int, Any] = {0: (None, _probe(length), new_tensor(None))}
+        for key in list(captured):
+            _value, array, held = captured.pop(key)
+            found.append(sys.getrefcount(held))
+            held = None
+            found.append(_count(array))
+    return [found[0], found[1], found[3]]
+
+
+_OURS = _calibrate()

@@ -1,0 +1,6 @@
+"""Compiled functions: `@gt.function`, the signatures it compiles for, derivatives of programs.
+
+Read `function.py` first. `signature.py` says what of a call is traced and what is static,
+`derivative.py` makes a program one operation that tapes can record. (The room is not called
+`function`, because `gt.function` is the decorator.)
+"""

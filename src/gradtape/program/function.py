@@ -1,0 +1,301 @@
+"""`@gt.function`: compiles a function of NumPy code, once for each signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backends.numpy import compile_graph
+from ..core.dispatch import apply
+from ..core.positions import decode, here
+from ..core.refusals import ArgumentValueError
+from ..core.state import state
+from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tree import flatten
+from ..core.variable import Variable
+from ..errors import TracingWarning, three_part
+from ..graph.ir import Constant, Graph
+from ..graph.printing import show
+from ..graph.trace import Traced, is_output, trace
+from .derivative import make_card
+from .signature import Surroundings, avals, check_static, describe, difference
+
+_BACKENDS = ("numpy",)
+_MANY = 5  # the trace from which on a user is told why
+
+
+def function(
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnames: str | Sequence[str] = (),
+    backend: str = "numpy",
+) -> Any:
+    """`f` as a compiled function: traced once per signature, then run as a program.
+
+    The first call with new shapes, dtypes, static arguments or structure runs `f` on values that
+    are not known, and keeps what it computed as a graph; further calls run that graph, and `f`
+    itself is not called. Gradients inside, assignments of Variables and loops over Python ranges
+    are part of it.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays, Tensors, numbers, and trees of them. Python floats are inputs, which
+        take the dtype of what they meet; integers, truth values, text, None and other objects
+        are static. A Variable is read at each call and assigned when the call has succeeded; an
+        array that `f` finds outside is read at each call too.
+    static_argnames : str or sequence of str
+        Arguments that are static though they are numbers.
+    backend : {"numpy"}
+        What runs the program.
+
+    Returns
+    -------
+    CompiledFunction
+        Called like `f`. Its results are plain where all arguments are, and no Variable or Tensor
+        takes part. `.graph(*args)` is the program as text.
+
+    Raises
+    ------
+    TracingError
+        If `f` needs a number that is not known: `if x > 0`, `float(x)`, `np.asarray(x)`.
+
+    Warns
+    -----
+    TracingWarning
+        At the fifth trace, with what changed; where `np.random` was drawn from while tracing.
+
+    Notes
+    -----
+    As one operation of a tape outside, a program is played backwards by a program. A derivative
+    does not pass through `gt.custom_gradient` inside it: take the gradient inside.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> w = gt.Variable([1.0, 2.0])
+    >>> @gt.function
+    ... def step(x, lr):
+    ...     with gt.GradientTape() as tape:
+    ...         loss = np.sum((w * x) ** 2)
+    ...     w.assign_sub(lr * tape.gradient(loss, w))
+    ...     return loss
+    >>> step(np.array([1.0, 1.0]), 0.1)
+    Tensor(5., shape=(), dtype=float64)
+    >>> w
+    Variable('Variable:...', [0.8, 1.6], shape=(2,), dtype=float64)
+    """
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    if backend not in _BACKENDS:
+        raise ArgumentValueError(
+            three_part(
+                f"function: there is no backend {backend!r}.",
+                f"Backends are {', '.join(map(repr, _BACKENDS))}.",
+                "Leave backend= out.",
+            )
+        )
+    if f is None:
+        return functools.partial(function, static_argnames=names, backend=backend)
+    if isinstance(f, CompiledFunction):
+        return f
+    return CompiledFunction(f, names)
+
+
+class CompiledFunction:
+    """A function with its programs; see `function`."""
+
+    def __init__(self, f: Callable[..., Any], static_argnames: tuple[str, ...] = ()) -> None:
+        functools.update_wrapper(self, f)
+        self.function = f
+        self.name: str = getattr(f, "__name__", "function")
+        self.static_argnames = static_argnames
+        self.programs: dict[tuple[Any, ...], _Program] = {}
+        self._last: tuple[Any, ...] | None = None
+        self._surroundings: Surroundings | None = None
+        self._signature = inspect.signature(f) if static_argnames else None
+        for argument in static_argnames:
+            if self._signature is not None and argument not in self._signature.parameters:
+                raise ArgumentValueError(
+                    three_part(
+                        f"function: {self.name} has no argument {argument!r}.",
+                        f"static_argnames names it; made at {decode(*here())}.",
+                        f"Its arguments are {', '.join(self._signature.parameters)}.",
+                    )
+                )
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<compiled function {self.name}, {len(self.programs)} programs>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The result of the program for these arguments."""
+        tapes = state.tapes
+        if tapes and tapes[0].is_trace:  # inside another program it is a part of that
+            return self.function(*args, **kwargs)
+        program, leaves = self._program(args, kwargs)
+        return program(leaves)
+
+    def graph(self, *args: Any, **kwargs: Any) -> str:
+        """The graph of the program for these arguments, as text."""
+        return show(self._program(args, kwargs)[0].traced.graph)
+
+    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Program, list[Any]]:
+        if self._signature is not None:
+            args, kwargs = self._with_static(args, kwargs)
+        key: list[Any] = []
+        leaves: list[Any] = []
+        rebuilds = [describe(x, key, leaves) for x in args]
+        for name in sorted(kwargs):
+            key.append(name)
+            rebuilds.append(describe(kwargs[name], key, leaves))
+        if self._surroundings is None:
+            self._surroundings = Surroundings(self.function)
+        if self._surroundings.readers:
+            key.append(self._surroundings.key())
+        full = tuple(key)
+        program = self.programs.get(full)
+        if program is None:
+            names = sorted(kwargs)
+            count = len(args)
+
+            def run(*tensors: Any) -> Any:
+                values = iter(tensors)
+                built = [rebuild(values) for rebuild in rebuilds]
+                return self.function(*built[:count], **dict(zip(names, built[count:], strict=True)))
+
+            program = self._traced(run, full, leaves, (args, kwargs))
+        return program, leaves
+
+    def _with_static(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        assert self._signature is not None
+        bound = self._signature.bind(*args, **kwargs)
+        for argument in self.static_argnames:
+            if argument in bound.arguments:
+                value = bound.arguments[argument]
+                bound.arguments[argument] = check_static(self.name, argument, value)
+        return bound.args, bound.kwargs
+
+    def _traced(self, run: Any, key: tuple[Any, ...], leaves: list[Any], kept: Any) -> _Program:
+        if self._last is not None and len(self.programs) + 1 == _MANY:
+            warnings.warn(
+                three_part(
+                    f"function: {self.name} is traced for the {_MANY}th time: "
+                    f"{difference(self._last, key)}.",
+                    f"Called at {decode(*here(4))}; a program is made for shapes, dtypes and "
+                    "static values.",
+                    "Pass what changes as an array or a float (np.asarray(n)), and keep to few "
+                    "shapes.",
+                ),
+                TracingWarning,
+                stacklevel=4,
+            )
+        assert self._surroundings is not None
+        before = _random_state(self._surroundings)
+        traced, result = trace(run, avals(leaves), self.name)
+        if _random_state(self._surroundings) != before:
+            warnings.warn(
+                three_part(
+                    f"function: {self.name} drew random numbers while it was traced.",
+                    f"Called at {decode(*here(4))}; the numbers of np.random are constants of the "
+                    "program now, the same at every call.",
+                    "Draw outside and pass the numbers: step(x, rng.normal(size=n)).",
+                ),
+                TracingWarning,
+                stacklevel=4,
+            )
+        program = _Program(self.name, traced, result, kept)
+        self.programs[key] = program
+        self._last = key
+        return program
+
+
+def _random_state(surroundings: Surroundings) -> Any:
+    states: list[Any] = [np.random.get_state(legacy=False)]  # noqa: NPY002 - to notice its use
+    states += [generator.bit_generator.state for generator in surroundings.generators]
+    return repr(states)
+
+
+class _Program:
+    """One compiled program: what it reads besides its arguments, and how its results are built."""
+
+    def __init__(self, name: str, traced: Traced, result: Any, kept: Any) -> None:
+        self.name, self.traced = name, traced
+        self.kept = kept  # objects that are part of the signature by identity
+        graph = traced.graph
+        self.arguments = graph.kinds.count("argument")
+        self.sources = traced.sources[self.arguments :]
+        self.variables = [s for s in self.sources if isinstance(s, Variable)]
+        self.has_tensors = any(isinstance(s, Tensor) for s in self.sources)
+        self.assigned = [
+            traced.sources[graph.inputs.index(variable)] for variable, _ in graph.effects
+        ]
+        self.count = len(graph.outputs)
+        self.copies = _shared(graph)
+        self.run = compile_graph(graph)
+        self.card = make_card(name, traced, self._values, _derived)
+        leaves, self.rebuild = flatten(result)
+        self.static = [_NOTHING if is_output(leaf) else leaf for leaf in leaves]
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        if state.tapes:
+            operands = (*leaves, *self.sources)
+            for variable in self.variables:
+                variable.read()
+            keys = [x.key for x in operands if isinstance(x, Tensor)]
+            if any(not tape.tracked.isdisjoint(keys) for tape in state.tapes):
+                results = apply(self.card, operands, {})
+                values = [x.value for x in results]
+                self._commit(values)
+                return self._built(list(results[: self.count]))
+        found = self._values(*map(raw, leaves), *[_value_of(s) for s in self.sources])
+        self._commit(found)
+        outputs = list(found[: self.count])
+        if self.has_tensors or any(isinstance(x, Tensor) for x in leaves):
+            outputs = [new_tensor(x) for x in outputs]
+        return self._built(outputs)
+
+    def _values(self, *arguments: Any) -> tuple[Any, ...]:
+        found = self.run(arguments)
+        for i in range(len(found)):
+            x = found[i]
+            if type(x) is np.ndarray and (x.base is not None or self.copies[i]):
+                found[i] = np.array(x)
+        return tuple(found)
+
+    def _commit(self, values: Sequence[Any]) -> None:
+        for variable, value in zip(self.assigned, values[self.count :], strict=True):
+            variable.value = value
+
+    def _built(self, outputs: list[Any]) -> Any:
+        given = iter(outputs)
+        return self.rebuild([next(given) if x is _NOTHING else x for x in self.static])
+
+
+_NOTHING = object()
+
+
+def _value_of(source: Any) -> Any:
+    return source.value if isinstance(source, Variable) else raw(source)
+
+
+def _shared(graph: Graph) -> list[bool]:
+    """Which results are to be copied: inputs, constants, and what is a result twice."""
+    seen: set[Any] = set(graph.inputs)
+    found = []
+    for value in graph.results:
+        found.append(value in seen or isinstance(value, Constant))
+        seen.add(value)
+    return found
+
+
+def _derived(f: Callable[..., Any], name: str) -> CompiledFunction:
+    made = CompiledFunction(f)
+    made.name = name
+    return made

@@ -1,0 +1,194 @@
+"""Signatures: which values of a call are inputs of the program, and for what it is made.
+
+Arrays, Tensors, NumPy scalars and Python floats are inputs: the program is made for their shapes
+and dtypes. Everything else is static: integers, truth values, text, None, enums by value, Variables
+and other objects by identity. Numbers that the function takes from its surroundings (globals,
+variables of the function around it, attributes of `self`) are part of the signature too, for they
+stand in the program as constants.
+"""
+
+from __future__ import annotations
+
+import dis
+import enum
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval, aval_of
+from ..core.tensor import Tensor
+from ..core.tree import _children
+from ..core.variable import Variable
+from ..errors import DTypeError, three_part
+
+_BY_VALUE = (int, bool, str, bytes, type(None), enum.Enum)
+_WEAK = {float: Aval((), np.float64, True), complex: Aval((), np.complex128, True)}
+_SCALARS = (int, float, complex, bool, str, bytes, type(None))
+_MISSING = object()
+
+
+class Static:
+    """Stands among the dynamic leaves for an argument named in `static_argnames`."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def describe(tree: Any, key: list[Any], leaves: list[Any]) -> Callable[[Any], Any]:
+    """Append to `key` what the program is made for, to `leaves` its inputs.
+
+    Returns a function that takes an iterator over other inputs and builds `tree` around them.
+    """
+    kind = type(tree)
+    if kind is np.ndarray or isinstance(tree, np.generic) or (
+        isinstance(tree, Tensor) and not isinstance(tree, Variable)
+    ):  # fmt: skip
+        dtype = tree.dtype
+        if dtype.kind in "fciub":
+            key.append((tree.shape, dtype))
+            leaves.append(tree)
+            return next
+        if kind is not np.ndarray:
+            key.append(tree)
+            return lambda _: tree
+    if kind is float or kind is complex:
+        key.append(kind)
+        leaves.append(tree)
+        return next
+    if isinstance(tree, _BY_VALUE):
+        key.append((kind, tree))
+        return lambda _: tree
+    if kind is Static:
+        key.append((type(tree.value), tree.value))
+        return lambda _: tree.value
+    node = None if isinstance(tree, Tensor) else _children(tree)
+    if node is None:
+        key.append(("object", id(tree)))
+        key.extend(_attributes(tree))
+        return lambda _: tree
+    children, make, labels = node
+    key.append((kind, labels))
+    parts = [describe(child, key, leaves) for child in children]
+    key.append(None)
+    return lambda values: make([part(values) for part in parts])
+
+
+def _attributes(x: Any) -> Any:
+    """The numbers and texts among the attributes of an object, such as a model's learning rate."""
+    found = getattr(x, "__dict__", None)
+    if found is None or isinstance(x, type | types.ModuleType | types.FunctionType):
+        return ()
+    return [(name, type(v), v) for name, v in found.items() if isinstance(v, _SCALARS)]
+
+
+def avals(leaves: list[Any]) -> list[Aval]:
+    """The avals of the inputs; Python floats are weak."""
+    return [_WEAK.get(type(x)) or _strong(x) for x in leaves]
+
+
+def _strong(x: Any) -> Aval:
+    aval = x.aval if isinstance(x, Tensor) else aval_of(x)
+    return aval
+
+
+def check_static(name: str, argument: str, value: Any) -> Static:
+    """`value` of an argument that was declared static; DTypeError if it cannot be compared."""
+    try:
+        hash(value)
+    except TypeError:
+        raise DTypeError(
+            three_part(
+                f"{name}: the static argument {argument!r} is {type(value).__name__}, which has "
+                "no hash.",
+                "A program is looked up by the values of its static arguments.",
+                f"Pass a tuple, or leave {argument!r} out of static_argnames.",
+            )
+        ) from None
+    return Static(value)
+
+
+# ---------------------------------------------------------------------------- surroundings
+
+
+@functools.lru_cache(maxsize=1024)
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    """The global names that a function reads, those of functions inside it too."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            found.update(_names(const))
+    return tuple(sorted(found))
+
+
+class Surroundings:
+    """The numbers that a function, and the functions it names, take from outside."""
+
+    def __init__(self, function: Any) -> None:
+        self.readers: list[Any] = []
+        self.generators: list[np.random.Generator] = []
+        self._seen: set[int] = set()
+        self._visit(function)
+
+    def _visit(self, function: Any) -> None:
+        function = getattr(function, "__wrapped__", function)
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType) or id(function) in self._seen:
+            return
+        if (function.__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
+            return
+        self._seen.add(id(function))
+        scope = function.__globals__
+        for name in _names(function.__code__):
+            self._note(scope.get(name, _MISSING), functools.partial(_read_global, scope, name))
+        for cell in function.__closure__ or ():
+            self._note(_read_cell(cell), functools.partial(_read_cell, cell))
+
+    def _note(self, value: Any, reader: Any) -> None:
+        if isinstance(value, _SCALARS):
+            self.readers.append(reader)
+        elif isinstance(value, np.random.Generator):
+            self.generators.append(value)
+        else:
+            self._visit(value)
+
+    def key(self) -> tuple[Any, ...]:
+        """The types and values of these numbers now."""
+        return tuple([(type(v), v) for v in (read() for read in self.readers)])
+
+
+def _read_global(scope: dict[str, Any], name: str) -> Any:
+    return scope.get(name, _MISSING)
+
+
+def _read_cell(cell: Any) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not filled yet
+        return _MISSING
+
+
+def difference(old: tuple[Any, ...], new: tuple[Any, ...]) -> str:
+    """What distinguishes two signatures, in words."""
+    for a, b in zip(old, new, strict=False):
+        if a != b:
+            return f"{_say(a)} became {_say(b)}"
+    return "the number of arguments changed"
+
+
+def _say(part: Any) -> str:
+    if isinstance(part, tuple) and len(part) == 2:
+        first, second = part
+        if isinstance(second, np.dtype):
+            return f"{second}[{','.join(map(str, first))}]"
+        if isinstance(first, type):
+            return f"the static value {second!r}" if not isinstance(second, tuple) else str(second)
+        if first == "object":
+            return "one object"
+    if isinstance(part, type):
+        return f"a Python {part.__name__}"
+    return "one structure" if part is None else repr(part)
