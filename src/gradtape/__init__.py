@@ -29,6 +29,7 @@ _SURFACE = {
     "grad": "transforms",
     "value_and_grad": "transforms",
     "vjp": "transforms",
+    **dict.fromkeys(("cond", "fori_loop", "scan", "while_loop"), "graph.control"),
     **dict.fromkeys(
         ("curve_fit", "fixed_point", "least_squares", "minimize", "root"), "optimize"
     ),
@@ -47,8 +48,6 @@ _PLANNED = {
     "jvp": "Of a scalar function: np.sum(gt.grad(f)(x) * v).",
     "vmap": "Write the function for arrays with a leading axis, or loop: "
     "np.stack([f(x) for x in xs]).",
-    "cond": "Choose between values: np.where(x > 0, a, b).",
-    "scan": "Loop over a Python range: a compiled function unrolls it.",
     "ForwardAccumulator": "Take the gradient with gt.GradientTape.",
 }
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")

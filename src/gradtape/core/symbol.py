@@ -24,8 +24,8 @@ from .positions import decode, here
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
                       np.isrealobj, np.min_scalar_type, np.common_type])  # fmt: skip
 _REMEDIES = {
-    "bool": "Choose between values: np.where(x > 0, a, b); or make the choice outside of the "
-    "compiled function.",
+    "bool": "Choose inside the program: gt.cond(x > 0, lambda: a, lambda: b), or between values: "
+    "np.where(x > 0, a, b).",
     "int": "Pass the number as a Python int, which is static: a new one traces anew.",
     "float": "Leave it a Tensor and use NumPy functions: np.sin(x) in place of math.sin(x).",
     "array": "Use gt.array, gt.stack or gt.zeros with x[i] = v in place of plain arrays, and look "

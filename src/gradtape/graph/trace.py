@@ -76,29 +76,29 @@ class _Held:
 class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
-    __slots__ = ("captured", "graph", "is_open", "is_opaque", "saved", "variables")
+    __slots__ = ("captured", "graph", "is_opaque", "parent", "saved", "variables")
     is_trace = True
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, parent: Any = None) -> None:
         super().__init__(auto_watch=False)
+        self.parent = parent  # the trace of the function around this one, for control flow
         self.graph = Graph(name)
-        # by id of the array: its value, itself, the Tensor that holds it
-        self.captured: dict[int, tuple[Value, Any, Any]] = {}
+        # by id of the array (node and key of a symbol): its value, itself, the Tensor around it
+        self.captured: dict[Any, tuple[Value, Any, Any]] = {}
         self.variables: dict[int, _Held] = {}
-        self.is_open = False
         self.is_opaque: Any = None  # position of a custom rule, which the graph does not have
 
     def __enter__(self) -> Trace:
         self.saved = (state.tapes, state.tape)
         state.tapes, state.tape = (self,), SEVERAL
         traces.append(self)
-        self.is_open = True
         return self
 
     def __exit__(self, *_: object) -> None:
         state.tapes, state.tape = self.saved
         traces.remove(self)
-        self.is_open = False
+        if self.parent is not None and self.is_opaque is not None:
+            self.parent.is_opaque = self.is_opaque
 
     # ------------------------------------------------------------------ what is asked of it
 
@@ -154,10 +154,12 @@ class Trace(Recorder):
     def value_of(self, x: Any, source: Any) -> Value:
         """The value of the graph that stands for `x`, which came in as `source`."""
         if type(x) is Symbol:
-            if x.trace is not self:
+            if x.trace is self:
+                node: Value = x.node
+                return node
+            if not self._is_inside(x.trace):
                 raise _leaked(x)
-            node: Value = x.node
-            return node
+            return self._from_outside(x, source)
         if type(x) is not ndarray:
             if isinstance(x, ndarray):
                 x = x.view(ndarray)
@@ -169,6 +171,20 @@ class Trace(Recorder):
         if known is None:
             held = source if isinstance(source, Tensor) and source.value is x else None
             known = self.captured[id(x)] = (self.graph.add_input(aval_of(x), "captured"), x, held)
+        return known[0]
+
+    def _is_inside(self, other: Any) -> bool:
+        parent = self.parent
+        return parent is not None and (parent is other or parent._is_inside(other))
+
+    def _from_outside(self, x: Symbol, source: Any) -> Value:
+        """The input that stands for a symbol of the function around this one."""
+        held = source if isinstance(source, Tensor) and source.value is x else x
+        place = id(x.node), getattr(held, "key", 0)
+        known = self.captured.get(place)
+        if known is None:
+            aval = Aval(x.shape, x.dtype, x.weak)
+            known = self.captured[place] = (self.graph.add_input(aval, "captured"), x, held)
         return known[0]
 
     # ------------------------------------------------------------------ Variables
@@ -215,6 +231,9 @@ class Trace(Recorder):
         objects: dict[Value, Any] = {}
         for key in list(self.captured):
             value, array, held = self.captured.pop(key)
+            if type(array) is Symbol:
+                objects[value] = held
+                continue
             if sys.getrefcount(held) <= _OURS[0]:
                 held = None  # a Tensor that was made while tracing
             if held is None and _count(array) in _OURS[1:]:
@@ -244,7 +263,8 @@ def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tup
     `function` is called with one Tensor per aval. The leaves of its result that are Tensors,
     arrays or NumPy scalars are the outputs, in the order of `flatten`.
     """
-    made = Trace(name)
+    around = state.tapes[0] if state.tapes and state.tapes[0].is_trace else None
+    made = Trace(name, around)
     position = here()
     arguments = []
     for aval in avals:

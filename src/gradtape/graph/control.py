@@ -1,0 +1,540 @@
+"""Control flow: `cond`, `while_loop`, `fori_loop`, `scan`.
+
+Outside of a trace they are Python's `if`, `while` and `for`, and tapes record what is done. Under a
+trace each is one node whose card holds the graphs of its functions. What these take from around
+them (symbols, arrays, Variables) are further operands of the node, so derivatives lead there too.
+Backward, a `cond` is a cond of the branches' backward graphs, and a `scan` is a scan in the other
+direction over the carries, which are computed again; both are made by calling `cond` and `scan`
+while something records, so there are derivatives of every order. The number of turns of a
+`while_loop` is not known, so its backward runs as one operation that keeps the carries; that one
+has no derivative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import Aval, aval_of, is_differentiable
+from ..core.dispatch import apply
+from ..core.positions import decode, here
+from ..core.state import state
+from ..core.symbol import is_traced
+from ..core.tensor import Tensor, raw
+from ..core.tree import flatten
+from ..core.variable import Variable
+from ..errors import DTypeError, ShapeError, TracingError, three_part
+from .evaluate import evaluate
+from .pullback import cotangents, hand_out, operands_of, pull_back, unregistered
+from .trace import Traced, replay, trace
+
+Tree = Any
+
+
+def cond(
+    pred: Any, true_fn: Callable[..., Tree], false_fn: Callable[..., Tree], *operands: Any
+) -> Tree:
+    """`true_fn(*operands)` if `pred` holds, else `false_fn(*operands)`; one of the two is computed.
+
+    Parameters
+    ----------
+    pred : bool or 0-d array_like
+    true_fn, false_fn : callable
+        Return trees of one structure, whose leaves have the same shapes. Both may assign Variables.
+    *operands : array_like or tree
+        Handed to the one that is called. What else the functions use needs no mention.
+
+    Raises
+    ------
+    ShapeError
+        In a compiled function, if the results differ in structure or shape, or `pred` is not 0-d.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> @gt.function
+    ... def f(x):
+    ...     return gt.cond(x.sum() > 0, lambda: x * 2.0, lambda: -x)
+    >>> f(np.array([1.0, -3.0]))
+    array([-1.,  3.])
+    """
+    if not is_traced(pred):
+        return true_fn(*operands) if pred else false_fn(*operands)
+    if np.ndim(pred):
+        raise ShapeError(
+            three_part(
+                f"cond: pred has shape {np.shape(pred)}.",
+                f"Called at {decode(*here())}; one truth value decides.",
+                "Reduce it (np.any(pred)), or choose element by element: np.where(pred, a, b).",
+            )
+        )
+    found = [_region(lambda f=f: f(*operands), [], "cond") for f in (true_fn, false_fn)]
+    (yes, builds), (no, other) = found
+    _check_alike("cond: true_fn and false_fn", builds, other, yes.graph.outputs, no.graph.outputs)
+    assigned = _assigned_by(yes, no)
+    regions = [_with_assigned(region, assigned) for region in (yes, no)]
+    dtypes = [
+        np.result_type(a.aval.dtype, b.aval.dtype)
+        for a, b in zip(*(r.graph.outputs for r in regions), strict=True)
+    ]
+    avals = tuple(
+        Aval(v.aval.shape, d) for v, d in zip(regions[0].graph.outputs, dtypes, strict=True)
+    )
+    results = _choose(pred, regions, avals)
+    for variable, value in zip(assigned, results[len(results) - len(assigned) :], strict=True):
+        variable.assign(value)
+    return builds[0](list(results[: len(results) - len(assigned)]))
+
+
+def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
+    """The results of one of two regions, as Tensors."""
+    sources: list[Any] = []
+    places = [[_place(sources, s) for s in region.sources] for region in regions]
+
+    def impl(pred: Any, *values: Any) -> tuple[Any, ...]:
+        i = 0 if pred else 1
+        outputs, _ = evaluate(regions[i].graph, [values[n] for n in places[i]])
+        return tuple(np.asarray(x, aval.dtype)[()] for x, aval in zip(outputs, avals, strict=True))
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        pred, *values = operands_of(rec)
+        cts = cotangents(rec, g, avals)
+
+        def pull(i: int) -> list[Any]:
+            back = pull_back(regions[i], [values[n] for n in places[i]], cts)
+            return _filled(values, places[i], back)
+
+        hand_out(rec, [None, *_spread(values, cond(pred, lambda: pull(0), lambda: pull(1)))], grads)
+
+    card = unregistered("cond", impl)
+    card.run = run
+    card.shape_rule = lambda *_: avals
+    return apply(card, (pred, *sources), {})
+
+
+def _place(sources: list[Any], source: Any) -> int:
+    for n, known in enumerate(sources):
+        if known is source:
+            return n
+    sources.append(source)
+    return len(sources) - 1
+
+
+def _filled(values: Sequence[Any], places: Sequence[int], back: Sequence[Any]) -> list[Any]:
+    """Cotangents of all differentiable `values`; zeros where the region at `places` has none."""
+    found: dict[int, Any] = {}
+    for n, gi in zip(places, back, strict=True):
+        if gi is not None:
+            found[n] = gi if n not in found else found[n] + gi
+    return [
+        found[n] if n in found else np.zeros(np.shape(x), raw(x).dtype)[()]
+        for n, x in enumerate(values)
+        if is_differentiable(aval_of(raw(x)).dtype)
+    ]
+
+
+def _spread(values: Sequence[Any], found: Sequence[Any]) -> list[Any]:
+    """One for each value, None where it is not differentiable."""
+    given = iter(found)
+    return [next(given) if is_differentiable(aval_of(raw(x)).dtype) else None for x in values]
+
+
+def _assigned_by(*regions: Traced) -> list[Variable]:
+    """The Variables that regions assign, each once."""
+    found: dict[int, Variable] = {}
+    for region in regions:
+        for source, _ in region.graph.effects:
+            variable = region.sources[region.graph.inputs.index(source)]
+            found[variable.key] = variable
+    return list(found.values())
+
+
+def _with_assigned(region: Traced, assigned: list[Variable]) -> Traced:
+    """`region` with the values of the assigned Variables as further outputs, and no effects."""
+    graph = region.graph
+    effects = {
+        region.sources[graph.inputs.index(source)].key: value for source, value in graph.effects
+    }
+    for variable in assigned:
+        value = effects.get(variable.key)
+        if value is None:
+            known = [n for n, s in enumerate(region.sources) if s is variable]
+            if known:
+                value = graph.inputs[known[0]]
+            else:
+                value = graph.add_input(aval_of(variable.value), "variable")
+                region.sources.append(variable)
+        graph.outputs.append(value)
+    graph.effects = []
+    return region
+
+
+# ---------------------------------------------------------------------------------------- scan
+
+
+def scan(
+    f: Callable[[Tree, Tree], tuple[Tree, Tree]],
+    init: Tree,
+    xs: Tree = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Tree, Tree]:
+    """The last carry and the stacked results of `carry, y = f(carry, x)` for each `x` of `xs`.
+
+    Parameters
+    ----------
+    f : callable
+        Its carry keeps structure, shapes and dtypes.
+    init : array_like or tree
+        The first carry.
+    xs : array_like or tree of them, optional
+        Taken apart along the first axis: `x` has one axis less.
+    length : int, optional
+        The number of turns, where there are no `xs`.
+    reverse : bool
+        Begin with the last; `ys` are in the order of `xs` all the same.
+
+    Returns
+    -------
+    carry, ys : tree, tree
+        Each leaf of `ys` has a first axis of `length`.
+
+    Raises
+    ------
+    ShapeError
+        If `xs` differ in length, there is no length, or the carry changes its shape.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> def step(total, x):
+    ...     total = total + x
+    ...     return total, total * 10.0
+    >>> gt.scan(step, 0.0, np.array([1.0, 2.0, 3.0]))
+    (np.float64(6.0), array([10., 30., 60.]))
+    """
+    leaves, build_x = flatten(xs) if xs is not None else ([], lambda _: None)
+    length = _length(leaves, length)
+    if not (state.tapes and state.tapes[0].is_trace):
+        return _looped(f, init, leaves, build_x, length, reverse)
+    carries, build_carry = flatten(init)
+    carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
+    count = len(carries)
+    carry_avals = [_strong(c) for c in carries]
+    x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
+
+    def body(*flat: Any) -> Any:
+        carry, y = f(build_carry(list(flat[:count])), build_x(list(flat[count:])))
+        return (carry, y)
+
+    region, builds = _region(body, [*carry_avals, *x_avals], "scan")
+    _check_carry("scan", region, carry_avals)
+    results = _scanned(region, carries, leaves, length, reverse)
+    return builds[0](list(results))  # type: ignore[no-any-return]
+
+
+def _scanned(
+    region: Traced, carries: list[Any], xs: list[Any], length: int, reverse: bool
+) -> tuple[Any, ...]:
+    """The carries and the stacked results, as Tensors."""
+    graph, nc, nx = region.graph, len(carries), len(xs)
+    captured = region.sources[nc + nx :]
+    ys = [v.aval for v in graph.outputs[nc:]]
+    avals = tuple(v.aval for v in graph.outputs[:nc]) + tuple(
+        Aval((length, *a.shape), a.dtype) for a in ys
+    )
+    order = range(length - 1, -1, -1) if reverse else range(length)
+
+    def impl(*values: Any) -> tuple[Any, ...]:
+        carry, taken, rest = list(values[:nc]), values[nc : nc + nx], values[nc + nx :]
+        stacked = [np.empty(a.shape, a.dtype) for a in avals[nc:]]
+        for i in order:
+            outputs, _ = evaluate(graph, [*carry, *(x[i] for x in taken), *rest])
+            carry = outputs[:nc]
+            for buffer, y in zip(stacked, outputs[nc:], strict=True):
+                buffer[i] = y
+        return (*carry, *stacked)
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        values = operands_of(rec)
+        first, taken, rest = values[:nc], values[nc : nc + nx], values[nc + nx :]
+        cts = cotangents(rec, g, avals)
+        found = _scan_back(region, first, taken, rest, cts, reverse)
+        hand_out(rec, found, grads)
+
+    card = unregistered("scan", impl)
+    card.run = run
+    card.shape_rule = lambda *_: avals
+    found = apply(card, (*carries, *xs, *captured), {})
+    return tuple(found)
+
+
+def _scan_back(
+    region: Traced, first: list[Any], xs: list[Any], rest: list[Any], cts: list[Any], reverse: bool
+) -> list[Any]:
+    """Cotangents of the first carries, of `xs` and of what was captured."""
+    nc = len(first)
+    is_smooth = [is_differentiable(v.aval.dtype) for v in region.graph.outputs[:nc]]
+    length = np.shape(xs[0])[0] if xs else np.shape(cts[-1])[0]
+
+    def forward(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
+        return replay(region.graph, [*carry, *x, *rest])[:nc], carry
+
+    _, carries = scan(forward, list(first), list(xs), length, reverse)
+    smooth = [c for c, s in zip(first, is_smooth, strict=True) if s]
+    ct_carry, ct_ys = cts[: len(smooth)], cts[len(smooth) :]
+    sums = [np.zeros(np.shape(r), aval_of(raw(r)).dtype)[()] for r in _smooth(rest)]
+
+    def back(state: Any, turn: Any) -> Any:
+        ct_carry, sums = state
+        carry, x, ct_y = turn
+        values = [*carry, *x, *rest]
+        found = _filled(values, range(len(values)), pull_back(region, values, [*ct_carry, *ct_y]))
+        n, m = len(smooth), len(_smooth(x))
+        return (found[:n], [s + d for s, d in zip(sums, found[n + m :], strict=True)]), found[
+            n : n + m
+        ]
+
+    (ct_first, sums), ct_xs = scan(
+        back, (list(ct_carry), sums), (carries, list(xs), list(ct_ys)), length, not reverse
+    )
+    return _spread([*first, *xs, *rest], [*ct_first, *ct_xs, *sums])
+
+
+def _smooth(values: Sequence[Any]) -> list[Any]:
+    return [x for x in values if is_differentiable(aval_of(raw(x)).dtype)]
+
+
+def _looped(
+    f: Any, init: Tree, leaves: list[Any], build_x: Any, length: int, reverse: bool
+) -> tuple[Tree, Tree]:
+    """`scan` as a loop of Python's."""
+    carry = init
+    rows: list[list[Any]] = []
+    build: Callable[[list[Any]], Any] = flatten(None)[1]
+    for i in reversed(range(length)) if reverse else range(length):
+        carry, y = f(carry, build_x([x[i] for x in leaves]))
+        row, build = flatten(y)
+        rows.append(row)
+    if reverse:
+        rows.reverse()
+    return carry, build([_stack(column) for column in zip(*rows, strict=True)])
+
+
+def _stack(column: Sequence[Any]) -> Any:
+    return None if column[0] is None else np.stack(column)
+
+
+def _length(leaves: list[Any], length: int | None) -> int:
+    found = {np.shape(x)[0] for x in leaves if np.ndim(x)}
+    if length is not None:
+        found.add(length)
+    if len(found) != 1 or any(not np.ndim(x) for x in leaves):
+        raise ShapeError(
+            three_part(
+                f"scan: the number of turns is not clear: {sorted(found) or 'none'}.",
+                f"Called at {decode(*here(3))} with xs of shapes {[np.shape(x) for x in leaves]} "
+                f"and length={length}.",
+                "Pass xs with first axes of one length, or length=n alone.",
+            )
+        )
+    return int(found.pop())
+
+
+# --------------------------------------------------------------------------------------- loops
+
+
+def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: Tree) -> Tree:
+    """The last carry of `carry = body(i, carry)` for `i` from `lower` up to but not `upper`.
+
+    In a compiled function it is one node however many turns there are. With bounds that are
+    Python integers it has derivatives of every order, else those of `while_loop`.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> gt.fori_loop(0, 3, lambda i, x: x * 2.0 + i, 1.0)
+    12.0
+    """
+    if is_traced(lower) or is_traced(upper):
+        start = np.asarray(lower) if not isinstance(lower, Tensor) else lower
+        return while_loop(
+            lambda turn: turn[0] < upper, lambda turn: (turn[0] + 1, body(*turn)), (start, init)
+        )[1]
+    lower, upper = int(lower), int(upper)
+    if not (state.tapes and state.tapes[0].is_trace):
+        carry = init
+        for i in range(lower, upper):
+            carry = body(i, carry)
+        return carry
+    turns = np.arange(lower, max(upper, lower))
+    return scan(lambda carry, i: (body(i, carry), None), init, turns)[0]
+
+
+def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], init: Tree) -> Tree:
+    """The first carry for which `cond_fn(carry)` does not hold, going on by `body_fn(carry)`.
+
+    The carry keeps structure, shapes and dtypes. In a compiled function a gradient passes
+    through it once (every carry is kept meanwhile); a second derivative is refused.
+
+    Examples
+    --------
+    >>> import gradtape as gt
+    >>> gt.while_loop(lambda x: x < 100.0, lambda x: x * 3.0, 2.0)
+    162.0
+    """
+    if not (state.tapes and state.tapes[0].is_trace):
+        carry = init
+        while cond_fn(carry):
+            carry = body_fn(carry)
+        return carry
+    carries, build = flatten(init)
+    carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
+    avals = [_strong(c) for c in carries]
+    body, builds = _region(lambda *flat: body_fn(build(list(flat))), avals, "while_loop")
+    test, _ = _region(lambda *flat: cond_fn(build(list(flat))), avals, "while_loop")
+    _check_carry("while_loop", body, avals)
+    return builds[0](list(_repeated(test, body, carries, tuple(avals))))
+
+
+def _repeated(
+    test: Traced, body: Traced, carries: list[Any], avals: tuple[Aval, ...]
+) -> tuple[Any, ...]:
+    nc = len(carries)
+    sources: list[Any] = []
+    places = [[_place(sources, s) for s in region.sources[nc:]] for region in (test, body)]
+
+    def forward(values: Sequence[Any], kept: list[Any]) -> list[Any]:
+        carry, rest = list(values[:nc]), values[nc:]
+        asked, done = ([rest[n] for n in place] for place in places)
+        while evaluate(test.graph, [*carry, *asked])[0][0]:
+            kept.append(carry)
+            carry = evaluate(body.graph, [*carry, *done])[0]
+        return carry
+
+    def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
+        cts = cotangents(rec, g, avals)
+        values = operands_of(rec)
+        hand_out(rec, _spread(values, _while_back(body, forward, values, places[1], cts)), grads)
+
+    card = unregistered("while_loop", lambda *values: tuple(forward(values, [])))
+    card.run = run
+    card.shape_rule = lambda *_: avals
+    return tuple(apply(card, (*carries, *sources), {}))
+
+
+def _while_back(
+    body: Traced, forward: Any, values: list[Any], places: list[int], cts: list[Any]
+) -> Any:
+    """Cotangents of the differentiable `values`, by one operation without a derivative."""
+    nc = len(body.graph.outputs)
+    at = [*range(nc), *(nc + n for n in places)]
+    smooth = _smooth(values)
+    avals = tuple(Aval(np.shape(x), raw(x).dtype) for x in smooth)
+    taken = [values[n] for n in at]
+    count = len(_smooth(values[:nc]))
+
+    def turn(*flat: Any) -> list[Any]:
+        primals, cts = list(flat[: len(at)]), flat[len(at) :]
+        return _filled(primals, range(len(at)), pull_back(body, primals, cts))
+
+    step, _ = trace(turn, [*map(_strong, taken), *map(_strong, cts)], "while_loop_backward")
+    extra = step.sources[len(at) + len(cts) :]
+
+    def impl(*flat: Any) -> tuple[Any, ...]:
+        given, cts = list(flat[: len(values)]), list(flat[len(values) : len(values) + len(cts_)])
+        more = flat[len(values) + len(cts_) :]
+        kept: list[Any] = []
+        forward(given, kept)
+        rest = [given[n] for n in at[nc:]]
+        sums = [np.zeros(a.shape, a.dtype)[()] for a in avals[count:]]
+        targets = [n for n, x in enumerate(values[nc:]) if x is not None and _is_smooth(x)]
+        for carry in reversed(kept):
+            found, _ = evaluate(step.graph, [*carry, *rest, *cts, *more])
+            cts, back = found[:count], iter(found[count:])
+            for n in (m for m in places if m in targets):
+                sums[targets.index(n)] = sums[targets.index(n)] + next(back)
+        return (*cts, *sums)
+
+    cts_ = list(cts)
+    card = unregistered("while_loop backward", impl)
+    card.shape_rule = lambda *_: avals
+    return apply(card, (*values, *cts_, *extra), {})
+
+
+def _is_smooth(x: Any) -> bool:
+    return is_differentiable(aval_of(raw(x)).dtype)
+
+
+# ------------------------------------------------------------------------------------- regions
+
+
+def _region(f: Callable[..., Tree], avals: Sequence[Aval], name: str) -> tuple[Traced, list[Any]]:
+    """The graph of `f`, and [how its result is built]; numbers in the result become arrays."""
+    builds: list[Any] = []
+
+    def run(*tensors: Any) -> list[Any]:
+        leaves, rebuild = flatten(f(*tensors))
+        where = [n for n, leaf in enumerate(leaves) if leaf is not None]
+
+        def build(values: list[Any]) -> Tree:
+            filled: list[Any] = [None] * len(leaves)
+            for n, value in zip(where, values, strict=True):
+                filled[n] = value
+            return rebuild(filled)
+
+        builds.append(build)
+        return [
+            leaf if isinstance(leaf, Tensor) or is_traced(leaf) else np.asarray(leaf)[()]
+            for leaf in (leaves[n] for n in where)
+        ]
+
+    traced, _ = trace(run, avals, name)
+    return traced, builds
+
+
+def _strong(x: Any) -> Aval:
+    aval = aval_of(raw(x))
+    return Aval(aval.shape, aval.dtype)
+
+
+def _check_alike(label: str, builds: Any, other: Any, a: Any, b: Any) -> None:
+    marks = [object() for _ in a]
+    alike = len(a) == len(b) and builds[0](marks) == other[0](marks)
+    shapes = [v.aval.shape for v in a], [v.aval.shape for v in b]
+    if not alike or shapes[0] != shapes[1]:
+        raise ShapeError(
+            three_part(
+                f"{label} return results of different {'shapes' if alike else 'structure'}: "
+                f"{', '.join(repr(v.aval) for v in a)} and {', '.join(repr(v.aval) for v in b)}.",
+                f"Called at {decode(*here(3))}; a program has one result of fixed shape.",
+                "Return results of the same structure and shapes from both.",
+            )
+        )
+
+
+def _check_carry(name: str, region: Traced, avals: Sequence[Aval]) -> None:
+    found = [v.aval for v in region.graph.outputs[: len(avals)]]
+    if region.graph.effects:
+        variable = _assigned_by(region)[0]
+        raise TracingError(
+            three_part(
+                f"{name}: its function assigns the Variable {variable.name!r}.",
+                f"Called at {decode(*here(3))}; a loop of a program has no effects, only a carry.",
+                "Carry the value and assign it afterwards: w.assign(gt.scan(...)[0]).",
+            )
+        )
+    for n, (given, back) in enumerate(zip(avals, found, strict=False)):
+        if given == back:
+            continue
+        error = ShapeError if given.shape != back.shape else DTypeError
+        raise error(
+            three_part(
+                f"{name}: part {n} of the carry is {given!r} before and {back!r} after a turn.",
+                f"Called at {decode(*here(3))}; what is carried keeps its type.",
+                f"Start with that type: np.zeros({back.shape}, {str(back.dtype)!r}), or return "
+                f"x.astype({str(given.dtype)!r}).",
+            )
+        )

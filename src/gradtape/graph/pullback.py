@@ -1,0 +1,120 @@
+"""The cotangents of a graph's inputs: a replay under a recorder, and a sweep.
+
+Under a trace this makes the backward graph; while a tape records, it is itself recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import is_differentiable
+from ..core.card import Card
+from ..core.cotangents import accumulate
+from ..core.positions import decode
+from ..core.products import beware
+from ..core.registry import CARDS
+from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
+from ..core.sweep import backward
+from ..core.tensor import Tensor, new_traced, raw
+from ..errors import UnsupportedOperationError, three_part
+from .trace import Traced, replay
+
+
+def unregistered(name: str, impl: Any) -> Card:
+    """A card of any number of operands that is no operation of NumPy's; its kind is "custom"."""
+    known = CARDS.get(name)
+    card = Card(name, "custom", impl, -1)
+    if known is None:
+        del CARDS[name]
+    else:
+        CARDS[name] = known
+    return card
+
+
+def pull_back(traced: Traced, primals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+    """The cotangents of `primals`, None where there is none.
+
+    `cts` has one for each differentiable output, in their order.
+    """
+    if traced.is_opaque is not None:
+        raise opaque(traced.graph.name, traced.is_opaque)
+    recorder = Recorder(auto_watch=False)
+    sources = []
+    for x in primals:
+        if not isinstance(x, Tensor):
+            x = new_traced(np.asarray(x)[()])
+        source: Any = x
+        if is_differentiable(x.dtype):
+            source = np.positive(x)  # a version of its own, which what records outside follows too
+            source.key = source.key or next_key()
+            recorder.tracked.add(source.key)
+            recorder.leaves[source.key] = None
+        sources.append(source)
+    push(recorder)
+    try:
+        outs = replay(traced.graph, sources)
+    finally:
+        pop(recorder)
+    seeds: dict[int, Any] = {}
+    given = iter(cts)
+    for value, out in zip(traced.graph.outputs, outs, strict=True):
+        if not is_differentiable(value.aval.dtype):
+            continue
+        ct = next(given)
+        if not state.tapes:
+            ct = np.asarray(raw(ct))[()]
+        elif not isinstance(ct, Tensor):
+            ct = new_traced(np.asarray(ct)[()])
+        if isinstance(out, Tensor) and out.key in recorder.tracked:
+            seeds[out.key] = ct if out.key not in seeds else seeds[out.key] + ct
+    backward(recorder, seeds, {s.key for s in sources}, True)
+    return [seeds.get(s.key) if s.key in recorder.tracked else None for s in sources]
+
+
+def cotangents(rec: list[Any], g: Any, avals: Sequence[Any]) -> list[Any]:
+    """Those of a record's differentiable outputs, with zeros where there is none."""
+    parts = (g if type(g) in (list, tuple) else [g])[: len(avals)]
+    return [
+        np.zeros(aval.shape, aval.dtype)[()] if ct is None else ct
+        for aval, ct in zip(avals, parts, strict=True)
+        if is_differentiable(aval.dtype)
+    ]
+
+
+def operands_of(rec: list[Any]) -> list[Any]:
+    """The operands of a record; Tensors with their keys while something records."""
+    values, keys = rec[9], rec[KEYS]
+    if not state.tapes:
+        return list(values)
+    return [new_traced(v, abs(k)) if k else v for v, k in zip(values, keys, strict=True)]
+
+
+def hand_out(rec: list[Any], found: Sequence[Any], grads: dict[int, Any]) -> None:
+    """Add the cotangents that a rule found to those of the operands of `rec`."""
+    recorded = bool(state.tapes)
+    for k, gi, aval in zip(rec[KEYS], found, rec[AVALS], strict=True):
+        if k <= 0 or gi is None:
+            continue
+        if gi.dtype.kind == "c" and aval.dtype.kind != "c":
+            gi = np.real(gi)
+        if recorded:
+            gi = gi if isinstance(gi, Tensor) else new_traced(gi)
+            grads[k] = gi if grads.get(k) is None else grads[k] + gi
+        else:
+            accumulate(grads, k, raw(gi))
+    beware()  # entries may have been dropped inside
+
+
+def opaque(name: str, position: Any) -> UnsupportedOperationError:
+    """The error for a derivative of a graph that holds a rule of the user's."""
+    return UnsupportedOperationError(
+        three_part(
+            f"gradient: the compiled function {name} holds a rule of gt.custom_gradient.",
+            f"It was called at {decode(*position)}; a program knows what a rule computed while a "
+            "tape inside it recorded, and not the rule itself.",
+            "Take the gradient inside the compiled function, or leave @gt.function out.",
+        )
+    )

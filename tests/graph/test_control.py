@@ -1,0 +1,251 @@
+"""Control flow: the same values and derivatives as Python's, eagerly and compiled."""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.errors import DTypeError, ShapeError, TracingError, UnsupportedOperationError
+
+X = np.array([0.3, -1.2, 0.7])
+
+
+def derivatives(f, x, order):
+    """Values of `f` and its first `order` derivatives, summed in between."""
+    found = [f(x)]
+    for _ in range(order):
+        f = gt.grad(lambda x, f=f: np.sum(f(x) ** 2))
+        found.append(f(x))
+    return found
+
+
+def same(f, x=X, order=2):
+    """`f` gives the same eagerly, compiled, and with its gradients taken inside and outside."""
+    eager = derivatives(f, x, order)
+    for made in (
+        derivatives(gt.function(f), x, order),
+        [gt.function(lambda x, n=n: derivatives(f, x, n)[-1])(x) for n in range(order + 1)],
+    ):
+        for e, c in zip(eager, made, strict=True):
+            np.testing.assert_allclose(c, e, rtol=1e-11, atol=1e-13)
+    return eager
+
+
+# ---------------------------------------------------------------------------------------- cond
+
+
+@pytest.mark.parametrize("x", [X, -X])
+def test_cond_computes_one_branch_with_its_derivatives(x):
+    def f(x):
+        return gt.cond(np.sum(x) > 0, lambda: np.sin(x) * 2.0, lambda: x**3)
+
+    value, *_ = same(f, x)
+    np.testing.assert_allclose(value, x**3 if x.sum() < 0 else np.sin(x) * 2)
+
+
+def test_cond_hands_operands_and_takes_trees_from_both():
+    def f(x):
+        tree = gt.cond(x[0] > 0, lambda a, b: {"p": a, "q": (b, 1.0)}, lambda a, b: {
+            "p": b, "q": (a, 2.0)}, x * 2.0, x + 1.0)  # fmt: skip
+        return tree["p"] * tree["q"][0] + tree["q"][1]
+
+    same(f, X)
+    same(f, -X)
+
+
+def test_cond_does_not_compute_what_is_not_taken():
+    f = gt.function(lambda x, i: gt.cond(i[0] < 3, lambda: x[i[0]], lambda: x[0] * 0.0))
+    assert f(X, np.array([1])) == -1.2
+    assert f(X, np.array([7])) == 0.0
+
+
+def test_cond_may_assign_variables_in_either_branch():
+    a, b = gt.Variable(1.0), gt.Variable(2.0)
+
+    def yes():
+        a.assign_add(10.0)
+        return a * 1.0
+
+    def no():
+        b.assign(a * 5.0)
+        return b * 1.0
+
+    f = gt.function(lambda x: gt.cond(x > 0, yes, no))
+    assert float(f(1.0)) == 11.0
+    assert (float(a), float(b)) == (11.0, 2.0)
+    assert float(f(-1.0)) == 55.0
+    assert (float(a), float(b)) == (11.0, 55.0)
+
+
+def test_cond_leads_derivatives_to_variables():
+    w = gt.Variable(X)
+
+    def f(x):
+        return np.sum(gt.cond(x[0] > 0, lambda: w * x, lambda: w - x))
+
+    def gradient(f):
+        with gt.GradientTape() as tape:
+            y = f(X)
+        return tape.gradient(y, w).numpy()
+
+    np.testing.assert_array_equal(gradient(gt.function(f)), gradient(f))
+
+
+def test_cond_nests():
+    def f(x):
+        return gt.cond(
+            x[0] > 0,
+            lambda: gt.cond(x[1] > 0, lambda: x * 2.0, lambda: x * x * 3.0),
+            lambda: -x,
+        )
+
+    for x in (X, -X, np.abs(X)):
+        same(f, x)
+
+
+def test_cond_with_results_of_two_dtypes_gives_the_wider():
+    def f(x):
+        return gt.cond(x[0] > 0, lambda: x.astype(np.float32), lambda: x)
+
+    assert gt.function(f)(X).dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (lambda x: gt.cond(x > 0, lambda: x, lambda: x), r"shape \(3,\)(.|\n)*np.where"),
+        (lambda x: gt.cond(x[0] > 0, lambda: x, lambda: x[:2]), "different shapes"),
+        (lambda x: gt.cond(x[0] > 0, lambda: (x, x), lambda: [x, x]), "different structure"),
+    ],
+)
+def test_cond_refuses_what_cannot_be_one_result(f, said):
+    with pytest.raises(ShapeError, match=said):
+        gt.function(f)(X)
+
+
+# ---------------------------------------------------------------------------------------- scan
+
+
+def test_scan_is_the_loop_with_its_derivatives():
+    def f(x):
+        def step(carry, x):
+            carry = np.sin(carry) * x + 0.5
+            return carry, carry * x
+
+        carry, ys = gt.scan(step, x[1], x)
+        return ys * carry
+
+    same(f, order=3)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_over_trees_and_what_is_around_it(reverse):
+    w = np.array([[0.3, 0.1, -0.2], [0.5, -0.4, 0.2], [0.1, 0.2, 0.3]])
+    numbers = np.arange(4)
+
+    def f(x):
+        def step(carry, turn):
+            a, b = carry
+            new = np.tanh(w @ a + turn["x"] * x) + b
+            return (new, b * 0.9), {"y": new.sum() * turn["n"], "none": None}
+
+        xs = {"x": np.outer([1.0, 2.0, 3.0, 4.0], [1.0, 1.0, 1.0]) * x, "n": numbers}
+        (a, b), ys = gt.scan(step, (x, x * 2.0), xs, reverse=reverse)
+        assert ys["none"] is None
+        return a + b + ys["y"].sum()
+
+    same(f)
+
+
+def test_scan_without_xs():
+    def f(x):
+        return gt.scan(lambda c, _: (c * x, c), np.ones(3), length=4)
+
+    for g in (f, gt.function(f)):
+        carry, ys = g(X)
+        np.testing.assert_allclose(carry, X**4)
+        np.testing.assert_allclose(ys, [X**0, X, X**2, X**3])
+    same(lambda x: f(x)[0])
+
+
+def test_scan_of_no_turns():
+    f = gt.function(lambda x: gt.scan(lambda c, y: (c * y, c), x, np.zeros((0, 3))))
+    carry, ys = f(X)
+    np.testing.assert_array_equal(carry, X)
+    assert ys.shape == (0, 3)
+
+
+def test_scan_is_one_node_however_long():
+    f = gt.function(lambda x: gt.scan(lambda c, y: (c + y, c), x[0], x)[0])
+    assert f.graph(np.zeros(1000)).count(" = ") == 2
+
+
+@pytest.mark.parametrize(
+    ("f", "error", "said"),
+    [
+        (lambda x: gt.scan(lambda c, y: (c, y), x, {"a": x, "b": x[:2]}), ShapeError, "turns"),
+        (lambda x: gt.scan(lambda c, y: (c, y), x), ShapeError, "turns"),
+        (lambda x: gt.scan(lambda c, y: (c[:2], y), x, x), ShapeError, "part 0 of the carry"),
+        (lambda x: gt.scan(lambda c, y: (c * 0.5, y), 1, x), DTypeError, "int64.*float64"),
+    ],
+)
+def test_scan_refuses(f, error, said):
+    with pytest.raises(error, match=said):
+        gt.function(f)(X)
+
+
+def test_a_loop_does_not_assign_variables():
+    w = gt.Variable(1.0)
+
+    def step(c, x):
+        w.assign_add(x)
+        return c, x
+
+    with pytest.raises(TracingError, match="assigns the Variable(.|\n)*assign it afterwards"):
+        gt.function(lambda x: gt.scan(step, 0.0, x))(X)
+    assert float(w) == 1.0
+
+
+# --------------------------------------------------------------------------------------- loops
+
+
+def test_fori_loop_is_pythons_for():
+    def f(x):
+        return gt.fori_loop(1, 4, lambda i, c: np.sin(c) * i + x, x)
+
+    same(f)
+
+
+def test_fori_loop_with_a_bound_that_is_not_known():
+    f = gt.function(lambda x, n: gt.fori_loop(0, n, lambda i, c: c * x + i, np.ones(3)))
+    eager = gt.fori_loop(0, 4, lambda i, c: c * X + i, np.ones(3))
+    np.testing.assert_allclose(f(X, np.array(4)), eager)
+    np.testing.assert_allclose(f(X, np.array(0)), np.ones(3))
+
+
+def test_while_loop_and_its_first_derivative():
+    w = gt.array([1.1, 1.5, 1.2])
+
+    def f(x):
+        carry = gt.while_loop(
+            lambda c: c[0].sum() < 50.0, lambda c: (c[0] * w + x * x, c[1] + 1), (np.abs(x), 0)
+        )
+        return carry[0] * carry[1]
+
+    same(f, order=1)
+
+
+def test_a_second_derivative_of_a_while_loop_is_refused():
+    f = gt.function(lambda x: gt.while_loop(lambda c: c < 9.0, lambda c: c * x, x))
+    g = gt.grad(lambda x: gt.grad(f)(x) ** 2)
+    with pytest.raises(UnsupportedOperationError, match="while_loop"):
+        g(2.0)
+
+
+def test_gradients_inside_loops():
+    """Gradient descent as a loop: each turn takes a gradient."""
+
+    def f(x):
+        loss = lambda p: np.sum((p * p - x) ** 2)  # noqa: E731
+        return gt.fori_loop(0, 5, lambda i, p: p - 0.05 * gt.grad(loss)(p), np.ones(3))
+
+    same(f, order=1)
