@@ -1,0 +1,344 @@
+"""The door from Python: a builtin function, compiled beside the program, that takes NumPy arrays.
+
+Seven times `array.ctypes.data` cost more than a small program runs; so the arguments are read by
+native code. The function follows CPython's vectorcall convention for builtins (METH_FASTCALL):
+
+- Each argument must be exactly what the program was compiled for: its type, and for an array its
+  dtype, shape, and that it is C-contiguous and aligned. Where one is not, the function touches
+  nothing and returns `NotImplemented`; the caller brings the arguments into that form, or compiles
+  for the new ones. So no program ever sees memory that it was not made for.
+- Results are made by NumPy's own C interface: new arrays, or NumPy scalars where they are 0-d.
+- The interpreter's lock is released while the program runs, where that is asked for.
+
+The program is `void kernel(ptr table)`; the table holds a pointer to the data of each argument,
+then of each result, then `extra` pointers that the caller gives once (the pool, its constants).
+
+No address is written into the code: they are in a table that the function gets as its `self`, so
+that the code can be stored and loaded again.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import sysconfig
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .compile import Program
+
+__all__ = ["Argument", "Entry", "entry_text", "is_supported"]
+
+# What lies where in CPython's and NumPy's objects, 64 bit.
+_TYPE, _VALUE = 8, 16  # of any object; of a float or a NumPy scalar
+_DATA, _NDIM, _SHAPE, _DTYPE, _FLAGS = 16, 24, 32, 56, 64  # of an ndarray
+_BYTES = 32  # of a bytes object's contents
+_C_CONTIGUOUS, _ALIGNED, _WRITEABLE = 0x1, 0x100, 0x400
+_METH_FASTCALL = 0x0080
+
+# The table in `self`: NumPy's and Python's functions and objects, then a type for each argument
+# and a dtype for each argument and result.
+_FIXED = ("ndarray", "not_implemented", "new", "scalar", "tuple", "decref", "save", "restore",
+          "incref", "extra")  # fmt: skip
+_NEW, _SCALAR = 93, 60  # in NumPy's table of functions
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument or a result of a program.
+
+    Attributes
+    ----------
+    dtype : numpy dtype
+    shape : tuple of int
+    kind : {"array", "scalar", "float"}
+        An ndarray; a NumPy scalar (results of shape () are these); a Python float.
+    is_written : bool
+        Whether the program writes into it; it must then be writeable.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] = ()
+    kind: str = "array"
+    is_written: bool = False
+
+    @property
+    def type(self) -> type:
+        """The exact type of the Python object."""
+        if self.kind == "array":
+            return np.ndarray
+        return float if self.kind == "float" else self.dtype.type
+
+
+@cache
+def is_supported() -> bool:
+    """Whether this interpreter lays out its objects as the code above says; checked on one each."""
+    if sys.implementation.name != "cpython" or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return False
+    array = np.arange(6.0).reshape(2, 3)
+    at = id(array)
+
+    def word(address: int) -> int:
+        return ctypes.c_int64.from_address(address).value
+
+    number, text = np.float64(1.5), b"gradtape"
+    return (
+        word(at + _TYPE) == id(np.ndarray)
+        and word(at + _DATA) == array.ctypes.data
+        and ctypes.c_int32.from_address(at + _NDIM).value == 2
+        and [word(word(at + _SHAPE)), word(word(at + _SHAPE) + 8)] == [2, 3]
+        and word(at + _DTYPE) == id(array.dtype)
+        and ctypes.c_int32.from_address(at + _FLAGS).value & 0x501 == 0x501
+        and ctypes.c_double.from_address(id(number) + _VALUE).value == 1.5
+        and ctypes.string_at(id(text) + _BYTES, 8) == text
+        and all(_function(i) for i in (_NEW, _SCALAR))
+    )
+
+
+def _function(index: int) -> int:
+    """The address of a function of NumPy's C interface."""
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
+
+    pointer = ctypes.pythonapi.PyCapsule_GetPointer
+    pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    table = pointer(_multiarray_umath._ARRAY_API, None)
+    return int(ctypes.c_int64.from_address(table + 8 * index).value)
+
+
+def _address(function: Any) -> int:
+    return int(ctypes.cast(function, ctypes.c_void_p).value or 0)
+
+
+# ------------------------------------------------------------------------------ the code
+
+
+class _Text:
+    """Lines of a function, with fresh names."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.count = 0
+
+    def emit(self, line: str) -> None:
+        self.lines.append(f"  {line}")
+
+    def let(self, right: str) -> str:
+        self.count += 1
+        name = f"%v{self.count}"
+        self.emit(f"{name} = {right}")
+        return name
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+
+    def at(self, pointer: str, offset: int) -> str:
+        return self.let(f"getelementptr i8, ptr {pointer}, i64 {offset}")
+
+    def load(self, kind: str, pointer: str, offset: int = 0) -> str:
+        return self.let(f"load {kind}, ptr {self.at(pointer, offset) if offset else pointer}")
+
+
+def entry_text(
+    arguments: Sequence[Argument],
+    results: Sequence[Argument],
+    *,
+    kernel: str = "kernel",
+    extra: int = 0,
+    name: str = "entry",
+    release: bool = False,
+) -> str:
+    """The text of the builtin function `name`, to be compiled with the module that has `kernel`."""
+    t = _Text()
+    n, m = len(arguments), len(results)
+    self_ = t.at("%self", _BYTES)
+    fixed = {word: i for i, word in enumerate(_FIXED)}
+
+    def known(word: str) -> str:
+        return t.load("ptr", self_, 8 * fixed[word])
+
+    slots = t.let(f"alloca [{max(n + m + extra, 1)} x ptr]")
+    t.emit(f"%counted = icmp eq i64 %count, {n}")
+    t.emit("br i1 %counted, label %a0, label %mismatch")
+    for i, argument in enumerate(arguments):
+        t.label(f"a{i}")
+        checks = []
+        x = t.load("ptr", "%args", 8 * i)
+        kind = t.load("ptr", x, _TYPE)
+        wanted = t.load("ptr", self_, 8 * (len(_FIXED) + i))
+        ok = t.let(f"icmp eq ptr {kind}, {wanted}")
+        t.emit(f"br i1 {ok}, label %b{i}, label %mismatch")
+        t.label(f"b{i}")
+        if argument.kind == "array":
+            dtype = t.load("ptr", x, _DTYPE)
+            wanted = t.load("ptr", self_, 8 * (len(_FIXED) + n + i))
+            checks.append(t.let(f"icmp eq ptr {dtype}, {wanted}"))
+            ndim = t.load("i32", x, _NDIM)
+            checks.append(t.let(f"icmp eq i32 {ndim}, {len(argument.shape)}"))
+            flags = t.load("i32", x, _FLAGS)
+            needed = _C_CONTIGUOUS | _ALIGNED | (_WRITEABLE if argument.is_written else 0)
+            have = t.let(f"and i32 {flags}, {needed}")
+            checks.append(t.let(f"icmp eq i32 {have}, {needed}"))
+            good = _all(t, checks)
+            t.emit(f"br i1 {good}, label %c{i}, label %mismatch")
+            t.label(f"c{i}")
+            checks = []
+            if argument.shape:
+                shape = t.load("ptr", x, _SHAPE)
+                for axis, length in enumerate(argument.shape):
+                    size = t.load("i64", shape, 8 * axis)
+                    checks.append(t.let(f"icmp eq i64 {size}, {length}"))
+            data = t.load("ptr", x, _DATA)
+        else:
+            data = t.at(x, _VALUE)
+        t.emit(f"store ptr {data}, ptr {t.at(slots, 8 * i)}")
+        following = f"a{i + 1}" if i + 1 < n else "make"
+        t.emit(f"br i1 {_all(t, checks)}, label %{following}, label %mismatch")
+    if not n:
+        t.label("a0")
+        t.emit("br label %make")
+    t.label("make")
+    _make_results(t, results, n, slots, self_, known)
+    if extra:
+        given = known("extra")
+        for i in range(extra):
+            t.emit(f"store ptr {t.load('ptr', given, 8 * i)}, ptr {t.at(slots, 8 * (n + m + i))}")
+    if release:
+        state = t.let(f"call ptr {known('save')}()")
+    t.emit(f"call void @{kernel}(ptr {slots})")
+    if release:
+        t.emit(f"call void {known('restore')}(ptr {state})")
+    _hand_over(t, results, n, slots, self_, known)
+    t.label("mismatch")
+    refused = known("not_implemented")
+    t.emit(f"call void {known('incref')}(ptr {refused})")
+    t.emit(f"ret ptr {refused}")
+    body = "\n".join(t.lines)
+    shapes = "\n".join(
+        f"@{name}.shape{j} = internal constant [{len(r.shape)} x i64] "
+        f"[{', '.join(f'i64 {size}' for size in r.shape)}]"
+        for j, r in enumerate(results)
+        if r.shape
+    )
+    head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count)"
+    return f"{shapes}\n{head} {{\nbegin:\n{body}\n}}\n".replace("@shape", f"@{name}.shape")
+
+
+def _all(t: _Text, checks: Sequence[str]) -> str:
+    found = "true"
+    for check in checks:
+        found = check if found == "true" else t.let(f"and i1 {found}, {check}")
+    return found
+
+
+def _make_results(
+    t: _Text, results: Sequence[Argument], n: int, slots: str, self_: str,
+    known: Callable[[str], str],
+) -> None:  # fmt: skip
+    """New arrays for the results with axes; a place on the stack for the others."""
+    for j, result in enumerate(results):
+        if not result.shape:
+            place = t.let("alloca [2 x i64]")
+            t.emit(f"store [2 x i64] zeroinitializer, ptr {place}")
+            t.emit(f"store ptr {place}, ptr {t.at(slots, 8 * (n + j))}")
+            continue
+        array = t.let(
+            f"call ptr {known('new')}(ptr {known('ndarray')}, i32 {len(result.shape)}, "
+            f"ptr @shape{j}, i32 {result.dtype.num}, ptr null, ptr null, i32 0, i32 0, ptr null)"
+        )
+        t.emit(f"%r{j} = bitcast ptr {array} to ptr")
+        missing = t.let(f"icmp eq ptr {array}, null")
+        t.emit(f"br i1 {missing}, label %lost{j}, label %made{j}")
+        t.label(f"lost{j}")
+        for earlier in range(j):
+            if results[earlier].shape:
+                t.emit(f"call void {known('decref')}(ptr %r{earlier})")
+        t.emit("ret ptr null")
+        t.label(f"made{j}")
+        t.emit(f"store ptr {t.load('ptr', array, _DATA)}, ptr {t.at(slots, 8 * (n + j))}")
+
+
+def _hand_over(
+    t: _Text, results: Sequence[Argument], n: int, slots: str, self_: str,
+    known: Callable[[str], str],
+) -> None:  # fmt: skip
+    """Return the results: one by itself, several as a tuple."""
+    objects = []
+    for j, result in enumerate(results):
+        if result.shape:
+            objects.append(f"%r{j}")
+            continue
+        dtype = t.load("ptr", self_, 8 * (len(_FIXED) + 2 * n + j))
+        data = t.load("ptr", slots, 8 * (n + j))
+        objects.append(t.let(f"call ptr {known('scalar')}(ptr {data}, ptr {dtype}, ptr null)"))
+    if len(objects) == 1:
+        t.emit(f"ret ptr {objects[0]}")
+        return
+    made = t.let(f"call ptr {known('tuple')}(i64 {len(objects)})")
+    absent = [t.let(f"icmp eq ptr {x}, null") for x in (made, *objects)]
+    failed = absent[0]
+    for one in absent[1:]:
+        failed = t.let(f"or i1 {failed}, {one}")
+    t.emit(f"br i1 {failed}, label %failed, label %filled")
+    t.label("failed")  # no memory: what little there is left leaks
+    t.emit("ret ptr null")
+    t.label("filled")
+    for j, x in enumerate(objects):
+        t.emit(f"store ptr {x}, ptr {t.at(made, 24 + 8 * j)}")
+    t.emit(f"ret ptr {made}")
+
+
+# ------------------------------------------------------------------------------ its builtin
+
+
+class _MethodDef(ctypes.Structure):
+    _fields_ = [
+        ("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]  # fmt: skip
+
+
+class Entry:
+    """The builtin of a compiled program whose module holds an `entry_text`.
+
+    `call(*args)` gives the result, a tuple of several, or NotImplemented where an argument is not
+    what the program was compiled for. It keeps the program alive by itself.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        arguments: Sequence[Argument],
+        results: Sequence[Argument],
+        *,
+        extra: Sequence[int] = (),
+        name: str = "entry",
+    ) -> None:
+        self.program = program
+        api = ctypes.pythonapi
+        self._extra = (ctypes.c_void_p * max(len(extra), 1))(*extra)
+        fixed = {
+            "ndarray": id(np.ndarray), "not_implemented": id(NotImplemented),
+            "new": _function(_NEW), "scalar": _function(_SCALAR),
+            "tuple": _address(api.PyTuple_New), "decref": _address(api.Py_DecRef),
+            "save": _address(api.PyEval_SaveThread), "restore": _address(api.PyEval_RestoreThread),
+            "incref": _address(api.Py_IncRef), "extra": ctypes.addressof(self._extra),
+        }  # fmt: skip
+        self._kept = [*(a.type for a in arguments), *(np.dtype(a.dtype) for a in arguments),
+                      *(np.dtype(r.dtype) for r in results)]  # fmt: skip
+        words = [*(fixed[word] for word in _FIXED), *map(id, self._kept)]
+        table = bytes((ctypes.c_int64 * len(words))(*words))
+        self._definition = _MethodDef(
+            name.encode(), program.address(name), _METH_FASTCALL, b"A compiled program."
+        )
+        # the builtin holds what it needs, in the place of its module's name
+        alive = (program, self._definition, self._extra, self._kept)
+        make = ctypes.PYFUNCTYPE(
+            ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.py_object, ctypes.py_object
+        )(("PyCFunction_NewEx", api))
+        self.call: Any = make(ctypes.byref(self._definition), table, alive)
