@@ -35,6 +35,7 @@ BASES = {
     errors.ConvergenceError: (RuntimeError,),
     errors.TracingError: (TypeError,),
     errors.TracingWarning: (UserWarning,),
+    errors.CompileWarning: (UserWarning,),
     errors.GradientWarning: (UserWarning,),
     errors.ExitWarning: (errors.GradientWarning,),
 }

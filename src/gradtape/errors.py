@@ -7,6 +7,7 @@ Every message has three parts, in this order: the *fact* (operation, shapes, dty
 from __future__ import annotations
 
 __all__ = [
+    "CompileWarning",
     "ConvergenceError",
     "DTypeError",
     "ExitError",
@@ -78,6 +79,10 @@ class ConvergenceError(GradtapeError, RuntimeError):
 
 class TracingError(GradtapeError, TypeError):
     """A value that is not known while tracing was needed as a number."""
+
+
+class CompileWarning(UserWarning):
+    """A program could not be compiled; NumPy runs it."""
 
 
 class TracingWarning(UserWarning):

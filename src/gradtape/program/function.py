@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.numpy import compile_graph
+from ..backends.choose import BACKENDS, compile_graph
 from ..core.dispatch import apply
 from ..core.positions import decode, here
 from ..core.refusals import ArgumentValueError
@@ -25,7 +25,6 @@ from ..graph.trace import Traced, is_output, trace
 from .derivative import make_card
 from .signature import Surroundings, avals, check_static, describe, difference
 
-_BACKENDS = ("numpy",)
 _MANY = 5  # the trace from which on a user is told why
 
 
@@ -33,7 +32,7 @@ def function(
     f: Callable[..., Any] | None = None,
     *,
     static_argnames: str | Sequence[str] = (),
-    backend: str = "numpy",
+    backend: str = "llvm",
 ) -> Any:
     """`f` as a compiled function: traced once per signature, then run as a program.
 
@@ -51,8 +50,10 @@ def function(
         array that `f` finds outside is read at each call too.
     static_argnames : str or sequence of str
         Arguments that are static though they are numbers.
-    backend : {"numpy"}
-        What runs the program.
+    backend : {"llvm", "numpy"}
+        What runs the program: native code (the default), or NumPy node by node. Operations that
+        native code does not have are run by NumPy between its parts, and all of them are where
+        llvmlite is not installed.
 
     Returns
     -------
@@ -91,11 +92,11 @@ def function(
     Variable('Variable:...', [0.8, 1.6], shape=(2,), dtype=float64)
     """
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    if backend not in _BACKENDS:
+    if backend not in BACKENDS:
         raise ArgumentValueError(
             three_part(
                 f"function: there is no backend {backend!r}.",
-                f"Backends are {', '.join(map(repr, _BACKENDS))}.",
+                f"Backends are {', '.join(map(repr, BACKENDS))}.",
                 "Leave backend= out.",
             )
         )
@@ -103,19 +104,26 @@ def function(
         return functools.partial(function, static_argnames=names, backend=backend)
     if isinstance(f, CompiledFunction):
         return f
-    return CompiledFunction(f, names)
+    return CompiledFunction(f, names, backend)
 
 
 class CompiledFunction:
     """A function with its programs; see `function`."""
 
-    def __init__(self, f: Callable[..., Any], static_argnames: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnames: tuple[str, ...] = (),
+        backend: str = "llvm",
+    ) -> None:
         functools.update_wrapper(self, f)
         self.function = f
         self.name: str = getattr(f, "__name__", "function")
         self.static_argnames = static_argnames
+        self.backend = backend
         self.programs: dict[tuple[Any, ...], _Program] = {}
         self._last: tuple[Any, ...] | None = None
+        self._direct: Any = None  # the last program's way for plain arguments
         self._surroundings: Surroundings | None = None
         self._signature = inspect.signature(f) if static_argnames else None
         for argument in static_argnames:
@@ -139,7 +147,13 @@ class CompiledFunction:
         tapes = state.tapes
         if tapes and tapes[0].is_trace:  # inside another program it is a part of that
             return self.function(*args, **kwargs)
+        if self._direct is not None and not tapes and not kwargs:
+            found = self._direct(args)
+            if found is not NotImplemented:
+                return found
         program, leaves = self._program(args, kwargs)
+        if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
+            self._direct = None if self._surroundings.readers else program.direct  # type: ignore[union-attr]
         return program(leaves)
 
     def graph(self, *args: Any, **kwargs: Any) -> str:
@@ -210,7 +224,7 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
-        program = _Program(self.name, traced, result, kept)
+        program = _Program(self.name, traced, result, kept, self.backend)
         self.programs[key] = program
         self._last = key
         return program
@@ -225,7 +239,9 @@ def _random_state(surroundings: Surroundings) -> Any:
 class _Program:
     """One compiled program: what it reads besides its arguments, and how its results are built."""
 
-    def __init__(self, name: str, traced: Traced, result: Any, kept: Any) -> None:
+    def __init__(
+        self, name: str, traced: Traced, result: Any, kept: Any, backend: str
+    ) -> None:
         self.name, self.traced = name, traced
         self.kept = kept  # objects that are part of the signature by identity
         graph = traced.graph
@@ -238,10 +254,44 @@ class _Program:
         ]
         self.count = len(graph.outputs)
         self.copies = _shared(graph)
-        self.run = compile_graph(graph)
-        self.card = make_card(name, traced, self._values, _derived)
+        self.run = compile_graph(graph, backend)
+        self.card = make_card(
+            name, traced, self._values, functools.partial(_derived, backend)
+        )
         leaves, self.rebuild = flatten(result)
+        self.direct = self._make_direct(len(leaves) == 1 and leaves[0] is result)
         self.static = [_NOTHING if is_output(leaf) else leaf for leaf in leaves]
+
+    def _make_direct(self, is_one: bool) -> Any:
+        """A function of plain arguments, without detours, where the program is one native call.
+
+        The native call looks at types, dtypes and shapes itself, and answers NotImplemented where
+        they are others than those that the program was made for.
+        """
+        direct = getattr(self.run, "direct", None)
+        sources, arguments, assigned = self.sources, self.arguments, self.assigned
+        if direct is None or any(self.copies) or not is_one or self.count != 1:
+            return None
+        if not all(isinstance(s, Tensor) for s in sources):
+            return None
+        call, order, places = direct
+        in_order = order == tuple(range(arguments + len(sources)))
+        commits = tuple(zip(assigned, places[1:], strict=True))
+        first, wrap, alone = places[0], self.has_tensors, len(places) == 1
+
+        def run(args: tuple[Any, ...]) -> Any:
+            if len(args) != arguments:
+                return NotImplemented
+            values = (*args, *[s.value for s in sources]) if sources else args
+            found = call(*values) if in_order else call(*[values[i] for i in order])
+            if found is NotImplemented:
+                return found
+            for variable, place in commits:
+                variable.value = found[place]
+            result = found if alone else found[first]
+            return new_tensor(result) if wrap else result
+
+        return run
 
     def __call__(self, leaves: list[Any]) -> Any:
         if state.tapes:
@@ -281,6 +331,13 @@ class _Program:
 _NOTHING = object()
 
 
+def _are_leaves(args: tuple[Any, ...], leaves: list[Any]) -> bool:
+    """Whether the arguments are the inputs, and none is a Tensor, a tree or static."""
+    return len(args) == len(leaves) and all(
+        x is y and not isinstance(x, Tensor) for x, y in zip(args, leaves, strict=True)
+    )
+
+
 def _value_of(source: Any) -> Any:
     return source.value if isinstance(source, Variable) else raw(source)
 
@@ -295,7 +352,7 @@ def _shared(graph: Graph) -> list[bool]:
     return found
 
 
-def _derived(f: Callable[..., Any], name: str) -> CompiledFunction:
-    made = CompiledFunction(f)
+def _derived(backend: str, f: Callable[..., Any], name: str) -> CompiledFunction:
+    made = CompiledFunction(f, (), backend)
     made.name = name
     return made

@@ -57,6 +57,7 @@ class Scalars:
         self.type = types.scalar(self.dtype)
         self.is_float = self.dtype.kind == "f"
         self.is_signed = self.dtype.kind == "i"
+        self.inline = True  # whether functions of mathematics become part of the code around
 
     # --- constants and conversions ----------------------------------------------------------
 
@@ -330,7 +331,8 @@ class Scalars:
                     "Cast before: s.cast(x, np.float64).",
                 )
             )
-        return self.builder.call(library.declare(self.builder.module, name, self.dtype), operands)
+        function = library.declare(self.builder.module, name, self.dtype)
+        return self.builder.call(function, operands, attrs=() if self.inline else ("noinline",))
 
     def __getattr__(self, name: str) -> Any:
         if name in FUNCTIONS:

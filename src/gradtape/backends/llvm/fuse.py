@@ -1,0 +1,225 @@
+"""Which nodes of a graph run in one loop.
+
+A *loop* has a space, the shape over whose elements it goes. Into it go the nodes with a lowering
+whose result has that shape, and the sums over values of that shape. What a loop computes and only
+itself needs is never stored.
+
+The nodes are taken in their order. Each joins the first loop of its space that comes late enough:
+not before what it reads has been computed, where an element of the same loop is there at once, and
+a sum only when its loop has ended. So `sum((y - (a + b * x)) ** 2)` and its gradient with respect
+to `a` and `b` are one loop over the data, whatever stands between them in the program. A node
+without a lowering is a step of its own, run by NumPy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...core.aval import Aval, make_aval
+from ...graph.ir import Constant, Graph, Node, Value
+from . import lowerings
+
+__all__ = ["Loop", "Plan", "Step", "plan", "reduced_axes", "uniform"]
+
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Loop:
+    """Nodes that run in one pass over the elements of `space`."""
+
+    space: Shape
+    nodes: list[Node] = field(default_factory=list)
+    sums: list[Node] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.space)
+
+
+@dataclass
+class Step:
+    """A node that NumPy runs, and why: no lowering."""
+
+    node: Node
+
+
+@dataclass
+class Plan:
+    """The parts of a program in their order, and which value is another one seen differently."""
+
+    graph: Graph
+    parts: list[Loop | Step]
+    alias: dict[Value, Value]
+
+    def base(self, value: Value) -> Value:
+        """The value whose elements, in their order, are those of `value`."""
+        while value in self.alias:
+            value = self.alias[value]
+        return value
+
+
+def reduced_axes(node: Node) -> tuple[int, ...] | None:
+    """The axes over which a sum goes, if that is all that it says; None otherwise.
+
+    They are the first or the last ones.
+    """
+    if node.op.name not in ("sum", "sum_all") or node.operands != len(node.inputs):
+        return None
+    source, result = node.inputs[0].aval, node.outputs[0].aval
+    if len(node.inputs) != 1 or not lowerings.held(node.inputs[0]) or source.dtype.kind != "f":
+        return None
+    params = dict(node.params)
+    axis, keepdims = params.pop("axis", None), params.pop("keepdims", False)
+    if params.pop("dtype", None) not in (None, result.dtype) or result.dtype != source.dtype:
+        return None
+    if params or keepdims not in (True, False) or not source.shape:
+        return None
+    if axis is None:
+        return tuple(range(source.ndim))
+    axes = (axis,) if isinstance(axis, int) else axis
+    found = tuple(sorted(a % source.ndim for a in axes))
+    count = len(found)
+    leading, trailing = tuple(range(count)), tuple(range(source.ndim - count, source.ndim))
+    return found if found and found in (leading, trailing) else None
+
+
+def _is_reshape(node: Node) -> bool:
+    """Whether the elements stay in their order in memory."""
+    name, params = node.op.name, node.params
+    if name == "reshape":
+        return params.get("order", "C") == "C" and node.operands == len(node.inputs) == 1
+    return name in ("ravel", "squeeze", "expand_dims") and params.get("order", "C") == "C"
+
+
+def _fits(loop: Loop, axes: tuple[int, ...] | None) -> bool:
+    """Whether a loop can take a sum over `axes` too: rows of one length at a time."""
+    if axes is None or axes[0] == 0:
+        return True
+    return all(reduced_axes(node) in (axes, None) or _leads(node) for node in loop.sums)
+
+
+def _leads(node: Node) -> bool:
+    axes = reduced_axes(node)
+    return axes is not None and axes[0] == 0
+
+
+_FILLED = {"ones_like": 1, "zeros_like": 0}
+
+
+def _simpler(node: Node, base: Callable[[Value], Value]) -> Value | None:
+    """A value that `node` is equal to, bit by bit, where that is known without computing it.
+
+    - `+x`, `x[()]`, `stop(x)`: x
+    - `ones_like(x)`, `zeros_like(x)`, and a number broadcast: a constant
+    - `x * 1`, `x / 1`, and `guard(x, ct)` with a constant ct that is not 0: x
+    """
+    if len(node.outputs) != 1 or node.operands != len(node.inputs):
+        return None
+    name, out = node.op.name, node.outputs[0].aval
+    if (
+        name in _FILLED
+        and node.inputs[0].aval.shape == out.shape
+        and out.dtype.kind in "biuf"
+        and not set(node.params) - {"dtype"}
+    ):
+        return _constant(out, _FILLED[name])
+    if lowerings.is_same(node):
+        return node.inputs[0]
+    first = base(node.inputs[0]) if node.inputs else None
+    if name == "broadcast_to" and first is not None and not first.aval.weak:
+        number = uniform(first)
+        if number is not None and first.aval.dtype == out.dtype:
+            return _constant(out, number)
+    if node.params or len(node.inputs) != 2:
+        return None
+    for x, y in (node.inputs, node.inputs[::-1]):
+        number = uniform(base(y))
+        same = x.aval.shape == out.shape and x.aval.dtype == out.dtype and not x.aval.weak
+        if number is None or not same or out.weak:
+            continue
+        if name == "multiply" and number == 1:
+            return x
+        if y is node.inputs[1] and (
+            (name in ("divide", "true_divide") and number == 1 and out.dtype.kind == "f")
+            or (name == "guard" and number != 0)
+        ):
+            return x
+    return None
+
+
+def _constant(aval: Aval, number: Any) -> Constant:
+    filled = np.broadcast_to(np.asarray(number, aval.dtype), aval.shape)
+    return Constant(make_aval(aval.shape, aval.dtype), filled if aval.shape else filled[()])
+
+
+def uniform(value: Value) -> Any:
+    """The number that a constant holds in every element, or None."""
+    if not isinstance(value, Constant):
+        return None
+    data = np.asarray(value.data)
+    if data.size == 0 or data.dtype.kind not in "biuf":
+        return None
+    if data.size > 1 and any(data.strides):
+        if (data != data.flat[0]).any():
+            return None
+        if data.dtype.kind == "f" and np.signbit(data).any() != np.signbit(data).all():
+            return None  # 0.0 and -0.0 are equal
+    return data.flat[0]
+
+
+def plan(graph: Graph) -> Plan:
+    """The loops and steps of a graph."""
+    parts: list[Loop | Step] = []
+    alias: dict[Value, Value] = {}
+    place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
+
+    def base(value: Value) -> Value:
+        while value in alias:
+            value = alias[value]
+        return value
+
+    for node in graph.nodes:
+        simpler = _simpler(node, base)
+        if simpler is not None:
+            alias[node.outputs[0]] = simpler
+            continue
+        if _is_reshape(node) and lowerings.held(node.inputs[0]):
+            alias[node.outputs[0]] = node.inputs[0]
+            continue
+        axes = reduced_axes(node)
+        lowering = None if axes is not None else lowerings.find(node)
+        if lowering is None and axes is None:
+            parts.append(Step(node))
+            for value in node.outputs:
+                place[value] = (len(parts) - 1, False)
+            continue
+        space = node.inputs[0].aval.shape if axes is not None else node.outputs[0].aval.shape
+        first = 0
+        for value in node.inputs:
+            source = base(value)
+            if isinstance(source, Constant) or source not in place:
+                continue
+            part, at_once = place[source]
+            same = parts[part].space == space if isinstance(parts[part], Loop) else False  # type: ignore[union-attr]
+            ready = at_once and same and source.aval.shape == space and value.aval.shape == space
+            first = max(first, part if ready else part + 1)
+        found = None
+        for i in range(first, len(parts)):
+            candidate = parts[i]
+            if isinstance(candidate, Loop) and candidate.space == space and _fits(candidate, axes):
+                found = i
+                break
+        if found is None:
+            parts.append(Loop(space))
+            found = len(parts) - 1
+        loop: Any = parts[found]
+        (loop.sums if axes is not None else loop.nodes).append(node)
+        place[node.outputs[0]] = (found, axes is None)
+    return Plan(graph, parts, alias)

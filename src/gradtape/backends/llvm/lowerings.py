@@ -1,0 +1,243 @@
+"""Which operations of a graph are one expression per element, and which expression.
+
+A lowering is a function of a `Scalars` for the dtype in which it computes, the node, and the
+elements of the operands in that dtype; it returns the element of the result. Most operations are a
+word of the vocabulary. What is not in the table runs by NumPy between native segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...graph.ir import Constant, Node, Value
+from .scalars import VOCABULARY, Scalars
+
+__all__ = ["Lowering", "compute_dtype", "find", "held"]
+
+Lowering = Callable[..., Any]
+HELD = frozenset("?bBhHiIlLqQfd")  # characters of the dtypes that native code computes with
+
+_WORDS = {
+    # name of the operation -> word of the vocabulary
+    "add": "add", "subtract": "sub", "multiply": "mul", "true_divide": "div", "divide": "div",
+    "negative": "neg", "absolute": "abs", "fabs": "abs", "maximum": "maximum",
+    "minimum": "minimum", "power": "power", "floor_divide": "floor_divide",
+    "remainder": "remainder", "sign": "sign",
+    "bitwise_and": "and_", "bitwise_or": "or_", "bitwise_xor": "xor",
+    **{name: name for name in VOCABULARY if name in (
+        "sqrt", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan",
+        "tanh", "sinh", "cosh", "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh",
+        "arctanh", "hypot", "cbrt", "logaddexp", "fmod", "fmax", "fmin", "copysign", "floor",
+        "ceil", "trunc", "rint", "erf", "erfc", "gammaln", "digamma",
+    )},
+}  # fmt: skip
+_FLOAT_ONLY = frozenset(
+    word for word in _WORDS.values()
+    if word in ("sqrt", "copysign", "floor", "ceil", "trunc", "rint") or word in (
+        "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "tanh",
+        "sinh", "cosh", "arcsin", "arccos", "arctan", "arctan2", "arcsinh", "arccosh", "arctanh",
+        "hypot", "cbrt", "logaddexp", "erf", "erfc", "gammaln", "digamma", "power",
+    )
+)  # fmt: skip
+_TESTS = {
+    "greater": "gt", "greater_equal": "ge", "less": "lt", "less_equal": "le", "equal": "eq",
+    "not_equal": "ne", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
+    "signbit": "signbit",
+}  # fmt: skip
+# What gives its (first) operand, as it is or in the dtype of the result.
+_SAME = frozenset(
+    ["positive", "stop", "broadcast_to", "copy", "astype", "real", "conjugate", "conj", "array"]
+)
+
+
+def is_same(node: Node) -> bool:
+    """Whether the result is the first operand, element for element, as it is."""
+    name, x, out = node.op.name, node.inputs[0] if node.inputs else None, node.outputs[0].aval
+    if x is None or len(node.outputs) != 1 or node.operands != len(node.inputs):
+        return False
+    if x.aval.shape != out.shape or x.aval.dtype != out.dtype or x.aval.weak != out.weak:
+        return False
+    if name == "getitem":
+        return _bare(node, out.dtype) is not None
+    return name in ("positive", "stop") and not node.params and out.dtype.kind != "b"
+
+
+def compute_dtype(node: Node) -> np.dtype[Any]:
+    """The dtype in which a node computes: its result's, or that of what it compares."""
+    out: np.dtype[Any] = node.outputs[0].aval.dtype
+    if node.op.name not in _TESTS and node.op.name not in _LOGICAL:
+        return out
+    return _common(node.inputs)
+
+
+def _common(values: Sequence[Value]) -> np.dtype[Any]:
+    """NumPy's common dtype, where Python numbers take the dtype of what they meet."""
+    kinds: list[Any] = []
+    for value in values:
+        aval = value.aval
+        weak = aval.weak or (isinstance(value, Constant) and type(value.data) in _PYTHON)
+        kinds.append({"b": True, "i": 0, "f": 0.0}.get(aval.dtype.kind, 0) if weak else aval.dtype)
+    found: np.dtype[Any] = np.result_type(*kinds)
+    return found
+
+
+_PYTHON = (bool, int, float)
+
+
+def held(value: Value) -> bool:
+    """Whether native code has a type for the elements of a value."""
+    dtype = value.aval.dtype
+    return dtype.char in HELD and dtype.isnative
+
+
+def find(node: Node) -> Lowering | None:
+    """The lowering of a node, or None."""
+    if len(node.outputs) != 1 or node.operands != len(node.inputs):
+        return None
+    if not all(map(held, (*node.inputs, *node.outputs))):
+        return None
+    name = node.op.name
+    dtype = compute_dtype(node)
+    if dtype.kind in "iu" and dtype.itemsize < 4:
+        return None  # the vocabulary computes with 32 and 64 bits
+    lowering = _find(name, node, dtype)
+    if lowering is not None and any(
+        x.aval.dtype.kind in "iu" and x.aval.dtype.itemsize < 4 for x in node.inputs
+    ):
+        return None
+    return lowering
+
+
+def _find(name: str, node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    special = _SPECIAL.get(name)
+    if special is not None:
+        lowering: Lowering | None = special(node, dtype)
+        return lowering
+    if name in _SAME:
+        if name != "broadcast_to" and node.inputs[0].aval.shape != node.outputs[0].aval.shape:
+            return None
+        if set(node.params) - {"shape", "dtype", "order", "copy", "casting", "subok", "rest"}:
+            return None
+        return lambda _s, x, *_: x
+    if node.params:
+        return None
+    word = _WORDS.get(name)
+    if word is not None:
+        if dtype.kind == "b" and word not in ("and_", "or_", "xor", "add", "mul"):
+            return None
+        if word in _FLOAT_ONLY and dtype.kind != "f":
+            return None
+        if word in ("and_", "or_", "xor") and dtype.kind == "f":
+            return None
+        return lambda s, *x: getattr(s, word)(*x)
+    test = _TESTS.get(name)
+    if test is not None:
+        if dtype.kind == "b" and test in ("isnan", "isinf", "isfinite", "signbit"):
+            return None
+        return lambda s, *x: getattr(s, test)(*x)
+    return None
+
+
+# ------------------------------------------------------------------------------ not one word
+
+
+def _guard(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    """0 where the cotangent is 0."""
+    if dtype.kind != "f":
+        return None
+    return lambda s, p, ct: s.select(s.eq(ct, s.const(0)), s.const(0), p)
+
+
+def _square(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    return None if dtype.kind == "b" else (lambda s, x: s.mul(x, x))
+
+
+def _reciprocal(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    return (lambda s, x: s.div(s.const(1), x)) if dtype.kind == "f" else None
+
+
+def _number_power(node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    """`x ** number`: NumPy squares, takes roots and reciprocals where the number says so."""
+    exponent = node.inputs[1]
+    if dtype.kind != "f" or node.params:
+        return None
+    known = (
+        float(exponent.data) if isinstance(exponent, Constant) and not exponent.aval.shape else None
+    )
+    if known == 2:
+        return lambda s, x, _: s.mul(x, x)
+    if known == 1:
+        return lambda s, x, _: x
+    if known == 0.5:
+        return lambda s, x, _: s.sqrt(x)
+    if known == -1:
+        return lambda s, x, _: s.div(s.const(1), x)
+    return lambda s, x, y: s.power(x, y)
+
+
+def _where(node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    if len(node.inputs) != 3 or node.params or node.inputs[0].aval.dtype.kind != "b":
+        return None
+    return lambda s, c, x, y: s.select(c, x, y)
+
+
+def _clip(node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    if len(node.inputs) != 3 or node.params or dtype.kind not in "fi":
+        return None
+    return lambda s, x, low, high: s.minimum(s.maximum(x, low), high)
+
+
+def _filled(number: int) -> Callable[[Node, np.dtype[Any]], Lowering | None]:
+    def lowering(node: Node, _dtype: np.dtype[Any]) -> Lowering | None:
+        if node.inputs[0].aval.shape != node.outputs[0].aval.shape:
+            return None
+        if node.params.get("shape") is not None:
+            return None
+        if node.outputs[0].aval.dtype.kind == "b":
+            return lambda s, *_: s.true(bool(number))
+        return lambda s, *_: s.const(number)
+
+    return lowering
+
+
+def _assigned(_node: Node, _dtype: np.dtype[Any]) -> Lowering | None:
+    return lambda _s, _w, value: value
+
+
+def _bare(node: Node, _dtype: np.dtype[Any]) -> Lowering | None:
+    """`x[()]`, which is x."""
+    rest = node.params.get("rest", node.params.get("index"))
+    if len(node.params) == 1 and type(rest) is tuple and len(rest) == 1:
+        rest = rest[0]
+    return (lambda _s, x: x) if type(rest) is tuple and not rest else None
+
+
+def _not(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:
+    if dtype.kind == "b":
+        return lambda s, x: s.not_(x)
+    return lambda s, x: s.eq(x, s.const(0))
+
+
+def _logical(word: str) -> Callable[[Node, np.dtype[Any]], Lowering | None]:
+    def truth(s: Scalars, x: Any) -> Any:
+        return x if s.dtype.kind == "b" else s.ne(x, s.const(0))
+
+    def lowering(_node: Node, _dtype: np.dtype[Any]) -> Lowering:
+        return lambda s, x, y: getattr(s, word)(truth(s, x), truth(s, y))
+
+    return lowering
+
+
+_LOGICAL = frozenset(["logical_and", "logical_or", "logical_xor", "logical_not"])
+_SPECIAL: dict[str, Any] = {
+    "guard": _guard, "square": _square, "reciprocal": _reciprocal,
+    "power_of_number": _number_power, "where": _where, "select": _where, "clip": _clip,
+    "ones_like": _filled(1), "zeros_like": _filled(0), "assigned": _assigned, "getitem": _bare,
+    "logical_not": _not, "logical_and": _logical("and_"), "logical_or": _logical("or_"),
+    "logical_xor": _logical("xor"),
+}  # fmt: skip
+# The dtype in which an operand enters, where it is not the computing one: a truth value.
+TRUTHS = {"where": (0,), "select": (0,)}

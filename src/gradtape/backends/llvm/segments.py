@@ -1,0 +1,341 @@
+"""A graph as a program: native segments, and NumPy for the steps between them.
+
+`compile_graph` is what `backends/numpy.py` has under the same name: a function from the values of
+the inputs to those of `graph.results`. Loops that follow each other make one segment, a native
+function called by one builtin; a step without a lowering ends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from ...graph.evaluate import run_node
+from ...graph.ir import Constant, Graph, Value
+from .compile import Program, compile_text
+from .emit import Emitter
+from .entry import Argument, Entry, entry_text
+from .fuse import Loop, Plan, Step, plan, uniform
+from .pool import available, pool
+
+__all__ = ["Segment", "compile_graph"]
+
+SMALL = 1 << 14  # bytes of buffers that lie on the stack
+# llvmlite's builder calls no function by its pointer.
+_HAND_OUT = """
+define internal void @hand_out(ptr %run, ptr %block, ptr %loop, ptr %table, i64 %n) alwaysinline {
+  call void %run(ptr %block, ptr %loop, ptr %table, i64 %n)
+  ret void
+}
+"""
+_I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
+
+
+@dataclass
+class Segment:
+    """Loops that one native call runs: the values that it reads, and those that it gives."""
+
+    loops: list[Loop]
+    reads: list[Value]
+    gives: list[Value]
+    program: Program
+    call: Any
+    is_parallel: bool
+    arena: int  # bytes of buffers that the caller brings
+    arguments: list[Argument]
+
+
+class Compiled:
+    """A compiled graph: called with the values of the inputs, it gives those of the results.
+
+    Attributes
+    ----------
+    segments : list
+        The native parts and the steps between them.
+    direct : tuple or None
+        Where one builtin does everything, `(call, order, places)`: what it is called with are the
+        inputs numbered by `order`, and result i is its output number `places[i]`.
+    """
+
+    def __init__(self, run: Callable[..., Any], segments: list[Any], direct: Any) -> None:
+        self.run, self.segments, self.direct = run, segments, direct
+
+    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        found: list[Any] = self.run(arguments)
+        return found
+
+
+def _direct(graph: Graph, segments: list[Any], made: Plan) -> Any:
+    if len(segments) != 1 or isinstance(segments[0], Step):
+        return None
+    only = segments[0]
+    results = graph.results
+    if only.is_parallel or only.arena or any(v not in only.gives for v in results):
+        return None
+    if any(v.aval.weak for v in results):
+        return None
+    order = tuple(graph.inputs.index(v) for v in only.reads)
+    places = tuple(only.gives.index(v) for v in results)
+    return (only.call, order, places) if len(set(places)) == len(places) else None
+
+
+def compile_graph(graph: Graph) -> Compiled:
+    """A function from the values of the inputs to those of `graph.results`."""
+    made = plan(graph)
+    segments = _segments(made)
+    results = graph.results
+    inputs = list(graph.inputs)
+    bases = [made.base(v) for v in results]
+
+    def run(arguments: Sequence[Any]) -> list[Any]:
+        known: dict[Value, Any] = dict(zip(inputs, arguments, strict=True))
+
+        def read(value: Value) -> Any:
+            source = made.base(value)
+            x = source.data if isinstance(source, Constant) else known[source]
+            return x if source is value else np.reshape(x, value.aval.shape)[()]
+
+        for part in segments:
+            if isinstance(part, Step):
+                with np.errstate(all="ignore"):
+                    found = run_node(part.node, [read(v) for v in part.node.inputs])
+                known.update(zip(part.node.outputs, found, strict=True))
+            else:
+                given = _called(part, [known[v] for v in part.reads])
+                for value, x in zip(part.gives, given, strict=True):
+                    known[value] = x.item() if value.aval.weak else x
+        return [
+            read(value) if source is not value or source not in known else known[value]
+            for value, source in zip(results, bases, strict=True)
+        ]
+
+    return Compiled(run, segments, _direct(graph, segments, made))
+
+
+_arenas: dict[int, list[Any]] = {}
+
+
+def _called(segment: Segment, values: list[Any]) -> Sequence[Any]:
+    if segment.is_parallel:
+        pool().ensure(available())
+    if segment.arena:
+        free = _arenas.setdefault(segment.arena, [])
+        try:
+            arena = free.pop()
+        except IndexError:
+            arena = np.empty(segment.arena, np.uint8)
+        values = [*values, arena]
+    found = segment.call(*values)
+    if found is NotImplemented:
+        values = [_fitted(x, a) for x, a in zip(values, segment.arguments, strict=True)]
+        found = segment.call(*values)
+        assert found is not NotImplemented, "the arguments do not fit the program"
+    if segment.arena:
+        free.append(arena)
+    return found if type(found) is tuple else (found,)
+
+
+def _fitted(x: Any, argument: Argument) -> Any:
+    """`x` in the form in which the program reads it."""
+    if argument.kind == "float":
+        return float(x)
+    if argument.kind == "scalar":
+        return argument.dtype.type(x)
+    if type(x) is np.ndarray and x.shape == argument.shape:
+        return np.require(x, argument.dtype, ["C", "A"])
+    return np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)
+
+
+def _segments(made: Plan) -> list[Segment | Step]:
+    out: list[Segment | Step] = []
+    run: list[Loop] = []
+    parts = made.parts
+    needed: dict[Value, int] = {}  # the last part that reads a base value
+    for n, reader in enumerate(parts):
+        for value in _read_by(reader):
+            needed[made.base(value)] = n
+    for value in made.graph.results:
+        needed[made.base(value)] = len(parts)
+    start = 0
+    each: list[Loop | Step | None] = [*parts, None]
+    for n, part in enumerate(each):
+        if isinstance(part, Loop):
+            if not run:
+                start = n
+            run.append(part)
+            continue
+        if run:
+            out.append(_compile(made, run, start, n, needed))
+            run = []
+        if part is not None:
+            out.append(part)
+    return out
+
+
+def _read_by(part: Loop | Step) -> list[Value]:
+    if isinstance(part, Step):
+        return list(part.node.inputs)
+    return [v for node in (*part.nodes, *part.sums) for v in node.inputs]
+
+
+def _compile(
+    made: Plan, loops: list[Loop], start: int, end: int, needed: dict[Value, int]
+) -> Segment:
+    own: dict[Value, int] = {}  # the loop that computes it
+    for i, loop in enumerate(loops):
+        for node in (*loop.nodes, *loop.sums):
+            own[node.outputs[0]] = i
+    reads: dict[Value, None] = {}
+    stored: set[Value] = set()
+    constants: dict[Constant, None] = {}
+    for i, loop in enumerate(loops):
+        for value in _read_by(loop):
+            source = made.base(value)
+            if isinstance(source, Constant):
+                if uniform(source) is None:
+                    constants[source] = None
+            elif source not in own:
+                reads[source] = None
+            elif own[source] != i or value.aval.shape != source.aval.shape:
+                stored.add(source)
+    gives = [v for v in own if needed.get(v, -1) >= end]
+    stored.update(gives)
+    inner = [v for v in own if v not in gives and (v in stored or _is_sum(v, loops))]
+    # ---- places: arguments, results, then pointers that the kernel makes or is given
+    arguments = [_argument(v) for v in reads]
+    results = [Argument(v.aval.dtype, v.aval.shape) for v in gives]
+    module = ir.Module("program")
+    threads = available()
+    slots: dict[Value, int] = {}
+    for v in reads:
+        slots[v] = len(slots)
+    emitters = [
+        Emitter(module, f"loop{i}", loop, made.base, lambda v: slots[made.base(v)], stored)
+        for i, loop in enumerate(loops)
+    ]
+    parts = [e.parts(threads) for e in emitters]
+    buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
+    for v in inner:
+        buffers.append(max(v.aval.size * v.aval.dtype.itemsize, 8))
+    for e, count in zip(emitters, parts, strict=True):
+        for one in e.sums:
+            if one.kind == "all":
+                buffers.append(8 * count)
+            elif one.kind == "outer" and count > 1:
+                buffers.append(count * one.size * one.node.outputs[0].aval.dtype.itemsize)
+    offsets, total = [], 0
+    for size in buffers:
+        offsets.append(total)
+        total += -(-size // 64) * 64
+    arena = 0
+    if total > SMALL:
+        arena = total + 64
+        arguments.append(Argument(np.dtype(np.uint8), (arena,), is_written=True))
+    n_in = len(arguments)
+    for j, v in enumerate(gives):
+        slots[v] = n_in + j
+    next_slot = n_in + len(gives)
+    extra: list[int] = []
+    held: list[Any] = []
+    at_constant: dict[Value, int] = {}
+    for c in constants:
+        array = np.ascontiguousarray(c.data)
+        held.append(array)
+        at_constant[c] = next_slot + len(extra)
+        extra.append(array.ctypes.data)
+    is_parallel = any(count > 1 for count in parts)
+    at_pool = next_slot + len(extra)
+    if is_parallel:
+        extra += [pool().block, pool().entry]
+    first_buffer = next_slot + len(extra)
+    for j, v in enumerate(inner):
+        slots[v] = first_buffer + j
+    place = first_buffer + len(inner)
+    for e, count in zip(emitters, parts, strict=True):
+        for one in e.sums:
+            if one.kind == "all" or (one.kind == "outer" and count > 1):
+                one.partial = place
+                place += 1
+            else:
+                one.partial = slots[one.node.outputs[0]]
+    for e, count in zip(emitters, parts, strict=True):
+        e.emit(count, at_constant)
+    _kernel(module, emitters, parts, offsets, total, n_in, arena, first_buffer, place, at_pool)
+    text = (
+        str(module)
+        + _HAND_OUT * is_parallel
+        + entry_text(arguments, results, extra=len(extra), release=_is_long(loops))
+    )
+    if is_parallel:
+        text = "\n".join(
+            x for x in text.splitlines() if not x.startswith('declare void @"hand_out"')
+        )
+    program = compile_text(text)
+    entry = Entry(program, arguments, results, extra=extra)
+    segment = Segment(loops, list(reads), gives, program, entry.call, is_parallel, arena, arguments)
+    segment.held = held  # type: ignore[attr-defined]
+    return segment
+
+
+def _is_sum(value: Value, loops: list[Loop]) -> bool:
+    return any(value is node.outputs[0] for loop in loops for node in loop.sums)
+
+
+def _is_long(loops: list[Loop]) -> bool:
+    """Whether other threads should get the interpreter meanwhile."""
+    return sum(loop.size * max(len(loop.nodes), 1) for loop in loops) > 20_000
+
+
+def _argument(value: Value) -> Argument:
+    aval = value.aval
+    if aval.shape:
+        return Argument(aval.dtype, aval.shape)
+    if aval.weak and aval.dtype == np.float64:
+        return Argument(aval.dtype, (), "float")
+    return Argument(aval.dtype, (), "scalar")
+
+
+def _kernel(
+    module: ir.Module, emitters: list[Emitter], parts: list[int], offsets: list[int], total: int,
+    n_in: int, arena: int, first_buffer: int, count: int, at_pool: int,
+) -> None:  # fmt: skip
+    """`void kernel(ptr table)`: the table grows by the buffers; then loop after loop."""
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
+    function.attributes.add("nounwind")
+    b = ir.IRBuilder(function.append_basic_block("entry"))
+    given = function.args[0]
+    signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _PTR, _I64])
+    hand_out = ir.Function(module, signature, "hand_out") if max(parts) > 1 else None
+
+    def at(table: Any, i: int) -> Any:
+        return b.gep(table, [ir.Constant(_I64, i)], source_etype=_PTR)
+
+    table = given
+    if count > first_buffer:
+        table = b.alloca(_PTR, ir.Constant(_I64, count))
+        for i in range(first_buffer):
+            b.store(b.load(at(given, i), typ=_PTR), at(table, i))
+        if arena:
+            start = b.ptrtoint(b.load(at(given, n_in - 1), typ=_PTR), _I64)
+            start = b.and_(b.add(start, ir.Constant(_I64, 63)), ir.Constant(_I64, -64))
+            memory_ = b.inttoptr(start, _PTR)
+        else:
+            memory_ = b.alloca(ir.ArrayType(_BYTE, total))
+            memory_.align = 64
+        for j, offset in enumerate(offsets):
+            place = b.gep(memory_, [ir.Constant(_I64, offset)], source_etype=_BYTE)
+            b.store(place, at(table, first_buffer + j))
+    for e, n in zip(emitters, parts, strict=True):
+        loop = module.globals[e.name]
+        if n > 1:
+            block = b.load(at(given, at_pool), typ=_PTR)
+            run = b.load(at(given, at_pool + 1), typ=_PTR)
+            b.call(hand_out, [run, block, loop, table, ir.Constant(_I64, n)])
+        else:
+            b.call(loop, [table, ir.Constant(_I64, 0)])
+        e.finish(b, table, n)
+    b.ret_void()
