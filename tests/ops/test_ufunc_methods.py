@@ -82,6 +82,10 @@ CASES = [
                    {"initial": 1.2, "where": np.array([True, False])}],
            reference=from_the_left(u))
       for u in DOMAINS if u not in (np.fmod, np.remainder)),
+    *(case(u.reduce, "reduce of no axis", u, calls=[(3, 2)],
+           kwargs=[{"axis": (), "initial": 1.5, "where": np.array([True, False])},
+                   {"axis": (), "initial": 0.7, "keepdims": True}])
+      for u in DOMAINS if u not in (np.fmod, np.remainder)),
     op_case(np.hypot.reduce, name="hypot.reduce of negative numbers", domain=(-2, -0.5), nin=1,
             calls=[(4,), (3, 2)], tolerance=VALUE),
     *(op_case(u.reduce, name=f"{u.__name__}.reduce of large numbers", domain=(700, 710), nin=1,
@@ -200,6 +204,19 @@ def test_what_numpy_refuses_is_refused():
         np.add.accumulate(gt.array(1.0))
     with pytest.raises(np.exceptions.AxisError):
         np.logaddexp.accumulate(gt.array([1.0]), axis=1)
+
+
+@pytest.mark.parametrize("method", ["reduce", "accumulate", "reduceat"])
+@pytest.mark.parametrize(("ufunc", "dtype"), [
+    (np.logaddexp, complex), (np.logaddexp2, int), (np.hypot, complex), (np.divide, int),
+    (np.arctan2, int), (np.copysign, int), (np.float_power, np.float32),
+])  # fmt: skip
+def test_a_dtype_without_a_loop_is_refused(ufunc, dtype, method):
+    rest = ([0],) if method == "reduceat" else ()
+    with pytest.raises(TypeError, match="No loop matching"):
+        getattr(ufunc, method)(np.ones(2), *rest, dtype=dtype)
+    with pytest.raises(DTypeError, match=f"{ufunc.__name__}.{method}: it is not computed in"):
+        getattr(ufunc, method)(gt.array(np.ones(2)), *rest, dtype=dtype)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=9))

@@ -215,6 +215,11 @@ def _dtypes(operands: list[Any]) -> str:
     return " and ".join(str(x.dtype) for x in operands) or "these types"
 
 
+def _no_such_loop(_: Any, name: str, _operands: list[Any]) -> Said:
+    remedy = "Leave dtype= out, or cast the result: y.astype(dtype)."
+    return "it is not computed in that dtype", "", remedy
+
+
 def _dtype(match: re.Match[str], _name: str, _operands: list[Any]) -> Said:
     remedy = 'Pass one that np.dtype knows: "float64" or np.float32.'
     return f"{match[1] or match[2]} is no dtype", "", remedy
@@ -355,6 +360,7 @@ _KINDS: list[tuple[str, type[GradtapeError] | None, Callable[..., Said]]] = [
     (r"not be broadcast|broadcast together|cannot be broadcast", ShapeError, _broadcast),
     (r"not supported for the input types|did not contain a loop|numpy boolean \w+, the `-`",
      DTypeError, _no_loop),
+    (r"No loop matching the specified signature", DTypeError, _no_such_loop),
     (r"data type (.+?) not understood|Cannot interpret (.+?) as a data type", DTypeError,
      _dtype),
     (r"zero-size array to reduction|of an empty sequence", ShapeError, _empty),

@@ -168,7 +168,9 @@ def _reduce(ufunc: Any) -> Any:
 def _as(ufunc: Any, array: Any, dtype: Any) -> Any:
     """The operand in `dtype`; integers in the dtype of the results, if these are none."""
     x = as_array(array)
-    if dtype is None and x.dtype.kind in "biu":
+    if dtype is not None:
+        ufunc.accumulate(np.ones(1), dtype=dtype)  # NumPy's own error if it has no such loop
+    elif x.dtype.kind in "biu":
         result = ufunc.resolve_dtypes((x.dtype, x.dtype, None))[-1]
         dtype = result if result.kind in "fc" else None
     return x if dtype is None or x.dtype == dtype else x.astype(np.dtype(dtype))
@@ -201,7 +203,11 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     """The reduction from the left, element by element along one axis."""
     shape = x.shape
     if not axes:
-        return np.positive(x) if initial is _NO or initial is None else ufunc(initial, x)
+        if initial is _NO or initial is None:
+            return np.positive(x)
+        start = np.broadcast_to(as_array(initial).astype(x.dtype), shape)
+        step = ufunc(start, x)
+        return step if where is True else np.where(raw(where), step, start)
     axis = axes[0]
     items = _slices(x, axis)
     masks = None
