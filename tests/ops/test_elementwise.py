@@ -543,6 +543,13 @@ def test_where_must_be_boolean():
         np.exp(gt.array([1.0]), where=np.array([1]))
 
 
+@pytest.mark.parametrize("where", [1, [1, 0], (2.5, 0.0), np.int64(0), None])
+def test_where_that_is_no_array_is_taken_by_its_truth(where):
+    x, held = np.array([1.0, 2.0]), np.full(2, 9.0)
+    expected = np.exp(x, where=where, out=held.copy())
+    np.testing.assert_array_equal(np.exp(gt.array(x), where=where, out=held.copy()), expected)
+
+
 @pytest.mark.parametrize("options", [{"dtype": np.float32}, {"signature": "ff->f"}])
 def test_dtype_chooses_the_loop(options):
     x, y = np.array([1.1, 2.2]), np.array([0.3, 0.7])

@@ -319,3 +319,11 @@ def test_a_mask_that_is_written_to_later_does_not_change_the_gradient():
         mask[:] = [False, True, False]
         assert tape.gradient(y, x).value[1] == 0
         mask[:] = [True, False, True]
+
+
+@pytest.mark.parametrize("function", [np.sum, np.mean, np.prod, np.max, np.var, np.any, np.nansum])
+def test_where_that_is_an_array_of_integers_is_refused(function):
+    options = {"initial": 0.0} if function is np.max else {}
+    for x in (np.ones(2), gt.array(np.ones(2))):
+        with pytest.raises(TypeError, match="Cannot cast array data|Could not convert"):
+            function(x, where=np.array([1, 0]), **options)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from .tensor import Tensor
+
 
 def normalized(axis: Any, ndim: int) -> tuple[int, ...]:
     """`axis` (None: all) as a sorted tuple of non-negative ints."""
@@ -42,6 +44,17 @@ def expand(ct: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 def shifted(axis: Any, ndim: int, batch_axis: int) -> Any:
     """`axis` of a logical array, as axes of the batched array whose batch is at `batch_axis`."""
     return tuple(a + (a >= batch_axis) for a in normalized(axis, ndim))
+
+
+def mask(where: Any) -> Any:
+    """What `where=` was given, as a record may keep it: the user may write to his array later.
+
+    As in NumPy, the truth of a list or a number is taken; an array that is not bool stays as it
+    is, and is refused.
+    """
+    if isinstance(where, Tensor):
+        return where
+    return np.array(where, dtype=None if isinstance(where, np.ndarray) else bool)
 
 
 def count(shape: tuple[int, ...], axis: Any, where: Any = None) -> Any:

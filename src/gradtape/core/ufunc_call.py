@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, ShapeError, three_part
+from .axes import mask
 from .positions import decode, user_frame
 from .registry import HOOKS
 from .tensor import Tensor, raw
@@ -52,7 +53,7 @@ def make_general(ufunc: Any, plain: Callable[..., Any], outputs: int) -> Callabl
         if dtype is not None or signature is not None or casting != "same_kind":
             args = _cast_operands(ufunc, args, dtype, signature, casting)
         if where is not True:
-            results = _masked(ufunc, plain, args, np.asarray(raw(where)), outs)
+            results = _masked(ufunc, plain, args, mask(raw(where)), outs)
         else:
             results = plain(*args)
             results = results if isinstance(results, tuple) else (results,)

@@ -18,6 +18,7 @@ from ..core.axes import (
     from_rows,
     in_dtype,
     kept,
+    mask,
     reduced_shape,
     rows,
     shifted,
@@ -43,13 +44,8 @@ def _signature(
     if initial is not _NO and initial is not None:
         params["initial"] = initial
     if where is not _NO and where is not True:
-        params["where"] = _mask(where)
+        params["where"] = mask(where)
     return (a,), params
-
-
-def _mask(where: Any) -> Any:
-    """`where=` as a record may keep it: the user may write to his own array later."""
-    return where if isinstance(where, Tensor) else np.array(where, dtype=bool)
 
 
 def _only(where: Any, ct: Any) -> Any:

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
-from ..core.axes import count, in_dtype, kept, reduced_shape, shifted
+from ..core.axes import count, in_dtype, kept, mask, reduced_shape, shifted
 from ..core.batched import as_array
 from ..core.cards import Card, composite, primitive, unbroadcast
 from ..core.dispatch import write_out
 from ..core.notices import warn_here, warning_here
 from ..core.symbol import is_known_to_hold, may_hold
-from ..core.tensor import Tensor, raw
+from ..core.tensor import raw
 from ..errors import ShapeError, three_part
 
 _NO = np._NoValue
@@ -53,7 +53,7 @@ def _signature(name: str) -> Any:
         if dtype is not None:
             params["dtype"] = np.dtype(dtype)
         if where is not _NO and where is not True:
-            params["where"] = where if isinstance(where, Tensor) else np.array(where, dtype=bool)
+            params["where"] = mask(where)
         return ((a,) if mean is _NO or mean is None else (a, as_array(mean))), params
 
     return signature
