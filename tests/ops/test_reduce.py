@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 import gradtape as gt
+from gradtape.errors import ShapeError
 from gradtape.testing import op_case
 
 AXES = ({}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)}, {"axis": ()})
@@ -327,3 +328,31 @@ def test_where_that_is_an_array_of_integers_is_refused(function):
     for x in (np.ones(2), gt.array(np.ones(2))):
         with pytest.raises(TypeError, match="Cannot cast array data|Could not convert"):
             function(x, where=np.array([1, 0]), **options)
+
+
+OUT = [np.sum, np.prod, np.mean, np.std, np.max, np.median, np.nansum, np.nanmean, np.cumsum,
+       np.logaddexp.reduce, np.argmax, np.any]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", OUT)
+def test_out_of_another_shape_is_refused(function):
+    """NumPy refuses it too; copying would repeat the result."""
+    x = gt.array([1.0, 2.0, 3.0])
+    dtype = function(x.numpy()).dtype
+    with pytest.raises(ShapeError, match=r"does not fit out= of shape \(2, 3\)"):
+        function(x, axis=0, out=np.zeros((2, 3), dtype))
+
+
+@pytest.mark.parametrize("function", OUT[:-2])
+def test_a_result_has_the_dtype_of_out(function):
+    x, out = np.array([[1.25, 2.5], [0.75, 1.5]]), np.zeros(2, np.float32)
+    if function is np.cumsum:
+        out = np.zeros((2, 2), np.float32)
+    with gt.GradientTape() as tape:
+        watched = tape.watch(x)
+        y = function(watched, axis=0, out=out)
+        z = function(watched, axis=0)
+    assert y.dtype == function(x, axis=0, out=out.copy()).dtype == np.float32
+    np.testing.assert_array_equal(y.numpy(), out)
+    np.testing.assert_allclose(out, z.numpy(), rtol=1e-6)
+    assert tape.gradient(y, watched).dtype == np.float64

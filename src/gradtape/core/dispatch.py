@@ -276,8 +276,8 @@ def write_out(out: Any, result: Any) -> Any:
     """Write `result` into `out` and return it.
 
     A Tensor `out` becomes a new version that has the history of `result`. A plain array gets the
-    value, and a tracked Tensor is returned, so that `acc += t` rebinds `acc` to one that has a
-    gradient. An `out` of None is none.
+    value, and a tracked Tensor of its dtype is returned, so that `acc += t` rebinds `acc` to one
+    that has a gradient. An `out` of None is none.
     """
     if isinstance(out, tuple):
         if len(out) == 1 and not isinstance(result, tuple):
@@ -291,8 +291,7 @@ def write_out(out: Any, result: Any) -> Any:
     if isinstance(out, Tensor):
         HOOKS["write_tensor"](out, result)
         return out
-    HOOKS["write_plain"](out, result)
-    return result
+    return HOOKS["write_plain"](out, result)
 
 
 def nondifferentiable_call(name: str, function: Any) -> Any:

@@ -62,12 +62,26 @@ def write_tensor(x: Tensor, result: Any) -> None:
         x.key = next_key()
 
 
-def write_plain(out: Any, result: Any) -> None:
-    """Write the value of `result` into the user's array; noted, for it may come back."""
+def write_plain(out: Any, result: Any) -> Any:
+    """Write the value of `result` into the user's array; noted, for it may come back.
+
+    Returns the result in the dtype of the array, as NumPy returns the array.
+    """
     value = raw(result)
+    if np.shape(value) != np.shape(out):  # copyto would broadcast, which only ufuncs do
+        raise ShapeError(
+            three_part(
+                f"A result of shape {np.shape(value)} does not fit out= of shape {np.shape(out)}.",
+                f"Written at {_here()}.",
+                f"Give out= an array of shape {np.shape(value)}, or leave it out.",
+            )
+        )
     np.copyto(out, value, casting="same_kind")
     if isinstance(result, Tensor):
+        if value.dtype != out.dtype:
+            result = result.astype(out.dtype)
         HOOKS["plain_store"](out, result)
+    return result
 
 
 def from_sequence(items: Any) -> Any:
