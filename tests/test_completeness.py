@@ -382,9 +382,9 @@ def test_every_function_of_numpy_is_registered_or_accounted_for():
     overridable = overrides.get_overridable_numpy_array_functions()
     # by name: np.eye and the function behind np.eye(like=) are two objects
     present = {full_name(f) for f in FUNCTIONS}
+    # what has come may stay in NOT_YET: who adds a card need not touch this list
     missing = {full_name(f) for f in overridable if f.__module__ not in MODULES} - present
     assert sorted(missing - set(NOT_YET)) == []
-    assert sorted(present & set(NOT_YET)) == [], "these have come: take them out of NOT_YET"
 
 
 def test_every_ufunc_is_registered_or_accounted_for():

@@ -1,9 +1,12 @@
 """Every Python block of the README runs as it stands, and its shell commands are what it says."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from tests.readme_blocks import README, Block, blocks, commands, output_of
@@ -88,3 +91,31 @@ def test_the_page_on_adding_an_operation_works(tmp_path):
         )
         assert done.returncode == code, done.stderr
     assert re.search(r"vjp of operand 1 is .*, central differences give", done.stderr)
+
+
+@pytest.mark.slow
+def test_the_page_on_adding_an_operation_is_followed_to_its_end(tmp_path):
+    """In a copy: the card into the file that it names, the line into its list, every command."""
+    if not hasattr(np, "matvec"):
+        pytest.skip("docs/ops.md lists the functions of NumPy 2.2 and later")
+    page = README.parent / "CONTRIBUTING.md"
+    copy = tmp_path / "gradtape"
+    shutil.copytree(README.parent, copy, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    text = page.read_text(encoding="utf-8")
+    card, line = (block.text for block in blocks(page, "python"))
+    where = r"into `(ops/\w+\.py)`, and its test line .*`(tests/ops/\w+\.py)`"
+    family, lines = re.search(where, text).groups()
+    with (copy / "src" / "gradtape" / family).open("a", encoding="utf-8") as file:
+        file.write("\n\n" + card)
+    tests = copy / lines
+    before, start, after = tests.read_text(encoding="utf-8").partition("CASES = [\n")
+    tests.write_text(before + start + line + after, encoding="utf-8")
+    (steps,) = (b.text for b in blocks(page, "sh") if "make_ops_page" in b.text)
+    assert len(steps.splitlines()) == 3
+    for command in steps.replace(".venv/bin/python", sys.executable).splitlines():
+        done = subprocess.run(
+            command, shell=True, cwd=copy, capture_output=True, text=True,
+            env={**os.environ, "PYTHONPATH": str(copy / "src")},
+        )  # fmt: skip
+        assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    assert "polyval" in (copy / "docs" / "ops.md").read_text(encoding="utf-8")

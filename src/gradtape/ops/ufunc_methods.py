@@ -205,9 +205,9 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     if not axes:
         if initial is _NO or initial is None:
             return np.positive(x)
-        start = np.broadcast_to(as_array(initial).astype(x.dtype), shape)
-        step = ufunc(start, x)
-        return step if where is True else np.where(raw(where), step, start)
+        before = np.broadcast_to(as_array(initial).astype(x.dtype), shape)
+        after = ufunc(before, x)
+        return after if where is True else np.where(raw(where), after, before)
     axis = axes[0]
     items = _slices(x, axis)
     masks = None
