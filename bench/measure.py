@@ -31,6 +31,11 @@ MEMORY_STEPS = 10
 IMPORT_TITLE = "process start to the imported entry point, less the bare interpreter"
 SCRIPT = ROOT / "examples" / "tutorial_tensorflow.py"
 SCRIPT_TITLE = "examples/tutorial_tensorflow.py --no-plots, process start to end"
+DIALECT_TITLE = "import gradtape.tf and first use of the usual names, less the bare interpreter"
+DIALECT_USE = (
+    "tf.Variable, tf.GradientTape, tf.constant, tf.float32, tf.add, tf.multiply, tf.square, "
+    "tf.reduce_sum, tf.reduce_mean, tf.matmul, tf.nn.relu, tf.zeros"
+)
 OVER_NUMPY_TITLE = "import gradtape on top of import numpy"
 MEMORY_TITLES = {
     "mlp-memory-growth": f"peak memory of {MEMORY_STEPS} MLP steps: growth over imports and data",
@@ -253,15 +258,28 @@ def _import_code(peer: Peer) -> str:
     return f"import {peer.module}; {peer.module}.{peer.first_use}"
 
 
+def _dialect_code(module: str) -> str:
+    return f"import {module} as tf; {DIALECT_USE}"
+
+
 def imports(peers: Sequence[Peer], settings: Settings) -> list[Row]:
-    """Return a row per peer, and one for what our import adds to NumPy's."""
-    contests = [(Row("import", IMPORT_TITLE, peer.name, peer.mode, "ms"), peer) for peer in peers]
+    """Return a row per peer, one for the dialect, and one for what our import adds to NumPy's."""
+    contests = [
+        (Row("import", IMPORT_TITLE, peer.name, peer.mode, "ms"), peer, _import_code(OURS),
+         _import_code(peer))
+        for peer in peers
+    ]  # fmt: skip
+    for peer in peers:
+        if peer.name == "tensorflow":
+            dialect = Row("import-dialect", DIALECT_TITLE, peer.name, peer.mode, "ms")
+            contests.append((dialect, peer, *map(_dialect_code, ("gradtape.tf", "tensorflow"))))
     over_numpy = Row("import-over-numpy", OVER_NUMPY_TITLE, "numpy", OURS.mode, "ms")
-    contests.append((over_numpy, replace(OURS, module="numpy", first_use="sum")))
+    numpy = replace(OURS, module="numpy", first_use="sum")
+    contests.append((over_numpy, numpy, _import_code(OURS), _import_code(numpy)))
     rows = []
-    for base, peer in contests:
-        ours = ImportSide(OURS, _import_code(OURS), settings)
-        theirs = ImportSide(peer, _import_code(peer), settings)
+    for base, peer, our_code, their_code in contests:
+        ours = ImportSide(OURS, our_code, settings)
+        theirs = ImportSide(peer, their_code, settings)
         calm = Calm(settings.patience)
         for round_ in range(settings.rounds + 1):
             calm.wait()

@@ -68,6 +68,7 @@ BARS: tuple[Bar, ...] = (
     Bar("elementwise", 1.0, "torch"),
     Bar("sin50-10", 0.5, "torch"),
     Bar("import", 0.1, "tensorflow"),
+    Bar("import-dialect", 0.05, "tensorflow"),
     Bar("import-over-numpy", 60.0, "numpy", is_difference=True),
     Bar("script", 0.15, "tensorflow"),
     Bar("bfgs-200", 0.1, "scipy 2-point"),

@@ -14,6 +14,7 @@ from . import (
     cumulative,
     einsum,
     elementwise,
+    gamma_draws,
     in_place,
     index,
     join,

@@ -138,6 +138,15 @@ CASES = [
     program("random.gamma", "b = tf.Variable(2.0)",
             "with tf.GradientTape() as t: y = tf.random.gamma([], 3.0, b)",
             "out = np.isclose(t.gradient(y, b), -y / b)"),
+    *[program(name, "a, b = tf.Variable([0.3, 4.0]), tf.Variable(2.0)",
+              f"with tf.GradientTape() as t: y = tf.random.{draw}", "g = t.gradient(y, [a, b])",
+              "out = [x.shape.as_list() for x in g]",
+              "out.append(np.abs(g[0].numpy() / 20000 - 0.5) < 0.05)  # the mean is a / b")
+      for name, draw in (("random.gamma", "gamma([20000], a, b)"),
+                         ("random.stateless_gamma", "stateless_gamma([20000, 2], [1, 2], a, b)"))],
+    program("random.gamma", "a = tf.Variable(3.0)", "with tf.GradientTape() as outer:",
+            "    with tf.GradientTape() as t: y = tf.random.gamma([3], a)", "    g = t.gradient(y, a)",
+            "out = outer.gradient(g, a)"),
     # ------------------------------------------------------------------ seeding
     *[rule(f"random.set_seed {NAME[d]}", "tf.random.set_seed(5)", f"a, b = {d}, {d}",
            "tf.random.set_seed(5)", f"c, d = {d}, {d}", "tf.random.set_seed(6)", f"e = {d}",

@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from ...core.cards import unbroadcast
 from ...core.positions import decode, here
-from ...core.tensor import settled
+from ...core.registry import HOOKS
+from ...core.tensor import raw, settled
+from ...core.uncarded import unsupported
 from ...errors import three_part
+from ...tape.custom import custom_gradient
 from .dtypes import BY_CHAR, DType, as_dtype
 from .errors import KINDS, RefusedValue, invalid
 from .promotion import natural
@@ -164,6 +168,29 @@ def gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType) -> Any
     alpha = np.broadcast_to(alpha, shape)
     out = rng.standard_gamma(np.where(alpha >= 0, alpha, 1.0))
     return np.where(alpha >= 0, out, np.nan).astype(dtype.held())
+
+
+def moving_gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType) -> Any:
+    """Gamma numbers of scale 1 that get a gradient with respect to `alpha`, a Tensor.
+
+    They move with it as the quantiles at which they stand. How that changes in its turn, for a
+    second derivative, is refused.
+    """
+
+    @custom_gradient
+    def drawn(a: Any) -> Any:
+        numbers = gamma(rng, shape, raw(a), dtype)
+
+        def grad(ct: Any) -> Any:
+            slope = unsupported(
+                "tf.random.gamma, differentiated twice",
+                lambda a: HOOKS["gamma_slope"](a, numbers), (a,), {},
+            )  # fmt: skip
+            return unbroadcast(ct * slope, np.shape(a))
+
+        return numbers, grad
+
+    return drawn(alpha)
 
 
 def poisson(rng: np.random.Generator, shape: Any, lam: Any) -> Any:

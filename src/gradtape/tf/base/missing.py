@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from ...errors import three_part
@@ -173,8 +173,8 @@ _V1 = "It is TensorFlow 1, of graphs and sessions; gradtape serves TensorFlow 2.
 @cache
 def known() -> dict[str, list[str]]:
     """TensorFlow's public names by namespace, "" for the top (`tests/tf/make_names.py`)."""
-    text = Path(__file__).with_name("names.json").read_text(encoding="utf-8")
-    names: dict[str, list[str]] = json.loads(text)
+    with open(os.path.join(os.path.dirname(__file__), "names.json"), encoding="utf-8") as file:
+        names: dict[str, list[str]] = json.load(file)
     return names
 
 

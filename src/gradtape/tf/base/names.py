@@ -43,6 +43,28 @@ HOMES = [
     "families.autograph",
     "families.compat",
 ]
+# Where to look first: by name, or by namespace. Only a matter of time; any order finds all.
+FIRST = {
+    "nn": ("families.neural",),
+    "linalg": ("families.linalg", "families.contract"),
+    "random": ("families.random", "families.stateless", "families.generators"),
+    "data": ("families.data",),
+    "train": ("families.train",),
+    "nest": ("families.nest",),
+    "debugging": ("families.debugging", "families.config"),
+    "config": ("families.config",),
+    "test": ("families.config",),
+    "autograph": ("families.autograph",),
+    "compat": ("families.compat",),
+    **dict.fromkeys(("function", "py_function", "numpy_function", "print", "cond", "while_loop"),
+                    ("families.functions",)),
+    **dict.fromkeys(("Module", "device", "init_scope"), ("families.modules", "families.functions")),
+    "TensorSpec": ("base.specs",),
+    "get_logger": ("families.config",),
+    **dict.fromkeys(("matmul", "tensordot", "einsum"), ("families.contract",)),
+    **dict.fromkeys(("zeros", "ones", "range", "fill", "eye", "linspace", "zeros_like",
+                     "ones_like", "shape", "size", "rank"), ("families.creation",)),
+}  # fmt: skip
 _loaded: list[str] = []
 
 
@@ -62,18 +84,40 @@ def lookup(name: str) -> Any:
     """What `tf.<name>` is; AttributeError if we have none."""
     if name in NAMES:
         return NAMES[name]
-    while len(_loaded) < len(HOMES):
-        home = HOMES[len(_loaded)]
-        import_module(f"gradtape.tf.{home}")
-        _loaded.append(home)
+    for home in _homes(name):
+        _load(home)
         if name in NAMES:
             return NAMES[name]
     raise AttributeError(name)
 
 
+def has_space(name: str) -> bool:
+    """Whether any name begins with `name.`; files are loaded until one does."""
+    start = f"{name}."
+    if any(known.startswith(start) for known in NAMES):
+        return True
+    for home in _homes(start):
+        _load(home)
+        if any(known.startswith(start) for known in NAMES):
+            return True
+    return False
+
+
+def _homes(name: str) -> list[str]:
+    """The files that are not loaded, in the order in which to look for `name`."""
+    first = FIRST.get(name) or FIRST.get(name.partition(".")[0]) or ()
+    # the operators come with the first of them, whatever is asked for
+    return [h for h in dict.fromkeys((HOMES[0], *first, *HOMES)) if h not in _loaded]
+
+
+def _load(home: str) -> None:
+    import_module(f"gradtape.tf.{home}")
+    _loaded.append(home)
+
+
 def load_all() -> dict[str, Any]:
     """Every name that we have."""
     for home in HOMES:
-        import_module(f"gradtape.tf.{home}")
+        _load(home)
     _loaded[:] = HOMES
     return NAMES

@@ -7,8 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from .missing import missing
-from .names import NAMES, load_all, lookup
+from .names import has_space, load_all, lookup
 
 # The namespaces that have names of ours, besides those that only hold other namespaces.
 SPACES = (
@@ -43,11 +42,12 @@ class Space(ModuleType):
 
 def resolve(name: str) -> Any:
     """What `tf.<name>` is: a function, or a namespace that has something in it."""
+    if name in SPACES and has_space(name):
+        return space(name)
     with contextlib.suppress(AttributeError):
         return lookup(name)
-    start = f"{name}."
-    if name in SPACES and any(known.startswith(start) for known in NAMES):
-        return space(name)
+    from .missing import missing  # difflib and json: only where a name is lacking
+
     raise missing(name)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
-from ...core.uncarded import unsupported
 from ...errors import three_part
 from ..base import draws, seeds
 from ..base.dtypes import DTYPES, as_dtype
@@ -118,7 +117,7 @@ def gamma(
 ) -> Any:
     """`shape` numbers for each pair of a shape parameter `alpha` and a rate `beta`.
 
-    `beta` gets a gradient; one for `alpha` is not there yet, and refused.
+    Both get gradients; a second derivative with respect to `alpha` is refused.
     """
     lengths, dtype = draws.lengths(shape), as_dtype(dtype)
     alpha = native(alpha, dtype)
@@ -127,11 +126,9 @@ def gamma(
     rng = seeds.stream("gamma", dtype, seed)
     full = lengths + np.broadcast_shapes(alpha.value.shape, beta.value.shape)
 
-    def standard(a: Any) -> Any:
-        return draws.gamma(rng, full, a, dtype)
-
     tiny = np.finfo(dtype.held()).tiny
-    return np.maximum(np.divide(unsupported("tf.random.gamma", standard, (alpha,), {}), beta), tiny)
+    numbers = draws.moving_gamma(rng, full, alpha, dtype)
+    return np.maximum(np.divide(numbers, beta), tiny)
 
 
 @op("random.poisson")

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
-from ...core.uncarded import unsupported
 from ...errors import three_part
 from ..base import draws, seeds
 from ..base.dtypes import DTYPES, as_dtype
@@ -152,11 +151,9 @@ def stateless_gamma(
     _ends_with(lengths, np.broadcast_shapes(alpha.value.shape, beta.value.shape))
     rng = seeds.fresh("gamma", *_words(seed))
 
-    def standard(a: Any) -> Any:
-        return draws.gamma(rng, lengths, a, dtype)
-
     tiny = np.finfo(dtype.held()).tiny
-    return np.maximum(np.divide(unsupported("tf.random.gamma", standard, (alpha,), {}), beta), tiny)
+    numbers = draws.moving_gamma(rng, lengths, alpha, dtype)
+    return np.maximum(np.divide(numbers, beta), tiny)
 
 
 @op("random.stateless_poisson")
