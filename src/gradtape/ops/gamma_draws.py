@@ -42,8 +42,11 @@ def _digamma(a: Any) -> Any:
 
 
 def _by_series(a: Any, x: Any) -> Any:
-    """For x <= a. P(a, x) / p(a, x) is the sum of x^(n+1) / (a (a+1) ... (a+n)), n = 0, 1, ...;
-    each term of P has the derivative log x - digamma(a + n + 1)."""
+    """For x <= a: term by term of the series of P.
+
+    P(a, x) / p(a, x) is the sum of x^(n+1) / (a (a+1) ... (a+n)) over n = 0, 1, ..., and each term
+    of P changes with a by its log x - digamma(a + n + 1).
+    """
     term, psi = x / a, _digamma(a) + 1 / a  # digamma(a + 1)
     out = term * (psi - np.log(x))
     n = 1.0
