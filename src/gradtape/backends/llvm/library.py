@@ -84,8 +84,7 @@ KERNELS: dict[str, Entry] = {
 
 # What the rare functions compute: scalar code, for a float32 always by double arithmetic.
 RARE: dict[str, Entry] = {
-    "sin_large": Entry(trigonometric.sin_large, 1, "w"),
-    "cos_large": Entry(trigonometric.cos_large, 1, "w"),
+    "circular_large": Entry(trigonometric.circular_large, 2, "w"),
     "tan_large": Entry(trigonometric.tan_large, 1, "w"),
     "gammaln_negative": Entry(gamma.gammaln_negative, 1, "w"),
     "digamma_negative": Entry(gamma.digamma_negative, 1, "w"),
@@ -144,7 +143,7 @@ def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
     function.linkage = "internal"
     function.attributes.add("nounwind")
     if name in RARE:
-        function.attributes.add("cold")
+        function.attributes.add("optnone")
         function.attributes.add("noinline")
     else:
         function.attributes.add("alwaysinline")
@@ -213,7 +212,7 @@ def _render_rare(
             f"  ret {vector} %y",
             "}",
             f'define internal {vector} @"{full}.v{n}.slow"({list_of(vector, names)}) '
-            f"cold noinline {pure} {{",
+            f"noinline optnone {pure} {{",
             "entry:",
             "  br label %lane",
             "lane:",

@@ -83,90 +83,88 @@ def tangent(k: Kernel, q: Num, r: Num, low: Num) -> Num:
     return k.select(odd, -quotient, quotient)
 
 
-def _moderate(name: str, k: Kernel, x: Num) -> Num:
+def _circular(k: Kernel, x: Num, quarters: int) -> Num:
+    """Return sin(x + quarters pi/2)."""
     q, r, low = reduce(k, x)
-    if name == "tan":
-        return tangent(k, q, r, low)
-    return circular(k, q + 1 if name == "cos" else q, r, low)
-
-
-def _function(name: str, k: Kernel, x: Num) -> Num:
-    fast = _moderate(name, k, x)
-    if name != "cos":
+    fast = circular(k, q + quarters if quarters else q, r, low)
+    if not quarters:
         fast = k.keep_zero(x, fast)
-    return k.rare(f"{name}_large", k.abs(x), LIMITS[k.precision], [x], fast)
+    operands = [x, k.num(float(quarters))]
+    return k.rare("circular_large", k.abs(x), LIMITS[k.precision], operands, fast)
 
 
 def sin(k: Kernel, x: Num) -> Num:
-    return _function("sin", k, x)
+    return _circular(k, x, 0)
 
 
 def cos(k: Kernel, x: Num) -> Num:
-    return _function("cos", k, x)
+    return _circular(k, x, 1)
 
 
 def tan(k: Kernel, x: Num) -> Num:
-    return _function("tan", k, x)
+    fast = k.keep_zero(x, tangent(k, *reduce(k, x)))
+    return k.rare("tan_large", k.abs(x), LIMITS[k.precision], [x], fast)
 
 
 # --- large arguments: scalar code -----------------------------------------------------------
 
 
 def reduce_large(k: Kernel, x: Num) -> tuple[Num, Num, Num]:
-    """Return q and the pair r of a large x, in double, by integers of 192 bits."""
+    """Return q and the pair r of a large x, in double, by integers of 64 and 128 bits."""
     b = k.f.builder
-    wide, word = ir.IntType(192), ir.IntType(64)
+    word, wide = ir.IntType(64), ir.IntType(128)
 
-    def at(n: int, kind: ir.Type = wide) -> ir.Constant:
+    def at(n: int, kind: ir.Type = word) -> ir.Constant:
         return ir.Constant(kind, n)
 
+    def joined(high: ir.Value, low: ir.Value, places: ir.Value) -> ir.Value:
+        """The upper word of both, shifted to the left."""
+        return b.call(types.intrinsic(b.module, "fshl", word, 3), [high, low, places])
+
     bits = b.bitcast(k.abs(x).v, word)
-    exponent = b.lshr(bits, at(52, word))
-    mantissa = b.or_(b.and_(bits, at(2**52 - 1, word)), at(2**52, word))
+    exponent = b.lshr(bits, at(52))
+    mantissa = b.or_(b.and_(bits, at(2**52 - 1)), at(2**52))
     # x = mantissa 2**e with e = exponent - 1075. The bits of 2/pi before number e - 1 make
     # multiples of 4 and are left out; the table has 64 zeros in front, so e - 2 + 64 come before.
     # Infinity and NaN stay inside the table.
-    start = b.sub(exponent, at(1075 + 2 - 64, word))
-    start = b.select(b.icmp_unsigned("<", exponent, at(2047, word)), start, at(0, word))
-    index, shift = b.lshr(start, at(6, word)), b.and_(start, at(63, word))
+    start = b.sub(exponent, at(1075 + 2 - 64))
+    start = b.select(b.icmp_unsigned("<", exponent, at(2047)), start, at(0))
+    index, shift = b.lshr(start, at(6)), b.and_(start, at(63))
     table = _table(b.module)
-    window = ir.Constant(ir.IntType(256), 0)
+    words = []
     for i in range(4):
-        entry = b.add(index, at(i, word))
-        place = b.gep(table, [at(0, word), entry], source_etype=table.value_type)
-        loaded = b.zext(b.load(place, typ=word), ir.IntType(256))
-        window = b.or_(window, b.shl(loaded, at(64 * (3 - i), ir.IntType(256))))
-    window = b.shl(window, b.zext(shift, ir.IntType(256)))
-    window = b.trunc(b.lshr(window, at(64, ir.IntType(256))), wide)
-    # Two bits of the quotient, then the fraction, 190 bits of it.
-    product = b.mul(window, b.zext(mantissa, wide))
-    quotient = b.lshr(b.add(product, at(1 << 189)), at(190))
-    q = b.and_(b.trunc(quotient, word), at(3, word))
-    fraction = b.shl(product, at(2))
-    minus = b.icmp_signed("<", fraction, at(0))
-    size = b.select(minus, b.neg(fraction), fraction)
-    zeros = b.call(
-        b.module.declare_intrinsic(
-            "llvm.ctlz", [wide], ir.FunctionType(wide, [wide, types.BOOL])
-        ),
-        [size, ir.Constant(types.BOOL, 0)],
+        entry = b.add(index, at(i))
+        place = b.gep(table, [at(0), entry], source_etype=table.value_type)
+        words.append(b.load(place, typ=word))
+    window = [joined(words[i], words[i + 1], shift) for i in range(3)]
+    # The product modulo 2**192: two bits of the quotient, then 190 bits of the fraction.
+    factor = b.zext(mantissa, wide)
+    last = b.mul(b.zext(window[2], wide), factor)
+    carried = b.add(b.mul(b.zext(window[1], wide), factor), b.lshr(last, at(64, wide)))
+    top = b.add(b.mul(window[0], mantissa), b.trunc(b.lshr(carried, at(64, wide)), word))
+    middle, bottom = b.trunc(carried, word), b.trunc(last, word)
+    q = b.lshr(b.add(top, at(1 << 61)), at(62))
+    top, middle, bottom = (
+        joined(top, middle, at(2)), joined(middle, bottom, at(2)), b.shl(bottom, at(2)),
+    )  # fmt: skip
+
+    def part(value: ir.Value, scale: int) -> Num:
+        return Num(k.f, b.uitofp(value, k.f.type)) * 2.0**-scale
+
+    # The fraction, signed, in pieces of 32 bits; up to 62 of its bits may be equal.
+    first = Num(k.f, b.sitofp(b.ashr(top, at(32)), k.f.type)) * 2.0**-32
+    high, low = k.two_sum(first, part(b.and_(top, at(2**32 - 1)), 64))
+    following, rest = k.quick_two_sum(
+        part(b.lshr(middle, at(32)), 96), part(b.and_(middle, at(2**32 - 1)), 128)
     )
-    zeros = b.select(b.icmp_unsigned("<", zeros, at(190)), zeros, at(190))
-    size = b.shl(size, zeros)
-    high = b.trunc(b.lshr(size, at(192 - 53)), word)
-    low = b.and_(b.trunc(b.lshr(size, at(192 - 106)), word), at(2**53 - 1, word))
-    exponent_of = b.sub(at(1023, word), b.trunc(zeros, word))
-    unit = b.bitcast(b.shl(exponent_of, at(52, word)), k.f.type)
-    first = Num(k.f, b.fmul(b.uitofp(high, k.f.type), unit)) * 2.0**-53
-    second = Num(k.f, b.fmul(b.uitofp(low, k.f.type), unit)) * 2.0**-106
-    r, error = k.two_product(first, k.constant("pi_2", 0))
-    error = error + k.fma(first, k.constant("pi_2", 1), second * k.constant("pi_2", 0))
+    high, cut = k.two_sum(high, low + following)
+    low = cut + (rest + part(b.lshr(bottom, at(32)), 160))
+    r, error = k.two_product(high, k.constant("pi_2", 0))
+    error = error + k.fma(high, k.constant("pi_2", 1), low * k.constant("pi_2", 0))
     r, error = k.quick_two_sum(r, error)
-    # sin is odd and 4 - q is what -x has for q.
-    flip = Num(k.f, minus) ^ (x < 0.0)
-    turned = Num(k.i, q)
-    turned = k.select(x < 0.0, 4 - turned, turned)
-    return turned, k.select(flip, -r, r), k.select(flip, -error, error)
+    minus = x < 0.0
+    count = Num(k.i, q)
+    return k.select(minus, -count, count), k.select(minus, -r, r), k.select(minus, -error, error)
 
 
 def _table(module: ir.Module) -> ir.GlobalVariable:
@@ -181,22 +179,12 @@ def _table(module: ir.Module) -> ir.GlobalVariable:
     return table
 
 
-def _large(name: str, k: Kernel, x: Num) -> Num:
+def circular_large(k: Kernel, x: Num, quarters: Num) -> Num:
+    """sin(x + quarters pi/2): sin and cos share it."""
     q, r, low = reduce_large(k, x)
-    if name == "tan":
-        result = tangent(k, q, r, low)
-    else:
-        result = circular(k, q + 1 if name == "cos" else q, r, low)
+    result = circular(k, q + k.nearest(quarters)[1], r, low)
     return k.select(k.abs(x) < np.inf, result, np.nan)
 
 
-def sin_large(k: Kernel, x: Num) -> Num:
-    return _large("sin", k, x)
-
-
-def cos_large(k: Kernel, x: Num) -> Num:
-    return _large("cos", k, x)
-
-
 def tan_large(k: Kernel, x: Num) -> Num:
-    return _large("tan", k, x)
+    return k.select(k.abs(x) < np.inf, tangent(k, *reduce_large(k, x)), np.nan)
