@@ -149,6 +149,45 @@ def test_the_call_releases_the_lock():
     assert sum(start + 0.001 < t < end - 0.001 for t in ticks) >= 3
 
 
+def value_and_gradient(dtype):
+    """The sum of tanh(e) exp(-e**2), and its gradient."""
+
+    def build(builder, e):
+        s = Scalars(builder, dtype)
+        t, two, one = s.tanh(e), s.const(2), s.const(1)
+        p = s.exp(s.neg(s.mul(e, e)))
+        value = s.mul(t, p)
+        slope = s.sub(s.mul(s.sub(one, s.mul(t, t)), p), s.mul(s.mul(two, e), value))
+        return [slope, value]
+
+    return MapFunction(build, [dtype], [dtype], sums=[dtype])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_value_and_gradient_in_one_loop(dtype):
+    function = value_and_gradient(dtype)
+    e = np.random.default_rng(0).normal(size=100_003).astype(dtype)
+    slope, value = function(e)
+    wide = e.astype(np.longdouble)
+    t, p = np.tanh(wide), np.exp(-(wide**2))
+    eps = np.finfo(dtype).eps
+    assert np.max(np.abs(slope - ((1 - t * t) * p - 2 * wide * t * p))) < 4 * eps
+    assert abs(value - np.sum(t * p)) < 1e-3 * len(e) * eps * np.sum(np.abs(t * p))
+    assert lanes(function.program, dtype) >= host().width // 8 // dtype().itemsize
+    assert value == function(e)[1]
+
+
+def test_a_sum_of_nothing_and_of_what_is_not_finite():
+    function = value_and_gradient(np.float64)
+    assert function(np.empty(0))[1] == 0
+    for place in (0, 17, 40):
+        e = np.ones(41)
+        e[place] = np.nan
+        slope, value = function(e)
+        assert np.isnan(value)
+        assert np.flatnonzero(np.isnan(slope)).tolist() == [place]
+
+
 def test_empty_and_short_arrays():
     function = function_of("sin", np.float64)
     for n in range(40):
