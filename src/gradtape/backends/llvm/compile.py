@@ -30,6 +30,13 @@ class Machine:
         return not self.triple.startswith("x86") or "+fma" in self.features.split(",")
 
 
+    @property
+    def has_avx512(self) -> bool:
+        """Return whether its vectors have AVX-512's instructions, at every length."""
+        features = self.features.split(",")
+        return "+avx512f" in features and "+avx512vl" in features
+
+
 # A machine that no test runs on: its code is emitted and verified.
 AARCH64 = Machine("aarch64-unknown-linux-gnu", "generic", "+neon", 128)
 
@@ -65,7 +72,7 @@ class Program:
         self._target = target.create_target_machine(
             cpu=machine.cpu, features=machine.features, opt=3
         )
-        linked = library.link(text, machine.width)
+        linked = library.link(text, machine.width, machine.has_avx512)
         module = llvm.parse_assembly(_with_attributes(linked, machine))
         module.triple = machine.triple
         module.data_layout = str(self._target.target_data)

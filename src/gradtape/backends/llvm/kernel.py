@@ -238,10 +238,15 @@ class Kernel:
         """Return 2**n for an n whose power is a normal number."""
         return self.from_bits((n + self.format.bias) << self.format.mantissa)
 
-    def scale(self, x: Num, n: Num) -> Num:
-        """Return x * 2**n for x near 1, rounded once if the result is subnormal."""
-        half = n >> 1
-        return x * self.power_of_two(half) * self.power_of_two(n - half)
+    def scale(self, x: Num, n: Num, whole: Num) -> Num:
+        """Return x * 2**n for x near 1, rounded once if the result is subnormal.
+
+        `whole` is n as a float: machines with AVX-512 have an instruction for it (see library).
+        """
+        from gradtape.backends.llvm import library
+
+        function = library.declare_scale(self.f.builder.module, self.f.dtype)
+        return Num(self.f, self.f.builder.call(function, [x.v, whole.v, n.v]))
 
     # --- pairs: sums of two numbers that hold twice the digits (Dekker 1971, Knuth) ---------
 

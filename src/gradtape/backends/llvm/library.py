@@ -4,6 +4,9 @@ A lowering calls `gt.exp.f64`; its module only declares it. `link` replaces the 
 what a module uses by their definitions. They are `alwaysinline`, so that they are part of the loop
 before LLVM vectorises it.
 
+**x * 2**n** of an exp is one instruction of AVX-512 that LLVM has no scalar word for: `gt.scale`
+is a call that the vectoriser replaces, as with the next.
+
 **Rare arguments.** sin of 1e22 needs a reduction that costs twenty times the rest, and a loop
 that is to be vectorised can hold no branch. So `gt.rare.<kernel>` is a function that is not
 inlined, and its attribute "vector-function-abi-variant" tells the vectoriser of a function over a
@@ -116,17 +119,31 @@ def declare_rare(
     return _declared(module, full, dtype, operands + 2)
 
 
+def declare_scale(module: ir.Module, dtype: Any) -> ir.Function:
+    """Return the declaration of x * 2**n: (x, n as a float, n as an integer)."""
+    dtype = np.dtype(dtype)
+    kind = types.scalar(dtype)
+    operands = [kind, kind, types.scalar(types.whole(dtype))]
+    return _declare(module, f"gt.scale.{SUFFIX[dtype]}", ir.FunctionType(kind, operands))
+
+
 def _declared(module: ir.Module, name: str, dtype: np.dtype[Any], count: int) -> ir.Function:
+    kind = types.scalar(dtype)
+    return _declare(module, name, ir.FunctionType(kind, [kind] * count))
+
+
+def _declare(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
     if name in module.globals:
         return module.globals[name]
-    kind = types.scalar(dtype)
-    return ir.Function(module, ir.FunctionType(kind, [kind] * count), name)
+    return ir.Function(module, kind, name)
 
 
 @cache
-def render(name: str, width: int) -> Rendered:
+def render(name: str, width: int, avx512: bool) -> Rendered:
     """Return the text of the function of this full name, for vectors of `width` bits."""
     _, kind, *rest = name.split(".", 2)
+    if kind == "scale":
+        return _render_scale(name, DTYPES[rest[0]], width if avx512 else 0)
     if kind != "rare":
         return _render_kernel(name, kind, DTYPES[rest[0]])
     kernel, suffix, limit = rest[0].split(".", 2)
@@ -162,6 +179,81 @@ def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
     return Rendered(str(function), needs)
 
 
+def _render_scale(full: str, dtype: np.dtype[Any], width: int) -> Rendered:
+    """In two products that are both in range; over vectors of `width` bits by one instruction."""
+    kind, suffix = str(types.scalar(dtype)), SUFFIX[dtype]
+    size = 8 * dtype.itemsize
+    mantissa, bias = (23, 127) if size == 32 else (52, 1023)
+    whole = f"i{size}"
+    lanes = _lanes(width) if width else []
+    attributes, linkage = "alwaysinline nounwind", "internal"
+    if lanes:
+        linkage = "weak_odr"
+        mangled = ",".join(f"_ZGV_LLVM_N{n}vvv_{full}({full}.v{n})" for n in lanes)
+        attributes = (
+            "noinline nounwind willreturn memory(none) "
+            f'"vector-function-abi-variant"="{mangled}"'
+        )
+    lines = [
+        f'define {linkage} {kind} @"{full}"({kind} %x, {kind} %w, {whole} %n) {attributes} {{',
+        f"  %h = ashr {whole} %n, 1",
+        f"  %r = sub {whole} %n, %h",
+        f"  %h1 = add {whole} %h, {bias}",
+        f"  %r1 = add {whole} %r, {bias}",
+        f"  %h2 = shl {whole} %h1, {mantissa}",
+        f"  %r2 = shl {whole} %r1, {mantissa}",
+        f"  %h3 = bitcast {whole} %h2 to {kind}",
+        f"  %r3 = bitcast {whole} %r2 to {kind}",
+        f"  %y = fmul {kind} %x, %h3",
+        f"  %z = fmul {kind} %y, %r3",
+        f"  ret {kind} %z",
+        "}",
+    ]
+    needs = {}
+    for n in lanes:
+        # At most 512 bits at once; what is longer goes in parts.
+        piece = min(n, 512 // size)
+        bits = piece * size
+        vector, part = f"<{n} x {kind}>", f"<{piece} x {kind}>"
+        name = f"llvm.x86.avx512.mask.scalef.p{'s' if size == 32 else 'd'}.{bits}"
+        mask = f"i{max(8, piece)}"
+        rounding = ", i32 4" if bits == 512 else ""
+        needs[name] = (
+            f"declare {part} @{name}({part}, {part}, {part}, {mask}"
+            f"{', i32 immarg' if rounding else ''})"
+        )
+        lines.append(
+            f'define internal {vector} @"{full}.v{n}"({vector} %x, {vector} %w, '
+            f"<{n} x {whole}> %n) alwaysinline nounwind willreturn memory(none) {{"
+        )
+        found = []
+        for start in range(0, n, piece):
+            taken = f"<{piece} x i32> <{', '.join(f'i32 {start + i}' for i in range(piece))}>"
+            for v in ("x", "w"):
+                lines.append(
+                    f"  %{v}{start} = shufflevector {vector} %{v}, {vector} poison, {taken}"
+                )
+            lines.append(
+                f"  %y{start} = call {part} @{name}({part} %x{start}, {part} %w{start}, "
+                f"{part} zeroinitializer, {mask} -1{rounding})"
+            )
+            found.append(f"%y{start}")
+        if len(found) == 2:
+            order = ", ".join(f"i32 {i}" for i in range(n))
+            lines.append(
+                f"  %all = shufflevector {part} {found[0]}, {part} {found[1]}, "
+                f"<{n} x i32> <{order}>"
+            )
+            found = ["%all"]
+        lines += [f"  ret {vector} {found[0]}", "}"]
+    return Rendered("\n".join(lines) + "\n", needs)
+
+
+def _lanes(width: int) -> list[int]:
+    """Return the numbers of lanes for which there are functions over vectors."""
+    return sorted({width // 64, width // 32})
+
+
 def _render_rare(
     full: str, kernel: str, dtype: np.dtype[Any], limit: float, width: int
 ) -> Rendered:
@@ -171,7 +263,7 @@ def _render_rare(
     operands = RARE[kernel].arity
     target = f"gt.{kernel}.{SUFFIX[dtype]}"
     names = ["%w", *(f"%a{i}" for i in range(operands)), "%fast"]
-    lanes = sorted({width // 64, width // 32})
+    lanes = _lanes(width)
     mangled = ",".join(
         f"_ZGV_LLVM_N{n}{'v' * len(names)}_{full}({full}.v{n})" for n in lanes
     )
@@ -181,7 +273,8 @@ def _render_rare(
 
     pure = "nounwind willreturn memory(none)"
     lines = [
-        f'define internal {kind} @"{full}"({list_of(kind, names)}) noinline {pure} '
+        # Not `internal`: a pass that drops an argument would break what the attribute says.
+        f'define weak_odr {kind} @"{full}"({list_of(kind, names)}) noinline {pure} '
         f'"vector-function-abi-variant"="{mangled}" {{',
         "entry:",
         f"  %c = fcmp ogt {kind} %w, {bound}",
@@ -236,7 +329,7 @@ def _render_rare(
 DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
 
 
-def link(text: str, width: int) -> str:
+def link(text: str, width: int, avx512: bool) -> str:
     """Return a module's text with the definitions of the functions that it declares and needs."""
     found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
     wanted = [name for name in found if name.startswith("gt.")]
@@ -249,7 +342,7 @@ def link(text: str, width: int) -> str:
         name = wanted.pop()
         if name in defined:
             continue
-        rendered = render(name, width)
+        rendered = render(name, width, avx512)
         defined[name] = rendered.text
         for other, declaration in rendered.needs.items():
             if other.startswith("gt.") and declaration.startswith("declare"):
@@ -260,8 +353,8 @@ def link(text: str, width: int) -> str:
     kept = [
         f'ptr @"{name}.v{n}"'
         for name in defined
-        if name.startswith("gt.rare.")
-        for n in sorted({width // 64, width // 32})
+        if name.startswith(("gt.rare.", "gt.scale.") if avx512 else "gt.rare.")
+        for n in _lanes(width)
     ]
     parts = [text, *outside.values(), *defined.values()]
     if kept:

@@ -25,9 +25,9 @@ def erfc_far(k: Kernel, a: Num) -> Num:
     over = a - 4.0
     t = over * inverse
     square = a * a
-    r, n = reduce(k, -square)
+    r, n, whole = reduce(k, -square)
     if not k.exact:
-        return k.scale((1.0 + expm1_of(k, r)) * (k.poly("erfc", t) * inverse), n)
+        return k.scale((1.0 + expm1_of(k, r)) * (k.poly("erfc", t) * inverse), n, whole)
     r = r - k.fma(a, a, -square)
     e, e_low = k.quick_two_sum(1.0, expm1_of(k, r))
     below_low = a - (below - 4.0)
@@ -38,7 +38,7 @@ def erfc_far(k: Kernel, a: Num) -> Num:
     low = low + k.fma(e_low, g, e * g_low)
     result, cut = k.two_product(product, inverse)
     cut = cut + k.fma(low, inverse, result * off)
-    return k.scale(result + cut, n)
+    return k.scale(result + cut, n, whole)
 
 
 def erf(k: Kernel, x: Num) -> Num:

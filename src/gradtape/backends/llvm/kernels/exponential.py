@@ -8,19 +8,19 @@ from __future__ import annotations
 from gradtape.backends.llvm.kernel import Kernel, Num
 
 
-def reduce(k: Kernel, x: Num) -> tuple[Num, Num]:
-    """Return r and the integer n of x = n ln 2 + r."""
+def reduce(k: Kernel, x: Num) -> tuple[Num, Num, Num]:
+    """Return r and n of x = n ln 2 + r; n as an integer and as a float."""
     whole, n = k.nearest(x, k.constant("log2e"))
     r = k.fma(-whole, k.constant("ln2", 0), x)
-    return k.fma(-whole, k.constant("ln2", 1), r), n
+    return k.fma(-whole, k.constant("ln2", 1), r), n, whole
 
 
-def reduce_pair(k: Kernel, x: Num) -> tuple[Num, Num, Num]:
-    """Return r as a pair and n."""
+def reduce_pair(k: Kernel, x: Num) -> tuple[Num, Num, Num, Num]:
+    """Return r as a pair, and n twice."""
     whole, n = k.nearest(x, k.constant("log2e"))
     first = k.fma(-whole, k.constant("ln2", 0), x)
     r = k.fma(-whole, k.constant("ln2", 1), first)
-    return r, k.fma(-whole, k.constant("ln2", 1), first - r), n
+    return r, k.fma(-whole, k.constant("ln2", 1), first - r), n, whole
 
 
 def expm1_of(k: Kernel, r: Num) -> Num:
@@ -35,10 +35,10 @@ def clamp(k: Kernel, x: Num) -> Num:
 
 def exp_pair(k: Kernel, x: Num, low: Num | None = None) -> Num:
     """Return e**(x + low), low a correction of x."""
-    r, n = reduce(k, clamp(k, x))
+    r, n, whole = reduce(k, clamp(k, x))
     if low is not None:
         r = r + low
-    return k.scale(1.0 + expm1_of(k, r), n)
+    return k.scale(1.0 + expm1_of(k, r), n, whole)
 
 
 def exp(k: Kernel, x: Num) -> Num:
@@ -51,24 +51,22 @@ def exp2(k: Kernel, x: Num) -> Num:
     x = k.at_least(k.at_most(x, top), bottom)
     whole, n = k.nearest(x)
     r = x - whole
-    return k.scale(k.fma(r, k.poly("exp2", r), 1.0), n)
+    return k.scale(k.fma(r, k.poly("exp2", r), 1.0), n, whole)
 
 
 def expm1(k: Kernel, x: Num) -> Num:
     """e**x - 1 = 2**n (e**r - 1) + (2**n - 1), by half of it since 2**n may overflow."""
     low = -20.0 if k.precision == "s" else -40.0
-    r, n = reduce(k, k.at_least(k.at_most(x, k.format.exp_high), low))
+    r, n, _ = reduce(k, k.at_least(k.at_most(x, k.format.exp_high), low))
     half = k.power_of_two(n - 1)
     return k.keep_tiny(x, 2.0 * k.fma(half, expm1_of(k, r), half - 0.5))
 
 
 def exp_of_minus_abs(k: Kernel, x: Num) -> tuple[Num, Num]:
     """Return e**-|x| as a pair."""
-    r, low, n = reduce_pair(k, k.at_least(-k.abs(x), k.format.exp_low))
+    r, low, n, whole = reduce_pair(k, k.at_least(-k.abs(x), k.format.exp_low))
     e, e_low = k.quick_two_sum(1.0, expm1_of(k, r) + low)
-    half = n >> 1
-    up, rest = k.power_of_two(half), k.power_of_two(n - half)
-    return e * up * rest, e_low * up * rest
+    return k.scale(e, n, whole), k.scale(e_low, n, whole)
 
 
 def sigmoid(k: Kernel, x: Num) -> Num:

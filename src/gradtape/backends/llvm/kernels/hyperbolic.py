@@ -12,7 +12,7 @@ def halves(k: Kernel, a: Num) -> tuple[Num, Num, Num, Num, Num]:
     With a = n ln 2 + r: 2**(n-2) + 2**(-n-2), 2**(n-2) - 2**(-n-2), and sinh r, cosh r - 1 and its
     rounding error. e**a / 2 may be finite where e**a is not, hence the quarters.
     """
-    r, n = reduce(k, k.at_most(a, k.format.exp_high + 0.6))
+    r, n, _ = reduce(k, k.at_most(a, k.format.exp_high + 0.6))
     up = k.power_of_two(n - 2)
     # Beyond n = 100 the other half is below the last place.
     down = k.power_of_two(-2 - k.select(n > 100, 100, n))
@@ -41,7 +41,7 @@ def tanh(k: Kernel, x: Num) -> Num:
     1 - 2 / (E + 2) loses no digits where it is above 2/3, and below a polynomial is short.
     """
     a = k.at_most(k.abs(x), 10.0 if k.single else 22.0)
-    r, n = reduce(k, a + a)
+    r, n, _ = reduce(k, a + a)
     up = k.power_of_two(n)
     if k.single:
         far = 1.0 - 2.0 / (k.fma(up, expm1_of(k, r), up) + 1.0)
