@@ -181,7 +181,7 @@ def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
 
 def _render_scale(full: str, dtype: np.dtype[Any], width: int) -> Rendered:
     """In two products that are both in range; over vectors of `width` bits by one instruction."""
-    kind, suffix = str(types.scalar(dtype)), SUFFIX[dtype]
+    kind = str(types.scalar(dtype))
     size = 8 * dtype.itemsize
     mantissa, bias = (23, 127) if size == 32 else (52, 1023)
     whole = f"i{size}"
