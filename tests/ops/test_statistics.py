@@ -66,6 +66,8 @@ CASES = [
       for f in (np.nanvar, np.nanstd)),
     op_case(np.average, complex=True, calls=((4,), *SHAPES), kwargs=AXES[:3]),
     op_case(np.average, calls=((3,),), kwargs=({"returned": True},)),
+    op_case(np.average, name="average of listed axes", calls=((2, 3), (2, 3, 2)),
+            kwargs=({"axis": [0, 1]}, {"axis": [1]}, {"axis": np.array([-1])})),
     *(op_case(lambda a, w, k=kwargs: np.average(a, weights=w, **k), name="average-weights", nin=2,
               domain=POSITIVE, calls=[shapes], complex=True)
       for shapes, kwargs in (

@@ -250,7 +250,7 @@ def average(
     a = as_array(a)
     keepdims = keepdims is not _NO and bool(keepdims)
     if axis is not None:
-        np.lib.array_utils.normalize_axis_tuple(axis, a.ndim)  # a scalar has none
+        axis = np.lib.array_utils.normalize_axis_tuple(axis, a.ndim)  # a scalar has none
     if weights is None:
         result = np.mean(a, axis=axis, keepdims=keepdims)
         total = np.asarray(np.size(a) / np.size(result)).astype(result.dtype)[()]
