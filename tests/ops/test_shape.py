@@ -409,3 +409,10 @@ def test_what_numpy_refuses_is_refused_in_the_same_class(call, error):
         call(plain)
     with pytest.raises(error):
         call(gt.array(plain))
+
+
+@pytest.mark.parametrize("reps", [1.5, (2.0, 1), [1.5]])
+def test_tile_refuses_fractions(reps):
+    for x in (np.ones(2), gt.array(np.ones(2))):
+        with pytest.raises(TypeError, match="integer|is no index"):
+            np.tile(x, reps)

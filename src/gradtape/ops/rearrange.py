@@ -130,7 +130,7 @@ def tile(A: Any, reps: Any) -> Any:
     """`A` repeated as a whole, `reps` times along each axis."""
     A = as_operand(A)
     reps = raw(reps)
-    counts = tuple(int(n) for n in reps) if np.ndim(reps) else (int(reps),)
+    counts = tuple(map(_integer, reps)) if np.ndim(reps) else (_integer(reps),)
     ndim = max(np.ndim(A), len(counts))
     counts = (1,) * (ndim - len(counts)) + counts
     shape = (1,) * (ndim - np.ndim(A)) + np.shape(A)
