@@ -297,6 +297,17 @@ def test_at_of_one_operand():
     assert tape.gradient(y, x).numpy().tolist() == [1, 32, 6]
 
 
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.hypot])
+def test_at_no_place_changes_nothing(ufunc):
+    x = np.array([1.0, 2.0])
+    with gt.GradientTape() as tape:
+        watched = tape.watch(x)
+        y = watched * 3.0
+        ufunc.at(y, [], 2.0)
+    assert y.numpy().tolist() == [3, 6]
+    assert tape.gradient(y, watched).numpy().tolist() == [3, 3]
+
+
 def test_at_on_a_plain_array_stores_the_value():
     plain = np.zeros(3)
     np.add.at(plain, [0, 0, 2], gt.array([1.0, 2.0, 4.0]))

@@ -386,7 +386,10 @@ def _applied(ufunc: Any, a: Any, indices: Any, b: Any) -> Any:
 def _plain_index(index: Any) -> Any:
     if isinstance(index, tuple):
         return tuple(raw(i) for i in index)
-    return np.asarray(raw(index)) if isinstance(index, list) else raw(index)
+    if isinstance(index, list):
+        index = np.asarray(raw(index))
+        return index if index.size else index.astype(np.intp)  # [] is of floats, and names nothing
+    return raw(index)
 
 
 def _turns(target: Any) -> list[Any]:
