@@ -75,6 +75,70 @@ def test_import_forms():
     assert m.square is square is tf.square
 
 
+# ------------------------------------------------------------------------ what the cases cover
+
+# Where no result is a floating function of a floating tensor, or its slope is 0 wherever there is
+# one. TensorFlow gives None for these, or has no rule; that is stored where it can be asked.
+NO_GRADIENT = {
+    "": "as_dtype is_tensor executing_eagerly floor logical_not less less_equal greater "
+        "greater_equal equal not_equal logical_and logical_or round reduce_all reduce_any zeros "
+        "ones zeros_like ones_like eye range one_hot sequence_mask shape shape_n rank size "
+        "guarantee_const bitcast broadcast_static_shape broadcast_dynamic_shape argmax argmin "
+        "argsort unique unique_with_counts searchsorted histogram_fixed_width_bins "
+        "histogram_fixed_width unravel_index required_space_to_batch_paddings assert_equal "
+        "assert_less assert_greater assert_rank Assert group no_op control_dependencies print "
+        "truncatediv truncatemod get_logger",
+    "math": "ceil floor is_finite is_inf is_nan rint less less_equal greater greater_equal equal "
+            "not_equal logical_not logical_and logical_or logical_xor floordiv round reduce_all "
+            "reduce_any count_nonzero zero_fraction is_non_decreasing is_strictly_increasing "
+            "confusion_matrix argmax argmin bincount in_top_k invert_permutation",
+    "nn": "zero_fraction in_top_k",
+    "linalg": "eye",
+    "random": "set_seed shuffle categorical poisson stateless_categorical stateless_poisson "
+              "stateless_binomial split fold_in create_rng_state get_global_generator "
+              "set_global_generator",
+    "nest": "is_nested assert_same_structure",
+}  # fmt: skip
+NO_FUNCTIONS_OF_TENSORS = ("config", "test", "autograph", "compat", "errors", "dtypes", "train",
+                           "data.experimental", "random.experimental")  # fmt: skip
+CHECKS = ("check_numerics", "assert_all_finite")  # of tf.debugging, what hands its tensor on
+ONLY_REFUSES = {"config.experimental.get_memory_growth", "config.set_logical_device_configuration",
+                "config.experimental.set_virtual_device_configuration"}  # fmt: skip
+TAKES_EVERYTHING = {"group", "autograph.trace"}
+
+
+def covered():
+    """The names with a value of TensorFlow's, with a gradient, and with a mistake."""
+    by_thing = {}
+    for name, thing in NAMES.items():
+        by_thing.setdefault(id(thing), set()).add(name)
+    values, gradients, mistakes = set(), set(), set()
+    for family in scheme.FAMILIES:
+        table = scheme.table(family)
+        for case in scheme.cases(family):
+            names = by_thing[id(NAMES[case.name])] | {case.name}
+            answer = table[case.key]
+            (mistakes if "error" in answer else values).update(names)
+            found = any(g is not None for g in answer.get("gradients") or ())
+            if found or ("gradient(" in case.source and "error" not in answer):
+                gradients.update(names)
+    return values, gradients, mistakes
+
+
+def test_every_name_has_a_value_a_gradient_and_a_mistake_of_tensorflows():
+    values, gradients, mistakes = covered()
+    assert NAMES.keys() - values == ONLY_REFUSES
+    functions = {n for n, x in NAMES.items() if callable(x) and not inspect.isclass(x)}
+    assert functions - mistakes == TAKES_EVERYTHING
+    without = {f"{space}.{n}" if space else n for space, ns in NO_GRADIENT.items()
+               for n in ns.split()}  # fmt: skip
+    for name in functions - gradients - without:
+        space, _, last = name.rpartition(".")
+        is_check = space == "debugging" and last not in CHECKS
+        assert is_check or space.startswith(NO_FUNCTIONS_OF_TENSORS), f"{name} has no gradient"
+    assert not without & gradients, "these have one"
+
+
 # What the dialect was to have from its first day, word by word. `nn.{a, b}` and `x_a/b` are short;
 # `*` means what TensorFlow has, less what says at the attribute that it is planned or left out.
 ASKED = (scheme.HERE / "names_asked_for.txt").read_text(encoding="utf-8").splitlines()

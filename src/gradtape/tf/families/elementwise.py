@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ...core.cards import unbroadcast
 from ...core.positions import decode, here
+from ...core.tensor import raw
 from ...errors import three_part
+from ...tape.custom import custom_gradient
 from ..base import surface as _surface  # the names that every script asks for
 from ..base.arguments import no_kernel
 from ..base.dtypes import BY_CHAR
@@ -375,10 +378,18 @@ def polyval(coeffs: Any, x: Any, name: Any = None) -> Any:
 
 @op("math.nextafter")
 def nextafter(x1: Any, x2: Any, name: Any = None) -> Any:
-    """The next number from `x1` towards `x2`."""
+    """The next number from `x1` towards `x2`; it moves with `x1`."""
     x, y = unify("nextafter", (x1, x2))
     allow("nextafter", x, "fd")
-    return np.nextafter(native(x), native(y))
+    return _next(native(x), native(y))
+
+
+@custom_gradient
+def _next(x: Any, y: Any) -> Any:
+    def grad(ct: Any) -> Any:
+        return unbroadcast(ct, np.shape(x)), np.zeros_like(y)
+
+    return np.nextafter(raw(x), raw(y)), grad
 
 
 # ------------------------------------------------------------------------------ the operators

@@ -256,6 +256,14 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: A
                 "Number the functions from 0.",
             )
         )
+    if not isinstance(branch_index, Tensor | Variable):
+        raise RefusedType(
+            three_part(
+                f"switch_case: branch_index must be a Tensor, got {type(branch_index)}.",
+                f"Called at {decode(*here())}.",
+                "Pass tf.constant(i); or call the function itself, functions[i]().",
+            )
+        )
     chosen = int(natural(branch_index).value)
     last = calls[max(calls)] if default is None else default
     return calls.get(chosen, last)()
@@ -271,6 +279,14 @@ def case(
 ) -> Any:
     """The result of the function beside the first predicate that holds."""
     pairs = [(bool(natural(pred)), call) for pred, call in pred_fn_pairs]
+    if not pairs and default is None:
+        raise RefusedValue(
+            three_part(
+                "case: there is no pair and no default.",
+                f"Called at {decode(*here())}.",
+                "Pass [(predicate, function), ...], or default=function.",
+            )
+        )
     true = [call for holds, call in pairs if holds]
     if exclusive and len(true) > 1:
         raise invalid(
