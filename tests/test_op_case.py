@@ -175,3 +175,16 @@ def test_a_single_change_can_be_skipped():
     meant = {"variants: operand 0 with a NaN": "it is meant", "variants: operand 0 of NaN": "too"}
     op_case(wrong, nin=1, calls=[(3,)], wrt=[0], reference=np.max,
             skip=NO_GRADIENT | meant).check()  # fmt: skip
+
+
+def test_a_call_that_numpy_refuses_must_be_refused():
+    """And what is said to be refused must be."""
+
+    def lax(condition, x):
+        return np.take(x, np.flatnonzero(condition), axis=None)
+
+    options = {"nin": 2, "calls": [([True, False], (2,))]}
+    fails(lax, np.compress, "NumPy refuses, .*1-d array.*; we give", **options,
+          refused=[([[True, False]], (2,), {})])  # fmt: skip
+    fails(lax, np.compress, "wrong.*: NumPy does not refuse it", **options,
+          refused=[([False, True], (2,), {})])  # fmt: skip

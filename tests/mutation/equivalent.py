@@ -69,6 +69,10 @@ EQUIVALENT: dict[str, str] = {
     r"^share_ties \(shape\), constant: .*: -1 -> -2 \(2\)$": OTHER_CARD,
     r"^gather_ties \(shape\), constant: .*: -1 -> -2 \(4\)$": OTHER_CARD,
     # numbers
+    r"^f(min|max)\.reduce .*: weights\(x, _spread\(.* -> weights\(_spread":
+        "equality does not mind the order",
+    r"^hypot(\.reduce)? .*: np\.where\(out == 0, 1, out\) -> np\.where\(out == 0, 2, ":
+        "what is divided there is 0",
     r"elementwise\._reciprocal: np\.divide\(1\.0, y\) -> np\.divide\(2":
         "2 / 0 is as infinite as 1 / 0",
     r"statistics\.(cov|_nan_var): (x|a) - mean -> mean - ": "both factors change their sign",

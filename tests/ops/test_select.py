@@ -98,6 +98,8 @@ CASES = [
     case((2, 3, 2), np.take_along_axis, I([[[2, 0]], [[1, 1]]]), axis=1),
     case((2, 3, 2), np.take_along_axis, I([[[1, 0], [0, 0], [1, 1]]]), axis=0),
     op_case(lambda x: np.compress([True, False, True], x), name="compress", calls=[(3,), (2, 2)]),
+    op_case(np.compress, calls=[([True, False], (2,))],
+            refused=[([[True, False]], (2,), {}), (True, (2,), {})]),
     op_case(lambda x: np.compress([False, True], x, axis=1), name="compress axis", calls=[(2, 2),
             (2, 3)]),
     op_case(lambda x: np.extract(MASK, x), name="extract", calls=[(2, 3)]),

@@ -48,6 +48,7 @@ class OpCase:
         domain: Any = (-2.0, 2.0),
         calls: Sequence[Any] | None = None,
         kwargs: Sequence[Mapping[str, Any]] = ({},),
+        refused: Sequence[tuple[Any, ...]] = (),
         nin: int | None = None,
         wrt: Sequence[int] | None = None,
         complex: bool = False,
@@ -60,6 +61,7 @@ class OpCase:
         self.name: str = name or str(getattr(function, "__name__", "op"))
         self.domain = domain
         self.kwargs = tuple(kwargs)
+        self.refused = tuple(refused)
         self.nin = nin if nin is not None else getattr(function, "nin", 1)
         self.calls = (
             calls if calls is not None else (UNARY_SHAPES if self.nin == 1 else BINARY_SHAPES)
@@ -134,6 +136,7 @@ class OpCase:
             ):
                 self._check_float32(label, operands, wide, kwargs)
         self._check_changed()
+        self._check_refused()
 
     def _check_call(self, label: str, operands: list[Any], kwargs: dict[str, Any]) -> None:
         rng = np.random.default_rng(self.seed + 1)
@@ -330,6 +333,16 @@ class OpCase:
                     check_outcome(*call, self.tolerance["value"])
                     check_kinks(*call, rng)
 
+    def _check_refused(self) -> None:
+        rng = np.random.default_rng(self.seed + 4)
+        for *spec, kwargs in self.refused:
+            operands = self._operands(tuple(spec), rng, np.float64)
+            label = f"{self.name}{tuple(spec)} {dict(kwargs) or ''}"
+            call = self.function, self.reference, operands, kwargs, self._wrt(operands)
+            assert not check_outcome(label, *call, self.tolerance["value"]), (
+                f"{label}: NumPy does not refuse it"
+            )
+
     def _drawn(self, spec: Any, operands: list[Any]) -> dict[int, tuple[float, float]]:
         """The operands that are drawn from an interval, with it."""
         if isinstance(spec, tuple) and all(isinstance(n, int) for n in spec):
@@ -377,6 +390,8 @@ def op_case(function: Callable[..., Any], **options: Any) -> OpCase:
         0-d, 1-d, 2-d, empty and, for two operands, broadcasting shapes.
     kwargs : sequence of dict
         Every call is made with each of them.
+    refused : sequence of tuple
+        Calls that NumPy refuses, the keyword arguments last: so must the op, as the same kind.
     nin : int
         Number of drawn operands, for functions that are not ufuncs.
     wrt : sequence of int
