@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,13 @@ from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
 from ..graph.check import verify
 from ..graph.evaluate import evaluate
+from ..graph.ir import Graph
 from ..graph.trace import trace
 from .numbers import check_close
 from .run import Run
+
+# What makes a program of a graph: each is compared too. Tests of a compiler put theirs here.
+COMPILERS: list[Callable[[Graph], Callable[[Sequence[Any]], list[Any]]]] = []
 
 
 def check_traced(
@@ -57,3 +61,11 @@ def _compare(label: str, function: Any, values: list[Any], expected: list[Any]) 
         assert value.aval == aval_of(f), f"{label}: the graph says {value.aval!r}, not {f!r}"
         assert f.dtype == e.dtype, f"{label}: {f.dtype}, not {e.dtype}"
         check_close(label, f, e, 1e-12)
+    for compiler in COMPILERS:
+        program = compiler(graph)
+        for again in ("", " again"):
+            values_ = program([*values, *sources])[: len(expected)]
+            for f, e in zip(values_, expected, strict=True):
+                assert (f.dtype, f.shape) == (e.dtype, e.shape), f"{label}: compiled to {f!r}"
+                single = np.dtype(e.dtype).itemsize <= (8 if e.dtype.kind == "c" else 4)
+                check_close(f"{label}: compiled{again}", f, e, 2e-6 if single else 1e-12)
