@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of
+from ..core.aval import Aval, aval_of, make_aval
 from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply
@@ -34,6 +34,8 @@ from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_pa
 _STORES = frozenset(
     opcode.opmap[name] for name in ("STORE_SUBSCR", "STORE_SLICE") if name in opcode.opmap
 )
+
+_new = Tensor.__new__
 
 
 # ------------------------------------------------------------------------------- reading
@@ -126,8 +128,40 @@ def scatter_add(ct: Any, *, shape: tuple[int, ...], index: Any) -> Any:
     return _scatter(ct, shape, index)
 
 
+def _number(x: Tensor, index: int) -> Tensor | None:
+    """A number of a vector: `apply` cut short for what functions of a vector do most.
+
+    None where it is no vector of real numbers, or not one tape follows it.
+    """
+    tape, vector = state.tape, x.value
+    if tape is None or x.key not in tape.tracked or type(vector) is not np.ndarray:
+        return None
+    if vector.ndim != 1 or vector.dtype.kind != "f" or not -vector.size <= index < vector.size:
+        return None
+    part = _new(Tensor)
+    part.value, part.why = vector[index], x.why
+    part.key = key = next_key()
+    tape.tracked.add(key)
+    frame = sys._getframe(2)
+    if is_internal(frame.f_code):
+        frame = user_frame()
+    aval = (make_aval(vector.shape, vector.dtype),)
+    tape.record(
+        [
+            run_general, getitem_card, key, frame.f_code, frame.f_lasti, (x.key,), (), aval,
+            {"index": index}, (vector,) if tape.keep_all else aval,
+            part.value if tape.keep_all else None, None,
+        ]
+    )  # fmt: skip
+    return part
+
+
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`; the cotangent is added at `index`."""
+    if type(index) is int and type(x) is Tensor:
+        number = _number(x, index)
+        if number is not None:
+            return number
     index = plain_index(index)
     params = {"index": index}
     part = apply(getitem_card, (x,), params)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -138,11 +139,16 @@ max_nfev, verbose, args, kwargs, callback, workers
     return parameters.finish(result)
 
 
+@functools.cache
+def _parameters_of(function: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
 def _check_known(door: Door, optional: dict[str, Any]) -> None:
     """Older releases of SciPy lack `callback` and `workers`."""
     import scipy.optimize
 
-    known = inspect.signature(scipy.optimize.least_squares).parameters
+    known = _parameters_of(scipy.optimize.least_squares)
     for name, given in optional.items():
         if given is not None and name not in known:
             raise ArgumentTypeError(
