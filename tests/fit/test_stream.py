@@ -10,12 +10,10 @@ import pandas as pd
 import pytest
 
 from gradtape.fit import stream as module
-from gradtape.fit.descent import descend
 from gradtape.fit.options import Options
 from gradtape.fit.problems import FitError
-from gradtape.fit.result import Result
 from gradtape.fit.rows import Spool
-from gradtape.fit.specify import specify
+from gradtape.fit.specify import descended, specify
 from gradtape.fit.stream import StreamedTable, open_table
 
 ROWS = 3000
@@ -65,7 +63,7 @@ def _small_pieces(monkeypatch):
 def fitted(path, formula, *, stream, **how):
     options = Options(str(path), formula, **how)
     problem, plan = specify(open_table(path, in_pieces=stream), options)
-    return Result(problem, plan, descend(problem, plan))
+    return descended(problem, plan)
 
 
 ASKED = [
@@ -119,6 +117,22 @@ def test_pieces_give_what_memory_gives(files, formula, how, ending):
                 found, expected = getattr(mine, name), getattr(theirs, name)
                 assert (found is None) == (expected is None)
                 assert found is None or found == pytest.approx(expected, rel=1e-7)
+
+
+@pytest.mark.parametrize(("formula", "how"), [case for case in ASKED if "loss" not in case[1]])
+def test_many_rows_in_memory_are_descended_by_their_factor(files, monkeypatch, formula, how):
+    whole = fitted(files / "t.csv", formula, stream=False, **how)
+    monkeypatch.setattr("gradtape.fit.problem.MANY", ROWS // 3)
+    short = fitted(files / "t.csv", formula, stream=False, **how)
+    assert short.problem.objective.rows.n == len(short.problem.names) + 1
+    assert whole.problem.objective.rows.n == whole.problem.design.n > 1000
+    assert abs(short.epochs - whole.epochs) <= 2
+    epochs = min(short.epochs, whole.epochs)
+    np.testing.assert_allclose(short.costs[:epochs], whole.costs[:epochs], rtol=1e-9)
+    size = np.abs(whole.final) + whole.uncertainty.errors
+    np.testing.assert_allclose(short.final / size, whole.final / size, atol=1e-8)
+    np.testing.assert_allclose(short.uncertainty.errors, whole.uncertainty.errors, rtol=1e-7)
+    assert short.score.r2 == pytest.approx(whole.score.r2, rel=1e-9)
 
 
 def test_the_rows_of_pictures_are_the_same_however_they_come(files, monkeypatch):
@@ -260,6 +274,64 @@ def test_absolute_errors_without_the_programme_claim_nothing(files):
     assert result.costs[-1] == pytest.approx(whole.costs[-1], rel=1e-6)
     assert not result.verdict.convergence.converged
     assert "whether this is the minimum is not known" in result.verdict.text
+
+
+def labelled(tmp_path, kind):
+    rng = np.random.default_rng(2)
+    x, z = rng.normal(size=ROWS), rng.normal(size=ROWS)
+    group = rng.choice(list("abc"), ROWS, p=[0.6, 0.3, 0.1])
+    y = (rng.random(ROWS) < 0.5).astype(int)
+    if kind == "whole":
+        y = (x - 2 * z > 0.1).astype(int)
+    elif kind == "part":
+        y[group == "c"] = 1
+    else:  # log-odds beyond 20, and labels on the wrong side near the border
+        x *= 100
+        near = np.argsort(np.abs(x))[:20:2]
+        y = (x > 0).astype(int)
+        y[near] = 1 - y[near]
+    made = pd.DataFrame({"y": y, "x": x, "z": z, "group": group})
+    made.to_csv(tmp_path / "t.csv", index=False)
+    return tmp_path / "t.csv"
+
+
+HOW = [
+    {},
+    {"optimizer": "lbfgs"},
+    {"optimizer": "gd", "epochs": 5},
+    {"optimizer": "adam", "batch_size": 100, "epochs": 2},
+    {"epochs": 2},
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("how", HOW)
+def test_many_rows_are_looked_at_for_separation(tmp_path, monkeypatch, stream, how):
+    monkeypatch.setattr("gradtape.fit.separation.LARGEST", 1000)
+    path = labelled(tmp_path, "whole")
+    with pytest.raises(
+        FitError,
+        match=r"labels of y are separated: .* \* x - 1 \* z is above 0 where the label is 1 and "
+        r"below 0 where it is 0, in every row.\n.*coefficients of (x, z|z, x) would grow",
+    ):
+        fitted(path, "y ~ x + z", stream=stream, loss="logistic", **how)
+    path = labelled(tmp_path, "part")
+    count = int((pd.read_csv(path)["group"] != "c").sum())
+    with pytest.raises(
+        FitError,
+        match=rf"separated: 1 \* group\[T.c\] is never below 0 where .* in {count} of {ROWS} rows",
+    ):
+        fitted(path, "y ~ x + group", stream=stream, loss="logistic", **how)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("how", HOW)
+def test_many_rows_with_large_coefficients_are_not_separated(tmp_path, monkeypatch, stream, how):
+    monkeypatch.setattr("gradtape.fit.separation.LARGEST", 1000)
+    result = fitted(labelled(tmp_path, "not"), "y ~ x + z", stream=stream, loss="logistic", **how)
+    assert ("epochs" in how) != result.verdict.convergence.converged
+    if "epochs" not in how:
+        assert np.abs(result.problem.design.X @ result.final).max() > 20
 
 
 # ------------------------------------------------------------------ memory

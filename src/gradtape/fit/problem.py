@@ -28,6 +28,9 @@ __all__ = ["Problem", "pose"]
 
 Array = NDArray[np.float64]
 
+MANY = 1 << 16
+"""Rows beyond which least squares are descended by their triangular factor, in memory too."""
+
 
 @dataclass(frozen=True)
 class StandardRows:
@@ -286,13 +289,14 @@ def _standard(design: Design) -> StandardRows:
 
 def _rows(design: Design, model: Model, loss: Loss, standard: StandardRows | None) -> Rows:
     """What the objective sums over."""
-    if isinstance(design.rows, MemoryRows):
-        block = design.rows.block
-        return MemoryRows(block if standard is None else standard.changed(block))
-    if model.is_linear and loss.is_squares:
+    is_small = isinstance(design.rows, MemoryRows) and design.n <= MANY
+    if model.is_linear and loss.is_squares and not is_small:
         # The triangular factor of all rows has the same sums of squares as the rows themselves.
         factor = _factor_of(design.summary, design.intercept, standard)
         return MemoryRows(Block(np.ascontiguousarray(factor[:, :-1]), factor[:, -1].copy()))
+    if isinstance(design.rows, MemoryRows):
+        block = design.rows.block
+        return MemoryRows(block if standard is None else standard.changed(block))
     return design.rows if standard is None else standard
 
 

@@ -21,7 +21,7 @@ from .problem import Problem, pose
 from .problems import FitError, did_you_mean
 from .result import Result
 from .rows import MemoryRows
-from .separation import check_separation
+from .separation import check_separation, is_asked_afterwards
 from .sources import Table
 from .starts import check_start
 
@@ -54,8 +54,8 @@ def specify(table: Table, options: Options) -> tuple[Problem, Plan]:
         seed=options.seed,
         init=start,
     )
-    if plan.optimizer.name != "newton":
-        check_separation(problem)  # Newton's method itself is what it asks first
+    if not is_asked_afterwards(problem, plan.optimizer.name):
+        check_separation(problem)
     return problem, plan
 
 
@@ -75,7 +75,7 @@ def descended(
         When the cost diverges, and when the labels are found to be separated.
     """
     made = descend(problem, plan, state=state, progress=progress, keep=keep)
-    if plan.optimizer.name == "newton":
+    if made.end != "interrupted" and is_asked_afterwards(problem, plan.optimizer.name):
         check_separation(problem, made.point)
     return Result(problem, plan, made)
 
