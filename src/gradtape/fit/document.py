@@ -127,6 +127,7 @@ def result_document(result: Result, options: Options) -> dict[str, Any]:
             "intervals": _named(names, sure.intervals(result.final)),
             "standard_errors_from": sure.method or None,
             "no_standard_errors_because": sure.why or None,
+            "standard_errors_note": sure.note or None,
             "closed_form": _named(names, problem.closed_form) if quadratic else None,
             "cost": {
                 "what": problem.loss.title,

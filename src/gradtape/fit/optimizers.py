@@ -240,18 +240,47 @@ def _lm(objective: Objective, point: Point, memory: Memory) -> tuple[Point | Non
         found = Point(u, cost, gradient)
         gain = (point.cost - cost) * objective.divisor / promised if promised > 0 else 0.0
         is_rounding = promised / objective.divisor <= 1e-12 * abs(point.cost)
-        if is_rounding and np.isfinite(cost) and cost <= point.cost * (1 + 1e-12):
-            # Costs no longer tell; gradients do.
-            shrinks = np.linalg.norm(gradient) < 0.9 * np.linalg.norm(point.gradient)
-            return (found if shrinks else None), {"measure": measure, "damping": damping / 3}
+        if is_rounding:
+            return _last_digits(objective, point, unit, z, measure), {
+                "measure": measure, "damping": damping / 3,
+            }  # fmt: skip
         if np.isfinite(cost) and gain > 1e-4:
             calmer = max(1.0 / 3.0, 1.0 - (2.0 * gain - 1.0) ** 3)
             return found, {"measure": measure, "damping": max(damping * calmer, 1e-300)}
         damping *= growth
         growth *= 2.0
-        if is_rounding:
-            break
     return None, memory
+
+
+def _last_digits(
+    objective: Objective, point: Point, unit: Array, z: Array, measure: Array
+) -> Point | None:
+    """A whole step, where costs no longer tell whether it is good; None if only rounding is left.
+
+    What tells is how much of the residuals the parameters could still take away: `z`, which is
+    measured in no parameter's units (Bates and Watts, 1981). Gauss and Newton's step is taken if
+    that halves it; where the residuals bend too much for that, Newton's.
+    """
+
+    def gauss_newton() -> Array:
+        return np.linalg.lstsq(unit, z, rcond=None)[0] / measure
+
+    def newton() -> Array:
+        hessian = objective.hessian(point.u) / np.outer(measure, measure)
+        if not np.isfinite(hessian).all():
+            return np.zeros_like(measure)
+        return np.linalg.lstsq(hessian, point.gradient / measure, rcond=None)[0] / measure
+
+    p = objective.own
+    for step in (gauss_newton, newton):
+        u = point.u - step()
+        cost, gradient = objective.cost_and_gradient(u)
+        if not (np.isfinite(cost) and cost <= point.cost * (1 + 1e-9)):
+            continue
+        left = float(np.linalg.norm(objective.linearized(u)[:p, p]))
+        if left < 0.5 * float(np.linalg.norm(z)):
+            return Point(u, cost, gradient)
+    return None
 
 
 OPTIMIZERS = {
@@ -270,7 +299,7 @@ OPTIMIZERS = {
             max_epochs=200,
         ),
         Optimizer(
-            "lm", "Levenberg-Marquardt", step=_lm, needs="squares", vanished=1e-15, max_epochs=2_000
+            "lm", "Levenberg-Marquardt", step=_lm, needs="squares", vanished=1e-17, max_epochs=2_000
         ),
     )
 }

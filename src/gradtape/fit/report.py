@@ -219,7 +219,7 @@ def sure_sentence(result: Result) -> str:
     text = f"Standard errors: {sure.method}; intervals: 95 %, by {how}."
     if not result.verdict.convergence.converged:
         text += " They are those of the last epoch, which is not the minimum."
-    return text
+    return f"{text} {sure.note}" if sure.note else text
 
 
 def score_sentences(result: Result) -> list[str]:

@@ -35,12 +35,15 @@ class Uncertainty:
         Where the errors come from.
     why : str
         Why there are none, if so.
+    note : str
+        What else is to be said of them.
     """
 
     covariance: Array | None
     quantile: float = NORMAL
     method: str = ""
     why: str = ""
+    note: str = ""
 
     @property
     def errors(self) -> Array | None:
@@ -90,11 +93,29 @@ def _of_squares(problem: Problem, u: Array) -> Uncertainty:
     if values[-1] <= SINGULAR * values[0]:
         return Uncertainty(None, why=_alike(problem, R / size))
     inverse = problem.to_data @ (np.linalg.inv(R / size) / size[:, None])
-    variance = float(np.sum(factor[:, p] ** 2)) / (n - p)
+    total = float(np.sum(factor[:, p] ** 2))
+    variance = total / (n - p)
     method = "from the variance of the residuals"
     if not problem.model.is_linear:
         method += " and Gauss and Newton's matrix"
-    return Uncertainty(variance * (inverse @ inverse.T), _student(n - p), method)
+    note = _of_rounding(problem, np.sqrt(total))
+    return Uncertainty(variance * (inverse @ inverse.T), _student(n - p), method, note=note)
+
+
+def _of_rounding(problem: Problem, residuals: float) -> str:
+    """What is to be said where the residuals are hardly more than the rounding of the labels."""
+    summary = problem.design.summary
+    labels = np.sqrt(summary.square[-1] + summary.weight * summary.mean[-1] ** 2)
+    # A number is rounded by up to half a unit of its last place, in the mean by a fifth of eps.
+    rounding = 0.2 * float(np.finfo(np.float64).eps * labels)
+    if residuals >= 1e6 * rounding:
+        return ""
+    digits = int(max(0.0, np.log10(residuals / rounding))) if residuals else 0
+    said = "no digit" if digits == 0 else "one digit" if digits == 1 else f"{digits} digits"
+    return (
+        "The residuals are hardly more than the rounding of the labels: of the standard errors, "
+        f"{said} can be trusted."
+    )
 
 
 def _student(freedom: int) -> float:
