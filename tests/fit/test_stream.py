@@ -356,6 +356,23 @@ def peak(*words):
     return int(done.stdout.split()[-1])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/status is Linux's")
+@pytest.mark.parametrize(
+    ("ending", "formula", "loss"),
+    [("csv", "y ~ x + z + kind", "mse"), ("parquet", "label ~ x + z", "logistic")],
+)
+def test_memory_does_not_grow_with_the_file(tmp_path, ending, formula, loss):
+    # Read as a whole, 190,000 rows more take 60 MiB more.
+    for name, made in (("large", frame(200_000)), ("small", frame(10_000))):
+        if ending == "csv":
+            made.to_csv(tmp_path / f"{name}.csv", index=False)
+        else:
+            made.to_parquet(tmp_path / f"{name}.parquet", row_group_size=50_000)
+    words = (formula, "--loss", loss, "--stream", "--out", tmp_path / "out")
+    low, high = (peak(tmp_path / f"{name}.{ending}", *words) for name in ("small", "large"))
+    assert high - low < 30
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc/self/status is Linux's")
 def test_a_large_file_takes_little_memory(tmp_path):
