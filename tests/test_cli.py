@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gradtape.cli import COMMANDS, main
@@ -97,6 +98,119 @@ def test_running_again_replaces_the_files(here):
     for _ in range(2):
         assert main(["fit", str(CARS), "mpg ~ weight", "-q", "--epochs", "2"]) == 0
     assert len((here / "history.csv").read_text().splitlines()) == 4
+
+
+def document(capsys, formula, *words):
+    assert main(["fit", str(CARS), formula, *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr("gradtape.fit.run.pictures", lambda _result: {})
+
+
+@pytest.mark.parametrize(
+    ("loss", "formula", "score"),
+    [
+        *((loss, "mpg ~ weight", "r2") for loss in ("sse", "mse", "mae", "huber", "huber:2")),
+        ("nll:laplace", "mpg ~ weight", "log_likelihood"),
+        ("nll:log(s) + ((y - mu) / s)**2 / 2", "mpg ~ weight", "log_likelihood"),
+        ("logistic", "I(mpg > 20) ~ weight", "deviance"),
+        ("poisson", "cylinders ~ weight", "deviance"),
+    ],
+)
+def test_every_loss(here, capsys, no_pictures, loss, formula, score):
+    own = ["--init", "s=4"] if "(s)" in loss else []
+    made = document(capsys, formula, "--loss", loss, *own)
+    assert made["loss"].startswith(loss.partition(":")[0])
+    assert made["verdict"]["converged"]
+    scores = ("r2", "deviance", "log_likelihood")
+    assert [name for name in scores if made["score"][name] is not None] == [score]
+
+
+@pytest.mark.parametrize("name", ["gd", "momentum", "adam", "lbfgs", "newton", "lm"])
+def test_every_optimizer(here, capsys, no_pictures, name):
+    made = document(capsys, "mpg ~ weight", "--optimizer", name)
+    assert made["optimizer"] == name
+    assert made["coefficients"]["weight"] == pytest.approx(-0.0076766, rel=1e-4)
+
+
+def test_every_option_does_something(here, capsys, no_pictures):
+    def last(*words):
+        made = document(capsys, "mpg ~ weight", *words)
+        return made, read_csv(here / "history.csv")
+
+    plain, epochs = last()
+    assert last("--learning-rate", "0.05")[0]["learning_rate"] == 0.05
+    short, twenty = last("--epochs", "20")
+    assert (short["epochs"], len(twenty), len(epochs)) == (20, 21, plain["epochs"] + 1)
+    cosine = last("--epochs", "20", "--schedule", "cosine")[1]
+    assert cosine[1] == twenty[1] and float(cosine[20]["cost"]) > float(twenty[20]["cost"])
+    one, other, again = (
+        last("--batch-size", "64", "--epochs", "2", "--seed", seed)[1] for seed in "121"
+    )
+    assert one == again != other
+    assert last("--tolerance", "0.01")[0]["epochs"] < plain["epochs"] / 3
+    assert last("--no-standardize", "--epochs", "20")[0]["learning_rate"] < 1e-6
+    assert plain["rows"]["test"] == 0 and plain["test"] is None
+    kept, moved = (last("--test-fraction", "0.25", "--seed", seed)[0] for seed in "12")
+    assert kept["rows"]["test"] == moved["rows"]["test"] == 99
+    assert kept["test"]["r2"] != moved["test"]["r2"]
+    weighted = last("--weights", "cylinders")[0]
+    table = [row for row in read_csv(CARS) if row["weight"] and row["mpg"]]
+    x, y, w = ([float(row[name]) for row in table] for name in ("weight", "mpg", "cylinders"))
+    slope, intercept = np.polyfit(x, y, 1, w=np.sqrt(w))
+    assert weighted["coefficients"]["weight"] == pytest.approx(slope, rel=1e-6)
+    assert weighted["coefficients"]["Intercept"] == pytest.approx(intercept, rel=1e-6)
+
+
+def test_resume_after_a_kill(here):
+    """SIGKILL in the midst of the epochs: what is there is whole, and --resume goes on from it."""
+    code = (
+        "import sys; from gradtape.fit import checkpoint as c; c.SECONDS = 0.0; c.SHARE = 0.5\n"
+        "from gradtape.cli import main; sys.exit(main())"
+    )
+    words = [str(CARS), "mpg ~ weight", "--learning-rate", "0.01", "--out", "run"]
+    command = [sys.executable, "-c", code, "fit", *words, "--epochs", "5000000"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 100
+    while not (here / "run" / "model.json").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    left = json.loads((here / "run" / "model.json").read_text())
+    reached = left["run"]["epoch"]
+    assert not left["finished"]
+    before = read_csv(here / "run" / "history.csv")
+    assert [int(row["epoch"]) for row in before] == list(range(len(before)))
+    assert len(before) > reached
+    longer = str(reached + 50)
+    assert main(["fit", *words, "--epochs", longer, "--resume", "-q"]) == 0
+    assert main(["fit", *words[:-1], "whole", "--epochs", longer, "-q"]) == 0
+    files = [(here / folder / "history.csv").read_text() for folder in ("run", "whole")]
+    assert files[0] == files[1]
+
+
+# ------------------------------------------------------------------ predicting
+
+
+def test_predict(here, capsys):
+    assert main(["fit", str(CARS), "mpg ~ weight", "-q", "--out", "run"]) == 0
+    (here / "new.csv").write_text("weight\n2000\n3000\n\n")
+    assert main(["predict", "run/model.json", "new.csv", "--out", "p.csv"]) == 0
+    made = json.loads((here / "run" / "model.json").read_text())["result"]["coefficients"]
+    found = [float(row["prediction"]) for row in read_csv(here / "p.csv")]
+    expected = [made["Intercept"] + made["weight"] * weight for weight in (2000, 3000)]
+    assert found == pytest.approx(expected, rel=1e-12)
+    capsys.readouterr()
+    (here / "other.csv").write_text("wieght\n2000\n")
+    assert main(["predict", "run/model.json", "other.csv", "--out", "q.csv"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("gradtape predict: ") and "Did you mean wieght?" in error
+    assert main(["predict", "nothing.json", "new.csv"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert not (here / "q.csv").exists()
 
 
 # ------------------------------------------------------------------ bad input
@@ -251,6 +365,21 @@ def test_formulas_are_not_python(refused):
     assert "not on its list" in error or "may not hold" in error
     error = refused(CARS, "--model", "mpg ~ a*__import__('os').getpid()", "--init", "a=1")
     assert "is not allowed here" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["mpg ~ np.load(weight)"], "load"),
+        (["mpg ~ open(weight)"], "open"),
+        (["--model", "mpg ~ a * gamma(weight)", "--init", "a=1"], "gamma"),
+        (["--model", "mpg ~ a * exq(weight)", "--init", "a=1"], "Did you mean exp?"),
+        (["--model", "mpg ~ a * wieght", "--init", "a=1"], "Did you mean weight?"),
+        (["--model", "mpg ~ a * weight.real", "--init", "a=1"], "weight.real"),
+    ],
+)
+def test_functions_and_names_outside_the_list(refused, arguments, message):
+    assert message in refused(CARS, *arguments)
 
 
 def test_unreadable_parquet(refused, here):
