@@ -185,3 +185,45 @@ def test_the_missing_package_is_named(tmp_path, monkeypatch):
     with pytest.raises(ImportError, match=r'pip install "gradtape\[tf\]"') as caught:
         tf.train.Checkpoint(v=tf.Variable(1.0)).save(tmp_path / "ck")
     assert isinstance(caught.value, GradtapeError)
+
+
+class Inner(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.q = tf.Variable(5.0)
+
+
+class Plain:
+    def __init__(self):
+        self.v = tf.Variable(1.0)
+
+
+class Outer(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(1.0)
+        self.l = [tf.Variable(2.0)]
+        self.d = {"a": tf.Variable(3.0)}
+        self.plain = Plain()
+        self.s = Inner()
+        self.number = 3
+
+
+def test_modules_are_followed_attribute_by_attribute_and_plain_objects_are_not(tmp_path):
+    """The names are those that TensorFlow 2.21 writes for the same classes, beside its graph."""
+    m = Outer()
+    path = tf.train.Checkpoint(m=m).save(tmp_path / "c")
+    end = "/.ATTRIBUTES/VARIABLE_VALUE"
+    assert sorted(name for name, _ in tf.train.list_variables(path)) == [
+        f"{name}{end}" for name in ("m/d/a", "m/l/0", "m/s/q", "m/w", "save_counter")
+    ]
+    again = Outer()
+    for v in (again.w, again.l[0], again.d["a"], again.s.q):
+        v.assign(0.0)
+    tf.train.Checkpoint(m=again).restore(path).assert_consumed()
+    assert [float(v) for v in (again.w, again.l[0], again.d["a"], again.s.q)] == [1, 2, 3, 5]
+
+
+def test_a_plain_object_is_refused_with_what_to_do():
+    with pytest.raises(ValueError, match=r"plain|trackable"):
+        tf.train.Checkpoint(p=Plain())

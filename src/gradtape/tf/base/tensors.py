@@ -147,7 +147,10 @@ class Tensor(core.Tensor):
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         note_exit(self, "numpy.asarray")
-        return np.array(self.value, dtype=dtype)
+        array = np.array(self.value, dtype=dtype)
+        if dtype is None and not copy:  # a write would not reach the tensor
+            array.flags.writeable = False
+        return array
 
     def __float__(self) -> float:
         return float(self._number(float))
@@ -225,6 +228,15 @@ class Tensor(core.Tensor):
             )
         )
 
+    def __delitem__(self, index: Any) -> NoReturn:
+        raise RefusedType(
+            three_part(
+                "'tf.Tensor' object does not support item deletion.",
+                "Tensors are immutable.",
+                "Take what is left: tf.concat([x[:i], x[i + 1:]], 0).",
+            )
+        )
+
     def __hash__(self) -> int:
         raise RefusedType(
             three_part(
@@ -288,7 +300,7 @@ _HIDDEN = frozenset(
     | {"__array_ufunc__", "__array_function__", "__array_namespace__", "__pandas_priority__"}
     | {f"__{r}{name}__" for r in ("", "r", "i") for name in ("lshift", "rshift")}
     | {"__divmod__", "__rdivmod__"}
-    | {"__pos__"}
+    | {"__pos__", "__round__"}
 ) - {"device"}  # fmt: skip
 for _name in _HIDDEN:
     if _name.startswith("__"):
