@@ -34,7 +34,7 @@ of them (and to mpmath elsewhere). Errors in ulp; the bounds are those of
 """
 UNARY = [name for name in BOUNDS if ARITIES[name] == 1]
 BESIDE_ONE = {"gammaln", "digamma"}
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 
 
 def error_in_ulp(builder, got, want, floor):
@@ -107,9 +107,9 @@ def errors_of(name, floor):
         got = getattr(single, name)(x)
         want = getattr(double, name)(single.cast(x, np.float64))
         (error,) = error_in_ulp(builder, got, want, double.const(floor))
-        return [double.cast(error, np.float32)]
+        return [double.cast(error, np.float32), error]
 
-    return MapFunction(build, [np.float32], [np.float32])
+    return MapFunction(build, [np.float32], [np.float32], sums=[np.float64])
 
 
 @pytest.mark.exhaustive
@@ -117,17 +117,19 @@ def errors_of(name, floor):
 def test_all_float32(name):
     measures = errors_of(name, 0.0), errors_of(name, 1.0)
     largest, at, total, negative = 0.0, 0.0, 0.0, 0.0
-    error = np.empty(BLOCK, np.float32)
+    error, count = np.empty(BLOCK, np.float32), np.zeros((), np.float64)
+    bits = np.arange(BLOCK, dtype=np.uint32)
+    x = bits.view(np.float32)
     for start in range(0, 1 << 32, BLOCK):
-        x = np.arange(start, start + BLOCK, dtype=np.uint32).view(np.float32)
         below = name in BESIDE_ONE and start >= 1 << 31
-        measures[below].run(x.ctypes.data, error.ctypes.data, BLOCK)
-        worst = error.argmax()  # a NaN is found before any number
-        total += error.sum(dtype=np.float64)
+        measures[below].run(x.ctypes.data, error.ctypes.data, count.ctypes.data, BLOCK)
+        worst = error.max()  # a NaN if there is one
+        total += float(count)
         if below:
-            negative = max(negative, float(error[worst]))
-        elif not error[worst] <= largest:
-            largest, at = float(error[worst]), float(x[worst])
+            negative = worst if not worst <= negative else negative
+        elif not worst <= largest:
+            largest, at = float(worst), float(x[error.argmax()])
+        bits += np.uint32(BLOCK)
     bound = BOUNDS[name].single
     note = f"; x < 0: {negative:.2f} ulp of max(1, \\|result\\|)" if name in BESIDE_ONE else ""
     machine = f"{platform.machine()}, {measures[0].program.machine.width} bits"
