@@ -253,3 +253,52 @@ def test_a_result_does_not_depend_on_the_place_in_the_array(name):
         together = function(values)
         alone = np.array([function(values[i : i + 1])[0] for i in range(len(values))])
         assert np.array_equal(together, alone)
+
+
+# Boost's tables, as SciPy's tests carry them: column of the argument, column of the result.
+BOOST = [
+    ("cbrt", "cbrt_data_ipp-cbrt_data", 1, 0),
+    ("erf", "erf_data_ipp-erf_data", 0, 1),
+    ("erfc", "erf_data_ipp-erf_data", 0, 2),
+    ("erf", "erf_small_data_ipp-erf_small_data", 0, 1),
+    ("erf", "erf_large_data_ipp-erf_large_data", 0, 1),
+    ("erfc", "erf_large_data_ipp-erf_large_data", 0, 2),
+    ("log1p", "log1p_expm1_data_ipp-log1p_expm1_data", 0, 1),
+    ("expm1", "log1p_expm1_data_ipp-log1p_expm1_data", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-factorials", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-near_0", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-near_1", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-near_2", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-near_m10", 0, 2),
+    ("gammaln", "test_gamma_data_ipp-near_m55", 0, 2),
+    ("digamma", "digamma_data_ipp-digamma_data", 0, 1),
+    ("digamma", "digamma_root_data_ipp-digamma_root_data", 0, 1),
+    ("digamma", "digamma_small_data_ipp-digamma_small_data", 0, 1),
+    ("digamma", "digamma_neg_data_ipp-digamma_neg_data", 0, 1),
+]
+
+
+@pytest.mark.parametrize(("name", "key", "column", "result"), BOOST,
+                         ids=[f"{name}-{key}" for name, key, _, _ in BOOST])  # fmt: skip
+def test_hard_cases_of_boost(name, key, column, result):
+    import scipy.special
+
+    path = Path(scipy.special.__file__).parent / "tests" / "data" / "boost.npz"
+    if not path.exists():
+        pytest.skip("this SciPy is installed without its tests' data")
+    with np.load(path) as tables:
+        table = tables[key]
+    x, stored = table[:, column], table[:, result]
+    got = compiled(name, np.float64)(x)
+    # The tables hold decimals, rounded: the exact result is that of the argument as it is.
+    high, low = exactly(name, [x])
+    scale = np.ones(len(x)) * (x < 0) if name in BESIDE_ONE else np.zeros(len(x))
+    if name == "digamma":  # beside a pole the argument's distance from it is what counts
+        scale = np.maximum(scale, np.abs(high) * (x < 0))
+    error = errors(got, high, low, scale)
+    bound = np.where((x < 0) & (name in BESIDE_ONE), 16, BOUNDS[name].double)
+    wrong = np.flatnonzero(~(error <= bound))
+    assert [(x[i], got[i], high[i], error[i]) for i in wrong[:5]] == []
+    finite = np.isfinite(stored) & np.isfinite(high)
+    assert np.allclose(high[finite], stored[finite], rtol=1e-12, atol=1e-300)
+    assert finite.sum() >= 30
