@@ -188,6 +188,55 @@ def test_a_sum_of_nothing_and_of_what_is_not_finite():
         assert np.flatnonzero(np.isnan(slope)).tolist() == [place]
 
 
+def chain(name, dtype, count, machine=None):
+    """A function applied again and again, each result kept within its domain."""
+
+    def build(builder, x):
+        s = Scalars(builder, dtype)
+        results = []
+        for _ in range(count):
+            x = getattr(s, name)(*[x, s.const(0.7)][: ARITIES[name]])
+            results.append(x)
+            x = s.add(s.mul(s.div(x, s.add(s.abs(x), s.const(1))), s.const(0.2)), s.const(1.5))
+        return results
+
+    return MapFunction(build, [dtype], [dtype] * count, machine)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", ["exp", "sin", "power", "gammaln", "erfc", "arctan2", "fmod"])
+def test_a_function_used_often_is_called_and_gives_the_same_bits(name, dtype):
+    """Over vectors still, so that a long program compiles in time that does not explode."""
+    many = chain(name, dtype, 40)
+    assert f'"gt.{name}.' in loop_of(many.program) or f"gt.{name}." in loop_of(many.program)
+    few = chain(name, dtype, 1)
+    x = np.concatenate([np.random.default_rng(2).uniform(0.2, 5, 70), [1e30, -2.5, 0.0, np.nan]])
+    x = x.astype(dtype)
+    again = x
+    with np.errstate(all="ignore"):
+        for result in many(x):
+            want = few(again)
+            assert np.array_equal(result, want, equal_nan=True)
+            again = want / (np.abs(want) + dtype(1)) * dtype(0.2) + dtype(1.5)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("machine", [AVX512, AVX2, AARCH64], ids=["avx512", "avx2", "aarch64"])
+def test_what_is_called_is_called_over_vectors(machine, dtype):
+    program = chain("sin", dtype, 40, machine).program
+    assert lanes(program, dtype) >= machine.width // 8 // dtype().itemsize
+    body = loop_of(program).split("vector.body:")[1].split("middle.block:")[0]
+    assert "extractelement" not in body
+    assert len(re.findall(r"call <\d+ x \w+> @gt\.sin", body)) == 40
+
+
+def test_time_to_compile_grows_no_faster_than_the_program():
+    def text_of(count):
+        return len(chain("sin", np.float64, count).program.assembly)
+
+    assert text_of(80) < 4.5 * text_of(20)
+
+
 def test_empty_and_short_arrays():
     function = function_of("sin", np.float64)
     for n in range(40):

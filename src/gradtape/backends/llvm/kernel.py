@@ -126,6 +126,8 @@ class Kernel:
     corrections of the last bits are left out: `exact` is False).
     """
 
+    has_scale = False  # whether x * 2**n over vectors is an instruction
+
     def __init__(self, floats: Scalars, ints: Scalars, precision: str) -> None:
         self.f = floats
         self.i = ints
@@ -245,7 +247,10 @@ class Kernel:
         """
         from gradtape.backends.llvm import library
 
-        function = library.declare_scale(self.f.builder.module, self.f.dtype)
+        if self.f.lanes and not self.has_scale:
+            half = n >> 1
+            return x * self.power_of_two(half) * self.power_of_two(n - half)
+        function = library.declare_scale(self.f.builder.module, self.f.dtype, self.f.lanes)
         return Num(self.f, self.f.builder.call(function, [x.v, whole.v, n.v]))
 
     # --- pairs: sums of two numbers that hold twice the digits (Dekker 1971, Knuth) ---------
@@ -294,7 +299,7 @@ class Kernel:
         from gradtape.backends.llvm import library
 
         function = library.declare_rare(
-            self.f.builder.module, name, self.f.dtype, len(operands), limit
+            self.f.builder.module, name, self.f.dtype, len(operands), limit, self.f.lanes
         )
         values = [watched.v, *(x.v for x in operands), fast.v]
         return Num(self.f, self.f.builder.call(function, values))

@@ -111,20 +111,21 @@ def declare(module: ir.Module, name: str, dtype: Any) -> ir.Function:
 
 
 def declare_rare(
-    module: ir.Module, name: str, dtype: Any, operands: int, limit: float
+    module: ir.Module, name: str, dtype: Any, operands: int, limit: float, lanes: int = 0
 ) -> ir.Function:
     """Return the declaration of a rare function: (watched, operands, fast)."""
     dtype = np.dtype(dtype)
     full = f"gt.rare.{name}.{SUFFIX[dtype]}.{float(limit).hex()}"
-    return _declared(module, full, dtype, operands + 2)
+    kind = types.vector(types.scalar(dtype), lanes)
+    return _declare(module, full, ir.FunctionType(kind, [kind] * (operands + 2)), lanes)
 
 
-def declare_scale(module: ir.Module, dtype: Any) -> ir.Function:
+def declare_scale(module: ir.Module, dtype: Any, lanes: int = 0) -> ir.Function:
     """Return the declaration of x * 2**n: (x, n as a float, n as an integer)."""
     dtype = np.dtype(dtype)
-    kind = types.scalar(dtype)
-    operands = [kind, kind, types.scalar(types.whole(dtype))]
-    return _declare(module, f"gt.scale.{SUFFIX[dtype]}", ir.FunctionType(kind, operands))
+    kind = types.vector(types.scalar(dtype), lanes)
+    operands = [kind, kind, types.vector(types.scalar(types.whole(dtype)), lanes)]
+    return _declare(module, f"gt.scale.{SUFFIX[dtype]}", ir.FunctionType(kind, operands), lanes)
 
 
 def _declared(module: ir.Module, name: str, dtype: np.dtype[Any], count: int) -> ir.Function:
@@ -132,16 +133,26 @@ def _declared(module: ir.Module, name: str, dtype: np.dtype[Any], count: int) ->
     return _declare(module, name, ir.FunctionType(kind, [kind] * count))
 
 
-def _declare(module: ir.Module, name: str, kind: ir.FunctionType) -> ir.Function:
+def _declare(
+    module: ir.Module, name: str, kind: ir.FunctionType, lanes: int = 0
+) -> ir.Function:
+    """Return a declaration; with lanes, of the function over vectors that goes with `name`."""
+    if lanes:
+        name = f"{name}.v{lanes}"
     if name in module.globals:
         return module.globals[name]
     return ir.Function(module, kind, name)
 
 
 @cache
-def render(name: str, width: int, avx512: bool) -> Rendered:
-    """Return the text of the function of this full name, for vectors of `width` bits."""
+def render(name: str, width: int, avx512: bool, called: bool = False) -> Rendered:
+    """Return the text of the function of this full name, for vectors of `width` bits.
+
+    `called`: as functions over vectors to be called, not as one to be inlined.
+    """
     _, kind, *rest = name.split(".", 2)
+    if called:
+        return _render_called(name, kind, DTYPES[rest[0]], width, avx512)
     if kind == "scale":
         return _render_scale(name, DTYPES[rest[0]], width if avx512 else 0)
     if kind != "rare":
@@ -150,12 +161,36 @@ def render(name: str, width: int, avx512: bool) -> Rendered:
     return _render_rare(name, kernel, DTYPES[suffix], float.fromhex(limit), width)
 
 
-def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
+def _render_called(
+    full: str, name: str, dtype: np.dtype[Any], width: int, avx512: bool
+) -> Rendered:
+    """A kernel as a function that is called, and the functions over vectors for the vectoriser."""
+    pure = "noinline nounwind willreturn memory(none)"
+    lanes = _lanes(width)
+    arity = KERNELS[name].arity
+    mangled = ",".join(f"_ZGV_LLVM_N{n}{'v' * arity}_{full}({full}.v{n})" for n in lanes)
+    variants = f'"vector-function-abi-variant"="{mangled}"'
+    text, needs = _render_kernel(full, name, dtype)
+    texts = [
+        text.replace("define internal", "define weak_odr", 1).replace(
+            " alwaysinline nounwind", f" {pure} {variants}", 1
+        )
+    ]
+    for n in lanes:
+        text, more = _render_kernel(f"{full}.v{n}", name, dtype, n, avx512)
+        texts.append(text.replace(" alwaysinline nounwind", f" {pure}", 1))
+        needs |= more
+    return Rendered("".join(texts), needs)
+
+
+def _render_kernel(
+    full: str, name: str, dtype: np.dtype[Any], lanes: int = 0, avx512: bool = False
+) -> Rendered:
     from gradtape.backends.llvm.scalars import Scalars
 
     entry = KERNELS.get(name) or RARE[name]
     module = ir.Module("kernel")
-    kind = types.scalar(dtype)
+    kind = types.vector(types.scalar(dtype), lanes)
     function = ir.Function(module, ir.FunctionType(kind, [kind] * entry.arity), full)
     function.linkage = "internal"
     function.attributes.add("nounwind")
@@ -166,10 +201,11 @@ def _render_kernel(full: str, name: str, dtype: np.dtype[Any]) -> Rendered:
         function.attributes.add("alwaysinline")
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     precision = "d" if dtype.itemsize == 8 else entry.single
-    outer = Scalars(builder, dtype)
-    inner = Scalars(builder, np.float64) if precision == "w" else outer
-    ints = Scalars(builder, types.whole(inner.dtype))
+    outer = Scalars(builder, dtype, lanes)
+    inner = Scalars(builder, np.float64, lanes) if precision == "w" else outer
+    ints = Scalars(builder, types.whole(inner.dtype), lanes)
     kernel = Kernel(inner, ints, precision)
+    kernel.has_scale = avx512
     operands = [Num(inner, outer.cast(x, inner.dtype)) for x in function.args]
     result = entry.kernel(kernel, *operands)
     builder.ret(inner.cast(result.v, dtype))
@@ -326,6 +362,9 @@ def _render_rare(
     return Rendered("\n".join(lines) + "\n", needs)
 
 
+# A module with more lines of inlined kernels than this calls those that it uses often: fifty times
+# sin in one loop takes seconds to compile, and then runs at half the speed.
+INLINED = 600
 DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
 
 
@@ -335,6 +374,11 @@ def link(text: str, width: int, avx512: bool) -> str:
     wanted = [name for name in found if name.startswith("gt.")]
     if not wanted:
         return text
+    counts = {name: text.count(f'@"{name}"(') - 1 for name in wanted}
+    sizes = {name: render(name, width, avx512).text.count("\n") for name in wanted}
+    called: set[str] = set()
+    if sum(counts[name] * sizes[name] for name in wanted) > INLINED:
+        called = {name for name in wanted if counts[name] > 2}
     text = DECLARED.sub(lambda m: "" if m.group(1).startswith("gt.") else m.group(0), text)
     defined: dict[str, str] = {}
     outside: dict[str, str] = {}
@@ -342,18 +386,20 @@ def link(text: str, width: int, avx512: bool) -> str:
         name = wanted.pop()
         if name in defined:
             continue
-        rendered = render(name, width, avx512)
+        rendered = render(name, width, avx512, name in called)
         defined[name] = rendered.text
         for other, declaration in rendered.needs.items():
             if other.startswith("gt.") and declaration.startswith("declare"):
-                wanted.append(other)
+                # A function over vectors stands in the text of the scalar one.
+                wanted.append(re.sub(r"\.v\d+$", "", other))
             elif other not in found:
                 outside[other] = declaration
     # Nobody calls the functions over vectors before the loops are vectorised.
+    replaced = ("gt.rare.", "gt.scale.") if avx512 else "gt.rare."
     kept = [
         f'ptr @"{name}.v{n}"'
         for name in defined
-        if name.startswith(("gt.rare.", "gt.scale.") if avx512 else "gt.rare.")
+        if name in called or name.startswith(replaced)
         for n in _lanes(width)
     ]
     parts = [text, *outside.values(), *defined.values()]

@@ -49,12 +49,15 @@ class Scalars:
         Where instructions go; its block must lie in a function of a module.
     dtype : numpy dtype
         Of the operands. A value is an `llvmlite.ir.Value` of `type`; a truth value is an `i1`.
+    lanes : int
+        Where a kernel is rendered over vectors, how long they are; 0 is a scalar.
     """
 
-    def __init__(self, builder: ir.IRBuilder, dtype: Any) -> None:
+    def __init__(self, builder: ir.IRBuilder, dtype: Any, lanes: int = 0) -> None:
         self.builder = builder
         self.dtype = np.dtype(dtype)
-        self.type = types.scalar(self.dtype)
+        self.lanes = lanes
+        self.type = types.vector(types.scalar(self.dtype), lanes)
         self.is_float = self.dtype.kind == "f"
         self.is_signed = self.dtype.kind == "i"
         self.inline = True  # whether functions of mathematics become part of the code around
@@ -63,7 +66,7 @@ class Scalars:
 
     def const(self, value: Any) -> ir.Value:
         """Return a constant of this dtype, rounded to it."""
-        return types.constant(self.dtype, value)
+        return types.constant(self.dtype, value, self.lanes)
 
     def true(self, value: bool = True) -> ir.Value:
         """Return a constant truth value."""
@@ -78,7 +81,7 @@ class Scalars:
         b, to = self.builder, np.dtype(dtype)
         if to == self.dtype:
             return x
-        kind = types.scalar(to)
+        kind = types.vector(types.scalar(to), self.lanes)
         if to.kind == "b":
             return self.ne(x, self.const(0))
         if self.is_float and to.kind == "f":
@@ -186,8 +189,8 @@ class Scalars:
         """Return whether the sign bit is set, that of a zero or a NaN too."""
         if self.is_float:
             whole = types.whole(self.dtype)
-            bits = self.builder.bitcast(x, types.scalar(whole))
-            return self.builder.icmp_signed("<", bits, types.constant(whole, 0))
+            bits = self.builder.bitcast(x, types.vector(types.scalar(whole), self.lanes))
+            return self.builder.icmp_signed("<", bits, types.constant(whole, 0, self.lanes))
         return self.lt(x, self.const(0))
 
     def maximum(self, x: ir.Value, y: ir.Value) -> ir.Value:

@@ -35,8 +35,15 @@ def whole(dtype: Any) -> np.dtype[Any]:
     return np.dtype(f"i{np.dtype(dtype).itemsize}")
 
 
-def constant(dtype: Any, value: Any) -> Any:
-    """Return a constant of this dtype, rounded to it."""
+def vector(kind: Any, lanes: int) -> Any:
+    """Return the type of so many values of a kind; of one value with 0."""
+    return ir.VectorType(kind, lanes) if lanes else kind
+
+
+def constant(dtype: Any, value: Any, lanes: int = 0) -> Any:
+    """Return a constant of this dtype, rounded to it, in each of the lanes."""
+    if lanes:
+        return ir.Constant(vector(scalar(dtype), lanes), [constant(dtype, value)] * lanes)
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         return ir.Constant(scalar(dtype), int(value))
@@ -46,4 +53,8 @@ def constant(dtype: Any, value: Any) -> Any:
 
 def intrinsic(module: Any, name: str, kind: Any, count: int) -> Any:
     """Return the declaration of `llvm.name` for operands of one type."""
-    return module.declare_intrinsic(f"llvm.{name}", [kind], ir.FunctionType(kind, [kind] * count))
+    shape = ir.FunctionType(kind, [kind] * count)
+    if not isinstance(kind, ir.VectorType):
+        return module.declare_intrinsic(f"llvm.{name}", [kind], shape)
+    full = f"llvm.{name}.v{kind.count}{kind.element.intrinsic_name}"
+    return module.globals.get(full) or ir.Function(module, shape, full)
