@@ -221,12 +221,12 @@ FITS = {
         0,
         HALF_LN2**2,
     ),
-    # tanh x = x + x z P(z), |x| <= 0.8
+    # tanh x = x + x z P(z), |x| <= 1
     "tanh": Fit(
         lambda z: (mp.tanh(_root(z)) / _root(z) - 1) / z,
         lambda z: z * _root(z) / mp.tanh(_root(z)),
         0,
-        mpf("0.801") ** 2,
+        mpf("1.001") ** 2,
         {"s": 28},
     ),
     # arcsin x = x + x z P(z), |x| <= 1/2

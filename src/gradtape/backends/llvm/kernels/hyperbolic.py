@@ -38,16 +38,16 @@ def cosh(k: Kernel, x: Num) -> Num:
 def tanh(k: Kernel, x: Num) -> Num:
     """E / (E + 2) with E = e**(2 |x|) - 1 as a pair; in single it is cheaper in two pieces.
 
-    1 - 2 / (E + 2) loses no digits where it is above 2/3, and below a polynomial is short.
+    1 - 2 / (E + 2) loses no digits where it is above 3/4, and below a polynomial is short.
     """
     a = k.at_most(k.abs(x), 10.0 if k.single else 22.0)
     r, n, _ = reduce(k, a + a)
     up = k.power_of_two(n)
     if k.single:
-        far = 1.0 - 2.0 / (k.fma(up, expm1_of(k, r), up) + 1.0)
+        far = 1.0 - 2.0 / k.fma(up, expm1_of(k, r), up + 1.0)
         z = a * a
         near = k.fma(a * z, k.poly("tanh", z), a)
-        return k.copysign(k.select(a < 0.8, near, far), x)
+        return k.copysign(k.select(a < 1.0, near, far), x)
     rest = (r * r) * k.poly("exp", r)
     first, cut = k.two_sum(up - 1.0, up * r)
     e, low = k.quick_two_sum(first, up * rest)
