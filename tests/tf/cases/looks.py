@@ -25,7 +25,6 @@ CASES = [
     *of(("s", "n", "w", "k"), "f'{X:.3f}'"), *of(("s", "n", "w", "k"), "'%.2f' % X"), *of(("s", "n", "w", "k"), "'%d' % X"),
     *of(("s", "n", "w", "k"), "'{:>8}'.format(float(X))"), *of(("x", "v", "m"), "f'{X:.3f}'"), *of(("x", "v"), "'%.2f' % X"),
     *of(EACH, "format(X.numpy())"), *of(("x", "v"), "repr([X, X])"), *of(("s", "w"), "round(float(X), 1)"),
-    show("Tensor", "repr(tf.constant(np.arange(2000.0)))"), show("Variable", "repr(tf.Variable(np.arange(2000)))"),
     # ------------------------------------------------------------------ what it is
     *of(EACH, "X.dtype.name"), *of(EACH, "X.shape.as_list()"), *of(EACH, "X.shape.rank"), *of(EACH, "tuple(X.shape)"),
     *of(EACH, "len(X.shape)"), *of(EACH, "X.shape == tuple(X.numpy().shape)"), *of(EACH, "type(X.numpy()).__name__"),
