@@ -48,7 +48,8 @@ def test_parameters(name):
 
 # Their constructors are no part of what a script calls, or take what only TensorFlow's own do.
 CLASSES = {"Tensor", "Variable", "DType", "dtypes.DType", "TensorShape", "UnconnectedGradients",
-           "random.Algorithm", "random.experimental.Algorithm", "autograph.experimental.Feature"}  # fmt: skip
+           "random.Algorithm", "random.experimental.Algorithm",
+           "autograph.experimental.Feature"}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "said"), [
