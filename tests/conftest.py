@@ -5,6 +5,10 @@ import os
 import hypothesis
 import pytest
 
+from gradtape.passes import pipeline
+
+pipeline.checked = True  # every pass is followed by a check of the graph
+
 # Before anything imports matplotlib: no test may need a display.
 os.environ["MPLBACKEND"] = "Agg"
 

@@ -22,6 +22,7 @@ from ..errors import TracingWarning, three_part
 from ..graph.ir import Constant, Graph
 from ..graph.printing import show
 from ..graph.trace import Traced, is_output, trace
+from ..passes.pipeline import optimise
 from .derivative import make_card
 from .signature import Surroundings, avals, check_static, describe, difference
 
@@ -253,8 +254,9 @@ class _Program:
             traced.sources[graph.inputs.index(variable)] for variable, _ in graph.effects
         ]
         self.count = len(graph.outputs)
-        self.copies = _shared(graph)
-        self.run = compile_graph(graph, backend)
+        optimised = optimise(graph)
+        self.copies = _shared(optimised)
+        self.run = compile_graph(optimised, backend)
         self.card = make_card(
             name, traced, self._values, functools.partial(_derived, backend)
         )

@@ -1,0 +1,38 @@
+"""The passes in their order. Each is announced on `events` as "pass", with the graphs around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .. import events
+from ..graph.check import verify
+from ..graph.ir import Graph
+from .algebra import simplify
+from .common import merge_common
+from .cuts import remove_cuts
+from .dead import remove_dead
+from .fold import fold_constants
+from .sink import sink_views
+
+Pass = Callable[[Graph], Graph]
+
+PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("remove cuts", remove_cuts),
+    ("fold constants", fold_constants),
+    ("simplify", simplify),
+    ("sink views", sink_views),
+    ("merge common", merge_common),
+    ("remove dead", remove_dead),
+)
+checked = False  # whether every pass is followed by `verify`; tests turn it on
+
+
+def optimise(graph: Graph) -> Graph:
+    """`graph` after all passes: the same results to the last bit, from fewer nodes."""
+    for name, run in PIPELINE:
+        before, graph = graph, run(graph)
+        if checked:
+            verify(graph, name)
+        if events.listeners:
+            events.publish("pass", run=name, before=before, after=graph)
+    return graph
