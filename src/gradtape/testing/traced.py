@@ -57,8 +57,8 @@ def _compare(label: str, function: Any, values: list[Any], expected: list[Any]) 
     graph = verify(traced.graph)
     sources = [raw(s) for s in traced.sources[len(values) :]]
     found, _ = evaluate(graph, [*values, *sources])
-    again, _ = evaluate(verify(optimise(graph), "all passes"), [*values, *sources])
-    for value, f in zip(found, again, strict=True):
+    after, _ = evaluate(verify(optimise(graph), "all passes"), [*values, *sources])
+    for value, f in zip(found, after, strict=True):
         assert np.array_equal(value, f, equal_nan=True), f"{label}: {f} after passes, not {value}"
     assert len(found) == len(expected), f"{label}: {len(found)} results, not {len(expected)}"
     for value, f, e in zip(graph.outputs, found, expected, strict=True):
