@@ -74,6 +74,16 @@ def test_a_batching_rule_that_forgets_an_operand_without_gradient():
     fails(call_of(of_two(batch=batch)), np.multiply, "batch rule, batch at", wrt=[0], **PAIR)
 
 
+def test_a_batching_rule_of_a_step_that_exchanges_the_entries():
+    """Scaling an operand moves no sign: the entries of the batch must differ in more."""
+    card = primitive(
+        None, name="wrong sign", impl=np.sign, arity=1, vjp=lambda ct, _out, _x: 0 * ct,
+        jvp=lambda t, _out, _x: 0 * t, shape=lambda x: x,
+        batch=lambda _size, x, axes: (np.flip(np.sign(x[0]), axes[0]), axes[0]),
+    )  # fmt: skip
+    fails(call_of(card), np.sign, "batch rule", skip={"kinks": "a step"})
+
+
 def test_a_jvp_that_is_wrong_in_the_second_derivative_alone():
     """The derivative of the square, as a card that only the vjp of the first one calls."""
     inner = primitive(

@@ -64,6 +64,8 @@ EQUIVALENT: dict[str, str] = {
     r"^convolve .*: _window\(.* -> _window\(": COMMUTES,
     r"^correlate \(shape\).*: _window\(a\.size.* -> _window\(v\.size":
         "the length of a window does not depend on their order",
+    r"^convolve \(batch\).*: np\.conjugate\(v\) -> v$": OTHER_CARD,
+    r"^correlate \(batch\).*: (::-1 -> ::1|-1 -> -2) \(2\)$": OTHER_CARD,
     r"^share_ties \(shape\).*: picked\.shape\[-1\] -> ": OTHER_CARD,
     r"^gather_ties \(shape\).*: x\.shape\[-1\] -> ": OTHER_CARD,
     r"^share_ties \(shape\), constant: .*: -1 -> -2 \(2\)$": OTHER_CARD,

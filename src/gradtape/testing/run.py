@@ -183,31 +183,40 @@ def _batches(operands: Sequence[Any], followed: list[bool]) -> Iterator[dict[int
 def _check_batch(
     where: str, card: Card, operands: Sequence[Any], followed: list[bool], params: dict[str, Any]
 ) -> None:
+    for places in _batches(operands, followed):
+        slices = _check_batch_at(where, card, operands, places, params, False)
+        if all(np.array_equal(s, slices[0], equal_nan=True) for s in slices):  # as of `sign`
+            _check_batch_at(where, card, operands, places, params, True)
+
+
+def _check_batch_at(
+    where: str, card: Card, operands: Sequence[Any], places: dict[int, int],
+    params: dict[str, Any], turned: bool,
+) -> list[Any]:  # fmt: skip
+    """Returns the result of each entry: of scaled operands, or of `turned` ones of two signs."""
     size = 3
     rng = np.random.default_rng(7)
-    for places in _batches(operands, followed):
-        stacked, axes = list(operands), [places.get(i) for i in range(len(operands))]
-        for i, axis in places.items():
-            x = np.asarray(operands[i])
-            if x.dtype.kind in "fc":
-                parts = [(x * s).astype(x.dtype) for s in 1 + 0.03 * rng.permutation(size)]
-            else:  # the same numbers in other places: they may be indices
-                parts = [np.roll(x, n) for n in rng.permutation(size)]
-            stacked[i] = np.stack(parts, axis=axis)
-        with np.errstate(all="ignore"):
-            out, out_axis = card.batch(size, stacked, axes, params)
-            slices = []
-            for n in range(size):
-                one = [
-                    x if a is None else np.take(x, n, axis=a)
-                    for x, a in zip(stacked, axes, strict=True)
-                ]
-                slices.append(card.impl(*one, **params))
-        many = isinstance(out, tuple | list)
-        for j, (o, a) in enumerate(
-            zip(out, out_axis, strict=True) if many else ((out, out_axis),)
-        ):
-            expected = np.stack([np.asarray(s[j] if many else s) for s in slices], axis=a)
-            check_close(f"{where}: batch rule, batch at {axes}", o, expected, 1e-12)
-
-
+    stacked, axes = list(operands), [places.get(i) for i in range(len(operands))]
+    for i, axis in places.items():
+        x = np.asarray(operands[i])
+        if x.dtype.kind in "fc":
+            scales = 1 + 0.03 * rng.permutation(size)
+            parts = [(x * s).astype(x.dtype) for s in scales]
+            parts = [*parts[:-1], -np.roll(parts[-1], 1)] if turned else parts
+        else:  # the same numbers in other places: they may be indices
+            parts = [np.roll(x, n) for n in rng.permutation(size)]
+        stacked[i] = np.stack(parts, axis=axis)
+    with np.errstate(all="ignore"):
+        out, out_axis = card.batch(size, stacked, axes, params)
+        slices = []
+        for n in range(size):
+            one = [
+                x if a is None else np.take(x, n, axis=a)
+                for x, a in zip(stacked, axes, strict=True)
+            ]
+            slices.append(card.impl(*one, **params))
+    many = isinstance(out, tuple | list)
+    for j, (o, a) in enumerate(zip(out, out_axis, strict=True) if many else ((out, out_axis),)):
+        expected = np.stack([np.asarray(s[j] if many else s) for s in slices], axis=a)
+        check_close(f"{where}: batch rule, batch at {axes}", o, expected, 1e-12)
+    return [s[0] if many else s for s in slices]
