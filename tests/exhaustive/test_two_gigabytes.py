@@ -109,6 +109,11 @@ def test_two_gigabytes(tmp_path, ending):
         beta, covariance = solve(pieces)
         errors = np.sqrt(np.diag(to_data @ covariance @ to_data.T))
         found = np.array([result["coefficients"][name] for name in NAMES])
-        np.testing.assert_allclose(found / errors, to_data @ beta / errors, rtol=0, atol=1e-6)
+        truth = to_data @ beta
+        # Gradient descent ends where the gradient is 1e-10 of its terms, not at the minimum itself.
+        np.testing.assert_allclose(found / errors, truth / errors, rtol=0, atol=1e-4)
+        if loss == "mse":
+            found = np.array([result["closed_form"][name] for name in NAMES])
+        np.testing.assert_allclose(found / errors, truth / errors, rtol=0, atol=1e-6)
         said = np.array([result["standard_errors"][name] for name in NAMES])
         np.testing.assert_allclose(said, errors, rtol=1e-7)
