@@ -259,6 +259,13 @@ def test_a_cotangent_of_zero_wins_in_a_traced_gradient():
     np.testing.assert_array_equal(found, [0.0, 0.25, 0.0])
 
 
+def test_a_product_with_a_number_needs_no_guard():
+    graph, _ = graph_of(gt.grad(lambda x: np.sum(np.sin(x) * 1.001)), VECTOR)
+    assert [n.op.name for n in graph.nodes].count("guard") == 0
+    graph, _ = graph_of(gt.grad(lambda x: np.sum(np.sin(x) ** 2 * np.inf)), VECTOR)
+    assert [n.op.name for n in graph.nodes].count("guard") >= 1
+
+
 def test_guard_gives_zero_where_the_cotangent_is_zero_and_is_linear_in_the_product():
     guard = HOOKS["op:guard"]
     product, ct = gt.array([np.nan, 2.0, np.inf]), np.array([0.0, 1.0, 3.0])

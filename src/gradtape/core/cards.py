@@ -35,7 +35,7 @@ from .install import (
 )
 from .registry import CARDS, HOOKS
 from .rows import has_nan
-from .symbol import is_nonzero, is_traced
+from .symbol import is_finite_number, is_nonzero, is_traced
 
 __all__ = ["Card", "align_batch", "broadcast_ct", "composite", "elementwise", "linear",
            "nondifferentiable", "primitive", "select", "unbroadcast"]  # fmt: skip
@@ -259,6 +259,8 @@ def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugat
     if conjugate and np.iscomplexobj(p):
         p = np.conjugate(p)
     product = t * p
+    if is_traced(product) and is_finite_number(p):
+        return product  # no NaN can come of it
     return mask_singular(product, t)
 
 

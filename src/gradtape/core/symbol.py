@@ -23,6 +23,9 @@ from .positions import decode, here
 # Queries about shape and dtype, answered from a stand-in.
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
                       np.isrealobj, np.min_scalar_type, np.common_type])  # fmt: skip
+# What these give is known too; where it is large, it is better made anew than kept.
+_FILLED = frozenset([np.zeros_like, np.ones_like])
+_FEW = 8192
 _REMEDIES = {
     "bool": "Choose inside the program: gt.cond(x > 0, lambda: a, lambda: b), or between values: "
     "np.where(x > 0, a, b).",
@@ -88,7 +91,11 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if any(issubclass(t, self.tensor) for t in types):
             return NotImplemented
-        if func in _QUERIES:
+        if func is np.shape:
+            return self.shape
+        if func is np.iscomplexobj:
+            return self.dtype.kind == "c"
+        if func in _QUERIES or (func in _FILLED and self.size <= _FEW):
             return func(*map(_stand_in, args), **kwargs)
         return self.trace.plain(func.__name__, func, args, kwargs)
 
@@ -206,6 +213,12 @@ def is_known_to_hold(condition: Any) -> bool:
     """Whether `condition` holds somewhere; False where that is not known."""
     value = getattr(condition, "value", condition)
     return type(value) is not Symbol and bool(np.any(value))
+
+
+def is_finite_number(x: Any) -> bool:
+    """Whether `x` is one number that is known and finite."""
+    value = getattr(x, "value", x)
+    return isinstance(value, float | int | complex | np.number) and bool(np.isfinite(value))
 
 
 def is_nonzero(x: Any) -> bool:
