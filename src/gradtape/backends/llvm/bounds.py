@@ -68,7 +68,8 @@ def page() -> str:
         "neighbouring numbers at the exact result; 0.5 is correct rounding. Measured against "
         "mpmath (float64: sweeps over all powers of two, NumPy's sets of hard cases, arguments "
         "next to multiples of pi/2) and, for float32 functions of one operand, on all of "
-        "them (2**32) where `docs/reports/vectormath.md` has a row, else on a sample. NaN, infinities, "
+        "them (2**32) where `docs/reports/vectormath.md` has a row, else on a sample. NaN, "
+        "infinities, "
         "signed zeros, subnormals, overflow and underflow are NumPy's (SciPy's for erf, erfc, "
         "gammaln and digamma, but for log gamma of subnormals, which is finite here).",
         "",
