@@ -100,24 +100,10 @@ def test_a_name_that_does_not_exist():
 
 
 def test_a_name_that_is_planned_says_what_to_write_until_then():
-    import numpy as np
-
     import gradtape as gt
 
-    def f(x):
-        return np.sin(x) * x[::-1]
-
-    room = {"gt": gt, "np": np, "f": f, "x": np.array([0.3, 1.2])}
-    with pytest.raises(AttributeError, match=r"(?s)planned.*gt\.vjp") as raised:
-        gt.jacobian
-    exec(str(raised.value).split("Row by row: ")[1].rstrip("."), room)
-    expected = [[np.cos(0.3) * 1.2, np.sin(0.3)], [np.sin(1.2), np.cos(1.2) * 0.3]]
-    np.testing.assert_allclose(room["rows"], expected)
-    room["f"] = lambda x: np.sum(x**3)
-    with pytest.raises(AttributeError, match="planned") as raised:
-        gt.hessian
-    exec(str(raised.value).split("Row by row: ")[1].rstrip("."), room)
-    np.testing.assert_allclose(room["rows"], np.diag(6 * room["x"]))
+    with pytest.raises(AttributeError, match="(?s)planned.*Take the gradient with"):
+        gt.ForwardAccumulator
     with pytest.raises(AttributeError, match=r"Did you mean gt\.GradientTape\?"):
         gt.GradientTap
 

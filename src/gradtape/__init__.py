@@ -26,9 +26,11 @@ _SURFACE = {
     "stop_gradient": "tape.custom",
     "value": "tape.custom",
     "function": "program.function",
-    "grad": "transforms",
-    "value_and_grad": "transforms",
-    "vjp": "transforms",
+    **dict.fromkeys(
+        ("grad", "hessian", "hessian_diag", "hvp", "jacobian", "jvp", "linearize",
+         "value_and_grad", "vjp", "vmap"),
+        "transforms",
+    ),
     **dict.fromkeys(("cond", "fori_loop", "scan", "while_loop"), "graph.control"),
     **dict.fromkeys(
         ("curve_fit", "fixed_point", "least_squares", "minimize", "root"), "optimize"
@@ -41,13 +43,6 @@ _SURFACE = {
 }  # fmt: skip
 # names that messages and documents speak of, and what to write until they are there
 _PLANNED = {
-    "jacobian": "Row by row: y, pull = gt.vjp(f, x); rows = [pull(e)[0] for e in np.eye(y.size)].",
-    "hessian": "Row by row: g, pull = gt.vjp(gt.grad(f), x); "
-    "rows = [pull(e)[0] for e in np.eye(g.size)].",
-    "hvp": "Pull v back through the gradient: gt.vjp(gt.grad(f), x)[1](v)[0].",
-    "jvp": "Of a scalar function: np.sum(gt.grad(f)(x) * v).",
-    "vmap": "Write the function for arrays with a leading axis, or loop: "
-    "np.stack([f(x) for x in xs]).",
     "ForwardAccumulator": "Take the gradient with gt.GradientTape.",
 }
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .aval import Aval
+from .lift import Lift
 from .registry import HOOKS
 from .symbol import Symbol
 from .tensor import Tensor
@@ -43,4 +44,5 @@ def batch_first(x: Any, axis: int | None, size: int) -> Any:
 def as_array(x: Any) -> Any:
     """`x` with `.shape`, `.ndim` and `.dtype`: sequences and Python scalars become arrays."""
     x = as_operand(x)
-    return x if isinstance(x, Tensor | Symbol | np.ndarray | np.generic) else np.asarray(x)
+    known = Tensor | Symbol | Lift | np.ndarray | np.generic
+    return x if isinstance(x, known) else np.asarray(x)

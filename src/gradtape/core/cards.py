@@ -27,6 +27,7 @@ import numpy as np
 
 from .aval import Aval, broadcast_shapes, weak_result_type
 from .card import VALUES, Card, Rule, reads, select
+from .dispatch import apply
 from .install import (
     install_composite,
     install_elementwise,
@@ -36,6 +37,7 @@ from .install import (
 from .registry import CARDS, HOOKS
 from .rows import has_nan
 from .symbol import is_finite_number, is_nonzero, is_traced
+from .tensor import Tensor
 
 __all__ = ["Card", "align_batch", "broadcast_ct", "composite", "elementwise", "linear",
            "nondifferentiable", "primitive", "select", "unbroadcast"]  # fmt: skip
@@ -354,13 +356,20 @@ def _drop_out(rule: Rule) -> Rule:
 
 def _linear_jvp(card: Card) -> Any:
     if card.arity == 1:
-        return (lambda t, _out, _x, **params: card.impl(t, **params),)
+        return (lambda t, _out, _x, **params: _again(card, (t,), params),)
 
     def jvp(i: int, t: Any, _out: Any, *operands: Any, **params: Any) -> Any:
         parts = [t if j == i else np.zeros(np.shape(x), t.dtype) for j, x in enumerate(operands)]
-        return card.impl(*parts, **params)
+        return _again(card, tuple(parts), params)
 
     return jvp
+
+
+def _again(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """The operation itself, which its jvp is: on Tensors it is one that tapes follow."""
+    if any(isinstance(x, Tensor) for x in operands):
+        return apply(card, operands, params)
+    return card.impl(*operands, **params)
 
 
 def _install(card: Card, function: Any, signature: Rule | None) -> None:
@@ -369,3 +378,4 @@ def _install(card: Card, function: Any, signature: Rule | None) -> None:
 
 
 HOOKS["unbroadcast"] = unbroadcast
+HOOKS["align_batch"] = align_batch

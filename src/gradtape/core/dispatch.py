@@ -22,6 +22,7 @@ from .aval import aval_of, is_differentiable
 from .card import Card
 from .exits import came_back
 from .indexing import is_basic
+from .lift import Lift
 from .operands import (
     blunted,
     both,
@@ -57,11 +58,18 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     keys: list[int] = []
     why: Any = None
     base: Any = None
+    lifted = state.levels and params and HOOKS["holds_lift"](params)
     for i, x in enumerate(operands):
         if isinstance(x, Tensor):
             if base is None:
                 base = x
-            values.append(x.value if type(x) is Tensor else x.read())
+            if type(x) is Tensor:
+                values.append(x.value)
+            else:
+                value = x.read()
+                values.append(value)
+                if isinstance(value, Lift):
+                    lifted = True
             keys.append(x.key)
             reason = x.why
             if reason is not None and reason is not why:
@@ -70,6 +78,8 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
                 why = reason if why is None else both(why, reason)
         else:
             value, key, reason = operand(x, card.name)
+            if isinstance(value, Lift):
+                lifted = True
             values.append(value)
             keys.append(key)
             if reason is not None:
@@ -77,7 +87,10 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     tapes: Any = state.tapes
     made: Any = new_tensor
     try:
-        if tapes and tapes[0].is_trace:
+        if lifted:
+            made = new_traced
+            z, tapes = HOOKS["lift"](card, values, operands, params)
+        elif tapes and tapes[0].is_trace:
             made = new_traced
             z = tapes[0].call(card, values, operands, params)
         else:
@@ -100,11 +113,12 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
             return tuple(made(part, 0, _carried(part, why)) for part in z)
         if card.unview is not None:
             return _as_view(z, 0, _carried(z, why), base, card, params)
-        return made(z, 0, _carried(z, why))
+        return made(z, next_key() if lifted else 0, _carried(z, why))
     frame = user_frame()
     kk = next_key()
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
     for tape in tapes:
+        tape.is_lifted = tape.is_lifted or bool(lifted)
         _record(tape, card, kk, keys, values, operands, params, z, items, frame)
     if many:
         return tuple(_item(tapes, frame, kk, i, part, why, items, made) for i, part in enumerate(z))
@@ -217,6 +231,11 @@ ITEM.reason = "output of an operation with several outputs"
 
 def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str, Any]) -> Tensor:
     """`z` as a Tensor; as a View of `base` where NumPy gave a view of its buffer."""
+    if isinstance(z, Lift):  # taken for a view where NumPy gives one of an array in C order
+        if not z.ndim or not is_basic(params.get("index", 0)) or isinstance(base, Variable | None):
+            return new_traced(z, key, why)
+        base.key = base.key or next_key()
+        return _new_view(z, key, why, base, card, params)
     if base is None or (type(z) is not ndarray and type(z) is not Symbol):
         return new_traced(z, key, why)
     buffer = base.value
@@ -227,9 +246,13 @@ def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str
         return new_traced(z, key, why)
     if isinstance(base, Variable):
         return slice_of(base, z, key, why, card, params)
+    return _new_view(z, key, why, base, card, params)
+
+
+def _new_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str, Any]) -> View:
     view = View.__new__(View)
     view.value, view.key, view.why = z, key, why
-    view.base_tensor, view.base_key, view.base_shape = base, base.key, buffer.shape
+    view.base_tensor, view.base_key, view.base_shape = base, base.key, base.value.shape
     view.card, view.params = card, params
     return view
 
@@ -262,7 +285,7 @@ def write_base(view: View) -> None:
         view.write_through()
         return
     base = view.base_tensor
-    current = new_tensor(view.value, view.key, view.why)
+    current = new_traced(view.value, view.key, view.why)
     view.value = view.value if type(view.value) is not ndarray else view.value[...]
     updated = view.card.unview(base, current, **view.params)
     if updated is not None:  # None: the rule wrote the base itself
@@ -299,7 +322,11 @@ def nondifferentiable_call(name: str, function: Any) -> Any:
 
     def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         found: list[Tensor] = []
+        given = args, kwargs
         args, kwargs = unwrap(args, found), unwrap(kwargs, found)
+        if state.levels and HOOKS["holds_lift"]((args, kwargs)):
+            lifted = HOOKS["lift_nondifferentiable"](name, function, operation, *given)
+            return write_out(out, lifted)
         for x in args:
             if type(x) is not ndarray and isinstance(x, ndarray):
                 refuse_own_arithmetic(x, name)

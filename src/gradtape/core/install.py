@@ -7,15 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from . import uncarded as _uncarded  # fills its hooks
+from . import lifting as _lifting  # fills its hooks
+from . import uncarded as _uncarded
 from .card import Card
 from .dispatch import apply, nondifferentiable_call, span, write_out
 from .fast import FASTER, make_binary, make_step, make_unary
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
+from .state import state
 from .tensor import Tensor
 from .ufunc_call import make_general
 
-_ = _uncarded
+_ = _uncarded, _lifting
 
 
 def install_elementwise(card: Card, ufunc: Any) -> None:
@@ -81,6 +83,8 @@ def install_composite(card: Card, functions: tuple[Any, ...], body: Any) -> Any:
 
     def operation(*args: Any, **kwargs: Any) -> Any:
         with span():
+            if state.levels and HOOKS["holds_lift"]((args, kwargs)):
+                return HOOKS["lift_composite"](card.name, body, args, kwargs)
             return body(*args, **kwargs)
 
     operation.__name__ = operation.__qualname__ = card.name

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import config
 from ..errors import DTypeError, three_part
+from .lift import Lift
 from .positions import user_frame
 from .registry import HOOKS
 from .state import Recorder, next_key, state
@@ -38,6 +39,8 @@ def operand(x: Any, name: str = "operation") -> tuple[Any, int, Any]:
             x = HOOKS["from_objects"](x)
             return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
         return x, 0, None
+    if isinstance(x, Lift):  # a raw value, to which no derivative leads
+        return x.plain(), 0, None
     if isinstance(x, list | tuple):
         x = HOOKS["from_sequence"](x)
         return (x.value, x.key, x.why) if isinstance(x, Tensor) else (x, 0, None)
@@ -116,6 +119,8 @@ def rewrap(z: Any, why: Any) -> Any:
     """Arrays and NumPy scalars in `z` as Tensors that no tape follows, because of `why`."""
     if isinstance(z, ndarray | np.generic):
         return new_tensor(z, 0, why)
+    if isinstance(z, Lift):
+        return new_traced(z, 0, why)
     if isinstance(z, tuple) and hasattr(z, "_fields"):
         return type(z)(*(rewrap(item, why) for item in z))
     if type(z) is tuple or type(z) is list:

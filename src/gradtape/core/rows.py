@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from .axes import normalized
-from .symbol import is_traced, may_hold
+from .lift import bottom, holds
+from .symbol import is_traced
 from .tensor import raw
 
 Places = tuple[int | None, ...]
@@ -107,7 +108,7 @@ def spared(
     elif not has_nan(gi) and not (rows.matrices and any(map(_is_infinite, operands))):
         return gi  # the second: LAPACK may make 0 of infinity, and the next derivative NaN of that
     zeros = [np.equal(raw(c), 0) for c in cts]
-    if not any(z.any() for z in zeros):
+    if not any(map(holds, zeros)):
         return gi
     places = _all_places(rows, avals, zeros[0].ndim, params)
     operands = tuple(_harmless(rows, x, p, zeros) for x, p in zip(operands, places, strict=True))
@@ -136,7 +137,7 @@ def _line(i: int, places: list[Places]) -> tuple[slice, ...]:
 
 def _total(x: Any) -> Any:
     """The sum of the squares where BLAS can have it, else of the elements: NaN if one is."""
-    x = raw(x)
+    x = bottom(raw(x))
     if type(x) is ndarray and x.ndim and x.flags.c_contiguous:
         flat = x.reshape(-1)
         return flat.dot(flat)
@@ -146,11 +147,11 @@ def _total(x: Any) -> Any:
 def has_nan(x: Any) -> bool:
     """Whether there is a NaN in an array or a Tensor, for a fifth of what `np.isnan` costs."""
     total = _total(x)
-    return may_hold(total != total)
+    return holds(total != total)
 
 
 def _is_infinite(x: Any) -> bool:
-    return hasattr(x, "__array__") and not abs(_total(x)) < np.inf
+    return hasattr(x, "__array__") and not holds(abs(_total(x)) < np.inf)
 
 
 def _idle(zeros: list[Any], places: Places, shape: tuple[int, ...]) -> Any:
@@ -179,7 +180,7 @@ def _harmless(rows: Rows, x: Any, places: Places, zeros: list[Any]) -> Any:
     if not hasattr(x, "__array__") or x.dtype.kind not in "fc":  # not kept, or no number
         return x
     idle = _idle(zeros, places, x.shape)
-    if not idle.any():
+    if not holds(idle):
         return x
     one: Any = np.ones((), x.dtype)
     if rows.matrices and places[-2:] == (None, None):

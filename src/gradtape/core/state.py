@@ -35,7 +35,9 @@ class Recorder:
         "exits",
         "has_unsupported",
         "keep_all",
+        "is_lifted",
         "leaves",
+        "level",
         "ops",
         "record",
         "returns",
@@ -58,6 +60,8 @@ class Recorder:
         self.leaves: dict[int, Any] = {}  # key -> the Variable, or facts about a watched Tensor
         self.thread = _get_ident()
         self.has_unsupported = False
+        self.level = 0  # when it was entered, inside a level of jvp or vmap
+        self.is_lifted = False  # records hold lifts, so that sweeps must run on Tensors
         self.returns: Any = ()  # values that left and came back
         self.aliases: Any = ()  # large constants that the user could still write to
         # exits: an exits.Exits once something has left
@@ -100,6 +104,7 @@ class _State(threading.local):
     tape: Recorder | None = None
     tapes: tuple[Recorder, ...] = ()
     stopped: int = 0  # depth of tape.stop_recording() contexts
+    levels: int = 0  # depth of jvp and vmap calls
 
 
 state = _State()
@@ -108,6 +113,7 @@ traces: list[Any] = []  # those of all threads: what is empty asks no thread
 
 def push(recorder: Recorder) -> None:
     """Make `recorder` record in this thread."""
+    recorder.level = next_key() if state.levels else 0
     tapes = state.tapes
     if tapes:
         state.tapes = (*tapes, recorder)
@@ -139,6 +145,24 @@ class paused:
     def __enter__(self) -> None:
         self.saved = (state.tape, state.tapes)
         state.tape, state.tapes = None, ()
+
+    def __exit__(self, *_: object) -> None:
+        state.tape, state.tapes = self.saved
+
+
+class below:
+    """Only recorders that were entered before the level of `stamp` record inside the `with`."""
+
+    __slots__ = ("saved", "stamp")
+
+    def __init__(self, stamp: int) -> None:
+        self.stamp = stamp
+
+    def __enter__(self) -> None:
+        self.saved = (state.tape, state.tapes)
+        tapes = tuple(t for t in state.tapes if t.level < self.stamp)
+        state.tapes = tapes
+        state.tape = None if not tapes else SEVERAL
 
     def __exit__(self, *_: object) -> None:
         state.tape, state.tapes = self.saved

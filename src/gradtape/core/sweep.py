@@ -21,12 +21,13 @@ from .aval import Aval
 from .buffers import owns
 from .card import Card
 from .cotangents import accumulate
+from .lift import Lift
 from .positions import decode
 from .products import _alerts, beware, calm, note_invalid
 from .rows import rows_of, spared, stilled
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
 from .symbol import Symbol
-from .tensor import new_traced
+from .tensor import Tensor, new_traced
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
@@ -168,7 +169,9 @@ def unsupported_error(rec: list[Any]) -> UnsupportedOperationError:
 
 def _wrap(value: Any, key: int) -> Any:
     """`value` as a Tensor with the key it was recorded with; constants and avals as they are."""
-    if value is None or type(value) is Aval or (key == 0 and type(value) is not Symbol):
+    if value is None or type(value) is Aval:
+        return value
+    if key == 0 and not isinstance(value, Symbol | Lift):
         return value
     return new_traced(value, abs(key))
 
@@ -211,7 +214,7 @@ def run_wrapped(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
     `held` is a list with the cotangent alone, so that a rule can tell whether it is solely owned.
     """
     special = WRAPPED.get(rec[CARD])
-    if special is not None:
+    if special is not None and not state.levels:
         special(rec, held, grads)
         return
     g = held.pop()
@@ -239,6 +242,11 @@ def run_wrapped(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
         grads[k] = gi if p is None else p + gi
 
 
+def is_recorded(recorder: Recorder) -> bool:
+    """Whether a sweep over `recorder` runs on Tensors: a tape records, or it holds lifts."""
+    return bool(state.tapes) or recorder.is_lifted
+
+
 def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bool) -> None:
     """Play the records of `recorder` backwards.
 
@@ -247,8 +255,8 @@ def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bo
     recorder : Recorder
     grads : dict
         Cotangents by key; the targets' when called, those of the wanted keys that were reached
-        when done. Tensors if the sweep shall be recorded (then some tape records in this
-        thread), raw values otherwise.
+        when done. Tensors if the sweep shall be recorded (some tape records in this thread) or
+        meets lifts, raw values otherwise.
     wanted : iterable of int
         Keys whose cotangents are asked for; keys that are results of records keep theirs.
     consume : bool
@@ -256,7 +264,7 @@ def backward(recorder: Recorder, grads: dict[int, Any], wanted: Any, consume: bo
     """
     leaves = recorder.leaves
     inner = [k for k in wanted if k and k not in leaves]
-    wrapped = bool(state.tapes)
+    wrapped = bool(state.tapes) or any(isinstance(seed, Tensor) for seed in grads.values())
     ops = recorder.ops
     pop = grads.pop
     with quiet():

@@ -23,6 +23,7 @@ from ..errors import DTypeError, StaleViewError, three_part
 from .aval import Aval
 from .buffers import Buffer, owns
 from .exits import note_exit
+from .lift import Lift
 from .methods import ArrayMethods, fixed
 from .positions import decode, here, reshaped_at
 from .refusals import LOWER, name_of, refuse
@@ -311,8 +312,11 @@ class Tensor(ArrayMethods):
     def become(self, other: Tensor) -> None:
         """Take over the value, key and history of `other`: the result of an in-place write."""
         old, new = self.value, other.value
-        if type(old) is np.ndarray is type(new) and old.strides != new.strides:
-            new = laid_out(new, old)
+        if type(old) is np.ndarray is type(new):
+            if old.strides != new.strides:
+                new = laid_out(new, old)
+        elif isinstance(new, Lift) and type(self) is Tensor:
+            self.__class__ = Lifted
         self.value, self.key, self.why = new, other.key, other.why
 
 
@@ -323,6 +327,20 @@ class Traced(Tensor):
 
 
 Symbol.tensor = Tensor
+class Lifted(Tensor):
+    """A Tensor that holds a lift; a class of its own, which the fast path leaves to `apply`."""
+
+    __slots__ = ()
+
+    def numpy(self) -> Any:
+        """The value, taken out of the transform: refused by `vmap`, warned of by `jvp`."""
+        return np.asarray(self.read())
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.read()!r})"
+
+
+Lift.tensor = Tensor
 
 
 class View(Tensor):
@@ -347,7 +365,7 @@ class View(Tensor):
         if base.key != self.base_key:
             if base.key == -self.base_key:
                 self.base_key = base.key
-                if type(self.value) is Symbol:  # no memory to look at again
+                if isinstance(self.value, Symbol | Lift):  # no memory to look at again
                     return self.value
                 self.value = self.card.impl(base.value, **self.params)
                 return self.value
@@ -409,8 +427,9 @@ def new_tensor(value: Any, key: int = 0, why: Any = None) -> Tensor:
 
 
 def new_traced(value: Any, key: int = 0, why: Any = None) -> Tensor:
-    """A Tensor around `value`, which may be a Symbol."""
-    out = _new(Traced if type(value) is Symbol else Tensor)
+    """A Tensor around `value`, which may be a Symbol or a lift."""
+    kind = Traced if type(value) is Symbol else Lifted if isinstance(value, Lift) else Tensor
+    out = _new(kind)
     out.value, out.key, out.why = value, key, why
     return out
 
@@ -421,7 +440,7 @@ def _rebuild(value: Any) -> Tensor:
 
 def settled(array: Any) -> Any:
     """`array` as a Tensor holds it: a NumPy scalar where it is 0-d, itself (no view) elsewhere."""
-    return array[()] if array.ndim == 0 and type(array) is not Symbol else array
+    return array if array.ndim or isinstance(array, Symbol | Lift) else array[()]
 
 
 def raw(value: Any) -> Any:

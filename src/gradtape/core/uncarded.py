@@ -35,7 +35,10 @@ def uncarded(function: Any, args: Any, kwargs: Any) -> Any:
 def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     """Compute `function`; its results are followed, but a gradient through them raises."""
     found: list[Tensor] = []
-    z = function(*unwrap(args, found), **unwrap(kwargs, found))
+    values = unwrap(args, found), unwrap(kwargs, found)
+    if state.levels and HOOKS["holds_lift"](values):
+        return HOOKS["lift_uncarded"](name, function, args, kwargs)
+    z = function(*values[0], **values[1])
     keys = [t.key for t in found]
     if z is None:
         HOOKS["plain_effect"](name, args, found)

@@ -251,6 +251,14 @@ def store(x: Tensor, index: Any, v: Any) -> None:
             x.assign_at(index, v)
         return
     x.read()  # a stale view settles first
+    if state.levels and HOOKS["holds_lift"]((x, index, v)) and x.ndim:
+        if isinstance(x, View):
+            x.check_writable()
+        spare = np.ndim(v) - len(_index_shape(x.aval, index).shape) if is_basic(index) else 0
+        if spare > 0 and set(np.shape(v)[:spare]) == {1}:  # NumPy lets them fall away
+            v = np.reshape(v, np.shape(v)[spare:])
+        x.become(apply(setitem_card, (x, v), {"index": index}))
+        return
     if state.tapes and state.tapes[0].is_trace:
         _store_traced(x, index, v)
         return

@@ -14,6 +14,7 @@ from ..core.dispatch import apply, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.rows import pointwise
+from ..core.lift import is_lifted
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..errors import three_part
@@ -245,7 +246,9 @@ def _conditions(condlist: Any, ndim: int) -> list[Any]:
                                  and ndim != 0):  # fmt: skip
         condlist = [condlist]
     condlist = [raw(c) for c in condlist]
-    return [c.astype(bool) if is_traced(c) else np.asarray(c, bool) for c in condlist]
+    return [
+        c.astype(bool) if is_traced(c) or is_lifted(c) else np.asarray(c, bool) for c in condlist
+    ]
 
 
 def _put(out: Any, value: Any, condition: Any) -> Any:

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from ..core.buffers import owns
+from ..core.lift import Lift
 from ..core.operands import fingerprint
 from ..core.positions import decode
 from ..core.products import calm
 from ..core.refusals import door
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
-from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import _children, flatten
 from ..core.variable import Variable
@@ -108,8 +108,8 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
             kind = type(value)
             if not t.key or value.dtype.kind not in "fc":
                 continue
-            is_array = kind is np.ndarray or kind is Symbol
-            ct: Any = np.ones(value.shape, value.dtype)[()] if is_array else kind(1)
+            is_number = issubclass(kind, np.generic)
+            ct: Any = kind(1) if is_number else settled(np.ones(value.shape, value.dtype))
             if recorded:
                 ct = new_tensor(ct)
             seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
@@ -223,7 +223,7 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
                 )
             )
         value = raw(ct)
-        array = np.asarray(value)
+        array: Any = value if isinstance(value, Lift) else np.asarray(value)
         dtype = t.dtype
         if array.dtype.kind not in "fciub" or (array.dtype.kind == "c" and dtype.kind != "c"):
             raise DTypeError(

@@ -12,10 +12,11 @@ import numpy as np
 
 from .. import config, events
 from ..core.aval import is_differentiable
+from ..core.lift import is_lifted
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
-from ..core.sweep import backward
+from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
@@ -385,7 +386,7 @@ class GradientTape:
                 reasons.log_in_context()
         if recorder.aliases:
             check_aliases(recorder)
-        recorded = bool(state.tapes)
+        recorded = is_recorded(recorder) or is_lifted(output_gradients)
         grads = seeds_of(targets, output_gradients, recorded)
         known = recorder.leaves
         keys = [s.key if s.key in known else source_key(recorder, s) for s in leaves]
@@ -437,6 +438,7 @@ class GradientTape:
             or recorder.has_unsupported
             or events.listeners
             or state.tapes
+            or recorder.is_lifted
         ):
             return None
         position = (frame.f_code, frame.f_lasti)

@@ -1,4 +1,4 @@
-"""Functional transforms over trees: `grad`, `value_and_grad`, `vjp` (L6).
+"""Reverse mode over trees: `grad`, `value_and_grad`, `vjp`.
 
 Each runs the function under a recorder of its own, on fresh keys: an operand that an outer tape
 follows enters through an identity that the outer tape records, so that nested derivatives with
@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from . import ops as _ops  # fills the dispatch tables
-from .core.operands import refuse_own_arithmetic
-from .core.positions import decode, here
-from .core.state import Recorder, next_key, pop, push, state
-from .core.sweep import backward
-from .core.tensor import Tensor, new_tensor, raw, settled
-from .core.tree import flatten, paths, tree_map
-from .errors import DTypeError, ShapeError, three_part
-from .tape import reasons
-from .tape.sweeping import (
+from .. import ops as _ops  # fills the dispatch tables
+from ..core.lift import is_lifted
+from ..core.operands import refuse_own_arithmetic
+from ..core.positions import decode, here
+from ..core.state import Recorder, next_key, pop, push, state
+from ..core.sweep import backward, is_recorded
+from ..core.tensor import Tensor, new_tensor, raw, settled
+from ..core.tree import flatten, paths, tree_map
+from ..errors import DTypeError, ShapeError, three_part
+from ..tape import reasons
+from ..tape.sweeping import (
     check_aliases,
     check_output_gradients,
     check_support,
@@ -177,16 +178,18 @@ class _Call:
         """A result as the caller gets it: plain where everything was plain."""
         if not isinstance(x, Tensor):
             return x
-        return settled(np.array(x.read())) if self.plain and not state.tapes else x
+        if not self.plain or state.tapes or is_lifted(x):
+            return x
+        return settled(np.array(x.read()))
 
     def pull(self, outs: list[Any], cts: Any, consume: bool) -> Any:
         """Gradients of the sources, in the structure of the arguments."""
         recorder = self.recorder
-        recorded = bool(state.tapes)
+        recorded = is_recorded(recorder) or any(map(is_lifted, cts or ()))
         targets = [o if isinstance(o, Tensor) else new_tensor(settled(np.asarray(o))) for o in outs]
         seeds: dict[int, Any] = {}
         if cts is None:
-            cts = [np.ones_like(t.read())[()] for t in targets]
+            cts = [settled(np.ones(t.shape, t.dtype)) for t in targets]
         else:
             cts = check_output_gradients(targets, list(cts))
         for t, ct in zip(targets, cts, strict=True):
