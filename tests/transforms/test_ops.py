@@ -22,7 +22,8 @@ REFUSED = {
     "test_jvp": "arange|quantile-weights q|ravel in order K|trim_zeros",
     "test_vmap": "arange|piecewise with constants|ravel in order K",
     "test_gradients": "arange|piecewise|quantile-weights q|unique_values|"
-    "ravel in order K|trim_zeros|cov-aweights|copysign[.](reduce|accumulate|reduceat|reduce with .*)$",
+    "ravel in order K|trim_zeros|cov-aweights|"
+    "copysign[.](reduce|accumulate|reduceat|reduce with .*)$",
 }
 REFUSALS = (gt.errors.GradtapeError, gt.errors.GradientWarning, LookupError, ValueError)
 

@@ -11,10 +11,10 @@ from ..core.aval import Aval
 from ..core.batched import as_array
 from ..core.cards import composite, primitive
 from ..core.dispatch import apply, write_out
+from ..core.lift import is_lifted
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.rows import pointwise
-from ..core.lift import is_lifted
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..errors import three_part

@@ -16,6 +16,7 @@ from ..core.aval import Aval
 from ..core.batched import as_operand, batch_first, dims, stand_in
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
+from ..core.lift import is_lifted
 from ..core.registry import FUNCTIONS
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw, read_only
@@ -83,11 +84,11 @@ reshape = linear(
 def ravel(a: Any, order: str = "C") -> Any:
     """One axis; "K" reads the elements in the order in which they lie in memory."""
     if order == "K":
-        if is_traced(a) and np.ndim(a) > 1:
+        if (is_traced(a) or is_lifted(a)) and np.ndim(a) > 1:
             raise TracingError(
                 three_part(
-                    f"ravel: order='K' of a value that is not known while tracing, {a.aval!r}.",
-                    "It is the order of the elements in memory, which a program decides itself.",
+                    f"ravel: order='K' of a value inside a transform or a trace, {a.aval!r}.",
+                    "It is the order of the elements in memory, which is not the user's there.",
                     "Pass order='C' or order='F'.",
                 )
             )
