@@ -34,6 +34,7 @@ BASES = {
     errors.NonFiniteError: (ValueError,),
     errors.ConvergenceError: (RuntimeError,),
     errors.TracingError: (TypeError,),
+    errors.MismatchError: (AssertionError,),
     errors.TracingWarning: (UserWarning,),
     errors.CompileWarning: (UserWarning,),
     errors.GradientWarning: (UserWarning,),

@@ -25,10 +25,12 @@ _SURFACE = {
     "custom_gradient": "tape.custom",
     "stop_gradient": "tape.custom",
     "value": "tape.custom",
+    "ForwardAccumulator": "tape.accumulator",
+    **dict.fromkeys(("grad_pass_through", "recompute_grad"), "tape.recompute"),
     "function": "program.function",
     **dict.fromkeys(
-        ("grad", "hessian", "hessian_diag", "hvp", "jacobian", "jvp", "linearize",
-         "value_and_grad", "vjp", "vmap"),
+        ("check_gradients", "checkpoint", "custom_jvp", "grad", "hessian", "hessian_diag", "hvp",
+         "jacobian", "jvp", "linearize", "value_and_grad", "vjp", "vmap"),
         "transforms",
     ),
     **dict.fromkeys(("cond", "fori_loop", "scan", "while_loop"), "graph.control"),
@@ -41,10 +43,6 @@ _SURFACE = {
         "ops.create",
     ),
 }  # fmt: skip
-# names that messages and documents speak of, and what to write until they are there
-_PLANNED = {
-    "ForwardAccumulator": "Take the gradient with gt.GradientTape.",
-}
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")
 __all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "testing"})]
 
@@ -77,11 +75,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _unknown(name: str) -> str:
-    from .errors import three_part
-
     fact = f"module 'gradtape' has no attribute {name!r}."
-    if name in _PLANNED:
-        return three_part(fact, "It is planned, and not there yet.", _PLANNED[name])
     from difflib import get_close_matches
 
     near = get_close_matches(name, __all__, 1)

@@ -77,6 +77,10 @@ class ConvergenceError(GradtapeError, RuntimeError):
     """An optimizer ended without a result that it can vouch for."""
 
 
+class MismatchError(GradtapeError, AssertionError):
+    """A derivative that is not what differences give."""
+
+
 class TracingError(GradtapeError, TypeError):
     """A value that is not known while tracing was needed as a number."""
 

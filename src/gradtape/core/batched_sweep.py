@@ -15,7 +15,7 @@ from .card import VALUES, select
 from .cards import unbroadcast
 from .lift import Batch, Level
 from .rows import has_nan
-from .state import AVALS, CARD, KEYS, KX, OUT, PARAMS, RUN, Recorder, next_key
+from .state import AVALS, CARD, KEYS, KX, OUT, PARAMS, RESIDUALS, RUN, Recorder, next_key
 from .sweep import quiet, run_item, run_sum_all, run_unsupported, run_wrapped, unsupported_error
 from .tensor import Tensor, new_traced, raw
 
@@ -23,17 +23,20 @@ ndarray = np.ndarray
 Grads = dict[int, Any]
 
 
-def backward_batched(recorder: Recorder, target: Any, cts: Any, sources: Any) -> list[Any]:
+def backward_batched(
+    recorder: Recorder, target: Any, cts: Any, sources: Any, keys: Any = None, consume: bool = False
+) -> list[Any]:
     """The cotangents of `sources` for each of `cts: (size, *target.shape)`, as raw arrays.
 
-    Nothing records meanwhile, and the record holds no lifts.
+    None where there is no path. Nothing records meanwhile, and the record holds no lifts.
     """
+    keys = [s.key for s in sources] if keys is None else keys
     size = len(cts)
     shapes = [(size, *s.shape) for s in sources]
     key = target.key if isinstance(target, Tensor) else 0
     grads: Grads = {key: cts} if key and size else {}
     level = Level("vmap", size)
-    wanted = {s.key for s in sources}
+    wanted = set(keys)
     kept: Grads = {}
     with quiet(), level:
         for rec in reversed(recorder.ops):
@@ -50,12 +53,15 @@ def backward_batched(recorder: Recorder, target: Any, cts: Any, sources: Any) ->
                 raise unsupported_error(rec)
             else:
                 _general(level, rec, g, grads)
+        if consume:
+            for rec in recorder.ops:
+                del rec[RESIDUALS:]
     grads.update(kept)
-    results = []
-    for s, shape in zip(sources, shapes, strict=True):
-        g = grads.get(s.key)
+    results: list[Any] = []
+    for s, k, shape in zip(sources, keys, shapes, strict=True):
+        g = grads.get(k) if k else None
         if g is None:
-            results.append(np.zeros(shape, s.dtype))
+            results.append(None)
             continue
         if g.dtype.kind == "c" and s.dtype.kind != "c":
             g = g.real

@@ -448,6 +448,7 @@ def _plain(tree: Any) -> Any:
 
 HOOKS["lifted_raw"] = raw_call
 HOOKS["holds_lift"] = lambda tree: next(lifts_in(tree), None) is not None
+HOOKS["innermost"] = innermost
 HOOKS["lift"] = run
 HOOKS["lift_nondifferentiable"] = nondifferentiable
 HOOKS["lift_uncarded"] = uncarded

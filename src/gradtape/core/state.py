@@ -46,6 +46,7 @@ class Recorder:
         "tracked",
     )
     worded: Any = staticmethod(str)  # how a dialect says what is said of a tape
+    is_general = False  # whether it needs more of an operation than the fast path keeps
     is_trace = False  # whether it stands for a trace (`graph/trace.py`), and not for a tape
 
     def __init__(
@@ -120,7 +121,7 @@ def push(recorder: Recorder) -> None:
         state.tape = SEVERAL
     else:
         state.tapes = (recorder,)
-        state.tape = recorder
+        state.tape = SEVERAL if recorder.is_general else recorder
 
 
 def pop(recorder: Recorder) -> None:
@@ -134,7 +135,7 @@ def pop(recorder: Recorder) -> None:
         if not tapes:
             state.tape = None
         else:
-            state.tape = SEVERAL if len(tapes) > 1 or tapes[0].is_trace else tapes[0]
+            state.tape = SEVERAL if len(tapes) > 1 or tapes[0].is_general else tapes[0]
 
 
 class paused:
@@ -150,19 +151,23 @@ class paused:
         state.tape, state.tapes = self.saved
 
 
-class below:
-    """Only recorders that were entered before the level of `stamp` record inside the `with`."""
+class only:
+    """Only `tapes` record in this thread inside the `with`."""
 
-    __slots__ = ("saved", "stamp")
+    __slots__ = ("saved", "tapes")
 
-    def __init__(self, stamp: int) -> None:
-        self.stamp = stamp
+    def __init__(self, tapes: tuple[Recorder, ...]) -> None:
+        self.tapes = tapes
 
     def __enter__(self) -> None:
         self.saved = (state.tape, state.tapes)
-        tapes = tuple(t for t in state.tapes if t.level < self.stamp)
-        state.tapes = tapes
-        state.tape = None if not tapes else SEVERAL
+        state.tapes = self.tapes
+        state.tape = SEVERAL if self.tapes else None
 
     def __exit__(self, *_: object) -> None:
         state.tape, state.tapes = self.saved
+
+
+def below(stamp: int) -> only:
+    """Only recorders that were entered before the level of `stamp` record inside the `with`."""
+    return only(tuple(t for t in state.tapes if t.level < stamp))

@@ -167,7 +167,7 @@ def unsupported_error(rec: list[Any]) -> UnsupportedOperationError:
     )
 
 
-def _wrap(value: Any, key: int) -> Any:
+def wrap(value: Any, key: int) -> Any:
     """`value` as a Tensor with the key it was recorded with; constants and avals as they are."""
     if value is None or type(value) is Aval:
         return value
@@ -222,7 +222,7 @@ def run_wrapped(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
         rec[RUN](rec, g, grads)
         return
     card = rec[CARD]
-    keys, operands, out, params = unpack(rec, _wrap)
+    keys, operands, out, params = unpack(rec, wrap)
     if type(rec[KEYS]) is tuple:
         if rec[11] is not None:
             g = _filled(g, rec[11])

@@ -77,6 +77,7 @@ class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
     __slots__ = ("captured", "graph", "is_opaque", "parent", "saved", "variables")
+    is_general = True
     is_trace = True
 
     def __init__(self, name: str, parent: Any = None) -> None:

@@ -14,10 +14,11 @@ from ..core.cards import Card
 from ..core.cotangents import accumulate
 from ..core.dispatch import ITEM
 from ..core.exits import meant, muted, note_capture
+from ..core.lift import Dual, is_lifted
 from ..core.operands import blunted, why_of
 from ..core.positions import decode, here, user_frame
 from ..core.products import beware
-from ..core.registry import CARDS
+from ..core.registry import CARDS, HOOKS
 from ..core.state import (
     AVALS,
     CARD,
@@ -26,17 +27,18 @@ from ..core.state import (
     LASTI,
     RESIDUALS,
     Recorder,
+    below,
     next_key,
     pop,
     push,
     state,
 )
-from ..core.sweep import run_item
+from ..core.sweep import backward, is_recorded, run_item
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, three_part
+from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 
 _NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
 
@@ -196,16 +198,21 @@ class _Custom:
 class _Rule:
     """What the backward sweep needs: freed with the record's residuals."""
 
-    __slots__ = ("grad_fn", "inputs", "variables")
+    __slots__ = ("grad_fn", "inputs", "out", "variables")
 
     def __init__(self, grad_fn: Any, inputs: int, variables: list[Variable]) -> None:
         self.grad_fn = grad_fn
         self.inputs = inputs
         self.variables = variables
+        self.out: Any = None  # the aval of the only output
 
 
 def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, _NUMBERS)]
+    if state.levels and any(map(is_lifted, inputs)):
+        level = HOOKS["innermost"](inputs)
+        if level.size is None:
+            return _call_dual(level, f, card, args, kwargs)
     if not state.tapes:
         return tree_map(_as_tensor, _checked(card, f(*args, **kwargs))[0])
     for x in inputs:
@@ -281,7 +288,7 @@ def _record(
     leaves, rebuild = flatten(y)
     at = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
     values = [raw(leaves[i]) for i in at]
-    values = [v if is_traced(v) else settled(np.asarray(v)) for v in values]
+    values = [v if is_traced(v) or is_lifted(v) else settled(np.asarray(v)) for v in values]
     operands = [*inputs, *rule.variables]
     keys = [x.key if isinstance(x, Tensor) else 0 for x in operands]
     avals = tuple(aval_of(x.value if isinstance(x, Variable) else raw(x)) for x in operands)
@@ -292,6 +299,8 @@ def _record(
         if len(values) != 1
         else ()
     )
+    if len(values) == 1:
+        rule.out = aval_of(values[0])
     outs = items or (kk if values and is_differentiable(values[0].dtype) else 0,)
     followed = False
     for tape, start in starts:
@@ -348,7 +357,7 @@ def run_custom(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
     else:
         found, of_variables = _leaves(rule.grad_fn(*cts)), []
     _check_count(rec, "gradients", rule.inputs, len(found))
-    recorded = bool(state.tapes)
+    recorded = bool(state.tapes) or any(isinstance(ct, Tensor) for ct in g)
     for i, (k, gi) in enumerate(zip(rec[KEYS], [*found, *of_variables], strict=True)):
         if gi is None:
             continue
@@ -364,6 +373,99 @@ def run_custom(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         else:
             accumulate(grads, k, settled(np.array(raw(gi))))
     beware()  # the user's rule may be a choice
+
+
+def _call_dual(level: Any, f: Any, card: Card, args: Any, kwargs: Any) -> Any:
+    """The call inside `jvp`: the rule of the cotangents, transposed, is that of the tangents."""
+    leaves, rebuild = flatten(list(args))
+    tangents: list[Any] = []
+    for i, leaf in enumerate(leaves):
+        if not isinstance(leaf, _NUMBERS):
+            continue
+        held = raw(leaf)
+        if isinstance(held, Dual) and held.level is level:
+            leaves[i] = new_traced(held.primal) if is_lifted(held.primal) else held.primal
+            leaves[i] = leaves[i] if isinstance(leaves[i], Tensor) else new_tensor(leaves[i])
+            tangents.append(held.tangent)
+        else:
+            tangents.append(None)
+    newer = [t for t in state.tapes if t.level > level.stamp]
+    if any(x.key in t.tracked for t in newer for x in flatten(list(args))[0]
+           if isinstance(x, Tensor)):  # fmt: skip
+        raise UnsupportedOperationError(
+            three_part(
+                f"{level.name}: {card.name}, which has a gradient of its own, on a tape inside.",
+                f"It was called at {decode(*here())}.",
+                "Take the derivative of the gradient in reverse: gt.grad of gt.grad, or a second "
+                "tape; or give the function its tangents with @gt.custom_jvp.",
+            )
+        )
+    with below(level.stamp):
+        kept: list[Any] = []
+
+        def keeping(*xs: Any, **options: Any) -> Any:
+            y, grad_fn = _checked(card, f(*xs, **options))
+            kept.append(grad_fn)
+            return y, grad_fn
+
+        y = _call(keeping, card, tuple(rebuild(leaves)), kwargs)
+        outs, again = flatten(y)
+        avals = [aval_of(raw(o)) for o in outs]
+        moved = _transposed(kept[-1], avals, tangents, ())
+    duals = []
+    for out, aval, t in zip(outs, avals, moved, strict=True):
+        if not is_differentiable(aval.dtype):
+            duals.append(out)
+            continue
+        held = out if state.tapes or is_lifted(out) else raw(out)
+        t = _zeros(aval) if t is None else t
+        duals.append(new_traced(Dual(level, held, t), next_key()))
+    return again(duals)
+
+
+def pushed(rec: list[Any], tangents: Any) -> Any:
+    """The tangent of a record's result (a tuple for several) by the user's rule, transposed."""
+    rule: _Rule = rec[RESIDUALS]
+    avals = rec[11]
+    if avals is None:
+        # the one output has the shape that the rule takes; known to the record's Tensor alone
+        avals = [rule.out]
+    n = rule.inputs
+    found = _transposed(rule.grad_fn, avals, tangents[:n], tangents[n:], rule.variables)
+    found = [_zeros(a) if t is None else t for t, a in zip(found, avals, strict=True)]
+    return found[0] if rec[11] is None else tuple(found)
+
+
+def _transposed(
+    grad_fn: Any, avals: Any, tangents: Any, of_variables: Any, variables: Any = ()
+) -> list[Any]:
+    """grad_fn is linear in the cotangents: what it pairs with `tangents` is paired with these."""
+    recorder = Recorder(auto_watch=False)
+    cts = [new_tensor(_zeros(aval), next_key()) for aval in avals]
+    recorder.tracked.update(ct.key for ct in cts)
+    push(recorder)
+    try:
+        if variables:
+            first, second = grad_fn(*cts, variables=list(variables))
+            gradients = [*_leaves(first), *_leaves(second)]
+            moves = [*tangents, *of_variables]
+        else:
+            gradients, moves = _leaves(grad_fn(*cts)), tangents
+        total: Any = None
+        for g, t in zip(gradients, moves, strict=False):
+            if g is None or t is None:
+                continue
+            part = np.sum(np.real(np.conjugate(g) * t) if np.iscomplexobj(raw(g)) else g * t)
+            total = part if total is None else total + part
+    finally:
+        pop(recorder)
+    if not isinstance(total, Tensor) or total.key not in recorder.tracked:
+        return [None] * len(cts)
+    recorded = is_recorded(recorder) or is_lifted(total)
+    one = np.ones((), total.dtype)[()]
+    grads: dict[int, Any] = {total.key: new_tensor(one) if recorded else one}
+    backward(recorder, grads, {ct.key for ct in cts}, False)
+    return [grads.get(ct.key) for ct in cts]
 
 
 def _zeros(aval: Any) -> Any:

@@ -21,7 +21,7 @@ from ..core.tensor import Tensor, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, TapeStateError, WatchError, three_part
-from . import reasons
+from . import matrices, reasons
 from .sweeping import (
     check_aliases,
     check_support,
@@ -386,7 +386,9 @@ class GradientTape:
                 reasons.log_in_context()
         if recorder.aliases:
             check_aliases(recorder)
-        recorded = is_recorded(recorder) or is_lifted(output_gradients)
+        recorded = is_recorded(recorder) or (
+            state.levels > 0 and any(map(is_lifted, flatten(output_gradients)[0]))
+        )
         grads = seeds_of(targets, output_gradients, recorded)
         known = recorder.leaves
         keys = [s.key if s.key in known else source_key(recorder, s) for s in leaves]
@@ -424,6 +426,137 @@ class GradientTape:
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
+
+    # ------------------------------------------------------------------ matrices of derivatives
+
+    def jacobian(self, target: Any, sources: Any, unconnected_gradients: Any = _BY_DEFAULT) -> Any:
+        """All derivatives of `target` with respect to `sources`.
+
+        Parameters
+        ----------
+        target : Tensor
+            One floating Tensor.
+        sources : Tensor, Variable, or a tree of them
+        unconnected_gradients : {"none", "zero"}
+            As in `gradient`.
+
+        Returns
+        -------
+        Tensor, None, or a tree of them
+            Of shape `target.shape + source.shape`, in the structure of `sources` and each
+            source's dtype. One backward sweep computes all rows.
+
+        Raises
+        ------
+        TapeStateError
+            On the second call of a tape that is not persistent.
+        DTypeError
+            If the target is not one floating Tensor.
+
+        Examples
+        --------
+        >>> import gradtape as gt
+        >>> x = gt.Variable([1.0, 2.0])
+        >>> with gt.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.jacobian(y, x)
+        Tensor([[2., 0.],
+                [0., 4.]], shape=(2, 2), dtype=float64)
+        """
+        recorder = self._ready("jacobian")
+        silent = unconnected_gradients is not _BY_DEFAULT
+        zero = silent and wants_zero(unconnected_gradients)
+        target = matrices.check_target(recorder, "jacobian", target)
+        leaves, rebuild = flatten(sources)
+        self._check_sources(recorder, sources)
+        found = self._pull(recorder, target, matrices.identity(target), leaves)
+        results: list[Any] = []
+        for s, g in zip(leaves, found, strict=True):
+            if g is None and not zero:
+                results.append(None)
+                if not silent:
+                    reasons.warn_none(recorder, [target], s)
+                continue
+            if g is None:
+                g = new_tensor(np.zeros((target.size, *s.shape), s.dtype))
+            results.append(matrices.shaped(target, g, s))
+        return rebuild(results)
+
+    def batch_jacobian(
+        self, target: Any, source: Any, unconnected_gradients: Any = _BY_DEFAULT
+    ) -> Any:
+        """The Jacobian of each example, where row i of `target` depends on row i of `source` alone.
+
+        Parameters
+        ----------
+        target : Tensor
+            (n, ...), of two axes or more.
+        source : Tensor or Variable
+            (n, ...), of two axes or more. That rows are independent is assumed, not checked.
+        unconnected_gradients : {"none", "zero"}
+            Accepted; the Jacobian of what is not connected is zeros, as in TensorFlow.
+
+        Returns
+        -------
+        Tensor
+            `(n, *target.shape[1:], *source.shape[1:])`.
+
+        Raises
+        ------
+        ShapeError
+            If one has fewer than two axes, or the first axes differ.
+        TapeStateError, DTypeError
+            As `jacobian`.
+
+        Examples
+        --------
+        >>> import gradtape as gt
+        >>> x = gt.Variable([[1.0, 2.0], [3.0, 4.0]])
+        >>> with gt.GradientTape() as tape:
+        ...     y = x * x
+        >>> tape.batch_jacobian(y, x).shape
+        (2, 2, 2)
+        """
+        recorder = self._ready("batch_jacobian")
+        if unconnected_gradients is not _BY_DEFAULT:
+            wants_zero(unconnected_gradients)
+        target = matrices.check_target(recorder, "batch_jacobian", target)
+        self._check_sources(recorder, source)
+        matrices.check_batches(target, source)
+        cts = matrices.batch_cotangents(target)
+        (g,) = self._pull(recorder, target, cts, [source])
+        n, rest = source.shape[0], (*target.shape[1:], *source.shape[1:])
+        if g is None:
+            return new_tensor(np.zeros((n, *rest), source.dtype))
+        return np.reshape(np.moveaxis(g, 1, 0), (n, *rest))
+
+    def _ready(self, operation: str) -> Recorder:
+        """The recorder, if derivatives can still be asked of it."""
+        if self._recorder is None or self._consumed is not None:
+            if self._recorder is None:
+                self._entered(operation)
+            raise self._unusable()
+        if self._recording:
+            if self._persistent:
+                reasons.log_in_context()
+            else:
+                self._pause()
+        return self._recorder
+
+    def _pull(self, recorder: Recorder, target: Tensor, cts: Any, leaves: list[Any]) -> list[Any]:
+        if recorder.aliases:
+            check_aliases(recorder)
+        known = recorder.leaves
+        keys = [s.key if s.key in known else source_key(recorder, s) for s in leaves]
+        if recorder.has_unsupported:
+            check_support(recorder, {target.key}, {k for k in keys if k})
+        if not self._persistent:
+            self._consumed = here()
+        found = matrices.pulled(recorder, target, cts, leaves, keys, not self._persistent)
+        for i, s in enumerate(leaves):
+            if found[i] is None and s is target:
+                found[i] = new_tensor(np.array(cts))
+        return found
 
     def _step(self, target: Tensor, sources: Any, frame: Any, kind: Any) -> list[Any] | None:
         """The gradients of a training step, as Tensors of class `kind`; None if it is no such."""

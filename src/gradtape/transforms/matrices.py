@@ -185,12 +185,16 @@ def _out(x: Any, call: _Call) -> Any:
 def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
     size = len(cts)
     if not nested:
-        return backward_batched(call.recorder, leaf, cts, call.sources)
+        found = backward_batched(call.recorder, leaf, cts, call.sources)
+        return [
+            np.zeros((size, *s.shape), s.dtype) if g is None else g
+            for s, g in zip(call.sources, found, strict=True)
+        ]
     if not size:
         return [np.zeros((0, *s.shape), s.dtype) for s in call.sources]
     single = _Call(call.recorder, call.sources, list, False)
-    found: list[Any] = vmap(lambda ct: single.pull([leaf], [ct], consume=False))(cts)
-    return found
+    pulled: list[Any] = vmap(lambda ct: single.pull([leaf], [ct], consume=False))(cts)
+    return pulled
 
 
 def _forward(

@@ -21,9 +21,6 @@ _SPECIAL = ("lgamma", "digamma", "erf", "erfc")
 # What is planned, by the start of its name, and what to do until then.
 PLANNED = {
     **dict.fromkeys(("keras", "initializers", "losses", "metrics", "optimizers"), _KERAS),
-    "autodiff": "Use tf.GradientTape, nested for second derivatives.",
-    "recompute_grad": "Call the function itself; its values are kept for the backward pass.",
-    "grad_pass_through": "Use tf.custom_gradient.",
     "IndexedSlices": "Gradients of gathered Variables are dense tensors.",
     "autograph.to_graph": "Call the function itself: it runs eagerly, as one under tf.function.",
     "autograph.to_code": "Read the function itself: it runs as it is written.",

@@ -11,14 +11,16 @@ from typing import Any
 
 from ...core import tensor as core
 from ...core.positions import decode, here
-from ...core.state import state
+from ...core.state import next_key, state
 from ...core.tree import flatten, tree_map
 from ...errors import GradtapeError, three_part
+from ...tape import accumulator as native_forward
 from ...tape import custom as native_custom
+from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
 from ...tape.reasons import Explanation
 from . import numerics
-from .errors import RefusedType, RefusedValue
+from .errors import RefusedState, RefusedType, RefusedValue
 from .names import export
 from .promotion import native, natural
 from .tensors import Tensor, adopt, make
@@ -128,12 +130,90 @@ class GradientTape(native_tape.GradientTape):
             numerics.look("gradient", found)
         return found
 
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """All derivatives of `target`, one tensor, in the structure of `sources`."""
+        _loops_allowed(self, experimental_use_pfor)
+        known: dict[int, Any] = {}
+        found = super().jacobian(
+            _native(target, known), _native(sources, known), _plain_option(unconnected_gradients)
+        )
+        return _shown(found)
+
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: Any = UnconnectedGradients.NONE,
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """The Jacobian of each example, with its number in front."""
+        _loops_allowed(self, experimental_use_pfor)
+        known: dict[int, Any] = {}
+        return _shown(super().batch_jacobian(_native(target, known), _native(source, known)))
+
+
 
     def explain(self, target: Any, source: Any) -> Explanation:
         """Why a gradient is what it is, or is missing; see `gradtape.GradientTape.explain`."""
         known: dict[int, Any] = {}
         found = super().explain(_native(target, known), _native(source, known))
         return replace(found, cause=worded(found.cause), remedy=worded(found.remedy))
+
+
+def _plain_option(option: Any) -> Any:
+    return native_tape._BY_DEFAULT if option is UnconnectedGradients.NONE else option
+
+
+def _loops_allowed(tape: Any, use_pfor: bool) -> None:
+    if not use_pfor and not tape._persistent:
+        raise RefusedState(
+            three_part(
+                "GradientTape must be created with persistent=True to compute the jacobian with "
+                "eager execution enabled and with  experimental_use_pfor set to False.",
+                f"Asked for at {decode(*here(3))}; each row would be a sweep of its own.",
+                "Leave experimental_use_pfor out, or make it tf.GradientTape(persistent=True).",
+            )
+        )
+
+
+@export("autodiff.ForwardAccumulator")
+class ForwardAccumulator(native_forward.ForwardAccumulator):
+    """Derivatives in one direction beside the values; see `gradtape.ForwardAccumulator`.
+
+    Unlike TensorFlow, the shapes of the tangents are checked.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, primals: Any, tangents: Any) -> None:
+        known: dict[int, Any] = {}
+        super().__init__(_keyed(primals, known), tree_map(_plain, tangents))
+
+    def jvp(
+        self, primals: Any, unconnected_gradients: Any = UnconnectedGradients.NONE
+    ) -> Any:
+        """The tangents of `primals`, in their structure."""
+        return _shown(super().jvp(_native(primals, {}), unconnected_gradients))
+
+
+def _keyed(tree: Any, known: dict[int, Any]) -> Any:
+    """As `_native`, of tensors that are given a key, by which they are known later."""
+
+    def key(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor) and not leaf.key:
+            leaf.key = next_key()
+        return leaf
+
+    tree_map(key, tree)
+    return _native(tree, known)
 
 
 def _native(tree: Any, known: dict[int, Any]) -> Any:
@@ -199,6 +279,34 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     Unlike TensorFlow, a gradient of a wrong shape is refused.
     """
     return custom_gradient if f is None else _Custom(f)
+
+
+@export("recompute_grad")
+def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose values in between the gradient computes again."""
+    return _by_native(f, native_recompute.recompute_grad)
+
+
+@export("grad_pass_through")
+def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose gradient is that of the identity."""
+    return _by_native(f, native_recompute.grad_pass_through)
+
+
+def _by_native(f: Callable[..., Any], transform: Any) -> Callable[..., Any]:
+    """`f` of the dialect's tensors under a transform of the core's."""
+
+    @functools.wraps(f)
+    def inner(*given: Any, **options: Any) -> Any:
+        return tree_map(_inner, f(*tree_map(_outer, list(given)), **options))
+
+    transformed = transform(inner)
+
+    @functools.wraps(f)
+    def outer(*args: Any, **kwargs: Any) -> Any:
+        return adopt(transformed(*(tree_map(_operand, arg) for arg in args), **kwargs))
+
+    return outer
 
 
 class _Custom:

@@ -1,0 +1,233 @@
+"""ForwardAccumulator: tangents of what is computed from given primals, as it is computed.
+
+Each has its own table from key to tangent, and is off while its own rules run; what these compute
+is seen by the tapes and accumulators that were entered before it. It stands among the tapes of
+the thread as a recorder that plays each record at once and keeps none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.positions import decode, here
+from ..core.rows import rows_of, stilled
+from ..core.state import (
+    AVALS,
+    CARD,
+    KEYS,
+    KX,
+    OUT,
+    RUN,
+    Recorder,
+    next_key,
+    only,
+    pop,
+    push,
+    state,
+)
+from ..core.sweep import run_item, unpack, unsupported_error, wrap
+from ..core.tensor import Tensor, new_tensor, raw, settled
+from ..core.tree import _children, flatten, tree_map
+from ..core.variable import Variable
+from ..errors import DTypeError, ShapeError, TapeStateError, three_part
+from .custom import pushed
+from .sweeping import wants_zero
+
+
+class _Player(Recorder):
+    """A recorder that plays what it is given forwards."""
+
+    __slots__ = ("tangents",)
+    is_general = True  # the fast path cannot hand it all operands
+
+    def __init__(self) -> None:
+        super().__init__(auto_watch=False, keep_all=True)
+        self.tangents: dict[int, Any] = {}
+        self.record = self.play
+
+    def play(self, rec: list[Any]) -> None:
+        tangents = self.tangents
+        if rec[RUN] is run_item:
+            t = tangents.get(rec[KX])
+            if t is not None:
+                tangents[rec[OUT]] = t[rec[7]]
+            return
+        card = rec[CARD]
+        ts = [tangents.get(k) if k > 0 else None for k in rec[KEYS]]
+        if all(t is None for t in ts):
+            return
+        older = state.tapes[: state.tapes.index(self)]
+        with only(older), np.errstate(all="ignore"):
+            if card.kind == "custom":
+                tangents[rec[OUT]] = pushed(rec, ts)
+                return
+            keys, operands, out, params = unpack(rec, wrap if older else None)
+            if card.jvps is None:
+                raise unsupported_error(rec)
+            t = card.jvp(ts, out, operands, params)
+            rows = rows_of(card, params)
+            if rows is not None and t is not None:
+                t = stilled(rows, ts, rec[AVALS], params, t)
+            if t is not None:
+                tangents[rec[OUT]] = t
+
+
+class ForwardAccumulator:
+    """Derivatives in one direction, computed beside the values and without a tape.
+
+    Parameters
+    ----------
+    primals : Tensor, Variable, or a tree of them
+        What moves.
+    tangents : array_like or tree
+        How each moves, in the structure of `primals` and their shapes.
+
+    Raises
+    ------
+    DTypeError
+        If a primal is no Tensor, or no floating one.
+    ShapeError
+        (a `ValueError`) If the structures or shapes differ, or a primal occurs twice.
+    TapeStateError
+        If it is entered twice at once.
+
+    Notes
+    -----
+    Nests with tapes and with other accumulators: a tape inside and `jvp` of its gradient is a
+    product with the Hessian. Unlike TensorFlow, shapes are checked. `gt.jvp` of a function keeps
+    no table of tangents, so that its memory does not grow with the number of operations.
+
+    Examples
+    --------
+    >>> import gradtape as gt
+    >>> x = gt.Variable([1.0, 2.0])
+    >>> with gt.ForwardAccumulator(x, [1.0, 0.0]) as acc:
+    ...     y = x * x
+    >>> acc.jvp(y)
+    Tensor([2., 0.], shape=(2,), dtype=float64)
+    """
+
+    __slots__ = ("_active", "_player")
+
+    def __init__(self, primals: Any, tangents: Any) -> None:
+        self._player = _Player()
+        self._active = False
+        for primal, tangent in _pairs(primals, tangents):
+            self._watch(primal, tangent)
+
+    def _watch(self, primal: Any, tangent: Any) -> None:
+        if not isinstance(primal, Tensor) or raw(primal).dtype.kind not in "fc":
+            what = primal.aval if isinstance(primal, Tensor) else type(primal).__name__
+            raise DTypeError(
+                three_part(
+                    f"ForwardAccumulator: a primal is {what!r}.",
+                    f"It was passed at {decode(*here(4))}.",
+                    "Pass floating Tensors and Variables: x = gt.array([1.0, 2.0]).",
+                )
+            )
+        value = primal.value if isinstance(primal, Variable) else primal.read()
+        t = tangent if isinstance(tangent, Tensor) else settled(np.array(tangent, value.dtype))
+        if t.shape != value.shape:
+            raise ShapeError(
+                three_part(
+                    f"ForwardAccumulator: a primal has shape {value.shape}, its tangent {t.shape}.",
+                    f"They were passed at {decode(*here(4))}; a tangent is not broadcast.",
+                    f"Pass np.broadcast_to(t, {value.shape}), or np.ones_like(x).",
+                )
+            )
+        if isinstance(t, Tensor):
+            t = t if t.dtype == value.dtype else t.astype(value.dtype)
+            t = t if t.key else raw(t)
+        if not primal.key:
+            primal.key = next_key()
+        if primal.key in self._player.tangents:
+            raise ShapeError(
+                three_part(
+                    "ForwardAccumulator: a primal was passed twice.",
+                    f"They were passed at {decode(*here(4))}; each moves in one way.",
+                    "Pass the sum of its tangents, once.",
+                )
+            )
+        self._player.tangents[primal.key] = t
+        self._player.tracked.add(primal.key)
+        if isinstance(primal, Variable):
+            self._player.leaves[primal.key] = primal
+
+    def __enter__(self) -> ForwardAccumulator:
+        if self._active:
+            raise TapeStateError(
+                three_part(
+                    "ForwardAccumulator: it is active already.",
+                    f"It was entered again at {decode(*here())}.",
+                    "Leave the `with` block first, or make another.",
+                )
+            )
+        self._active = True
+        push(self._player)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._active = False
+        pop(self._player)
+
+    def jvp(self, primals: Any, unconnected_gradients: Any = "none") -> Any:
+        """The tangents of what was computed inside the context.
+
+        Parameters
+        ----------
+        primals : Tensor, Variable, or a tree of them
+        unconnected_gradients : {"none", "zero"}
+            What is given where there is no tangent.
+
+        Returns
+        -------
+        Tensor, None, or a tree of them
+            In the structure, shapes and dtypes of `primals`. Works after the context too.
+        """
+        zero = wants_zero(unconnected_gradients)
+
+        def of(x: Any) -> Any:
+            if not isinstance(x, Tensor):
+                raise DTypeError(
+                    three_part(
+                        f"ForwardAccumulator.jvp: asked of {x!r:.60}, which is no Tensor.",
+                        f"Asked for at {decode(*here(4))}.",
+                        "Ask for Tensors that were computed inside the context.",
+                    )
+                )
+            t = self._player.tangents.get(x.key)
+            value = x.value if isinstance(x, Variable) else x.read()
+            if t is None:
+                return new_tensor(settled(np.zeros(value.shape, value.dtype))) if zero else None
+            if t.shape != value.shape:
+                t = np.broadcast_to(t, value.shape)
+            if t.dtype != value.dtype:
+                t = (np.real(t) if value.dtype.kind != "c" else t).astype(value.dtype)
+            return t if isinstance(t, Tensor) else new_tensor(settled(np.array(t)))
+
+        return tree_map(of, primals)
+
+
+def _pairs(primals: Any, tangents: Any) -> list[tuple[Any, Any]]:
+    if isinstance(primals, Tensor):
+        return [(primals, tangents)]
+    node, found = _children(primals), _children(tangents)
+    if node is None:
+        return [(primals, tangents)]
+    if found is None or len(node[0]) != len(found[0]) or set(node[2]) != set(found[2]):
+        raise ShapeError(
+            three_part(
+                f"ForwardAccumulator: primals are {len(flatten(primals)[0])} in a "
+                f"{type(primals).__name__}, tangents a {type(tangents).__name__}.",
+                f"They were passed at {decode(*here(4))}.",
+                "Pass tangents in the structure of the primals.",
+            )
+        )
+    by_name = dict(zip(found[2], found[0], strict=True))
+    return [
+        pair
+        for name, child in zip(node[2], node[0], strict=True)
+        for pair in _pairs(child, by_name[name])
+    ]

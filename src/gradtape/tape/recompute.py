@@ -1,0 +1,174 @@
+"""Values computed again when the gradient needs them, and gradients that pass a function by."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.positions import decode, here
+from ..core.state import Recorder, only, state
+from ..core.tensor import Tensor
+from ..core.tree import flatten
+from ..errors import DTypeError, three_part
+from .custom import _NUMBERS, custom_gradient
+from .tape import GradientTape
+
+
+class _Sieve(Recorder):
+    """Sees which Variables are read, and keeps nothing else."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.record = _nothing
+
+
+def _nothing(_rec: list[Any]) -> None:
+    """Where a record goes that nobody plays."""
+
+
+def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose values in between are not kept: the gradient computes them again.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays, Tensors or trees, that gives the same result when it is called
+        again; it may read Variables. Keyword arguments have no gradient.
+
+    Returns
+    -------
+    callable
+        The same values and derivatives of any order, for the memory of the arguments and the
+        time of one more call for each gradient.
+
+    Raises
+    ------
+    DTypeError
+        If `f` is no function.
+
+    Notes
+    -----
+    Griewank, *Achieving logarithmic growth of temporal and spatial complexity in reverse
+    automatic differentiation*, Optimization Methods and Software 1 (1992).
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> block = gt.checkpoint(lambda x: np.sin(np.sin(np.sin(x))))
+    >>> bool(np.isclose(gt.grad(block)(0.5), gt.grad(lambda x: np.sin(np.sin(np.sin(x))))(0.5)))
+    True
+    """
+    _check_callable("checkpoint", f)
+
+    @functools.wraps(f)
+    def recomputed(*args: Any, **kwargs: Any) -> Any:
+        leaves, rebuild = flatten(list(args))
+        moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
+
+        def call(xs: Any) -> Any:
+            new = list(leaves)
+            for i, x in zip(moves, xs, strict=True):
+                new[i] = x
+            return f(*rebuild(new), **kwargs)
+
+        @custom_gradient
+        def run(*xs: Any) -> Any:
+            sieve = _Sieve()
+            tapes = state.tapes
+            with only((*(t for t in state.tapes if t.is_trace), sieve)):
+                out = call(xs)
+            for leaf in sieve.leaves.values():
+                if isinstance(leaf, Tensor):
+                    for tape in tapes:  # these see the read that they would have seen
+                        leaf.read_by(tape)  # type: ignore[attr-defined]
+
+            def grad_fn(*cts: Any, variables: Any = ()) -> Any:
+                with GradientTape(watch_accessed_variables=False) as tape:
+                    fresh = [tape.watch(_own(x)) for x in xs]
+                    for v in variables:
+                        tape.watch(v)
+                    again = call(fresh)
+                outs = [o for o in flatten(again)[0] if isinstance(o, _NUMBERS)]
+                found = tape.gradient(
+                    outs, [*fresh, *variables], list(cts), unconnected_gradients="zero"
+                )
+                count = len(fresh)
+                return (found[:count], found[count:]) if variables else found
+
+            return out, grad_fn
+
+        run.__name__ = getattr(f, "__name__", "function")
+        return run(*(leaves[i] for i in moves))
+
+    return recomputed
+
+
+def _own(x: Any) -> Any:
+    """`x` as a Tensor of its own, which stays connected to where it comes from."""
+    if not isinstance(x, Tensor):
+        return x
+    return np.positive(x) if x.dtype.kind in "fc" else x
+
+
+def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose gradient is that of the identity: a straight-through estimator.
+
+    Parameters
+    ----------
+    f : callable
+        Of one argument, with a result of its shape. Variables that it reads get no gradient.
+
+    Returns
+    -------
+    callable
+
+    Raises
+    ------
+    DTypeError
+        If `f` is no function.
+    ShapeError
+        When the gradient is taken, if the result has another shape than the argument.
+
+    Notes
+    -----
+    Bengio, Léonard and Courville, *Estimating or propagating gradients through stochastic
+    neurons* (2013), section 3.
+
+    Examples
+    --------
+    >>> import numpy as np, gradtape as gt
+    >>> float(gt.grad(lambda x: gt.grad_pass_through(np.round)(x) * 2.0)(0.7))
+    2.0
+    """
+    _check_callable("grad_pass_through", f)
+
+    @functools.wraps(f)
+    def passed(*args: Any, **kwargs: Any) -> Any:
+        @custom_gradient
+        def run(*xs: Any) -> Any:
+            def grad_fn(*cts: Any, variables: Any = None) -> Any:
+                found = cts[0] if len(cts) == 1 else list(cts)
+                return (found, [None] * len(variables)) if variables else found
+
+            return f(*xs, **kwargs), grad_fn
+
+        run.__name__ = getattr(f, "__name__", "function")
+        return run(*args)
+
+    return passed
+
+
+def _check_callable(operation: str, f: Any) -> None:
+    if not callable(f):
+        raise DTypeError(
+            three_part(
+                f"{operation}: {f!r:.60} is no function.",
+                f"It was passed at {decode(*here(3))}.",
+                f"Pass the function and not its value: gt.{operation}(f)(x).",
+            )
+        )
