@@ -1,4 +1,7 @@
-"""GradientTape: records what happens inside `with`, and plays it back for gradients."""
+"""GradientTape: records what happens inside `with`, and plays it back for gradients.
+
+The file is long because one class has all that a user asks of a tape, with its documentation.
+"""
 
 from __future__ import annotations
 
