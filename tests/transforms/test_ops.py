@@ -19,10 +19,9 @@ SIZE = 2
 # What is refused with an error or a warning, and not computed: no loop can do it either, or a
 # tape inside the batch would not see the examples.
 REFUSED = {
-    "test_jvp": "arange|quantile-weights q|ravel in order K|trim_zeros",
-    "test_vmap": "arange|piecewise with constants|ravel in order K",
-    "test_gradients": "arange|piecewise|quantile-weights q|unique_values|"
-    "ravel in order K|trim_zeros|cov-aweights|"
+    "test_jvp": "arange|ravel in order K|trim_zeros",
+    "test_vmap": "arange|piecewise with constants",
+    "test_gradients": "arange|piecewise|unique_values|ravel in order K|trim_zeros|"
     "copysign[.](reduce|accumulate|reduceat|reduce with .*)$",
 }
 REFUSALS = (gt.errors.GradtapeError, gt.errors.GradientWarning, LookupError, ValueError)
