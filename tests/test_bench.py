@@ -6,7 +6,6 @@ import ast
 import io
 import json
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -417,15 +416,10 @@ def every_row() -> list[Row]:
     return [*rows, replace(row("import-over-numpy", "numpy", 100.0, 80.0), unit="ms")]
 
 
-def check_document(document: dict[str, Any], later: Iterable[str] = ()) -> None:
-    """Assert that results hold every case x peer row, each with figures or a reason.
-
-    Rows of the cases in `later` may be missing, all of them together.
-    """
+def check_document(document: dict[str, Any]) -> None:
+    """Assert that results hold every case x peer row, each with figures or a reason."""
     found = {(entry["case"], entry["peer"]): entry for entry in document["rows"]}
-    cases = {entry["case"] for entry in document["rows"]}
-    missing = set() if cases & set(later) else set(later)
-    assert set(found) == {(row.case, row.peer) for row in every_row() if row.case not in missing}
+    assert set(found) == {(row.case, row.peer) for row in every_row()}
     for entry in found.values():
         if entry["status"] == "ok":
             assert entry["ours"]["minimum"] <= entry["ours"]["median"]
@@ -434,8 +428,7 @@ def check_document(document: dict[str, Any], later: Iterable[str] = ()) -> None:
             )
         else:
             assert entry["reason"]
-    expected = [bar.case for bar in BARS if bar.case not in missing]
-    assert [bar["case"] for bar in document["bars"]] == expected
+    assert [bar["case"] for bar in document["bars"]] == [bar.case for bar in BARS]
 
 
 def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
@@ -466,9 +459,7 @@ def test_the_published_results_are_whole() -> None:
     published = HERE / "results.json"
     if not published.is_file():
         pytest.skip("bench/results.json appears with the first published run")
-    # these came after the run that is published; the next one has them
-    later = {*optimizing.CONTESTS, *fitting.NAMES, "dialect", "script", "import-dialect"}
-    check_document(json.loads(published.read_text(encoding="utf-8")), later)
+    check_document(json.loads(published.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize(
