@@ -208,8 +208,9 @@ def linearize(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callabl
     -------
     out, push
         `push(*tangents)` takes one tangent per primal, as `jvp` does, and returns the tangent of
-        `out`. It can be called again; each call plays the recorded operations once, forwards, and
-        does not call `function`. Unlike `jvp`, it keeps the values of the computation.
+        `out`. It can be called again and does not call `function`: each call transposes the
+        recorded backward sweep, which costs a few times a `jvp`. Unlike `jvp`, it keeps the values
+        of the computation.
 
     Raises
     ------
