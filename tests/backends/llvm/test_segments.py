@@ -17,6 +17,7 @@ from gradtape.core.aval import aval_of
 from gradtape.core.tensor import raw
 from gradtape.errors import CompileWarning
 from gradtape.graph.trace import trace
+from gradtape.passes.pipeline import optimise
 
 RNG = np.random.default_rng(0)
 
@@ -24,7 +25,7 @@ RNG = np.random.default_rng(0)
 def graph_of(f, *args):
     traced, _ = trace(f, [aval_of(x) for x in args], "test")
     sources = [raw(s) for s in traced.sources[len(args) :]]
-    return traced.graph, [*args, *sources]
+    return optimise(traced.graph), [*args, *sources]
 
 
 def check(f, *args, rtol=1e-13, atol=0.0):

@@ -14,13 +14,11 @@ without a lowering is a step of its own, run by NumPy.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...core.aval import Aval, make_aval
 from ...graph.ir import Constant, Graph, Node, Value
 from . import lowerings
 
@@ -110,55 +108,6 @@ def _leads(node: Node) -> bool:
     return axes is not None and axes[0] == 0
 
 
-_FILLED = {"ones_like": 1, "zeros_like": 0}
-
-
-def _simpler(node: Node, base: Callable[[Value], Value]) -> Value | None:
-    """A value that `node` is equal to, bit by bit, where that is known without computing it.
-
-    - `+x`, `x[()]`, `stop(x)`: x
-    - `ones_like(x)`, `zeros_like(x)`, and a number broadcast: a constant
-    - `x * 1`, `x / 1`, and `guard(x, ct)` with a constant ct that is not 0: x
-    """
-    if len(node.outputs) != 1 or node.operands != len(node.inputs):
-        return None
-    name, out = node.op.name, node.outputs[0].aval
-    if (
-        name in _FILLED
-        and node.inputs[0].aval.shape == out.shape
-        and out.dtype.kind in "biuf"
-        and not set(node.params) - {"dtype"}
-    ):
-        return _constant(out, _FILLED[name])
-    if lowerings.is_same(node):
-        return node.inputs[0]
-    first = base(node.inputs[0]) if node.inputs else None
-    if name == "broadcast_to" and first is not None and not first.aval.weak:
-        number = uniform(first)
-        if number is not None and first.aval.dtype == out.dtype:
-            return _constant(out, number)
-    if node.params or len(node.inputs) != 2:
-        return None
-    for x, y in (node.inputs, node.inputs[::-1]):
-        number = uniform(base(y))
-        same = x.aval.shape == out.shape and x.aval.dtype == out.dtype and not x.aval.weak
-        if number is None or not same or out.weak:
-            continue
-        if name == "multiply" and number == 1:
-            return x
-        if y is node.inputs[1] and (
-            (name in ("divide", "true_divide") and number == 1 and out.dtype.kind == "f")
-            or (name == "guard" and number != 0)
-        ):
-            return x
-    return None
-
-
-def _constant(aval: Aval, number: Any) -> Constant:
-    filled = np.broadcast_to(np.asarray(number, aval.dtype), aval.shape)
-    return Constant(make_aval(aval.shape, aval.dtype), filled if aval.shape else filled[()])
-
-
 def uniform(value: Value) -> Any:
     """The number that a constant holds in every element, or None."""
     if not isinstance(value, Constant):
@@ -186,10 +135,6 @@ def plan(graph: Graph) -> Plan:
         return value
 
     for node in graph.nodes:
-        simpler = _simpler(node, base)
-        if simpler is not None:
-            alias[node.outputs[0]] = simpler
-            continue
         if _is_reshape(node) and lowerings.held(node.inputs[0]):
             alias[node.outputs[0]] = node.inputs[0]
             continue

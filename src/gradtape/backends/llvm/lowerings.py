@@ -53,18 +53,6 @@ _SAME = frozenset(
 )
 
 
-def is_same(node: Node) -> bool:
-    """Whether the result is the first operand, element for element, as it is."""
-    name, x, out = node.op.name, node.inputs[0] if node.inputs else None, node.outputs[0].aval
-    if x is None or len(node.outputs) != 1 or node.operands != len(node.inputs):
-        return False
-    if x.aval.shape != out.shape or x.aval.dtype != out.dtype or x.aval.weak != out.weak:
-        return False
-    if name == "getitem":
-        return _bare(node, out.dtype) is not None
-    return name in ("positive", "stop") and not node.params and out.dtype.kind != "b"
-
-
 def compute_dtype(node: Node) -> np.dtype[Any]:
     """The dtype in which a node computes: its result's, or that of what it compares."""
     out: np.dtype[Any] = node.outputs[0].aval.dtype
