@@ -36,8 +36,13 @@ def limit(name: str, char: str) -> int:
 Task = Callable[[int, int], None]
 
 
-def _available() -> int:
-    """Cores this process may use, as OMP_NUM_THREADS and the affinity mask say."""
+def available() -> int:
+    """How many threads work may use: `gt.configure(threads=...)`, or the cores we may use.
+
+    Those are the cores of the affinity mask, at most as many as OMP_NUM_THREADS says.
+    """
+    if config.current.threads:
+        return config.current.threads
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS", "")
     return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else (cores or 1)
@@ -96,7 +101,7 @@ def split(task: Task, size: int) -> None:
     Settings of the caller's context (`np.errstate`) hold in the workers too; an exception of any
     part is raised here, after all parts have ended.
     """
-    threads = config.current.threads or _available()
+    threads = available()
     workers = _get_workers(threads - 1) if threads > 1 else None
     if workers is None:
         task(0, size)

@@ -13,7 +13,8 @@ import pytest
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends.llvm.compile import compile_text
-from gradtape.backends.llvm.pool import Pool, available, pool
+from gradtape.backends.llvm.pool import Pool, pool
+from gradtape.core.parallel import available
 
 COUNT = """
 define void @part(ptr %counts, i64 %i) {

@@ -27,10 +27,9 @@ import sys
 import threading
 from functools import cache
 
-from ... import config
 from .compile import Program, compile_text, host
 
-__all__ = ["Pool", "available", "pool"]
+__all__ = ["Pool", "pool"]
 
 SPIN = 2000  # pauses before a worker sleeps: 50 to 100 microseconds
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
@@ -276,18 +275,6 @@ def _futex() -> int | None:
     if sys.platform != "linux" or sys.byteorder != "little":
         return None
     return _FUTEX.get(platform.machine().lower())
-
-
-def available() -> int:
-    """Return how many threads a job may use: `gt.configure(threads=...)`, or the cores we may use.
-
-    Those are the cores of the affinity mask, at most as many as OMP_NUM_THREADS says.
-    """
-    if config.current.threads:
-        return config.current.threads
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else cores or 1
 
 
 class Pool:

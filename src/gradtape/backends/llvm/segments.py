@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
+from ...core.parallel import available
 from ...graph.evaluate import run_node
 from ...graph.ir import Constant, Graph, Value
 from .compile import Program, compile_text
 from .emit import Emitter
 from .entry import Argument, Entry, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
-from .pool import available, pool
+from .pool import pool
 
 __all__ = ["Segment", "compile_graph"]
 
