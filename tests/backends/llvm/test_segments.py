@@ -1,5 +1,6 @@
 """Programs in native code: NumPy's results for the same graph, in few loops, bit for bit again."""
 
+import gc
 import threading
 import warnings
 
@@ -330,3 +331,14 @@ def test_numpy_is_a_backend_too():
 
     assert f(np.array([1.0])) == np.sin(1.0)
     assert f._direct is None
+
+
+def test_constants_live_as_long_as_the_builtin():
+    table = RNG.normal(size=1000)
+    graph, inputs = graph_of(lambda x: x * np.array(table), np.ones(1000))
+    call, _, _ = segments.compile_graph(graph).direct
+    del graph
+    gc.collect()
+    junk = [np.full(1000, 7.0) for _ in range(50)]
+    np.testing.assert_array_equal(call(inputs[0]), table)
+    assert len(junk) == 50

@@ -322,9 +322,7 @@ class Emitter:
 
         # Numbers are no loop: nothing is gained by copies of the same code, but time to compile.
         inline = bool(self.nest.sizes) or sum(n.op.name in ARITIES for n in self.loop.nodes) < 4
-        for node in self.loop.nodes:
-            lowering = lowerings.find(node)
-            assert lowering is not None
+        for node, lowering in self.loop.nodes.items():
             dtype = lowerings.compute_dtype(node)
             truths = lowerings.TRUTHS.get(node.op.name, ())
             operands = [

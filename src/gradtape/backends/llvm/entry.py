@@ -307,7 +307,8 @@ class Entry:
     """The builtin of a compiled program whose module holds an `entry_text`.
 
     `call(*args)` gives the result, a tuple of several, or NotImplemented where an argument is not
-    what the program was compiled for. It keeps the program alive by itself.
+    what the program was compiled for. It keeps the program alive by itself, and
+    `keep`: what the `extra` pointers lead to.
     """
 
     def __init__(
@@ -317,6 +318,7 @@ class Entry:
         results: Sequence[Argument],
         *,
         extra: Sequence[int] = (),
+        keep: Any = None,
         name: str = "entry",
     ) -> None:
         self.program = program
@@ -337,7 +339,7 @@ class Entry:
             name.encode(), program.address(name), _METH_FASTCALL, b"A compiled program."
         )
         # the builtin holds what it needs, in the place of its module's name
-        alive = (program, self._definition, self._extra, self._kept)
+        alive = (program, self._definition, self._extra, self._kept, keep)
         make = ctypes.PYFUNCTYPE(
             ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.py_object, ctypes.py_object
         )(("PyCFunction_NewEx", api))

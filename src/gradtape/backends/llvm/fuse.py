@@ -21,6 +21,7 @@ import numpy as np
 
 from ...graph.ir import Constant, Graph, Node, Value
 from . import lowerings
+from .lowerings import Lowering
 
 __all__ = ["Loop", "Plan", "Step", "plan", "reduced_axes", "uniform"]
 
@@ -32,7 +33,7 @@ class Loop:
     """Nodes that run in one pass over the elements of `space`."""
 
     space: Shape
-    nodes: list[Node] = field(default_factory=list)
+    nodes: dict[Node, Lowering] = field(default_factory=dict)
     sums: list[Node] = field(default_factory=list)
 
     @property
@@ -165,6 +166,9 @@ def plan(graph: Graph) -> Plan:
             parts.append(Loop(space))
             found = len(parts) - 1
         loop: Any = parts[found]
-        (loop.sums if axes is not None else loop.nodes).append(node)
+        if lowering is None:
+            loop.sums.append(node)
+        else:
+            loop.nodes[node] = lowering
         place[node.outputs[0]] = (found, axes is None)
     return Plan(graph, parts, alias)

@@ -276,10 +276,8 @@ def _compile(
             x for x in text.splitlines() if not x.startswith('declare void @"hand_out"')
         )
     program = compile_text(text)
-    entry = Entry(program, arguments, results, extra=extra)
-    segment = Segment(loops, list(reads), gives, program, entry.call, is_parallel, arena, arguments)
-    segment.held = held  # type: ignore[attr-defined]
-    return segment
+    entry = Entry(program, arguments, results, extra=extra, keep=held)
+    return Segment(loops, list(reads), gives, program, entry.call, is_parallel, arena, arguments)
 
 
 def _is_sum(value: Value, loops: list[Loop]) -> bool:
