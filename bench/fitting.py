@@ -8,40 +8,23 @@ ours, peer ...; a turn is one run, or as many as fill its time, of which the fas
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bench import environments
 from bench.client import WorkerFailure
+from bench.contests import Contest, Solve, main, row, run
 from bench.environments import ROOT
 from bench.measure import Calm, Pair, Settings, row_of
-from bench.optimizing import fastest
-from bench.peers import OURS
 from bench.results import Row
 
-MOST_ROUNDS = 5
 CARS = ROOT / "examples" / "data" / "cars.csv"
 FORMULA = "mpg ~ horsepower"
-
-Solve = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Contest:
-    """What is fitted, and how close to `answer` both sides must come."""
-
-    title: str
-    peer: str
-    sides: Callable[[], tuple[Solve, Solve, Any]]  # ours, the peer's, the answer
-    tolerance: float = 1e-5
 
 
 def _randhie() -> tuple[Any, str, Any]:
@@ -119,36 +102,14 @@ print(smf.ols(sys.argv[2], pandas.read_csv(sys.argv[1])).fit().summary())
 """
 
 
-def measure(name: str, rounds: int, seconds: float, patience: float) -> dict[str, Any]:
-    """Return the samples (us), the errors and how busy the machine was, measured here."""
-    ours, theirs, answer = CONTESTS[name].sides()
-    errors = [float(np.max(np.abs(solve() / answer - 1))) for solve in (ours, theirs)]
-    samples: tuple[list[float], list[float]] = ([], [])
-    calm = Calm(patience)
-    for _ in range(rounds):
-        calm.wait()
-        for solve, kept in zip((ours, theirs), samples, strict=True):
-            kept.append(fastest(solve, seconds) * 1e6)
-    return {"ours": samples[0], "theirs": samples[1], "errors": errors, "busy": calm.busiest}
-
-
 def rows(names: Sequence[str], settings: Settings) -> list[Row]:
     """Return a row per fit that is asked for."""
-    return [_process(settings) if name == PROCESS else _contest(name, settings) for name in names]
-
-
-def _contest(name: str, settings: Settings) -> Row:
-    contest = CONTESTS[name]
-    base = Row(name, contest.title, contest.peer, "eager", "us", tolerance=contest.tolerance)
-    rounds = min(settings.rounds, MOST_ROUNDS)
-    words = [name, str(rounds), str(settings.seconds), str(settings.patience)]
-    try:
-        said = json.loads(_run([sys.executable, "-m", "bench.fitting", *words], settings))
-    except WorkerFailure as failure:
-        return row_of(base, Pair(), our_failure=str(failure))
-    ours, theirs = said["errors"]
-    base = replace(base, our_error=ours, peer_error=theirs, busy=said["busy"])
-    return row_of(base, Pair(said["ours"], said["theirs"]))
+    return [
+        _process(settings)
+        if name == PROCESS
+        else row("bench.fitting", name, CONTESTS[name], settings)
+        for name in names
+    ]
 
 
 def _process(settings: Settings) -> Row:
@@ -165,7 +126,7 @@ def _process(settings: Settings) -> Row:
             for side, words in commands.items():
                 start = time.perf_counter()
                 try:
-                    _run([sys.executable, *words], settings)
+                    run([sys.executable, *words], settings)
                 except WorkerFailure as failure:
                     failures[side] = str(failure)
                     continue
@@ -180,21 +141,5 @@ def _process(settings: Settings) -> Row:
     )
 
 
-def _run(command: list[str], settings: Settings) -> str:
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environments.measured_environment(settings.threads, OURS),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise WorkerFailure(environments.without_folders(last))
-    return done.stdout
-
-
 if __name__ == "__main__":
-    case, count, turn, wait = sys.argv[1:]
-    print(json.dumps(measure(case, int(count), float(turn), float(wait))))
+    main(CONTESTS)

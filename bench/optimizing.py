@@ -1,44 +1,20 @@
 """SciPy's optimizers with our derivatives against SciPy's own finite differences.
 
-Both sides are SciPy in one process (a child of the run, with the environment of every measured
-one): the solver, the function and the machine are the same, the derivatives are not. Turns go
-ours, SciPy's, ours, ...; a turn is one run, or as many as fill its time, of which the fastest
-counts.
+The solver is SciPy's on both sides; the derivatives are not the same.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bench import environments
-from bench.client import WorkerFailure
-from bench.environments import ROOT
-from bench.measure import Calm, Pair, Settings, row_of
-from bench.peers import OURS
+from bench.contests import Contest, Solve, main, row
+from bench.measure import Settings
 from bench.results import Row
 
 PEER = "scipy 2-point"
-# A run with finite differences takes seconds.
-MOST_ROUNDS = 5
-
-Solve = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Contest:
-    """What is solved, and how close to `answer` both sides must come."""
-
-    title: str
-    sides: Callable[[], tuple[Solve, Solve, Any]]  # ours, SciPy's, the answer
-    tolerance: float
 
 
 def rosenbrock(x: Any) -> Any:
@@ -98,74 +74,19 @@ def _fit(rows: int, polish: bool = False) -> tuple[Solve, Solve, Any]:
 
 _FIT = "least_squares of 6 parameters at {} points"
 CONTESTS = {
-    "bfgs-200": Contest("BFGS on the Rosenbrock function of 200 variables", _bfgs, 1e-3),
-    "least-squares-1000": Contest(_FIT.format("1,000"), lambda: _fit(1_000), 1e-5),
+    "bfgs-200": Contest("BFGS on the Rosenbrock function of 200 variables", PEER, _bfgs, 1e-3),
+    "least-squares-1000": Contest(_FIT.format("1,000"), PEER, lambda: _fit(1_000)),
     "least-squares-1000-refined": Contest(
-        _FIT.format("1,000") + ", ours refined to the last digits", lambda: _fit(1_000, True), 1e-5
+        _FIT.format("1,000") + ", ours refined to the last digits", PEER, lambda: _fit(1_000, True)
     ),
-    "least-squares-100000": Contest(_FIT.format("100,000"), lambda: _fit(100_000), 1e-5),
+    "least-squares-100000": Contest(_FIT.format("100,000"), PEER, lambda: _fit(100_000)),
 }
-
-
-def fastest(solve: Solve, seconds: float) -> float:
-    """Return the seconds of the fastest run in a turn, which holds one at least."""
-    best, end = float("inf"), time.perf_counter() + seconds
-    while best == float("inf") or time.perf_counter() < end:
-        start = time.perf_counter()
-        solve()
-        best = min(best, time.perf_counter() - start)
-    return best
-
-
-def measure(name: str, rounds: int, seconds: float, patience: float) -> dict[str, Any]:
-    """Return the samples (us), the errors and how busy the machine was, measured here."""
-    ours, theirs, answer = CONTESTS[name].sides()
-    errors = [float(np.max(np.abs(solve() / answer - 1))) for solve in (ours, theirs)]
-    samples: tuple[list[float], list[float]] = ([], [])
-    calm = Calm(patience)
-    for _ in range(rounds):
-        calm.wait()
-        for solve, kept in zip((ours, theirs), samples, strict=True):
-            kept.append(fastest(solve, seconds) * 1e6)
-    return {"ours": samples[0], "theirs": samples[1], "errors": errors, "busy": calm.busiest}
 
 
 def rows(names: Sequence[str], settings: Settings) -> list[Row]:
     """Return a row per contest that is asked for."""
-    found = []
-    for name in names:
-        contest = CONTESTS[name]
-        base = Row(name, contest.title, PEER, "eager", "us", tolerance=contest.tolerance)
-        try:
-            said = _child(name, settings)
-        except WorkerFailure as failure:
-            found.append(row_of(base, Pair(), our_failure=str(failure)))
-            continue
-        base = replace(
-            base, our_error=said["errors"][0], peer_error=said["errors"][1], busy=said["busy"]
-        )
-        found.append(row_of(base, Pair(said["ours"], said["theirs"])))
-    return found
-
-
-def _child(name: str, settings: Settings) -> dict[str, Any]:
-    rounds = min(settings.rounds, MOST_ROUNDS)
-    arguments = [name, str(rounds), str(settings.seconds), str(settings.patience)]
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.optimizing", *arguments],
-        cwd=ROOT,
-        env=environments.measured_environment(settings.threads, OURS),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise WorkerFailure(environments.without_folders(last))
-    said: dict[str, Any] = json.loads(done.stdout)
-    return said
+    return [row("bench.optimizing", name, CONTESTS[name], settings) for name in names]
 
 
 if __name__ == "__main__":
-    case, count, turn, wait = sys.argv[1:]
-    print(json.dumps(measure(case, int(count), float(turn), float(wait))))
+    main(CONTESTS)

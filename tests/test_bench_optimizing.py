@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import optimizing
+from bench import contests, optimizing
 from bench.measure import Settings
 from bench.results import BARS, judge
 from bench.run import NAMES
@@ -48,7 +48,7 @@ def test_a_row_is_measured_in_a_child():
 
 def test_a_failure_is_a_row(monkeypatch):
     settings = Settings(Path("unused"), rounds=1, seconds=0.01, threads=1, patience=0.0)
-    monkeypatch.setattr(optimizing.sys, "executable", "/bin/false")
+    monkeypatch.setattr(contests.sys, "executable", "/bin/false")
     (row,) = optimizing.rows(["bfgs-200"], settings)
     assert row.status == "ours failed"
     (bar,) = (bar for bar in BARS if bar.case == "bfgs-200")
