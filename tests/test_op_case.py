@@ -84,6 +84,16 @@ def test_a_batching_rule_of_a_step_that_exchanges_the_entries():
     fails(call_of(card), np.sign, "batch rule", skip={"kinks": "a step"})
 
 
+def square_by(inner):
+    """The square, whose vjp calls the card `inner` for its slope 2x."""
+    return primitive(
+        None, name="outer square", impl=np.square,
+        vjp=lambda ct, _out, x: ct * apply(inner, (x,), {}),
+        jvp=lambda t, _out, x: 2 * t * x, shape=lambda x: x,
+        batch=lambda size, operands, axes: (np.square(operands[0]), axes[0]),
+    )  # fmt: skip
+
+
 def test_a_jvp_that_is_wrong_in_the_second_derivative_alone():
     """The derivative of the square, as a card that only the vjp of the first one calls."""
     inner = primitive(
@@ -91,12 +101,7 @@ def test_a_jvp_that_is_wrong_in_the_second_derivative_alone():
         jvp=lambda t, _out, _x: 3 * t, shape=lambda x: x,
         batch=lambda size, operands, axes: (2 * operands[0], axes[0]),
     )  # fmt: skip
-    outer = primitive(
-        None, name="outer square", impl=np.square,
-        vjp=lambda ct, _out, x: ct * apply(inner, (x,), {}),
-        jvp=lambda t, _out, x: 2 * t * x, shape=lambda x: x,
-        batch=lambda size, operands, axes: (np.square(operands[0]), axes[0]),
-    )  # fmt: skip
+    outer = square_by(inner)
     fails(call_of(outer), np.square, "forward over backward|its vjp gives", calls=[(3,)])
 
 
@@ -106,12 +111,7 @@ def test_a_shape_rule_that_is_wrong_in_the_second_derivative_alone():
         jvp=lambda t, _out, _x: 2 * t, shape=lambda x: type(x)((*x.shape, 1), x.dtype),
         batch=lambda size, operands, axes: (2 * operands[0], axes[0]),
     )  # fmt: skip
-    outer = primitive(
-        None, name="outer square", impl=np.square,
-        vjp=lambda ct, _out, x: ct * apply(inner, (x,), {}),
-        jvp=lambda t, _out, x: 2 * t * x, shape=lambda x: x,
-        batch=lambda size, operands, axes: (np.square(operands[0]), axes[0]),
-    )  # fmt: skip
+    outer = square_by(inner)
     fails(call_of(outer), np.square, "recorded backwards: wrong double: shape rule", calls=[(3,)])
 
 

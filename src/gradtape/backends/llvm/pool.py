@@ -35,22 +35,19 @@ SPIN = 2000  # pauses before a worker sleeps: 50 to 100 microseconds
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 
 # The control block, in cache lines of eight i64: what changes together lies together.
-_JOB, _FUNCTION, _ARGUMENTS, _PARTS = 0, 1, 2, 3
-_TICKET, _DONE, _LOCK, _SLEEPING, _STOP = 8, 16, 24, 32, 40
-_WORDS = 48
+_PLACES = {
+    "job": 0, "function": 1, "arguments": 2, "parts": 3,
+    "ticket": 8, "done": 16, "lock": 24, "sleeping": 32, "stop": 40,
+}  # fmt: skip
+_SIZE = 48
 
 _TEXT = """
-define internal ptr @word(ptr %block, i64 %i) alwaysinline {{
-  %p = getelementptr i64, ptr %block, i64 %i
-  ret ptr %p
-}}
 {system}
 
 ; Take a part of job %job and run it; false if there is none left, or the job is another.
 define internal i1 @claim(ptr %block, i64 %job, ptr %function, ptr %arguments, i64 %parts) {{
 entry:
-  %ticket_at = call ptr @word(ptr %block, i64 {TICKET})
-  br label %look
+{words}  br label %look
 look:
   %ticket = load atomic i64, ptr %ticket_at acquire, align 8
   %number = lshr i64 %ticket, 32
@@ -66,7 +63,6 @@ take:
   br i1 %taken, label %run, label %look
 run:
   call void %function(ptr %arguments, i64 %index)
-  %done_at = call ptr @word(ptr %block, i64 {DONE})
   %old = atomicrmw add ptr %done_at, i64 1 acq_rel
   ret i1 true
 none:
@@ -75,13 +71,7 @@ none:
 
 define void @worker(ptr %block) {{
 entry:
-  %job_at = call ptr @word(ptr %block, i64 {JOB})
-  %function_at = call ptr @word(ptr %block, i64 {FUNCTION})
-  %arguments_at = call ptr @word(ptr %block, i64 {ARGUMENTS})
-  %parts_at = call ptr @word(ptr %block, i64 {PARTS})
-  %sleeping_at = call ptr @word(ptr %block, i64 {SLEEPING})
-  %stop_at = call ptr @word(ptr %block, i64 {STOP})
-  %first = load atomic i64, ptr %job_at acquire, align 8
+{words}  %first = load atomic i64, ptr %job_at acquire, align 8
   br label %wait
 wait:
   %seen = phi i64 [ %first, %entry ], [ %job, %finished ]
@@ -126,21 +116,13 @@ exit:
 ; Run %parts parts; returns when all are done.
 define void @run(ptr %block, ptr %function, ptr %arguments, i64 %parts) {{
 entry:
-  %several = icmp ugt i64 %parts, 1
+{words}  %several = icmp ugt i64 %parts, 1
   br i1 %several, label %lock, label %alone
 lock:
-  %lock_at = call ptr @word(ptr %block, i64 {LOCK})
   %pair = cmpxchg ptr %lock_at, i64 0, i64 1 acq_rel acquire
   %locked = extractvalue {{ i64, i1 }} %pair, 1
   br i1 %locked, label %post, label %alone
 post:
-  %job_at = call ptr @word(ptr %block, i64 {JOB})
-  %function_at = call ptr @word(ptr %block, i64 {FUNCTION})
-  %arguments_at = call ptr @word(ptr %block, i64 {ARGUMENTS})
-  %parts_at = call ptr @word(ptr %block, i64 {PARTS})
-  %ticket_at = call ptr @word(ptr %block, i64 {TICKET})
-  %done_at = call ptr @word(ptr %block, i64 {DONE})
-  %sleeping_at = call ptr @word(ptr %block, i64 {SLEEPING})
   %old = load i64, ptr %job_at
   %up = add i64 %old, 1
   %job = and i64 %up, 4294967295
@@ -260,14 +242,14 @@ def _program() -> Program:
     nap: tuple[str, str, int] = ("usleep", "sched_yield", 500)
     if sys.platform == "win32":
         nap = ("Sleep", "SwitchToThread", 1)
-    places = {
-        "JOB": _JOB, "FUNCTION": _FUNCTION, "ARGUMENTS": _ARGUMENTS, "PARTS": _PARTS,
-        "TICKET": _TICKET, "DONE": _DONE, "LOCK": _LOCK, "SLEEPING": _SLEEPING, "STOP": _STOP,
-        "SPIN": SPIN, "FUTEX": futex, "NAP": nap[0], "YIELD": nap[1], "LENGTH": nap[2],
-    }  # fmt: skip
-    system = (_ELSEWHERE if futex is None else _LINUX).format(**places)
+    names = {"SPIN": SPIN, "FUTEX": futex, "NAP": nap[0], "YIELD": nap[1], "LENGTH": nap[2]}
+    system = (_ELSEWHERE if futex is None else _LINUX).format(**names)
     system += _X86 if host().triple.startswith(("x86", "i686")) else _ARM
-    return compile_text(_TEXT.format(system=system, **places))
+    words = "".join(  # an address for each word, at the head of each function
+        f"  %{name}_at = getelementptr i64, ptr %block, i64 {place}\n"
+        for name, place in _PLACES.items()
+    )
+    return compile_text(_TEXT.format(system=system, words=words, **names))
 
 
 def _futex() -> int | None:
@@ -291,9 +273,9 @@ class Pool:
     """
 
     def __init__(self) -> None:
-        self._words = (ctypes.c_int64 * (_WORDS + 8))()
+        self._words = (ctypes.c_int64 * (_SIZE + 8))()
         self.block = (ctypes.addressof(self._words) + 63) // 64 * 64
-        self._control = (ctypes.c_int64 * _WORDS).from_address(self.block)
+        self._control = (ctypes.c_int64 * _SIZE).from_address(self.block)
         program = _program()
         self.entry = program.address("run")
         pointer = ctypes.c_void_p
@@ -330,18 +312,18 @@ class Pool:
     @property
     def sleeping(self) -> int:
         """How many of them are asleep."""
-        return int(self._control[_SLEEPING])
+        return int(self._control[_PLACES["sleeping"]])
 
     def close(self) -> None:
         """Send the workers home; from then on callers compute alone."""
         self._closed = True
         if not self._threads:
             return
-        self._control[_STOP] = 1
+        self._control[_PLACES["stop"]] = 1
         deadline = 100
         while any(t.is_alive() for t in self._threads) and deadline:
-            self._control[_JOB] = (self._control[_JOB] + 1) & 0xFFFFFFFF
-            _wake_all(self.block + 8 * _JOB)
+            self._control[_PLACES["job"]] = (self._control[_PLACES["job"]] + 1) & 0xFFFFFFFF
+            _wake_all(self.block + 8 * _PLACES["job"])
             for thread in self._threads:
                 thread.join(0.01)
             deadline -= 1
@@ -349,7 +331,7 @@ class Pool:
 
     def forget(self) -> None:
         """In a forked child: the workers are the parent's, and so may be the lock."""
-        ctypes.memset(self.block, 0, 8 * _WORDS)
+        ctypes.memset(self.block, 0, 8 * _SIZE)
         self._threads = []
         self._starting = threading.Lock()
 
