@@ -203,7 +203,7 @@ def test_what_diverges_leaves_nothing(tmp_path, monkeypatch):
     how = {"loss": "poisson", "optimizer": "gd", "learning_rate": 1e4, "epochs": 50}
     with pytest.raises(DivergedError):
         fit(options(folder, **how))
-    assert not folder.exists() or list(folder.iterdir()) == []
+    assert not folder.exists()
 
 
 def test_what_a_killed_process_left_beside_the_files_is_swept(tmp_path, monkeypatch):
@@ -275,3 +275,12 @@ def check_whole(folder):
             assert content.startswith(b"\x89PNG") and content.endswith(b"IEND\xaeB`\x82")
         else:
             assert path.name.startswith(".") and path.name.endswith(".tmp")
+
+
+def test_what_fails_late_leaves_no_folder_that_it_made(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "SECONDS", 0.0)
+    (tmp_path / "mine").mkdir()
+    for out in (tmp_path / "a" / "b", tmp_path / "mine"):
+        with pytest.raises(DivergedError):
+            fit(options(out, learning_rate=5.0))
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]

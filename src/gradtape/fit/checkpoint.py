@@ -21,7 +21,7 @@ from .descent import Plan, Series, State
 from .document import decoded, model_document, run_document, terms_of
 from .optimizers import Point
 from .options import Options
-from .output import replace_file, sweep
+from .output import missing_folders, remove_folders, replace_file, sweep
 from .problem import Problem
 from .problems import FitError
 
@@ -51,6 +51,7 @@ class Keeper:
         self.folder, self.problem = folder, problem
         self.terms = terms_of(problem, plan, options)
         self.has_written = False
+        self._made: list[Path] = []  # folders that had to be made
         self._lines = [_header(problem.names)]
         self._next = time.monotonic() + SECONDS
 
@@ -59,6 +60,8 @@ class Keeper:
         now = time.monotonic()
         if now < self._next:
             return
+        if not self.has_written:
+            self._made = missing_folders(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         if not self.has_written:
             sweep(self.folder, (HISTORY, MODEL))
@@ -111,6 +114,7 @@ class Keeper:
         if self.has_written:
             for name in (HISTORY, MODEL):
                 (self.folder / name).unlink(missing_ok=True)
+            remove_folders(self._made)
 
 
 def _header(names: tuple[str, ...]) -> str:

@@ -39,13 +39,13 @@ def _check_can_write(folder: Path) -> None:
         raise _unwritable(folder, f"{existing} is a file, not a folder.")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise _unwritable(folder, f"You have no permission to write into {existing}.")
-    made = _missing_folders(folder)
+    made = missing_folders(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     finally:
-        _remove_folders(made)
+        remove_folders(made)
 
 
 def _check_target(folder: Path, name: str, data: Path | None) -> None:
@@ -114,7 +114,7 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     Each is written beside its place under a temporary name; only when all are complete do they
     take their names.
     """
-    made = _missing_folders(folder)
+    made = missing_folders(folder)
     temporary = {name: _beside(folder / name) for name in files}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -126,18 +126,19 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
         for path in temporary.values():
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
-        _remove_folders(made)
+        remove_folders(made)
         if isinstance(error, OSError):
             raise _unwritable(folder, f"The system says: {error.strerror}.") from None
         raise
 
 
-def _missing_folders(folder: Path) -> list[Path]:
+def missing_folders(folder: Path) -> list[Path]:
     """The folders that writing there has to make, the innermost first."""
     return [path for path in (folder, *folder.parents) if not path.exists()]
 
 
-def _remove_folders(made: list[Path]) -> None:
+def remove_folders(made: list[Path]) -> None:
+    """Take away the folders that were made, the innermost first, where they are empty."""
     for path in made:  # one in which there is something stays
         with contextlib.suppress(OSError):
             path.rmdir()
