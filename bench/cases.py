@@ -218,6 +218,100 @@ def sin_reference(data: Arrays) -> Reference:
     return {"value": Outcome(np.sum(z)), "gradient": Outcome(slope)}
 
 
+# --- hessian: of the Rosenbrock function -------------------------------------------------------
+
+
+def hessian_data() -> Arrays:
+    return {"x": np.random.default_rng(0).uniform(-1.5, 1.5, 200)}
+
+
+def hessian_reference(data: Arrays) -> Reference:
+    x = _float64(data)["x"]
+    h = np.zeros((x.size, x.size))
+    here = np.arange(x.size - 1)
+    h[here, here] += 2 - 400 * (x[1:] - 3 * x[:-1] ** 2)
+    h[here + 1, here + 1] += 200
+    h[here, here + 1] = h[here + 1, here] = -400 * x[:-1]
+    return {"hessian": Outcome(h)}
+
+
+# --- jacobian: of tanh(A tanh(A x)) -------------------------------------------------------------
+
+
+def jacobian_data() -> Arrays:
+    rng = np.random.default_rng(0)
+    return {"a": rng.standard_normal((64, 64)) / 8, "x": rng.standard_normal(64)}
+
+
+def jacobian_reference(data: Arrays) -> Reference:
+    d = _float64(data)
+    inner = np.tanh(d["a"] @ d["x"])
+    outer = np.tanh(d["a"] @ inner)
+    slopes = (1 - outer**2)[:, None] * d["a"] * (1 - inner**2)
+    return {"value": Outcome(outer), "jacobian": Outcome(slopes @ d["a"])}
+
+
+# --- gmm: the log-likelihood of a Gaussian mixture ----------------------------------------------
+
+# The objective of Srajer, Kukelova and Fitzgibbon, A benchmark of selected algorithmic
+# differentiation tools (2018), with gamma = 1 and m = 0 in the Wishart prior, whose constant is
+# left out. A covariance is inverted and factored: exp(icf[:, :d]) is the diagonal of Q, the rest
+# of a row of icf its lower triangle, column by column.
+
+GMM_DIMENSION, GMM_COMPONENTS, GMM_POINTS = 10, 25, 1000
+
+
+def gmm_triangle(d: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of what lies below a diagonal, column by column."""
+    columns, rows = np.triu_indices(d, 1)
+    return rows, columns
+
+
+def gmm_data() -> Arrays:
+    rng = np.random.default_rng(0)
+    d, k = GMM_DIMENSION, GMM_COMPONENTS
+    return {
+        "alphas": rng.standard_normal(k),
+        "means": rng.random((k, d)),
+        "icf": rng.standard_normal((k, d * (d + 1) // 2)),
+        "x": rng.standard_normal((GMM_POINTS, d)),
+    }
+
+
+def gmm_reference(data: Arrays) -> Reference:
+    v = _float64(data)
+    alphas, means, icf, x = v["alphas"], v["means"], v["icf"], v["x"]
+    n, d = x.shape
+    rows, columns = gmm_triangle(d)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = np.zeros((len(alphas), d, d))
+    factor[:, range(d), range(d)] = np.exp(q)
+    factor[:, rows, columns] = below
+    centered = (x[:, None] - means).transpose(1, 0, 2)
+    scaled = centered @ factor.transpose(0, 2, 1)
+    inner = (alphas + q.sum(1))[:, None] - 0.5 * (scaled**2).sum(2)
+    top = inner.max(0)
+    total = top + np.log(np.exp(inner - top).sum(0))
+    weights = np.exp(alphas - alphas.max())
+    prior = 0.5 * (np.exp(2 * q).sum() + (below**2).sum())
+    share = np.exp(inner - total)
+    ct = -share[:, :, None] * scaled
+    ct_factor = ct.transpose(0, 2, 1) @ centered
+    ct_q = share.sum(1)[:, None] + ct_factor[:, range(d), range(d)] * np.exp(q) + np.exp(2 * q)
+    return {
+        "value": Outcome(
+            np.asarray(
+                total.sum()
+                - n * (alphas.max() + np.log(weights.sum()) + 0.5 * d * np.log(2 * np.pi))
+                + prior
+            )
+        ),
+        "alphas": Outcome(share.sum(1) - n * weights / weights.sum()),
+        "means": Outcome(-(ct @ factor).sum(1)),
+        "icf": Outcome(np.concatenate([ct_q, ct_factor[:, rows, columns] + below], axis=1)),
+    }
+
+
 CASES: tuple[Case, ...] = (
     Case(
         "tutorial",
@@ -271,6 +365,28 @@ CASES: tuple[Case, ...] = (
             1e-10,
         )
         for n in (10, 1000, 100_000)
+    ),
+    Case(
+        "hessian-200",
+        "dense Hessian of the 200-d Rosenbrock function (float64)",
+        hessian_data,
+        hessian_reference,
+        1e-12,
+        against=("torch", "tensorflow", "jax", "autograd"),  # mygrad has first derivatives alone
+    ),
+    Case(
+        "jacobian-64",
+        "64 x 64 Jacobian of tanh(A tanh(A x)) (float64)",
+        jacobian_data,
+        jacobian_reference,
+        1e-12,
+    ),
+    Case(
+        "gmm",
+        "GMM log-likelihood, d = 10, k = 25, n = 1000, value and gradient (float64)",
+        gmm_data,
+        gmm_reference,
+        1e-10,
     ),
 )
 

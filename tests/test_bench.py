@@ -6,6 +6,7 @@ import ast
 import io
 import json
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,49 @@ def test_the_mlp_reference_steps_along_its_gradient(name: str) -> None:
     ]
     slope = (losses[0] - losses[1]) / (2 * step)
     assert slope == pytest.approx(float(np.sum(gradient * direction)), rel=1e-5)
+
+
+def test_the_jacobian_reference_is_the_derivative_of_its_value() -> None:
+    case = next(case for case in CASES if case.name == "jacobian-64")
+    data, step = case.data(), 1e-6
+    expected = case.reference(data)["jacobian"].value
+    for n in range(0, 64, 7):
+        moved = [data["x"] + sign * step * np.eye(64)[n] for sign in (1, -1)]
+        up, down = (case.reference({**data, "x": x})["value"].value for x in moved)
+        np.testing.assert_allclose((up - down) / (2 * step), expected[:, n], atol=1e-8)
+
+
+def test_the_hessian_reference_is_the_second_difference_of_the_function() -> None:
+    case = next(case for case in CASES if case.name == "hessian-200")
+    data, step = {"x": case.data()["x"][:5]}, 1e-3
+
+    def rosenbrock(x: Any) -> float:
+        return sum(
+            100 * (after - here**2) ** 2 + (1 - here) ** 2
+            for here, after in zip(x, x[1:], strict=False)
+        )
+
+    found, units = np.empty((5, 5)), step * np.eye(5)
+    for i, j in np.ndindex(5, 5):
+        corners = [(s, t) for s in (1, -1) for t in (1, -1)]
+        found[i, j] = sum(
+            s * t * rosenbrock(data["x"] + s * units[i] + t * units[j]) for s, t in corners
+        ) / (4 * step**2)
+    np.testing.assert_allclose(found, case.reference(data)["hessian"].value, rtol=1e-5, atol=1e-2)
+
+
+@pytest.mark.parametrize("name", ["alphas", "means", "icf"])
+def test_the_mixture_reference_has_the_gradient_of_its_value(name: str) -> None:
+    case = next(case for case in CASES if case.name == "gmm")
+    data, step = dict(case.data()), 1e-6
+    data["x"] = data["x"][:40]
+    direction = np.random.default_rng(1).standard_normal(data[name].shape)
+    up, down = (
+        float(case.reference({**data, name: data[name] + sign * step * direction})["value"].value)
+        for sign in (1, -1)
+    )
+    gradient = case.reference(data)[name].value
+    assert (up - down) / (2 * step) == pytest.approx(float(np.sum(gradient * direction)), rel=1e-6)
 
 
 def test_the_tutorial_reference_steps_along_its_gradient() -> None:
@@ -416,10 +460,14 @@ def every_row() -> list[Row]:
     return [*rows, replace(row("import-over-numpy", "numpy", 100.0, 80.0), unit="ms")]
 
 
-def check_document(document: dict[str, Any]) -> None:
+# Cases written since the published run. The next whole run has them: empty this set with it.
+AWAITED = {"hessian-200", "jacobian-64", "gmm"}
+
+
+def check_document(document: dict[str, Any], awaited: Collection[str] = ()) -> None:
     """Assert that results hold every case x peer row, each with figures or a reason."""
     found = {(entry["case"], entry["peer"]): entry for entry in document["rows"]}
-    assert set(found) == {(row.case, row.peer) for row in every_row()}
+    assert set(found) == {(row.case, row.peer) for row in every_row() if row.case not in awaited}
     for entry in found.values():
         if entry["status"] == "ok":
             assert entry["ours"]["minimum"] <= entry["ours"]["median"]
@@ -428,7 +476,8 @@ def check_document(document: dict[str, Any]) -> None:
             )
         else:
             assert entry["reason"]
-    assert [bar["case"] for bar in document["bars"]] == [bar.case for bar in BARS]
+    bars = [bar.case for bar in BARS if bar.case not in awaited]
+    assert [bar["case"] for bar in document["bars"]] == bars
 
 
 def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
@@ -459,7 +508,7 @@ def test_the_published_results_are_whole() -> None:
     published = HERE / "results.json"
     if not published.is_file():
         pytest.skip("bench/results.json appears with the first published run")
-    check_document(json.loads(published.read_text(encoding="utf-8")))
+    check_document(json.loads(published.read_text(encoding="utf-8")), AWAITED)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,20 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
+import autograd
 import autograd.numpy as np
 import numpy
 from autograd import value_and_grad
 
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 
 VERSION = version("autograd")
 
@@ -94,6 +103,67 @@ def sin50(data: Arrays) -> Run:
         return np.sum(z)
 
     return _value_and_grad(value, data["x"])
+
+
+def hessian(data: Arrays) -> Run:
+    x = data["x"]
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    whole = autograd.hessian(rosenbrock)
+    return lambda: {"hessian": whole(x)}
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = data["a"], data["x"]
+    values = []
+
+    def value(x: Any) -> Any:
+        out = np.tanh(np.dot(a, np.tanh(np.dot(a, x))))
+        values[:] = [out._value]
+        return out
+
+    whole = autograd.jacobian(value)
+
+    def run() -> dict[str, Any]:
+        slopes = whole(x)
+        return {"value": values[0], "jacobian": slopes}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    # arrays cannot be written into: every entry is gathered, the empty ones from a column of 0
+    index = numpy.zeros((d, d), numpy.intp)
+    rows, columns = gmm_triangle(d)
+    index[rows, columns] = numpy.arange(1, len(rows) + 1)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = np.concatenate([np.zeros((len(alphas), 1)), below], axis=1)[:, index]
+    centered = x[:, None] - means
+    scaled = np.exp(q) * centered + np.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + np.sum(q, axis=1) - 0.5 * np.sum(scaled**2, axis=2)
+    prior = 0.5 * (np.sum(np.exp(q) ** 2) + np.sum(below**2))
+    constant = 0.5 * n * d * np.log(2 * np.pi)
+    return np.sum(_log_sum_exp(inner)) - n * _log_sum_exp(alphas) - constant + prior
+
+
+def _log_sum_exp(x: Any) -> Any:
+    top = np.max(x, axis=-1, keepdims=True)
+    return np.log(np.sum(np.exp(x - top), axis=-1)) + top[..., 0]
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables, x = tuple(data[name] for name in names), data["x"]
+    both = value_and_grad(lambda v: log_likelihood(*v, x))
+
+    def run() -> dict[str, Any]:
+        value, gradient = both(variables)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
+
+    return run
 
 
 def _value_and_grad(function: Callable[[Any], Any], x: Any) -> Run:

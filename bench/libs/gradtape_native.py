@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 import gradtape as gt
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 
 VERSION = gt.__version__
 
@@ -116,5 +124,63 @@ def sin50(data: Arrays) -> Run:
                 z = np.sin(z) * 1.01 + 0.1
             value = np.sum(z)
         return {"value": value, "gradient": tape.gradient(value, x)}
+
+    return run
+
+
+def hessian(data: Arrays) -> Run:
+    x = data["x"]
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    whole = gt.hessian(rosenbrock)
+    return lambda: {"hessian": whole(x)}
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = data["a"], data["x"]
+
+    def value(x: Any) -> Any:
+        out = np.tanh(a @ np.tanh(a @ x))
+        return out, out
+
+    whole = gt.jacobian(value, has_aux=True)
+
+    def run() -> dict[str, Any]:
+        slopes, out = whole(x)
+        return {"value": out, "jacobian": slopes}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    rows, columns = gmm_triangle(d)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = gt.zeros((len(alphas), d, d))
+    factor[:, rows, columns] = below
+    centered = x[:, None] - means
+    scaled = np.exp(q) * centered + np.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + np.sum(q, axis=1) - 0.5 * np.sum(scaled**2, axis=2)
+    prior = 0.5 * (np.sum(np.exp(q) ** 2) + np.sum(below**2))
+    constant = 0.5 * n * d * np.log(2 * np.pi)
+    return np.sum(_log_sum_exp(inner)) - n * _log_sum_exp(alphas) - constant + prior
+
+
+def _log_sum_exp(x: Any) -> Any:
+    top = np.max(x, axis=-1, keepdims=True)
+    return np.log(np.sum(np.exp(x - top), axis=-1)) + top[..., 0]
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables, x = [gt.Variable(data[name]) for name in names], data["x"]
+
+    def run() -> dict[str, Any]:
+        with gt.GradientTape() as tape:
+            value = log_likelihood(*variables, x)
+        gradient = tape.gradient(value, variables)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
 
     return run

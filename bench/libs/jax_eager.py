@@ -12,7 +12,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 
 VERSION = jax.__version__
 
@@ -99,6 +107,58 @@ def sin50(data: Arrays) -> Run:
         return jnp.sum(z)
 
     return _value_and_grad(value, jnp.asarray(data["x"]))
+
+
+def hessian(data: Arrays) -> Run:
+    x = jnp.asarray(data["x"])
+
+    def rosenbrock(x: Any) -> Any:
+        return jnp.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    whole = jax.hessian(rosenbrock)
+    return lambda: {"hessian": jax.block_until_ready(whole(x))}
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = jnp.asarray(data["a"]), jnp.asarray(data["x"])
+
+    def value(x: Any) -> Any:
+        out = jnp.tanh(a @ jnp.tanh(a @ x))
+        return out, out
+
+    whole = jax.jacrev(value, has_aux=True)
+
+    def run() -> dict[str, Any]:
+        slopes, out = jax.block_until_ready(whole(x))
+        return {"value": out, "jacobian": slopes}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    rows, columns = gmm_triangle(d)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = jnp.zeros((len(alphas), d, d), x.dtype).at[:, rows, columns].set(below)
+    centered = x[:, None] - means
+    scaled = jnp.exp(q) * centered + jnp.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + jnp.sum(q, axis=1) - 0.5 * jnp.sum(scaled**2, axis=2)
+    prior = 0.5 * (jnp.sum(jnp.exp(q) ** 2) + jnp.sum(below**2))
+    constant = 0.5 * n * d * jnp.log(2 * jnp.pi)
+    lse = jax.nn.logsumexp
+    return jnp.sum(lse(inner, axis=1)) - n * lse(alphas) - constant + prior
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables, x = [jnp.asarray(data[name]) for name in names], jnp.asarray(data["x"])
+    both = jax.value_and_grad(log_likelihood, argnums=(0, 1, 2))
+
+    def run() -> dict[str, Any]:
+        value, gradient = jax.block_until_ready(both(*variables, x))
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
+
+    return run
 
 
 def _value_and_grad(function: Callable[[Any], Any], x: Any) -> Run:

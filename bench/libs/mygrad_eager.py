@@ -9,7 +9,15 @@ import numpy as np
 from mygrad.nnet.activations import relu
 from mygrad.nnet.losses import softmax_crossentropy
 
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 
 VERSION = mg.__version__
 
@@ -102,5 +110,51 @@ def sin50(data: Arrays) -> Run:
         value = mg.sum(z)
         value.backward()
         return {"value": value, "gradient": x.grad}
+
+    return run
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = data["a"], mg.tensor(data["x"])
+    units = np.eye(len(x))
+
+    def run() -> dict[str, Any]:
+        rows = []
+        for unit in units:  # a graph plays back once
+            value = mg.tanh(mg.matmul(a, mg.tanh(mg.matmul(a, x))))
+            value.backward(unit)
+            rows.append(x.grad)
+        return {"value": value, "jacobian": np.stack(rows)}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    rows, columns = gmm_triangle(d)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = mg.zeros((len(alphas), d, d))
+    factor[:, rows, columns] = below
+    centered = x[:, None] - means
+    scaled = mg.exp(q) * centered + mg.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + mg.sum(q, axis=1) - 0.5 * mg.sum(scaled**2, axis=2)
+    prior = 0.5 * (mg.sum(mg.exp(q) ** 2) + mg.sum(below**2))
+    constant = 0.5 * n * d * np.log(2 * np.pi)
+    return mg.sum(_log_sum_exp(inner)) - n * _log_sum_exp(alphas) - constant + prior
+
+
+def _log_sum_exp(x: Any) -> Any:
+    top = mg.max(x, axis=-1, keepdims=True)
+    return mg.log(mg.sum(mg.exp(x - top), axis=-1)) + top[..., 0]
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables, x = [mg.tensor(data[name]) for name in names], data["x"]
+
+    def run() -> dict[str, Any]:
+        value = log_likelihood(*variables, x)
+        value.backward()
+        return {"value": value, **{n: v.grad for n, v in zip(names, variables, strict=True)}}
 
     return run

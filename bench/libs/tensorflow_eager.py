@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 from bench.libs import script_step
 
 VERSION = tf.__version__
@@ -112,5 +121,62 @@ def sin50(data: Arrays) -> Run:
                 z = tf.sin(z) * 1.01 + 0.1
             value = tf.reduce_sum(z)
         return {"value": value, "gradient": tape.gradient(value, x)}
+
+    return run
+
+
+def hessian(data: Arrays) -> Run:
+    x = tf.constant(data["x"])
+
+    def run() -> dict[str, Any]:
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = tf.reduce_sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+            gradient = inner.gradient(value, x)
+        return {"hessian": outer.jacobian(gradient, x)}
+
+    return run
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = tf.constant(data["a"]), tf.constant(data["x"])
+
+    def run() -> dict[str, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.tanh(tf.linalg.matvec(a, tf.tanh(tf.linalg.matvec(a, x))))
+        return {"value": value, "jacobian": tape.jacobian(value, x)}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    # tensors cannot be written into: every entry is gathered, the empty ones from a column of 0
+    index = np.zeros((d, d), np.int32)
+    rows, columns = gmm_triangle(d)
+    index[rows, columns] = np.arange(1, len(rows) + 1)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = tf.gather(tf.pad(below, [[0, 0], [1, 0]]), index, axis=1)
+    centered = x[:, None] - means
+    scaled = tf.exp(q) * centered + tf.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + tf.reduce_sum(q, 1) - 0.5 * tf.reduce_sum(scaled**2, 2)
+    prior = 0.5 * (tf.reduce_sum(tf.exp(q) ** 2) + tf.reduce_sum(below**2))
+    constant = 0.5 * n * d * np.log(2 * np.pi)
+    lse = tf.reduce_logsumexp
+    return tf.reduce_sum(lse(inner, 1)) - n * lse(alphas) - constant + prior
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables, x = [tf.Variable(data[name]) for name in names], tf.constant(data["x"])
+
+    def run() -> dict[str, Any]:
+        with tf.GradientTape() as tape:
+            value = log_likelihood(*variables, x)
+        gradient = tape.gradient(value, variables)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
 
     return run

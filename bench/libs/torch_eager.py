@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Arrays, Run
+from bench.cases import (
+    CHAIN_LENGTH,
+    MLP_RATE,
+    SIN_LENGTH,
+    TUTORIAL_RATE,
+    Arrays,
+    Run,
+    gmm_triangle,
+)
 
 VERSION = torch.__version__
 
@@ -103,5 +112,60 @@ def sin50(data: Arrays) -> Run:
         value = z.sum()
         (gradient,) = torch.autograd.grad(value, x)
         return {"value": value, "gradient": gradient}
+
+    return run
+
+
+def hessian(data: Arrays) -> Run:
+    x = torch.from_numpy(data["x"])
+
+    def rosenbrock(x: Any) -> Any:
+        return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+    # four times faster than torch.func.hessian, and 36 times than without vectorize
+    whole = torch.autograd.functional.hessian
+    return lambda: {"hessian": whole(rosenbrock, x, vectorize=True)}
+
+
+def jacobian(data: Arrays) -> Run:
+    a, x = torch.from_numpy(data["a"]), torch.from_numpy(data["x"])
+
+    def value(x: Any) -> Any:
+        out = torch.tanh(a @ torch.tanh(a @ x))
+        return out, out
+
+    whole = torch.func.jacrev(value, has_aux=True)
+
+    def run() -> dict[str, Any]:
+        slopes, out = whole(x)
+        return {"value": out, "jacobian": slopes}
+
+    return run
+
+
+def log_likelihood(alphas: Any, means: Any, icf: Any, x: Any) -> Any:
+    n, d = x.shape
+    rows, columns = gmm_triangle(d)
+    q, below = icf[:, :d], icf[:, d:]
+    factor = torch.zeros(len(alphas), d, d, dtype=x.dtype)
+    factor[:, rows, columns] = below
+    centered = x[:, None] - means
+    scaled = torch.exp(q) * centered + torch.einsum("kij,nkj->nki", factor, centered)
+    inner = alphas + q.sum(1) - 0.5 * (scaled**2).sum(2)
+    prior = 0.5 * ((torch.exp(q) ** 2).sum() + (below**2).sum())
+    constant = 0.5 * n * d * math.log(2 * math.pi)
+    total = torch.logsumexp(inner, 1).sum() - n * torch.logsumexp(alphas, 0)
+    return total - constant + prior
+
+
+def gmm(data: Arrays) -> Run:
+    names = ("alphas", "means", "icf")
+    variables = [torch.from_numpy(data[name]).requires_grad_() for name in names]
+    x = torch.from_numpy(data["x"])
+
+    def run() -> dict[str, Any]:
+        value = log_likelihood(*variables, x)
+        gradient = torch.autograd.grad(value, variables)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
 
     return run
