@@ -413,6 +413,10 @@ def traced_again():
         f(np.ones(n))
 
 
+def threads_of_nothing():
+    gt.function(lambda x: x, threads=0)
+
+
 def no_card():
     from scipy.special import mathieu_a
 
@@ -528,6 +532,7 @@ SAID = [
     (stale_view, errors.StaleViewError, r"view.*\(2, 3\).*\(6,\)", f"{HERE}.*at {HERE}", "copy"),
     (branch_while_tracing, errors.TracingError, "bool.*not known", f"{HERE}.*{HERE}", "np.where"),
     (traced_again, errors.TracingWarning, "5th time", HERE, "few shapes"),
+    (threads_of_nothing, ValueError, "threads=0 is no whole", "may use", "threads=1"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),

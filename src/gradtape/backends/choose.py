@@ -12,34 +12,52 @@ from ..errors import CompileWarning, three_part
 from ..graph.ir import Graph
 from ..graph.printing import show
 from . import numpy
+from .options import BACKENDS, Options
 
-__all__ = ["BACKENDS", "compile_graph"]
-
-BACKENDS = ("llvm", "numpy")
+__all__ = ["BACKENDS", "Options", "compile_graph"]
 
 
 @cache
-def _has_llvm() -> bool:
-    """Whether llvmlite is installed and this interpreter is one that native code can talk to."""
+def missing() -> str | None:
+    """Why native code cannot be made here, in a sentence; None where it can.
+
+    A processor that has no fused multiply-add would call a function for each of them, and the
+    kernels are made of them; NumPy is faster then.
+    """
     if importlib.util.find_spec("llvmlite") is None:
-        return False
-    from .llvm.entry import is_supported
+        return "llvmlite is not installed."
+    from .llvm import compile, entry
 
-    return is_supported()
+    if not entry.is_supported():
+        return "This Python is not the CPython that native code can talk to."
+    if not compile.host().has_fma:
+        reason = f"This processor ({compile.host().cpu}) has no fused multiply-add."
+        warnings.warn(
+            three_part(
+                "function: compiled functions are run by NumPy.",
+                reason,
+                'Nothing is lost but speed; gt.function(..., backend="numpy") says that it is '
+                "meant.",
+            ),
+            CompileWarning,
+            stacklevel=7,
+        )
+        return reason
+    return None
 
 
-def compile_graph(graph: Graph, backend: str) -> Callable[[Sequence[Any]], list[Any]]:
+def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], list[Any]]:
     """A function from the values of the inputs of `graph` to those of `graph.results`.
 
     Where the compiler fails, NumPy runs the graph, and a CompileWarning carries what it takes to
     see it fail again.
     """
-    if backend == "numpy" or not _has_llvm():
+    if options.backend == "numpy" or missing() is not None:
         return numpy.compile_graph(graph)
     try:
         from .llvm import segments
 
-        return segments.compile_graph(graph)
+        return segments.compile_graph(graph, options.threads)
     except Exception as error:
         warnings.warn(
             three_part(
@@ -48,6 +66,6 @@ def compile_graph(graph: Graph, backend: str) -> Callable[[Sequence[Any]], list[
                 f"Please report it with the graph, and see it fail again with it:\n{show(graph)}",
             ),
             CompileWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
         return numpy.compile_graph(graph)

@@ -36,16 +36,20 @@ def limit(name: str, char: str) -> int:
 Task = Callable[[int, int], None]
 
 
-def available() -> int:
+def available(most: int = 0) -> int:
     """How many threads work may use: `gt.configure(threads=...)`, or the cores we may use.
 
-    Those are the cores of the affinity mask, at most as many as OMP_NUM_THREADS says.
+    Those are the cores of the affinity mask, at most as many as OMP_NUM_THREADS says; and `most`,
+    where that is not 0.
     """
+    if most == 1:
+        return 1
     if config.current.threads:
-        return config.current.threads
+        return min(most or config.current.threads, config.current.threads)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     asked = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else (cores or 1)
+    found = min(cores or 1, int(asked)) if asked.isdigit() and int(asked) else (cores or 1)
+    return min(most or found, found)
 
 
 class _Workers:

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.choose import BACKENDS, compile_graph
+from ..backends.choose import BACKENDS, Options, compile_graph
 from ..core.dispatch import apply
+from ..core.parallel import available
 from ..core.positions import decode, here
 from ..core.refusals import ArgumentValueError
 from ..core.state import state
@@ -34,6 +35,7 @@ def function(
     *,
     static_argnames: str | Sequence[str] = (),
     backend: str = "llvm",
+    threads: int | None = None,
 ) -> Any:
     """`f` as a compiled function: traced once per signature, then run as a program.
 
@@ -55,6 +57,10 @@ def function(
         What runs the program: native code (the default), or NumPy node by node. Operations that
         native code does not have are run by NumPy between its parts, and all of them are where
         llvmlite is not installed.
+    threads : int, optional
+        The most threads that a program may use. Without it, and at most, these are the threads of
+        `gt.configure(threads=...)`, or the cores that the affinity mask and OMP_NUM_THREADS allow.
+        Results have the same bits with any number. NumPy's parts of a program do not look at it.
 
     Returns
     -------
@@ -101,11 +107,20 @@ def function(
                 "Leave backend= out.",
             )
         )
-    if f is None:
-        return functools.partial(function, static_argnames=names, backend=backend)
-    if isinstance(f, CompiledFunction):
-        return f
-    return CompiledFunction(f, names, backend)
+    if threads is not None and not (type(threads) is int and threads > 0):
+        raise ArgumentValueError(
+            three_part(
+                f"function: threads={threads!r} is no whole number from 1 on.",
+                "It is the number of threads that a program may use.",
+                f"Write threads=1, or leave it out for all that there are ({available()}).",
+            )
+        )
+    options = Options(backend, threads or 0)
+
+    def made(f: Callable[..., Any]) -> CompiledFunction:
+        return f if isinstance(f, CompiledFunction) else CompiledFunction(f, names, options)
+
+    return made if f is None else made(f)
 
 
 class CompiledFunction:
@@ -115,13 +130,13 @@ class CompiledFunction:
         self,
         f: Callable[..., Any],
         static_argnames: tuple[str, ...] = (),
-        backend: str = "llvm",
+        options: Options = Options(),  # noqa: B008 - frozen
     ) -> None:
         functools.update_wrapper(self, f)
         self.function = f
         self.name: str = getattr(f, "__name__", "function")
         self.static_argnames = static_argnames
-        self.backend = backend
+        self.options = options
         self.programs: dict[tuple[Any, ...], _Program] = {}
         self._last: tuple[Any, ...] | None = None
         self._direct: Any = None  # the last program's way for plain arguments
@@ -225,7 +240,7 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
-        program = _Program(self.name, traced, result, kept, self.backend)
+        program = _Program(self.name, traced, result, kept, self.options)
         self.programs[key] = program
         self._last = key
         return program
@@ -241,7 +256,7 @@ class _Program:
     """One compiled program: what it reads besides its arguments, and how its results are built."""
 
     def __init__(
-        self, name: str, traced: Traced, result: Any, kept: Any, backend: str
+        self, name: str, traced: Traced, result: Any, kept: Any, options: Options
     ) -> None:
         self.name, self.traced = name, traced
         self.kept = kept  # objects that are part of the signature by identity
@@ -256,9 +271,9 @@ class _Program:
         self.count = len(graph.outputs)
         optimised = optimise(graph)
         self.copies = _shared(optimised)
-        self.run = compile_graph(optimised, backend)
+        self.run = compile_graph(optimised, options)
         self.card = make_card(
-            name, traced, self._values, functools.partial(_derived, backend)
+            name, traced, self._values, functools.partial(_derived, options)
         )
         leaves, self.rebuild = flatten(result)
         self.direct = self._make_direct(len(leaves) == 1 and leaves[0] is result)
@@ -354,7 +369,7 @@ def _shared(graph: Graph) -> list[bool]:
     return found
 
 
-def _derived(backend: str, f: Callable[..., Any], name: str) -> CompiledFunction:
-    made = CompiledFunction(f, (), backend)
+def _derived(options: Options, f: Callable[..., Any], name: str) -> CompiledFunction:
+    made = CompiledFunction(f, (), options)
     made.name = name
     return made

@@ -73,6 +73,54 @@ def test_each_part_is_run_once(program, own, parts):
     assert list(seen) == [200] * parts + [0] * (64 - parts)
 
 
+def test_a_job_is_done_by_as_many_threads_as_it_asks_for(own):
+    """Parts that wait for each other end only where there is a thread for each."""
+    waiting = compile_text("""
+define void @meet(ptr %words, i64 %i) {
+entry:
+  %in = atomicrmw add ptr %words, i64 1 seq_cst
+  br label %wait
+wait:
+  %k = phi i64 [ 0, %entry ], [ %k1, %wait ]
+  %n = load atomic i64, ptr %words seq_cst, align 8
+  %k1 = add i64 %k, 1
+  %met = icmp sge i64 %n, 2
+  %late = icmp sgt i64 %k1, 300000000
+  %stop = or i1 %met, %late
+  br i1 %stop, label %done, label %wait
+done:
+  %alone = select i1 %met, i64 0, i64 1
+  %at = getelementptr i64, ptr %words, i64 1
+  %old = atomicrmw add ptr %at, i64 %alone seq_cst
+  ret void
+}
+define void @note(ptr %words, i64 %i) {
+  %in = atomicrmw add ptr %words, i64 1 seq_cst
+  %at = getelementptr i64, ptr %words, i64 1
+  %now = load atomic i64, ptr %words seq_cst, align 8
+  %most = atomicrmw umax ptr %at, i64 %now seq_cst
+  br label %work
+work:
+  %k = phi i64 [ 0, %0 ], [ %k1, %work ]
+  %k1 = add i64 %k, 1
+  %x = load volatile i64, ptr %words
+  %more = icmp slt i64 %k1, 20000
+  br i1 %more, label %work, label %done
+done:
+  %out = atomicrmw sub ptr %words, i64 1 seq_cst
+  ret void
+}
+""")
+    words = counts(2)
+    own.run(waiting.address("meet"), ctypes.addressof(words), 2, 2)
+    assert list(words) == [2, 0]  # both were there at once
+    for threads in (1, 2, 3):
+        words = counts(2)
+        for _ in range(20):
+            own.run(waiting.address("note"), ctypes.addressof(words), 12, threads)
+        assert words[0] == 0 and words[1] <= threads
+
+
 def test_no_worker_starts_before_it_is_asked_for(program):
     made, seen = Pool(), counts()
     made.run(program.address("part"), ctypes.addressof(seen), 5)

@@ -150,9 +150,9 @@ class Emitter:
                 steps.append(0)
         return nest
 
-    def parts(self, threads: int) -> int:
-        """How many parts of the first axis are worth a hand-off."""
-        if threads < 2 or not self.nest.sizes:
+    def parts(self) -> int:
+        """How many parts of the first axis are worth a hand-off, on any number of threads."""
+        if not self.nest.sizes:
             return 1
         return parts_of(self.loop, self.nest.sizes[0])
 

@@ -308,7 +308,8 @@ class Entry:
 
     `call(*args)` gives the result, a tuple of several, or NotImplemented where an argument is not
     what the program was compiled for. It keeps the program alive by itself, and
-    `keep`: what the `extra` pointers lead to.
+    `keep`: what the `extra` pointers lead to. These are read at each call, so that the caller may
+    set them anew in `extra`.
     """
 
     def __init__(
@@ -323,13 +324,13 @@ class Entry:
     ) -> None:
         self.program = program
         api = ctypes.pythonapi
-        self._extra = (ctypes.c_void_p * max(len(extra), 1))(*extra)
+        self.extra: Any = (ctypes.c_void_p * max(len(extra), 1))(*extra)
         fixed = {
             "ndarray": id(np.ndarray), "not_implemented": id(NotImplemented),
             "new": _function(_NEW), "scalar": _function(_SCALAR),
             "tuple": _address(api.PyTuple_New), "decref": _address(api.Py_DecRef),
             "save": _address(api.PyEval_SaveThread), "restore": _address(api.PyEval_RestoreThread),
-            "incref": _address(api.Py_IncRef), "extra": ctypes.addressof(self._extra),
+            "incref": _address(api.Py_IncRef), "extra": ctypes.addressof(self.extra),
         }  # fmt: skip
         self._kept = [*(a.type for a in arguments), *(np.dtype(a.dtype) for a in arguments),
                       *(np.dtype(r.dtype) for r in results)]  # fmt: skip
@@ -339,7 +340,7 @@ class Entry:
             name.encode(), program.address(name), _METH_FASTCALL, b"A compiled program."
         )
         # the builtin holds what it needs, in the place of its module's name
-        alive = (program, self._definition, self._extra, self._kept, keep)
+        alive = (program, self._definition, self.extra, self._kept, keep)
         make = ctypes.PYFUNCTYPE(
             ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.py_object, ctypes.py_object
         )(("PyCFunction_NewEx", api))

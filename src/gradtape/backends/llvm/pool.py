@@ -3,7 +3,8 @@
 A job is a native function `void part(ptr arguments, i64 index)` and a number of parts. Caller and
 workers claim parts one after another from a ticket until none is left, so a worker that the
 system has put aside delays nobody; the caller returns when all are done. Which thread computes a
-part makes no difference to it, so results depend on the number of parts alone.
+part makes no difference to it, so results depend on the number of parts alone. A job says how many
+threads it may use; workers have numbers, and those beyond that many leave it alone.
 
 The workers are Python's threads, parked in native code without the interpreter's lock. They start
 at the first job, spin for some tens of microseconds after a job, then sleep (on a futex on Linux,
@@ -31,12 +32,13 @@ from .compile import Program, compile_text, host
 
 __all__ = ["Pool", "pool"]
 
+MANY = 1 << 30  # threads, where no number is said
 SPIN = 2000  # pauses before a worker sleeps: 50 to 100 microseconds
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 
 # The control block, in cache lines of eight i64: what changes together lies together.
 _PLACES = {
-    "job": 0, "function": 1, "arguments": 2, "parts": 3,
+    "job": 0, "function": 1, "arguments": 2, "parts": 3, "helpers": 4,
     "ticket": 8, "done": 16, "lock": 24, "sleeping": 32, "stop": 40,
 }  # fmt: skip
 _SIZE = 48
@@ -69,7 +71,8 @@ none:
   ret i1 false
 }}
 
-define void @worker(ptr %block) {{
+; The worker number %me: it helps with a job that asks for more helpers than that.
+define void @worker(ptr %block, i64 %me) {{
 entry:
 {words}  %first = load atomic i64, ptr %job_at acquire, align 8
   br label %wait
@@ -103,7 +106,9 @@ got:
   %function = load ptr, ptr %function_at
   %arguments = load ptr, ptr %arguments_at
   %parts = load i64, ptr %parts_at
-  br label %more
+  %helpers = load i64, ptr %helpers_at
+  %wanted = icmp slt i64 %me, %helpers
+  br i1 %wanted, label %more, label %finished
 more:
   %went = call i1 @claim(ptr %block, i64 %job, ptr %function, ptr %arguments, i64 %parts)
   br i1 %went, label %more, label %finished
@@ -113,10 +118,12 @@ exit:
   ret void
 }}
 
-; Run %parts parts; returns when all are done.
-define void @run(ptr %block, ptr %function, ptr %arguments, i64 %parts) {{
+; Run %parts parts on at most %threads threads; returns when all are done.
+define void @run(ptr %block, ptr %function, ptr %arguments, i64 %parts, i64 %threads) {{
 entry:
-{words}  %several = icmp ugt i64 %parts, 1
+{words}  %divided = icmp ugt i64 %parts, 1
+  %shared = icmp sgt i64 %threads, 1
+  %several = and i1 %divided, %shared
   br i1 %several, label %lock, label %alone
 lock:
   %pair = cmpxchg ptr %lock_at, i64 0, i64 1 acq_rel acquire
@@ -129,6 +136,8 @@ post:
   store ptr %function, ptr %function_at
   store ptr %arguments, ptr %arguments_at
   store i64 %parts, ptr %parts_at
+  %helpers = sub i64 %threads, 1
+  store i64 %helpers, ptr %helpers_at
   store atomic i64 0, ptr %done_at release, align 8
   %ticket = shl i64 %job, 32
   store atomic i64 %ticket, ptr %ticket_at release, align 8
@@ -268,8 +277,8 @@ class Pool:
         Address of the control block: the first argument of the native `run`.
     entry : int
         Address of the native function
-        `void run(ptr block, ptr part, ptr arguments, i64 parts)`, which compiled code calls; it
-        needs no lock of the interpreter's.
+        `void run(ptr block, ptr part, ptr arguments, i64 parts, i64 threads)`, which compiled code
+        calls; it needs no lock of the interpreter's.
     """
 
     def __init__(self) -> None:
@@ -278,9 +287,9 @@ class Pool:
         self._control = (ctypes.c_int64 * _SIZE).from_address(self.block)
         program = _program()
         self.entry = program.address("run")
-        pointer = ctypes.c_void_p
-        self._run = program.function("run", None, pointer, pointer, pointer, ctypes.c_int64)
-        self._serve = program.function("worker", None, pointer)
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        self._run = program.function("run", None, pointer, pointer, pointer, number, number)
+        self._serve = program.function("worker", None, pointer, number)
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
         self._closed = False
@@ -292,7 +301,10 @@ class Pool:
         with self._starting:
             while len(self._threads) < threads - 1:
                 worker = threading.Thread(
-                    target=self._serve, args=(self.block,), name="gradtape-native", daemon=True
+                    target=self._serve,
+                    args=(self.block, len(self._threads)),
+                    name="gradtape-native",
+                    daemon=True,
                 )
                 try:
                     worker.start()
@@ -300,9 +312,12 @@ class Pool:
                     return
                 self._threads.append(worker)
 
-    def run(self, part: int, arguments: int, parts: int) -> None:
-        """Call the native function at `part` with `(arguments, i)` for each i below `parts`."""
-        self._run(self.block, part, arguments, parts)
+    def run(self, part: int, arguments: int, parts: int, threads: int = MANY) -> None:
+        """Call the native function at `part` with `(arguments, i)` for each i below `parts`.
+
+        At most `threads` threads do it, this one among them, and no more than there are.
+        """
+        self._run(self.block, part, arguments, parts, threads)
 
     @property
     def workers(self) -> int:

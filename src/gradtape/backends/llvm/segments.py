@@ -26,10 +26,28 @@ from .pool import pool
 __all__ = ["Segment", "compile_graph"]
 
 SMALL = 1 << 14  # bytes of buffers that lie on the stack
-# llvmlite's builder calls no function by its pointer.
+# The parts of a loop, by the pool or one after another: the same parts, so the same bits.
+# (llvmlite's builder calls no function by its pointer.)
 _HAND_OUT = """
-define internal void @hand_out(ptr %run, ptr %block, ptr %loop, ptr %table, i64 %n) alwaysinline {
-  call void %run(ptr %block, ptr %loop, ptr %table, i64 %n)
+define internal void @hand_out(ptr %extra, ptr %loop, ptr %table, i64 %n) {
+entry:
+  %threads_at = getelementptr ptr, ptr %extra, i64 2
+  %threads = load i64, ptr %threads_at
+  %several = icmp sgt i64 %threads, 1
+  br i1 %several, label %pool, label %alone
+pool:
+  %block = load ptr, ptr %extra
+  %run_at = getelementptr ptr, ptr %extra, i64 1
+  %run = load ptr, ptr %run_at
+  call void %run(ptr %block, ptr %loop, ptr %table, i64 %n, i64 %threads)
+  ret void
+alone:
+  %i = phi i64 [ 0, %entry ], [ %next, %alone ]
+  call void %loop(ptr %table, i64 %i)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %n
+  br i1 %more, label %alone, label %exit
+exit:
   ret void
 }
 """
@@ -44,10 +62,22 @@ class Segment:
     reads: list[Value]
     gives: list[Value]
     program: Program
-    call: Any
+    entry: Entry
+    at_pool: int  # where among the entry's extra words the pool is
     is_parallel: bool
     arena: int  # bytes of buffers that the caller brings
     arguments: list[Argument]
+    threads: int = 0  # the most that it may use; 0: as many as there are
+
+    def set_threads(self) -> None:
+        """Have as many workers ready as the next call may use, and tell it."""
+        threads = available(self.threads)
+        words = self.entry.extra
+        if threads > 1:
+            workers = pool()
+            workers.ensure(threads)
+            words[self.at_pool], words[self.at_pool + 1] = workers.block, workers.entry
+        words[self.at_pool + 2] = threads
 
 
 class Compiled:
@@ -81,13 +111,19 @@ def _direct(graph: Graph, segments: list[Any], made: Plan) -> Any:
         return None
     order = tuple(graph.inputs.index(v) for v in only.reads)
     places = tuple(only.gives.index(v) for v in results)
-    return (only.call, order, places) if len(set(places)) == len(places) else None
+    return (only.entry.call, order, places) if len(set(places)) == len(places) else None
 
 
-def compile_graph(graph: Graph) -> Compiled:
-    """A function from the values of the inputs to those of `graph.results`."""
+def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
+    """A function from the values of the inputs to those of `graph.results`.
+
+    It uses at most `threads` threads, and no more than `core.parallel.available` says.
+    """
     made = plan(graph)
     segments = _segments(made)
+    for part in segments:
+        if isinstance(part, Segment):
+            part.threads = threads
     results = graph.results
     inputs = list(graph.inputs)
     bases = [made.base(v) for v in results]
@@ -122,7 +158,8 @@ _arenas: dict[int, list[Any]] = {}
 
 def _called(segment: Segment, values: list[Any]) -> Sequence[Any]:
     if segment.is_parallel:
-        pool().ensure(available())
+        segment.set_threads()
+    call = segment.entry.call
     if segment.arena:
         free = _arenas.setdefault(segment.arena, [])
         try:
@@ -130,10 +167,10 @@ def _called(segment: Segment, values: list[Any]) -> Sequence[Any]:
         except IndexError:
             arena = np.empty(segment.arena, np.uint8)
         values = [*values, arena]
-    found = segment.call(*values)
+    found = call(*values)
     if found is NotImplemented:
         values = [_fitted(x, a) for x, a in zip(values, segment.arguments, strict=True)]
-        found = segment.call(*values)
+        found = call(*values)
         assert found is not NotImplemented, "the arguments do not fit the program"
     if segment.arena:
         free.append(arena)
@@ -210,7 +247,6 @@ def _compile(
     arguments = [_argument(v) for v in reads]
     results = [Argument(v.aval.dtype, v.aval.shape) for v in gives]
     module = ir.Module("program")
-    threads = available()
     slots: dict[Value, int] = {}
     for v in reads:
         slots[v] = len(slots)
@@ -218,7 +254,7 @@ def _compile(
         Emitter(module, f"loop{i}", loop, made.base, lambda v: slots[made.base(v)], stored)
         for i, loop in enumerate(loops)
     ]
-    parts = [e.parts(threads) for e in emitters]
+    parts = [e.parts() for e in emitters]
     buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
     for v in inner:
         buffers.append(max(v.aval.size * v.aval.dtype.itemsize, 8))
@@ -251,7 +287,7 @@ def _compile(
     is_parallel = any(count > 1 for count in parts)
     at_pool = next_slot + len(extra)
     if is_parallel:
-        extra += [pool().block, pool().entry]
+        extra += [0, 0, 1]  # the pool's block, its entry, the threads: see `set_threads`
     first_buffer = next_slot + len(extra)
     for j, v in enumerate(inner):
         slots[v] = first_buffer + j
@@ -277,7 +313,10 @@ def _compile(
         )
     program = compile_text(text)
     entry = Entry(program, arguments, results, extra=extra, keep=held)
-    return Segment(loops, list(reads), gives, program, entry.call, is_parallel, arena, arguments)
+    at_pool -= next_slot
+    return Segment(
+        loops, list(reads), gives, program, entry, at_pool, is_parallel, arena, arguments
+    )
 
 
 def _is_sum(value: Value, loops: list[Loop]) -> bool:
@@ -307,7 +346,7 @@ def _kernel(
     function.attributes.add("nounwind")
     b = ir.IRBuilder(function.append_basic_block("entry"))
     given = function.args[0]
-    signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _PTR, _I64])
+    signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
     hand_out = ir.Function(module, signature, "hand_out") if max(parts) > 1 else None
 
     def at(table: Any, i: int) -> Any:
@@ -331,9 +370,7 @@ def _kernel(
     for e, n in zip(emitters, parts, strict=True):
         loop = module.globals[e.name]
         if n > 1:
-            block = b.load(at(given, at_pool), typ=_PTR)
-            run = b.load(at(given, at_pool + 1), typ=_PTR)
-            b.call(hand_out, [run, block, loop, table, ir.Constant(_I64, n)])
+            b.call(hand_out, [at(given, at_pool), loop, table, ir.Constant(_I64, n)])
         else:
             b.call(loop, [table, ir.Constant(_I64, 0)])
         e.finish(b, table, n)
