@@ -14,7 +14,7 @@ from ..graph.printing import show
 from . import numpy
 from .options import BACKENDS, Options
 
-__all__ = ["BACKENDS", "Options", "compile_graph"]
+__all__ = ["BACKENDS", "Options", "compile_graph", "load"]
 
 
 @cache
@@ -44,6 +44,12 @@ def missing() -> str | None:
         )
         return reason
     return None
+
+
+def load(options: Options) -> None:
+    """Import the compiler, so that a function's first call has only itself to compile."""
+    if options.backend == "llvm" and importlib.util.find_spec("llvmlite") is not None:
+        from .llvm import segments  # noqa: F401
 
 
 def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], list[Any]]:

@@ -21,11 +21,12 @@ does not keep arrives in its vjp rules as an `Aval`, which has `.shape`, `.ndim`
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from .aval import Aval, broadcast_shapes, weak_result_type
+from .aval import Aval, broadcast_shapes, make_aval, weak_result_type
 from .card import VALUES, Card, Rule, reads, select
 from .dispatch import apply
 from .install import (
@@ -285,23 +286,34 @@ def _elementwise_jvp(card: Card, i: int) -> Rule:
 
 
 def _elementwise_shape(ufunc: Any, outputs: int) -> Rule:
+    @cache
+    def resolved(kinds: tuple[Any, ...], dtype: Any) -> tuple[Any, ...]:
+        if all(isinstance(k, type) for k in kinds):  # resolve_dtypes wants one strong type
+            kinds = tuple(np.dtype(k) for k in kinds)
+        options: dict[str, Any] = {}
+        if dtype is not None:
+            options["signature"] = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
+        dtypes = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), **options)
+        return tuple(dtypes[ufunc.nin :])
+
     def shape(*avals: Any, where: Any = True, dtype: Any = None, **_: Any) -> Any:
-        dims = broadcast_shapes(*(a.shape for a in avals), np.shape(where))
+        shapes = {a.shape for a in avals}
+        if where is not True:
+            shapes.add(np.shape(where))
+        dims = shapes.pop() if len(shapes) == 1 else broadcast_shapes(*shapes)
         if isinstance(ufunc, np.ufunc):
-            weak = {"i": int, "f": float, "c": complex}
-            kinds = [weak.get(a.dtype.kind, a.dtype) if a.weak else a.dtype for a in avals]
-            if all(isinstance(k, type) for k in kinds):  # resolve_dtypes wants one strong type
-                kinds = [a.dtype for a in avals]
-            options: dict[str, Any] = {}
-            if dtype is not None:
-                options["signature"] = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
-            dtypes = ufunc.resolve_dtypes((*kinds, *(None,) * ufunc.nout), **options)
-            results = [Aval(dims, d) for d in dtypes[ufunc.nin :]]
+            kinds = tuple(
+                _WEAK.get(a.dtype.kind, a.dtype) if a.weak else a.dtype for a in avals
+            )
+            results = [make_aval(dims, d) for d in resolved(kinds, dtype)]
         else:
             results = [Aval(dims, weak_result_type(*avals))] * outputs
         return tuple(results) if outputs > 1 else results[0]
 
     return shape
+
+
+_WEAK = {"i": int, "f": float, "c": complex}
 
 
 def align_batch(operands: Any, axes: Any) -> list[Any]:

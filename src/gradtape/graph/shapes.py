@@ -52,11 +52,11 @@ def results_of(
 ) -> tuple[tuple[Aval, ...], bool]:
     """The avals of the results, and whether `op` gives a tuple of them."""
     avals = [v.aval for v in inputs]
-    if _counts_on_values(op, avals, operands):
+    if op.kind != "elementwise" and _counts_on_values(op, avals, operands):
         raise _data_dependent(op.name, avals)
     if operands < len(avals):
         params = fill(params, [_place(a) for a in avals])
-    weak = all(a.weak for a in avals) and bool(avals) and op.name in _ARITHMETIC
+    weak = op.name in _ARITHMETIC and bool(avals) and all(a.weak for a in avals)
     if op.shape_rule is not None:
         found = op.shape(avals[:operands], params)
     else:
@@ -64,6 +64,8 @@ def results_of(
             warnings.simplefilter("ignore")
             found = op.impl(*(stand_in(a) for a in avals[:operands]), **params)
     many = isinstance(found, tuple | list)
+    if not weak and type(found) is Aval and not found.weak:
+        return (found,), False
     parts = found if many else (found,)
     return tuple(Aval(a.shape, a.dtype, weak) for a in map(aval_of, parts)), many
 

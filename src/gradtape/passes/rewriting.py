@@ -40,13 +40,21 @@ class Rewriter:
         self.nodes.append(node)
         return node.outputs
 
+    def inputs(self, node: Node) -> tuple[Value, ...]:
+        """What stands for the inputs of `node`."""
+        instead, old = self._instead, node.inputs
+        for value in old:
+            if value in instead:
+                return tuple([instead.get(v, v) for v in old])
+        return old
+
     def keep(self, node: Node) -> None:
         """Take `node` over, with what stands for its inputs."""
-        inputs = tuple(self.new(v) for v in node.inputs)
-        if inputs == node.inputs:
+        inputs = self.inputs(node)
+        if inputs is node.inputs:
             self.nodes.append(node)
             return
-        avals = tuple(v.aval for v in node.outputs)
+        avals = tuple([v.aval for v in node.outputs])
         made = Node(node.op, inputs, node.params, avals, node.position, node.operands)
         self.nodes.append(made)
         self.replace(node, made.outputs)
@@ -66,7 +74,7 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
     """
     rewriter = Rewriter(graph)
     for node in graph.nodes:
-        inputs = tuple(rewriter.new(v) for v in node.inputs)
+        inputs = rewriter.inputs(node)
         found = rule(rewriter, node, inputs)
         if found is None:
             rewriter.keep(node)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backends.choose import BACKENDS, Options, compile_graph
+from ..backends.choose import BACKENDS, Options, compile_graph, load
 from ..core.dispatch import apply
 from ..core.parallel import available
 from ..core.positions import decode, here
@@ -116,6 +117,7 @@ def function(
             )
         )
     options = Options(backend, threads or 0)
+    load(options)
 
     def made(f: Callable[..., Any]) -> CompiledFunction:
         return f if isinstance(f, CompiledFunction) else CompiledFunction(f, names, options)
@@ -249,7 +251,7 @@ class CompiledFunction:
 def _random_state(surroundings: Surroundings) -> Any:
     states: list[Any] = [np.random.get_state(legacy=False)]  # noqa: NPY002 - to notice its use
     states += [generator.bit_generator.state for generator in surroundings.generators]
-    return repr(states)
+    return pickle.dumps(states)
 
 
 class _Program:

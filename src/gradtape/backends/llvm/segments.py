@@ -344,6 +344,7 @@ def _kernel(
     """`void kernel(ptr table)`: the table grows by the buffers; then loop after loop."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
     function.attributes.add("nounwind")
+    function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
     b = ir.IRBuilder(function.append_basic_block("entry"))
     given = function.args[0]
     signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
