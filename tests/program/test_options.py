@@ -47,8 +47,8 @@ def test_threads_is_the_most_that_a_program_uses(settings):
         f(x)
         (program,) = f.programs.values()
         (segment,) = program.run.segments
-        assert segment.is_parallel
-        return segment.entry.extra[segment.at_pool + 2]
+        assert segment.native.is_parallel
+        return segment.native.used
 
     one, two, free = (gt.function(lambda x: np.sum(np.tanh(x)), threads=n) for n in (1, 2, None))
     settings(threads=3)

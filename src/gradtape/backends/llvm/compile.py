@@ -70,7 +70,7 @@ class Program:
         self.source = text
         target = llvm.Target.from_triple(machine.triple)
         self._target = target.create_target_machine(
-            cpu=machine.cpu, features=machine.features, opt=3
+            cpu=machine.cpu, features=machine.features, opt=3, reloc="pic"
         )
         linked = library.link(text, machine.width, machine.has_avx512)
         module = llvm.parse_assembly(_with_attributes(linked, machine))
@@ -111,7 +111,8 @@ class Program:
     def address(self, name: str) -> int:
         """Return the address of a compiled function."""
         if self._engine is None:
-            self._engine = llvm.create_mcjit_compiler(self._module, self._target)
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self._target)
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(self.object))
             self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
 

@@ -14,16 +14,15 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from ...core.parallel import available
 from ...graph.evaluate import run_node
 from ...graph.ir import Constant, Graph, Value
-from .compile import Program, compile_text
+from .compile import compile_text
 from .emit import Emitter
-from .entry import Argument, Entry, entry_text
+from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
-from .pool import pool
+from .segment import POOL, Segment, Word
 
-__all__ = ["Segment", "compile_graph"]
+__all__ = ["Compiled", "Part", "compile_graph"]
 
 SMALL = 1 << 14  # bytes of buffers that lie on the stack
 # The parts of a loop, by the pool or one after another: the same parts, so the same bits.
@@ -55,29 +54,13 @@ _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
 
 @dataclass
-class Segment:
+class Part:
     """Loops that one native call runs: the values that it reads, and those that it gives."""
 
     loops: list[Loop]
     reads: list[Value]
     gives: list[Value]
-    program: Program
-    entry: Entry
-    at_pool: int  # where among the entry's extra words the pool is
-    is_parallel: bool
-    arena: int  # bytes of buffers that the caller brings
-    arguments: list[Argument]
-    threads: int = 0  # the most that it may use; 0: as many as there are
-
-    def set_threads(self) -> None:
-        """Have as many workers ready as the next call may use, and tell it."""
-        threads = available(self.threads)
-        words = self.entry.extra
-        if threads > 1:
-            workers = pool()
-            workers.ensure(threads)
-            words[self.at_pool], words[self.at_pool + 1] = workers.block, workers.entry
-        words[self.at_pool + 2] = threads
+    native: Segment
 
 
 class Compiled:
@@ -105,13 +88,13 @@ def _direct(graph: Graph, segments: list[Any], made: Plan) -> Any:
         return None
     only = segments[0]
     results = graph.results
-    if only.is_parallel or only.arena or any(v not in only.gives for v in results):
+    if only.native.is_parallel or only.native.arena or any(v not in only.gives for v in results):
         return None
     if any(v.aval.weak for v in results):
         return None
     order = tuple(graph.inputs.index(v) for v in only.reads)
     places = tuple(only.gives.index(v) for v in results)
-    return (only.entry.call, order, places) if len(set(places)) == len(places) else None
+    return (only.native.call, order, places) if len(set(places)) == len(places) else None
 
 
 def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
@@ -122,8 +105,8 @@ def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
     made = plan(graph)
     segments = _segments(made)
     for part in segments:
-        if isinstance(part, Segment):
-            part.threads = threads
+        if isinstance(part, Part):
+            part.native.threads = threads
     results = graph.results
     inputs = list(graph.inputs)
     bases = [made.base(v) for v in results]
@@ -142,7 +125,7 @@ def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
                     found = run_node(part.node, [read(v) for v in part.node.inputs])
                 known.update(zip(part.node.outputs, found, strict=True))
             else:
-                given = _called(part, [known[v] for v in part.reads])
+                given = part.native([known[v] for v in part.reads])
                 for value, x in zip(part.gives, given, strict=True):
                     known[value] = x.item() if value.aval.weak else x
         return [
@@ -153,43 +136,8 @@ def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
     return Compiled(run, segments, _direct(graph, segments, made))
 
 
-_arenas: dict[int, list[Any]] = {}
-
-
-def _called(segment: Segment, values: list[Any]) -> Sequence[Any]:
-    if segment.is_parallel:
-        segment.set_threads()
-    call = segment.entry.call
-    if segment.arena:
-        free = _arenas.setdefault(segment.arena, [])
-        try:
-            arena = free.pop()
-        except IndexError:
-            arena = np.empty(segment.arena, np.uint8)
-        values = [*values, arena]
-    found = call(*values)
-    if found is NotImplemented:
-        values = [_fitted(x, a) for x, a in zip(values, segment.arguments, strict=True)]
-        found = call(*values)
-        assert found is not NotImplemented, "the arguments do not fit the program"
-    if segment.arena:
-        free.append(arena)
-    return found if type(found) is tuple else (found,)
-
-
-def _fitted(x: Any, argument: Argument) -> Any:
-    """`x` in the form in which the program reads it."""
-    if argument.kind == "float":
-        return float(x)
-    if argument.kind == "scalar":
-        return argument.dtype.type(x)
-    if type(x) is np.ndarray and x.shape == argument.shape:
-        return np.require(x, argument.dtype, ["C", "A"])
-    return np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)
-
-
-def _segments(made: Plan) -> list[Segment | Step]:
-    out: list[Segment | Step] = []
+def _segments(made: Plan) -> list[Part | Step]:
+    out: list[Part | Step] = []
     run: list[Loop] = []
     parts = made.parts
     needed: dict[Value, int] = {}  # the last part that reads a base value
@@ -222,7 +170,7 @@ def _read_by(part: Loop | Step) -> list[Value]:
 
 def _compile(
     made: Plan, loops: list[Loop], start: int, end: int, needed: dict[Value, int]
-) -> Segment:
+) -> Part:
     own: dict[Value, int] = {}  # the loop that computes it
     for i, loop in enumerate(loops):
         for node in (*loop.nodes, *loop.sums):
@@ -276,19 +224,17 @@ def _compile(
     for j, v in enumerate(gives):
         slots[v] = n_in + j
     next_slot = n_in + len(gives)
-    extra: list[int] = []
-    held: list[Any] = []
+    words: list[Word] = []
     at_constant: dict[Value, int] = {}
     for c in constants:
-        array = np.ascontiguousarray(c.data)
-        held.append(array)
-        at_constant[c] = next_slot + len(extra)
-        extra.append(array.ctypes.data)
+        at_constant[c] = next_slot + len(words)
+        words.append(("constant", np.ascontiguousarray(c.data)))
     is_parallel = any(count > 1 for count in parts)
-    at_pool = next_slot + len(extra)
+    at_pool = next_slot + len(words)
+    first_buffer = at_pool
     if is_parallel:
-        extra += [0, 0, 1]  # the pool's block, its entry, the threads: see `set_threads`
-    first_buffer = next_slot + len(extra)
+        words.append(POOL)
+        first_buffer += 3
     for j, v in enumerate(inner):
         slots[v] = first_buffer + j
     place = first_buffer + len(inner)
@@ -305,18 +251,14 @@ def _compile(
     text = (
         str(module)
         + _HAND_OUT * is_parallel
-        + entry_text(arguments, results, extra=len(extra), release=_is_long(loops))
+        + entry_text(arguments, results, extra=first_buffer - next_slot, release=_is_long(loops))
     )
     if is_parallel:
         text = "\n".join(
             x for x in text.splitlines() if not x.startswith('declare void @"hand_out"')
         )
-    program = compile_text(text)
-    entry = Entry(program, arguments, results, extra=extra, keep=held)
-    at_pool -= next_slot
-    return Segment(
-        loops, list(reads), gives, program, entry, at_pool, is_parallel, arena, arguments
-    )
+    native = Segment(compile_text(text), arguments, results, words, arena)
+    return Part(loops, list(reads), gives, native)
 
 
 def _is_sum(value: Value, loops: list[Loop]) -> bool:

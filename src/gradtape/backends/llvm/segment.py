@@ -1,0 +1,113 @@
+"""One native part of a program: what it takes, what it gives, and how it is called.
+
+A segment says nothing of the graph that it was made of, so that it can be kept on disk. Its code
+holds no address either: what lies outside of it is asked for by *words* (constants, the pool),
+whose addresses the builtin hands to the code at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ...core.parallel import available
+from .compile import Program
+from .entry import Argument, Entry
+from .pool import pool
+
+__all__ = ["POOL", "Segment", "Word"]
+
+# ("constant", array): the address of its elements. ("pool",): three words, see `set_threads`.
+Word = tuple[Any, ...]
+POOL: Word = ("pool",)
+
+
+@dataclass
+class Segment:
+    """Native code that one call runs.
+
+    Attributes
+    ----------
+    program : Program
+        The code, with a builtin for these arguments and results.
+    arguments, results : list of Argument
+        With the arena, if there is one, as the last argument.
+    words : list of tuple
+        What the code is given besides.
+    arena : int
+        Bytes of buffers that the caller brings; 0 where they lie on the stack.
+    threads : int
+        The most that it may use; 0: as many as there are.
+    """
+
+    program: Program
+    arguments: list[Argument]
+    results: list[Argument]
+    words: list[Word]
+    arena: int = 0
+    threads: int = 0
+    call: Any = field(init=False)  # the builtin
+
+    def __post_init__(self) -> None:
+        extra: list[int] = []
+        for word in self.words:
+            if word[0] == "constant":
+                extra.append(word[1].ctypes.data)
+            else:
+                assert word == POOL, word
+                self._at_pool = len(extra)
+                extra += [0, 0, 1]
+        self.is_parallel = POOL in self.words
+        entry = Entry(self.program, self.arguments, self.results, extra=extra, keep=self.words)
+        self.call, self._extra = entry.call, entry.extra
+
+    def set_threads(self) -> None:
+        """Have as many workers ready as the next call may use, and tell the code."""
+        threads, at = available(self.threads), self._at_pool
+        if threads > 1:
+            workers = pool()
+            workers.ensure(threads)
+            self._extra[at], self._extra[at + 1] = workers.block, workers.entry
+        self._extra[at + 2] = threads
+
+    @property
+    def used(self) -> int:
+        """The number of threads of the last call."""
+        return int(self._extra[self._at_pool + 2]) if self.is_parallel else 1
+
+    def __call__(self, values: list[Any]) -> Sequence[Any]:
+        """The results for arguments that may still have to be brought into form."""
+        if self.is_parallel:
+            self.set_threads()
+        if self.arena:
+            free = _arenas.setdefault(self.arena, [])
+            try:
+                arena = free.pop()
+            except IndexError:
+                arena = np.empty(self.arena, np.uint8)
+            values = [*values, arena]
+        found = self.call(*values)
+        if found is NotImplemented:
+            values = [_fitted(x, a) for x, a in zip(values, self.arguments, strict=True)]
+            found = self.call(*values)
+            assert found is not NotImplemented, "the arguments do not fit the program"
+        if self.arena:
+            free.append(arena)
+        return found if type(found) is tuple else (found,)
+
+
+_arenas: dict[int, list[Any]] = {}
+
+
+def _fitted(x: Any, argument: Argument) -> Any:
+    """`x` in the form in which the program reads it."""
+    if argument.kind == "float":
+        return float(x)
+    if argument.kind == "scalar":
+        return argument.dtype.type(x)
+    if type(x) is np.ndarray and x.shape == argument.shape:
+        return np.require(x, argument.dtype, ["C", "A"])
+    return np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)
