@@ -39,7 +39,7 @@ from .operands import (
 from .positions import user_frame
 from .refusals import LOWER, refuse
 from .registry import HOOKS
-from .state import Recorder, next_key, state
+from .state import OUT, Recorder, next_key, state
 from .sweep import run_general, run_item, run_unsupported
 from .symbol import Symbol
 from .tensor import Tensor, View, new_tensor, new_traced
@@ -129,6 +129,28 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     if card.unview is not None:
         return _as_view(z, kk, why, base, card, params)
     return made(z, kk, why)
+
+
+def record_many(
+    card: Card, operands: tuple[Any, ...], values: Any, z: tuple[Any, ...], residuals: Any
+) -> tuple[Tensor, ...]:
+    """Results that were computed elsewhere as Tensors, recorded on every tape that follows.
+
+    `residuals` stands in the record where other records keep their result.
+    """
+    keys = [x.key if isinstance(x, Tensor) else 0 for x in operands]
+    tapes = [t for t in state.tapes if not t.tracked.isdisjoint(keys)]
+    frame = user_frame()
+    kk = next_key()
+    items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z)
+    for tape in tapes:
+        _record(tape, card, kk, keys, list(values), operands, {}, z, items, frame)
+        if tape.ops and tape.ops[-1][OUT] == kk:
+            tape.ops[-1][10] = residuals
+    why = why_of([x for x in operands if isinstance(x, Tensor)])
+    return tuple(
+        _item(tapes, frame, kk, i, part, why, items, new_tensor) for i, part in enumerate(z)
+    )
 
 
 def _carried(z: Any, why: Any) -> Any:

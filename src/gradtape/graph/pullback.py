@@ -13,11 +13,13 @@ import numpy as np
 from ..core.aval import is_differentiable
 from ..core.card import Card
 from ..core.cotangents import accumulate
+from ..core.lift import Lift, is_lifted
 from ..core.positions import decode
 from ..core.products import beware
 from ..core.registry import CARDS
 from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
-from ..core.sweep import backward
+from ..core.sweep import backward, is_recorded
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_traced, raw
 from ..errors import UnsupportedOperationError, three_part
 from .trace import Traced, replay
@@ -34,20 +36,30 @@ def unregistered(name: str, impl: Any) -> Card:
     return card
 
 
-def pull_back(traced: Traced, primals: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+def pull_back(
+    traced: Traced, primals: Sequence[Any], cts: Sequence[Any], wanted: Sequence[bool] | None = None
+) -> list[Any]:
     """The cotangents of `primals`, None where there is none.
 
-    `cts` has one for each differentiable output, in their order.
+    `cts` has one for each differentiable output, in their order. `wanted` says which primals are
+    asked for; all are, if it is not given.
     """
+    return value_and_pull_back(traced, primals, cts, wanted)[1]
+
+
+def value_and_pull_back(
+    traced: Traced, primals: Sequence[Any], cts: Sequence[Any], wanted: Sequence[bool] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """(the results of the graph, the cotangents of `primals`)."""
     if traced.is_opaque is not None:
         raise opaque(traced.graph.name, traced.is_opaque)
     recorder = Recorder(auto_watch=False)
     sources = []
-    for x in primals:
+    for n, x in enumerate(primals):
         if not isinstance(x, Tensor):
-            x = new_traced(np.asarray(x)[()])
+            x = new_traced(np.asarray(x)[()] if not is_traced(x) else x)
         source: Any = x
-        if is_differentiable(x.dtype):
+        if is_differentiable(x.dtype) and (wanted is None or wanted[n]):
             source = np.positive(x)  # a version of its own, which what records outside follows too
             source.key = source.key or next_key()
             recorder.tracked.add(source.key)
@@ -55,23 +67,24 @@ def pull_back(traced: Traced, primals: Sequence[Any], cts: Sequence[Any]) -> lis
         sources.append(source)
     push(recorder)
     try:
-        outs = replay(traced.graph, sources)
+        results = replay(traced.graph, sources, traced.graph.results)
     finally:
         pop(recorder)
     seeds: dict[int, Any] = {}
     given = iter(cts)
-    for value, out in zip(traced.graph.outputs, outs, strict=True):
+    for value, out in zip(traced.graph.outputs, results, strict=False):
         if not is_differentiable(value.aval.dtype):
             continue
         ct = next(given)
-        if not state.tapes:
+        if not is_recorded(recorder):
             ct = np.asarray(raw(ct))[()]
         elif not isinstance(ct, Tensor):
             ct = new_traced(np.asarray(ct)[()])
         if isinstance(out, Tensor) and out.key in recorder.tracked:
             seeds[out.key] = ct if out.key not in seeds else seeds[out.key] + ct
     backward(recorder, seeds, {s.key for s in sources}, True)
-    return [seeds.get(s.key) if s.key in recorder.tracked else None for s in sources]
+    found = [seeds.get(s.key) if s.key in recorder.tracked else None for s in sources]
+    return results, found
 
 
 def cotangents(rec: list[Any], g: Any, avals: Sequence[Any]) -> list[Any]:
@@ -88,13 +101,15 @@ def operands_of(rec: list[Any]) -> list[Any]:
     """The operands of a record; Tensors with their keys while something records."""
     values, keys = rec[9], rec[KEYS]
     if not state.tapes:
-        return list(values)
-    return [new_traced(v, abs(k)) if k else v for v, k in zip(values, keys, strict=True)]
+        return [new_traced(v, abs(k)) if isinstance(v, Lift) else v
+                for v, k in zip(values, keys, strict=True)]  # fmt: skip
+    return [new_traced(v, abs(k)) if k or isinstance(v, Lift) else v
+            for v, k in zip(values, keys, strict=True)]  # fmt: skip
 
 
 def hand_out(rec: list[Any], found: Sequence[Any], grads: dict[int, Any]) -> None:
     """Add the cotangents that a rule found to those of the operands of `rec`."""
-    recorded = bool(state.tapes)
+    recorded = bool(state.tapes) or any(map(is_lifted, found))
     for k, gi, aval in zip(rec[KEYS], found, rec[AVALS], strict=True):
         if k <= 0 or gi is None:
             continue

@@ -286,10 +286,12 @@ def is_output(leaf: Any) -> bool:
     return isinstance(leaf, Tensor | ndarray | np.generic | Symbol)
 
 
-def replay(graph: Graph, arguments: Sequence[Any]) -> list[Any]:
+def replay(
+    graph: Graph, arguments: Sequence[Any], results: Sequence[Value] | None = None
+) -> list[Any]:
     """The outputs of `graph` as Tensors, computed by its cards, so that tapes can follow them.
 
-    Under a trace, this copies the graph into it.
+    Under a trace, this copies the graph into it. `results` are other values than the outputs.
     """
     known: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
 
@@ -307,7 +309,7 @@ def replay(graph: Graph, arguments: Sequence[Any]) -> list[Any]:
         parts = found if type(found) in (tuple, list) else (found,)
         for value, part in zip(node.outputs, parts, strict=True):
             known[value] = part if isinstance(part, Tensor) else new_traced(np_scalar(part))
-    return [read(v) for v in graph.outputs]
+    return [read(v) for v in (graph.outputs if results is None else results)]
 
 
 def np_scalar(x: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.choose import BACKENDS, Options, compile_graph, load
-from ..core.dispatch import apply
+from ..core.dispatch import apply, record_many
 from ..core.parallel import available
 from ..core.positions import decode, here
 from ..core.refusals import ArgumentValueError
@@ -25,7 +25,7 @@ from ..graph.ir import Constant, Graph
 from ..graph.printing import show
 from ..graph.trace import Traced, is_output, trace
 from ..passes.pipeline import optimise
-from .derivative import make_card
+from .derivative import Pair, make_card
 from .signature import Surroundings, avals, check_static, describe, difference
 
 _MANY = 5  # the trace from which on a user is told why
@@ -260,7 +260,8 @@ class _Program:
     def __init__(
         self, name: str, traced: Traced, result: Any, kept: Any, options: Options
     ) -> None:
-        self.name, self.traced = name, traced
+        self.name, self.traced, self.options = name, traced, options
+        self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
         graph = traced.graph
         self.arguments = graph.kinds.count("argument")
@@ -317,12 +318,9 @@ class _Program:
             operands = (*leaves, *self.sources)
             for variable in self.variables:
                 variable.read()
-            keys = [x.key for x in operands if isinstance(x, Tensor)]
-            if any(not tape.tracked.isdisjoint(keys) for tape in state.tapes):
-                results = apply(self.card, operands, {})
-                values = [x.value for x in results]
-                self._commit(values)
-                return self._built(list(results[: self.count]))
+            followed = tuple([self._is_followed(x) for x in operands])
+            if any(followed):
+                return self._recorded(operands, followed)
         found = self._values(*map(raw, leaves), *[_value_of(s) for s in self.sources])
         self._commit(found)
         outputs = list(found[: self.count])
@@ -330,13 +328,34 @@ class _Program:
             outputs = [new_tensor(x) for x in outputs]
         return self._built(outputs)
 
+    @staticmethod
+    def _is_followed(x: Any) -> bool:
+        return isinstance(x, Tensor) and any(x.key in tape.tracked for tape in state.tapes)
+
+    def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
+        """The result where a tape records: that of a forward program, which leaves residuals."""
+        values = [_value_of(x) for x in operands]
+        if self.traced.is_opaque is not None:
+            results = apply(self.card, operands, {})
+        else:
+            pair = self.pairs.get(followed)
+            if pair is None:
+                pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
+            found, residuals = pair.run(values)
+            found = self._settled(found)
+            results = record_many(self.card, operands, values, tuple(found), residuals)
+        self._commit([x.value for x in results])
+        return self._built(list(results[: self.count]))
+
     def _values(self, *arguments: Any) -> tuple[Any, ...]:
-        found = self.run(arguments)
+        return tuple(self._settled(self.run(arguments)))
+
+    def _settled(self, found: list[Any]) -> list[Any]:
         for i in range(len(found)):
             x = found[i]
             if type(x) is np.ndarray and (x.base is not None or self.copies[i]):
                 found[i] = np.array(x)
-        return tuple(found)
+        return found
 
     def _commit(self, values: Sequence[Any]) -> None:
         for variable, value in zip(self.assigned, values[self.count :], strict=True):
