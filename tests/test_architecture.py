@@ -22,6 +22,7 @@ LEVELS = {
     "errors": 0, "config": 0, "events": 0,
     "core": 1,
     "ops": 2,
+    "random": 3,
     "tape": 3, "graph": 3,
     "passes": 4,
     "backends": 5,

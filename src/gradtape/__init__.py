@@ -28,6 +28,7 @@ _SURFACE = {
     "ForwardAccumulator": "tape.accumulator",
     **dict.fromkeys(("grad_pass_through", "recompute_grad"), "tape.recompute"),
     "function": "program.function",
+    "print": "core.console",
     **dict.fromkeys(
         ("check_gradients", "checkpoint", "custom_jvp", "grad", "hessian", "hessian_diag", "hvp",
          "jacobian", "jvp", "linearize", "value_and_grad", "vjp", "vmap"),
@@ -43,8 +44,9 @@ _SURFACE = {
         "ops.create",
     ),
 }  # fmt: skip
-_ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize")
-__all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "testing"})]
+_ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize",
+          "random")  # fmt: skip
+__all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "random", "testing"})]
 
 if TYPE_CHECKING:
     from . import config as config

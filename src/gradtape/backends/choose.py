@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from ..core.positions import user_level
 from ..errors import CompileWarning, three_part
 from ..graph.ir import Graph
 from ..graph.printing import show
@@ -41,7 +40,7 @@ def missing() -> str | None:
                 "meant.",
             ),
             CompileWarning,
-            stacklevel=user_level(),
+            stacklevel=7,
         )
         return reason
     return None
@@ -73,6 +72,6 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
                 f"Please report it with the graph, and see it fail again with it:\n{show(graph)}",
             ),
             CompileWarning,
-            stacklevel=user_level(),
+            stacklevel=6,
         )
         return numpy.compile_graph(graph)

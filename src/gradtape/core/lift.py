@@ -40,11 +40,15 @@ class Level:
 
     def __enter__(self) -> Level:
         state.levels += 1
+        if self.size is not None:
+            state.batches = (*state.batches, self)
         self.active = True
         return self
 
     def __exit__(self, *_: object) -> None:
         state.levels -= 1
+        if self.size is not None:
+            state.batches = state.batches[:-1]
         self.active = False
 
 

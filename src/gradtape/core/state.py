@@ -106,6 +106,9 @@ class _State(threading.local):
     tapes: tuple[Recorder, ...] = ()
     stopped: int = 0  # depth of tape.stop_recording() contexts
     levels: int = 0  # depth of jvp and vmap calls
+    batches: tuple[Any, ...] = ()  # the levels of the vmap calls, the outermost first
+    draws: Any = None  # where random numbers are kept, or come from: see streams.py
+    is_silent: bool = False  # what is computed again prints nothing
 
 
 state = _State()

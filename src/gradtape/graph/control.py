@@ -3,6 +3,7 @@
 Outside of a trace they are Python's `if`, `while` and `for`, and tapes record what is done. Under a
 trace each is one node whose card holds the graphs of its functions. What these take from around
 them (symbols, arrays, Variables) are further operands of the node, so derivatives lead there too.
+What a loop assigns to Variables (random numbers and prints are such assignments too) is carried.
 Backward, a `cond` is a cond of the branches' backward graphs, and a `scan` is a scan in the other
 direction over the carries, which are computed again; both are made by calling `cond` and `scan`
 while something records, so there are derivatives of every order. The number of turns of a
@@ -18,16 +19,32 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of, is_differentiable
+from ..core.console import silent
 from ..core.dispatch import apply
 from ..core.positions import decode, here
 from ..core.state import state
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
-from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, TracingError, three_part
+from ..errors import ShapeError, three_part
 from .evaluate import evaluate
 from .pullback import cotangents, hand_out, operands_of, pull_back, unregistered
+from .regions import (
+    assign,
+    assigned_by,
+    carrying,
+    check_alike,
+    check_carry,
+    check_test,
+    filled,
+    is_smooth,
+    place_of,
+    region_of,
+    smooth_of,
+    spread,
+    strong,
+    with_assigned,
+)
 from .trace import Traced, replay, trace
 
 Tree = Any
@@ -70,11 +87,11 @@ def cond(
                 "Reduce it (np.any(pred)), or choose element by element: np.where(pred, a, b).",
             )
         )
-    found = [_region(lambda f=f: f(*operands), [], "cond") for f in (true_fn, false_fn)]
+    found = [region_of(lambda f=f: f(*operands), [], "cond") for f in (true_fn, false_fn)]
     (yes, builds), (no, other) = found
-    _check_alike("cond: true_fn and false_fn", builds, other, yes.graph.outputs, no.graph.outputs)
-    assigned = _assigned_by(yes, no)
-    regions = [_with_assigned(region, assigned) for region in (yes, no)]
+    check_alike("cond: true_fn and false_fn", builds, other, yes.graph.outputs, no.graph.outputs)
+    assigned = assigned_by(yes, no)
+    regions = [with_assigned(region, assigned) for region in (yes, no)]
     dtypes = [
         np.result_type(a.aval.dtype, b.aval.dtype)
         for a, b in zip(*(r.graph.outputs for r in regions), strict=True)
@@ -91,11 +108,12 @@ def cond(
 def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
     """The results of one of two regions, as Tensors."""
     sources: list[Any] = []
-    places = [[_place(sources, s) for s in region.sources] for region in regions]
+    places = [[place_of(sources, s) for s in region.sources] for region in regions]
 
-    def impl(pred: Any, *values: Any) -> tuple[Any, ...]:
+    def impl(pred: Any, *values: Any, quiet: bool = False) -> tuple[Any, ...]:
         i = 0 if pred else 1
-        outputs, _ = evaluate(regions[i].graph, [values[n] for n in places[i]])
+        with silent(quiet):
+            outputs, _ = evaluate(regions[i].graph, [values[n] for n in places[i]])
         return tuple(np.asarray(x, aval.dtype)[()] for x, aval in zip(outputs, avals, strict=True))
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
@@ -104,71 +122,14 @@ def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
 
         def pull(i: int) -> list[Any]:
             back = pull_back(regions[i], [values[n] for n in places[i]], cts)
-            return _filled(values, places[i], back)
+            return filled(values, places[i], back)
 
-        hand_out(rec, [None, *_spread(values, cond(pred, lambda: pull(0), lambda: pull(1)))], grads)
+        hand_out(rec, [None, *spread(values, cond(pred, lambda: pull(0), lambda: pull(1)))], grads)
 
     card = unregistered("cond", impl)
     card.run = run
-    card.shape_rule = lambda *_: avals
+    card.shape_rule = lambda *_, quiet=False: avals
     return apply(card, (pred, *sources), {})
-
-
-def _place(sources: list[Any], source: Any) -> int:
-    for n, known in enumerate(sources):
-        if known is source:
-            return n
-    sources.append(source)
-    return len(sources) - 1
-
-
-def _filled(values: Sequence[Any], places: Sequence[int], back: Sequence[Any]) -> list[Any]:
-    """Cotangents of all differentiable `values`; zeros where the region at `places` has none."""
-    found: dict[int, Any] = {}
-    for n, gi in zip(places, back, strict=True):
-        if gi is not None:
-            found[n] = gi if n not in found else found[n] + gi
-    return [
-        found[n] if n in found else np.zeros(np.shape(x), raw(x).dtype)[()]
-        for n, x in enumerate(values)
-        if is_differentiable(aval_of(raw(x)).dtype)
-    ]
-
-
-def _spread(values: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-    """One for each value, None where it is not differentiable."""
-    given = iter(found)
-    return [next(given) if is_differentiable(aval_of(raw(x)).dtype) else None for x in values]
-
-
-def _assigned_by(*regions: Traced) -> list[Variable]:
-    """The Variables that regions assign, each once."""
-    found: dict[int, Variable] = {}
-    for region in regions:
-        for source, _ in region.graph.effects:
-            variable = region.sources[region.graph.inputs.index(source)]
-            found[variable.key] = variable
-    return list(found.values())
-
-
-def _with_assigned(region: Traced, assigned: list[Variable]) -> Traced:
-    """`region` with the values of the assigned Variables as further outputs, and no effects."""
-    graph = region.graph
-    effects = {
-        region.sources[graph.inputs.index(source)].key: value for source, value in graph.effects
-    }
-    for variable in assigned:
-        value = effects.get(variable.key)
-        if value is None:
-            known = [n for n, s in enumerate(region.sources) if s is variable]
-            if known:
-                value = graph.inputs[known[0]]
-            else:
-                value = graph.add_input(aval_of(variable.value), "variable")
-                region.sources.append(variable)
-        graph.outputs.append(value)
-    graph.effects = []
-    return region
 
 
 # ---------------------------------------------------------------------------------------- scan
@@ -222,17 +183,21 @@ def scan(
     carries, build_carry = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
     count = len(carries)
-    carry_avals = [_strong(c) for c in carries]
+    carry_avals = [strong(c) for c in carries]
     x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
 
     def body(*flat: Any) -> Any:
         carry, y = f(build_carry(list(flat[:count])), build_x(list(flat[count:])))
         return (carry, y)
 
-    region, builds = _region(body, [*carry_avals, *x_avals], "scan")
-    _check_carry("scan", region, carry_avals)
-    results = _scanned(region, carries, leaves, length, reverse)
-    return builds[0](list(results))  # type: ignore[no-any-return]
+    region, builds = region_of(body, [*carry_avals, *x_avals], "scan")
+    check_carry("scan", region, carry_avals)
+    assigned = assigned_by(region)
+    region = carrying(region, assigned, count)
+    results = _scanned(region, [*carries, *assigned], leaves, length, reverse)
+    end = count + len(assigned)
+    assign(assigned, results[count:end])
+    return builds[0]([*results[:count], *results[end:]])  # type: ignore[no-any-return]
 
 
 def _scanned(
@@ -247,14 +212,15 @@ def _scanned(
     )
     order = range(length - 1, -1, -1) if reverse else range(length)
 
-    def impl(*values: Any) -> tuple[Any, ...]:
+    def impl(*values: Any, quiet: bool = False) -> tuple[Any, ...]:
         carry, taken, rest = list(values[:nc]), values[nc : nc + nx], values[nc + nx :]
         stacked = [np.empty(a.shape, a.dtype) for a in avals[nc:]]
-        for i in order:
-            outputs, _ = evaluate(graph, [*carry, *(x[i] for x in taken), *rest])
-            carry = outputs[:nc]
-            for buffer, y in zip(stacked, outputs[nc:], strict=True):
-                buffer[i] = y
+        with silent(quiet):
+            for i in order:
+                outputs, _ = evaluate(graph, [*carry, *(x[i] for x in taken), *rest])
+                carry = outputs[:nc]
+                for buffer, y in zip(stacked, outputs[nc:], strict=True):
+                    buffer[i] = y
         return (*carry, *stacked)
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
@@ -266,7 +232,7 @@ def _scanned(
 
     card = unregistered("scan", impl)
     card.run = run
-    card.shape_rule = lambda *_: avals
+    card.shape_rule = lambda *_, quiet=False: avals
     found = apply(card, (*carries, *xs, *captured), {})
     return tuple(found)
 
@@ -276,23 +242,24 @@ def _scan_back(
 ) -> list[Any]:
     """Cotangents of the first carries, of `xs` and of what was captured."""
     nc = len(first)
-    is_smooth = [is_differentiable(v.aval.dtype) for v in region.graph.outputs[:nc]]
+    are_smooth = [is_differentiable(v.aval.dtype) for v in region.graph.outputs[:nc]]
     length = np.shape(xs[0])[0] if xs else np.shape(cts[-1])[0]
 
     def forward(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
-        return replay(region.graph, [*carry, *x, *rest])[:nc], carry
+        with silent():
+            return replay(region.graph, [*carry, *x, *rest])[:nc], carry
 
     _, carries = scan(forward, list(first), list(xs), length, reverse)
-    smooth = [c for c, s in zip(first, is_smooth, strict=True) if s]
+    smooth = [c for c, s in zip(first, are_smooth, strict=True) if s]
     ct_carry, ct_ys = cts[: len(smooth)], cts[len(smooth) :]
-    sums = [np.zeros(np.shape(r), aval_of(raw(r)).dtype)[()] for r in _smooth(rest)]
+    sums = [np.zeros(np.shape(r), aval_of(raw(r)).dtype)[()] for r in smooth_of(rest)]
 
     def back(state: Any, turn: Any) -> Any:
         ct_carry, sums = state
         carry, x, ct_y = turn
         values = [*carry, *x, *rest]
-        found = _filled(values, range(len(values)), pull_back(region, values, [*ct_carry, *ct_y]))
-        n, m = len(smooth), len(_smooth(x))
+        found = filled(values, range(len(values)), pull_back(region, values, [*ct_carry, *ct_y]))
+        n, m = len(smooth), len(smooth_of(x))
         return (found[:n], [s + d for s, d in zip(sums, found[n + m :], strict=True)]), found[
             n : n + m
         ]
@@ -300,11 +267,7 @@ def _scan_back(
     (ct_first, sums), ct_xs = scan(
         back, (list(ct_carry), sums), (carries, list(xs), list(ct_ys)), length, not reverse
     )
-    return _spread([*first, *xs, *rest], [*ct_first, *ct_xs, *sums])
-
-
-def _smooth(values: Sequence[Any]) -> list[Any]:
-    return [x for x in values if is_differentiable(aval_of(raw(x)).dtype)]
+    return spread([*first, *xs, *rest], [*ct_first, *ct_xs, *sums])
 
 
 def _looped(
@@ -392,11 +355,18 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
         return carry
     carries, build = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
-    avals = [_strong(c) for c in carries]
-    body, builds = _region(lambda *flat: body_fn(build(list(flat))), avals, "while_loop")
-    test, _ = _region(lambda *flat: cond_fn(build(list(flat))), avals, "while_loop")
-    _check_carry("while_loop", body, avals)
-    return builds[0](list(_repeated(test, body, carries, tuple(avals))))
+    avals = [strong(c) for c in carries]
+    body, builds = region_of(lambda *flat: body_fn(build(list(flat))), avals, "while_loop")
+    test, _ = region_of(lambda *flat: cond_fn(build(list(flat))), avals, "while_loop")
+    check_carry("while_loop", body, avals)
+    check_test(test)
+    count, assigned = len(carries), assigned_by(body)
+    body, test = (carrying(region, assigned, count) for region in (body, test))
+    carries = [*carries, *assigned]
+    avals += [strong(v) for v in assigned]
+    results = _repeated(test, body, carries, tuple(avals))
+    assign(assigned, results[count:])
+    return builds[0](list(results[:count]))
 
 
 def _repeated(
@@ -404,7 +374,7 @@ def _repeated(
 ) -> tuple[Any, ...]:
     nc = len(carries)
     sources: list[Any] = []
-    places = [[_place(sources, s) for s in region.sources[nc:]] for region in (test, body)]
+    places = [[place_of(sources, s) for s in region.sources[nc:]] for region in (test, body)]
 
     def forward(values: Sequence[Any], kept: list[Any]) -> list[Any]:
         carry, rest = list(values[:nc]), values[nc:]
@@ -417,11 +387,15 @@ def _repeated(
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         cts = cotangents(rec, g, avals)
         values = operands_of(rec)
-        hand_out(rec, _spread(values, _while_back(body, forward, values, places[1], cts)), grads)
+        hand_out(rec, spread(values, _while_back(body, forward, values, places[1], cts)), grads)
 
-    card = unregistered("while_loop", lambda *values: tuple(forward(values, [])))
+    def impl(*values: Any, quiet: bool = False) -> tuple[Any, ...]:
+        with silent(quiet):
+            return tuple(forward(values, []))
+
+    card = unregistered("while_loop", impl)
     card.run = run
-    card.shape_rule = lambda *_: avals
+    card.shape_rule = lambda *_, quiet=False: avals
     return tuple(apply(card, (*carries, *sources), {}))
 
 
@@ -431,26 +405,27 @@ def _while_back(
     """Cotangents of the differentiable `values`, by one operation without a derivative."""
     nc = len(body.graph.outputs)
     at = [*range(nc), *(nc + n for n in places)]
-    smooth = _smooth(values)
+    smooth = smooth_of(values)
     avals = tuple(Aval(np.shape(x), raw(x).dtype) for x in smooth)
     taken = [values[n] for n in at]
-    count = len(_smooth(values[:nc]))
+    count = len(smooth_of(values[:nc]))
 
     def turn(*flat: Any) -> list[Any]:
         primals, cts = list(flat[: len(at)]), flat[len(at) :]
-        return _filled(primals, range(len(at)), pull_back(body, primals, cts))
+        return filled(primals, range(len(at)), pull_back(body, primals, cts))
 
-    step, _ = trace(turn, [*map(_strong, taken), *map(_strong, cts)], "while_loop_backward")
+    step, _ = trace(turn, [*map(strong, taken), *map(strong, cts)], "while_loop_backward")
     extra = step.sources[len(at) + len(cts) :]
 
     def impl(*flat: Any) -> tuple[Any, ...]:
         given, cts = list(flat[: len(values)]), list(flat[len(values) : len(values) + len(cts_)])
         more = flat[len(values) + len(cts_) :]
         kept: list[Any] = []
-        forward(given, kept)
+        with silent():
+            forward(given, kept)
         rest = [given[n] for n in at[nc:]]
         sums = [np.zeros(a.shape, a.dtype)[()] for a in avals[count:]]
-        targets = [n for n, x in enumerate(values[nc:]) if x is not None and _is_smooth(x)]
+        targets = [n for n, x in enumerate(values[nc:]) if x is not None and is_smooth(x)]
         for carry in reversed(kept):
             found, _ = evaluate(step.graph, [*carry, *rest, *cts, *more])
             cts, back = found[:count], iter(found[count:])
@@ -460,81 +435,5 @@ def _while_back(
 
     cts_ = list(cts)
     card = unregistered("while_loop backward", impl)
-    card.shape_rule = lambda *_: avals
+    card.shape_rule = lambda *_, quiet=False: avals
     return apply(card, (*values, *cts_, *extra), {})
-
-
-def _is_smooth(x: Any) -> bool:
-    return is_differentiable(aval_of(raw(x)).dtype)
-
-
-# ------------------------------------------------------------------------------------- regions
-
-
-def _region(f: Callable[..., Tree], avals: Sequence[Aval], name: str) -> tuple[Traced, list[Any]]:
-    """The graph of `f`, and [how its result is built]; numbers in the result become arrays."""
-    builds: list[Any] = []
-
-    def run(*tensors: Any) -> list[Any]:
-        leaves, rebuild = flatten(f(*tensors))
-        where = [n for n, leaf in enumerate(leaves) if leaf is not None]
-
-        def build(values: list[Any]) -> Tree:
-            filled: list[Any] = [None] * len(leaves)
-            for n, value in zip(where, values, strict=True):
-                filled[n] = value
-            return rebuild(filled)
-
-        builds.append(build)
-        return [
-            leaf if isinstance(leaf, Tensor) or is_traced(leaf) else np.asarray(leaf)[()]
-            for leaf in (leaves[n] for n in where)
-        ]
-
-    traced, _ = trace(run, avals, name)
-    return traced, builds
-
-
-def _strong(x: Any) -> Aval:
-    aval = aval_of(raw(x))
-    return Aval(aval.shape, aval.dtype)
-
-
-def _check_alike(label: str, builds: Any, other: Any, a: Any, b: Any) -> None:
-    marks = [object() for _ in a]
-    alike = len(a) == len(b) and builds[0](marks) == other[0](marks)
-    shapes = [v.aval.shape for v in a], [v.aval.shape for v in b]
-    if not alike or shapes[0] != shapes[1]:
-        raise ShapeError(
-            three_part(
-                f"{label} return results of different {'shapes' if alike else 'structure'}: "
-                f"{', '.join(repr(v.aval) for v in a)} and {', '.join(repr(v.aval) for v in b)}.",
-                f"Called at {decode(*here(3))}; a program has one result of fixed shape.",
-                "Return results of the same structure and shapes from both.",
-            )
-        )
-
-
-def _check_carry(name: str, region: Traced, avals: Sequence[Aval]) -> None:
-    found = [v.aval for v in region.graph.outputs[: len(avals)]]
-    if region.graph.effects:
-        variable = _assigned_by(region)[0]
-        raise TracingError(
-            three_part(
-                f"{name}: its function assigns the Variable {variable.name!r}.",
-                f"Called at {decode(*here(3))}; a loop of a program has no effects, only a carry.",
-                "Carry the value and assign it afterwards: w.assign(gt.scan(...)[0]).",
-            )
-        )
-    for n, (given, back) in enumerate(zip(avals, found, strict=False)):
-        if given == back:
-            continue
-        error = ShapeError if given.shape != back.shape else DTypeError
-        raise error(
-            three_part(
-                f"{name}: part {n} of the carry is {given!r} before and {back!r} after a turn.",
-                f"Called at {decode(*here(3))}; what is carried keeps its type.",
-                f"Start with that type: np.zeros({back.shape}, {str(back.dtype)!r}), or return "
-                f"x.astype({str(given.dtype)!r}).",
-            )
-        )

@@ -14,6 +14,8 @@ Grammar, as `printing.py` writes it::
 
 Every value is defined once, before its first use (SSA). A node has no effect: what a program does
 to Variables is the list of effects, committed in their order when everything has been computed.
+A draw of random numbers takes the state of its generator and gives the state after, which is
+assigned; a print takes and gives the number of prints in the same way, and prints when it is run.
 
 OP is a card, whose implementation, shape rule and derivatives are those of eager mode, or a
 `Plain`: a call of NumPy on raw values (a mask, an order, a comparison), through which no

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.aval import is_differentiable
 from ..core.card import Card
+from ..core.console import silent
 from ..core.cotangents import accumulate
 from ..core.lift import Lift, is_lifted
 from ..core.positions import decode
@@ -19,7 +20,7 @@ from ..core.products import beware
 from ..core.registry import CARDS
 from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
-from ..core.symbol import is_traced
+from ..core.symbol import Symbol, is_traced
 from ..core.tensor import Tensor, new_traced, raw
 from ..errors import UnsupportedOperationError, three_part
 from .trace import Traced, replay
@@ -44,13 +45,17 @@ def pull_back(
     `cts` has one for each differentiable output, in their order. `wanted` says which primals are
     asked for; all are, if it is not given.
     """
-    return value_and_pull_back(traced, primals, cts, wanted)[1]
+    return value_and_pull_back(traced, primals, cts, wanted, quiet=True)[1]
 
 
 def value_and_pull_back(
-    traced: Traced, primals: Sequence[Any], cts: Sequence[Any], wanted: Sequence[bool] | None = None
+    traced: Traced,
+    primals: Sequence[Any],
+    cts: Sequence[Any],
+    wanted: Sequence[bool] | None = None,
+    quiet: bool = False,
 ) -> tuple[list[Any], list[Any]]:
-    """(the results of the graph, the cotangents of `primals`)."""
+    """(the results of the graph, the cotangents of `primals`); `quiet` without its prints."""
     if traced.is_opaque is not None:
         raise opaque(traced.graph.name, traced.is_opaque)
     recorder = Recorder(auto_watch=False)
@@ -67,7 +72,8 @@ def value_and_pull_back(
         sources.append(source)
     push(recorder)
     try:
-        results = replay(traced.graph, sources, traced.graph.results)
+        with silent(quiet):
+            results = replay(traced.graph, sources, traced.graph.results)
     finally:
         pop(recorder)
     seeds: dict[int, Any] = {}
@@ -103,7 +109,7 @@ def operands_of(rec: list[Any]) -> list[Any]:
     if not state.tapes:
         return [new_traced(v, abs(k)) if isinstance(v, Lift) else v
                 for v, k in zip(values, keys, strict=True)]  # fmt: skip
-    return [new_traced(v, abs(k)) if k or isinstance(v, Lift) else v
+    return [new_traced(v, abs(k)) if k or isinstance(v, Lift | Symbol) else v
             for v, k in zip(values, keys, strict=True)]  # fmt: skip
 
 

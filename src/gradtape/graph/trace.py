@@ -44,6 +44,7 @@ def _same(x: Any) -> Any:
 
 
 STOP = Plain("stop", _same)
+CONTROL = frozenset(["cond", "scan", "while_loop"])  # nodes that hold graphs, and so prints
 
 
 def _make_assigned() -> Card:
@@ -292,6 +293,7 @@ def replay(
     """The outputs of `graph` as Tensors, computed by its cards, so that tapes can follow them.
 
     Under a trace, this copies the graph into it. `results` are other values than the outputs.
+    Inside `silent()`, loops and branches of the graph print nothing either, when they are run.
     """
     known: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
 
@@ -302,6 +304,8 @@ def replay(
         values = [read(v) for v in node.inputs]
         operands = values[: node.operands]
         params = fill(node.params, [raw(v) for v in values])
+        if state.is_silent and node.op.name in CONTROL:
+            params = {**params, "quiet": True}
         if node.op.kind == "plain":
             found = node.op.impl(*map(raw, operands), **params)
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import pickle
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from ..core.parallel import available
 from ..core.positions import decode, here
 from ..core.refusals import ArgumentValueError
 from ..core.state import state
+from ..core.streams import Hidden, Stream, held
 from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
@@ -26,6 +26,7 @@ from ..graph.printing import show
 from ..graph.trace import Traced, is_output, trace
 from ..passes.pipeline import optimise
 from .derivative import Pair, make_card
+from .frozen import Witness
 from .signature import Surroundings, avals, check_static, describe, difference
 
 _MANY = 5  # the trace from which on a user is told why
@@ -228,16 +229,18 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
-        assert self._surroundings is not None
-        before = _random_state(self._surroundings)
+        witness = Witness(self.function, kept)
         traced, result = trace(run, avals(leaves), self.name)
-        if _random_state(self._surroundings) != before:
+        moved = witness.moved()
+        if moved:
             warnings.warn(
                 three_part(
-                    f"function: {self.name} drew random numbers while it was traced.",
-                    f"Called at {decode(*here(4))}; the numbers of np.random are constants of the "
-                    "program now, the same at every call.",
-                    "Draw outside and pass the numbers: step(x, rng.normal(size=n)).",
+                    f"function: {self.name} drew random numbers while it was traced: "
+                    f"{', '.join(moved)}.",
+                    f"Called at {decode(*here(4))}; these numbers are constants of the program "
+                    "now, the same at every call.",
+                    "Draw from gt.random, which draws at each call: gt.random.normal(size=n); or "
+                    "draw outside and pass the numbers: step(x, rng.normal(size=n)).",
                 ),
                 TracingWarning,
                 stacklevel=4,
@@ -246,12 +249,6 @@ class CompiledFunction:
         self.programs[key] = program
         self._last = key
         return program
-
-
-def _random_state(surroundings: Surroundings) -> Any:
-    states: list[Any] = [np.random.get_state(legacy=False)]  # noqa: NPY002 - to notice its use
-    states += [generator.bit_generator.state for generator in surroundings.generators]
-    return pickle.dumps(states)
 
 
 class _Program:
@@ -267,7 +264,11 @@ class _Program:
         self.arguments = graph.kinds.count("argument")
         self.sources = traced.sources[self.arguments :]
         self.variables = [s for s in self.sources if isinstance(s, Variable)]
-        self.has_tensors = any(isinstance(s, Tensor) for s in self.sources)
+        self.has_tensors = any(
+            isinstance(s, Tensor) and not isinstance(s, Hidden) for s in self.sources
+        )
+        streams = [s for s in self.sources if isinstance(s, Stream)]
+        self.streams = sorted(streams, key=lambda s: s.order)
         self.assigned = [
             traced.sources[graph.inputs.index(variable)] for variable, _ in graph.effects
         ]
@@ -314,6 +315,12 @@ class _Program:
         return run
 
     def __call__(self, leaves: list[Any]) -> Any:
+        if self.streams:  # from their states to the commit nobody else draws
+            with held(self.streams):
+                return self._called(leaves)
+        return self._called(leaves)
+
+    def _called(self, leaves: list[Any]) -> Any:
         if state.tapes:
             operands = (*leaves, *self.sources)
             for variable in self.variables:

@@ -130,7 +130,6 @@ class Surroundings:
 
     def __init__(self, function: Any) -> None:
         self.readers: list[Any] = []
-        self.generators: list[np.random.Generator] = []
         self._seen: set[int] = set()
         self._visit(function)
 
@@ -151,8 +150,6 @@ class Surroundings:
     def _note(self, value: Any, reader: Any) -> None:
         if isinstance(value, _SCALARS):
             self.readers.append(reader)
-        elif isinstance(value, np.random.Generator):
-            self.generators.append(value)
         else:
             self._visit(value)
 

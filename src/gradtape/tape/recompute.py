@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.console import silent
 from ..core.positions import decode, here
 from ..core.state import Recorder, only, state
+from ..core.streams import replayed
 from ..core.tensor import Tensor
 from ..core.tree import flatten
 from ..errors import DTypeError, three_part
@@ -38,7 +40,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     ----------
     f : callable
         A function of arrays, Tensors or trees, that gives the same result when it is called
-        again; it may read Variables. Keyword arguments have no gradient.
+        again; it may read Variables, and draw from `gt.random`, which then gives the same numbers
+        again. Keyword arguments have no gradient.
 
     Returns
     -------
@@ -80,7 +83,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         def run(*xs: Any) -> Any:
             sieve = _Sieve()
             tapes = state.tapes
-            with only((*(t for t in state.tapes if t.is_trace), sieve)):
+            draws = replayed()
+            with only((*(t for t in state.tapes if t.is_trace), sieve)), draws:
                 out = call(xs)
             for leaf in sieve.leaves.values():
                 if isinstance(leaf, Tensor):
@@ -92,7 +96,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                     fresh = [tape.watch(_own(x)) for x in xs]
                     for v in variables:
                         tape.watch(v)
-                    again = call(fresh)
+                    with draws, silent():  # the same random numbers, and no second print
+                        again = call(fresh)
                 outs = [o for o in flatten(again)[0] if isinstance(o, _NUMBERS)]
                 found = tape.gradient(
                     outs, [*fresh, *variables], list(cts), unconnected_gradients="zero"
