@@ -69,6 +69,14 @@ def _float64(data: Arrays) -> dict[str, NDArray[np.float64]]:
     return {name: np.asarray(array, np.float64) for name, array in data.items()}
 
 
+def _wide(data: Arrays) -> dict[str, NDArray[Any]]:
+    """Return float32 as float64 and float64 as longdouble: a reference is more exact than both."""
+    return {
+        name: np.asarray(array, np.longdouble if array.dtype == np.float64 else np.float64)
+        for name, array in data.items()
+    }
+
+
 # --- tutorial: one step of the regression y = a + b x ------------------------------------------
 
 TUTORIAL_RATE = 0.001
@@ -91,7 +99,7 @@ def dialect_reference(data: Arrays) -> Reference:
 
 
 def tutorial_reference(data: Arrays) -> Reference:
-    d = _float64(data)
+    d = _wide(data)
     # a = b = 0, so the residual is y itself.
     return {
         "loss": Outcome(np.sum(d["y"] ** 2)),
@@ -110,8 +118,8 @@ def chain_data() -> Arrays:
 
 
 def chain_reference(data: Arrays) -> Reference:
-    z = float(data["s"])
-    slope = 1.0
+    z = np.asarray(data["s"], np.float64)
+    slope = np.ones_like(z)
     for _ in range(CHAIN_LENGTH):
         slope *= np.cos(z) * 1.001
         z = np.sin(z) * 1.001
@@ -125,11 +133,11 @@ MLP_SIZES = (784, 512, 512, 10)
 MLP_BATCH = 128
 
 
-def mlp_data() -> Arrays:
+def mlp_data(batch: int = MLP_BATCH) -> Arrays:
     rng = np.random.default_rng(0)
     data: Arrays = {
-        "x": rng.random((MLP_BATCH, MLP_SIZES[0]), np.float32),
-        "labels": rng.integers(0, MLP_SIZES[-1], MLP_BATCH),
+        "x": rng.random((batch, MLP_SIZES[0]), np.float32),
+        "labels": rng.integers(0, MLP_SIZES[-1], batch),
     }
     for i, (fan_in, fan_out) in enumerate(zip(MLP_SIZES, MLP_SIZES[1:], strict=False), start=1):
         scale = np.float32(np.sqrt(2 / fan_in))
@@ -139,7 +147,7 @@ def mlp_data() -> Arrays:
 
 
 def mlp_reference(data: Arrays) -> Reference:
-    d = _float64(data)
+    d = _wide(data)
     layers = range(1, len(MLP_SIZES))
     inputs, h = [], d["x"]
     for i in layers:
@@ -148,11 +156,11 @@ def mlp_reference(data: Arrays) -> Reference:
         h = np.maximum(z, 0)
     shifted = z - z.max(axis=1, keepdims=True)
     log_p = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    picked = (np.arange(MLP_BATCH), data["labels"].astype(np.intp))
+    picked = (np.arange(len(z)), data["labels"].astype(np.intp))
     out: Reference = {"loss": Outcome(-np.mean(log_p[picked]))}
     ct = np.exp(log_p)
     ct[picked] -= 1
-    ct /= MLP_BATCH
+    ct /= len(z)
     for i in reversed(layers):
         h, w, b = inputs[i - 1], d[f"w{i}"], d[f"b{i}"]
         out[f"w{i}"] = Outcome(w - MLP_RATE * (h.T @ ct), w)
@@ -173,7 +181,7 @@ def logistic_data() -> Arrays:
 
 
 def logistic_reference(data: Arrays) -> Reference:
-    d = _float64(data)
+    d = _wide(data)
     z = d["x"] @ d["w"]
     loss = np.mean(np.logaddexp(0, z) - d["y"] * z)
     gradient = d["x"].T @ (1 / (1 + np.exp(-z)) - d["y"]) / len(z)
@@ -189,7 +197,7 @@ def elementwise_data() -> Arrays:
 
 
 def elementwise_reference(data: Arrays) -> Reference:
-    e = _float64(data)["e"]
+    e = _wide(data)["e"]
     t, g = np.tanh(e), np.exp(-e * e)
     # The sum of an odd function over symmetric data nearly cancels: its error is measured against
     # what was added up, by naming a `before` that far away.
@@ -210,7 +218,7 @@ def _sin_data(n: int) -> Callable[[], Arrays]:
 
 
 def sin_reference(data: Arrays) -> Reference:
-    z = _float64(data)["x"]
+    z = _wide(data)["x"]
     slope = np.ones_like(z)
     for _ in range(SIN_LENGTH):
         slope = slope * np.cos(z) * 1.01
@@ -226,8 +234,8 @@ def hessian_data() -> Arrays:
 
 
 def hessian_reference(data: Arrays) -> Reference:
-    x = _float64(data)["x"]
-    h = np.zeros((x.size, x.size))
+    x = _wide(data)["x"]
+    h = np.zeros((x.size, x.size), x.dtype)
     here = np.arange(x.size - 1)
     h[here, here] += 2 - 400 * (x[1:] - 3 * x[:-1] ** 2)
     h[here + 1, here + 1] += 200
@@ -244,7 +252,7 @@ def jacobian_data() -> Arrays:
 
 
 def jacobian_reference(data: Arrays) -> Reference:
-    d = _float64(data)
+    d = _wide(data)
     inner = np.tanh(d["a"] @ d["x"])
     outer = np.tanh(d["a"] @ inner)
     slopes = (1 - outer**2)[:, None] * d["a"] * (1 - inner**2)
@@ -279,12 +287,13 @@ def gmm_data() -> Arrays:
 
 
 def gmm_reference(data: Arrays) -> Reference:
-    v = _float64(data)
+    v = _wide(data)
     alphas, means, icf, x = v["alphas"], v["means"], v["icf"], v["x"]
     n, d = x.shape
+    pi = 4 * np.arctan(np.ones((), x.dtype))
     rows, columns = gmm_triangle(d)
     q, below = icf[:, :d], icf[:, d:]
-    factor = np.zeros((len(alphas), d, d))
+    factor = np.zeros((len(alphas), d, d), x.dtype)
     factor[:, range(d), range(d)] = np.exp(q)
     factor[:, rows, columns] = below
     centered = (x[:, None] - means).transpose(1, 0, 2)
@@ -302,7 +311,7 @@ def gmm_reference(data: Arrays) -> Reference:
         "value": Outcome(
             np.asarray(
                 total.sum()
-                - n * (alphas.max() + np.log(weights.sum()) + 0.5 * d * np.log(2 * np.pi))
+                - n * (alphas.max() + np.log(weights.sum()) + 0.5 * d * np.log(2 * pi))
                 + prior
             )
         ),

@@ -63,13 +63,19 @@ class Settings:
 
 @dataclass
 class Side:
-    """One library in a run: its worker, and what came of it in the current case."""
+    """One library in a run: its worker, and what came of it in the current case.
+
+    `first` is how long the first run took, in seconds: for a compiler, tracing and compiling.
+    With `is_value` the case is run without its gradient, and only its value is checked.
+    """
 
     peer: Peer
     settings: Settings
+    is_value: bool = False
     worker: WorkerProcess | None = None
     error: float | None = None
     number: int = 1
+    first: float = float("nan")
     failure: str = ""
 
     def start(self) -> WorkerProcess:
@@ -96,7 +102,9 @@ class Side:
         answer = scratch / f"{self.peer.library}.npz"
         try:
             worker = self.alive()
-            worker.ask("prepare", case=case.name, answer=str(answer))
+            self.first = worker.ask(
+                "prepare", case=case.name, answer=str(answer), is_value=self.is_value
+            )["first"]
             with np.load(answer) as outputs:
                 self.error = worst_error(dict(outputs), reference)
             self.number = worker.ask("calibrate", seconds=self.settings.batch)["number"]

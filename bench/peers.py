@@ -6,7 +6,7 @@ To add a peer: one entry in `PEERS` and `libs/<library>.py`. Two entries may sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -46,4 +46,25 @@ PEERS: tuple[Peer, ...] = (
     Peer("jax", "jax_eager", "jax", "value_and_grad", "jax", ("jax",)),
     Peer("autograd", "autograd_eager", "autograd", "value_and_grad", "autograd", ("autograd",)),
     Peer("mygrad", "mygrad_eager", "mygrad", "tensor", "mygrad", ("mygrad",)),
+)
+
+# --- compiled modes: the same environments, and two more ------------------------------------------
+
+COMPILED = "compiled"
+
+OURS_COMPILED = replace(OURS, library="gradtape_compiled", first_use="function", mode=COMPILED)
+
+
+def _compiled(name: str, library: str, of: str, first_use: str) -> Peer:
+    peer = next(peer for peer in PEERS if peer.name == of)
+    return replace(peer, name=name, library=library, first_use=first_use, mode=COMPILED)
+
+
+COMPILED_PEERS: tuple[Peer, ...] = (
+    _compiled("jax.jit", "jax_compiled", "jax", "jit"),
+    _compiled("tf.function", "tensorflow_compiled", "tensorflow", "function"),
+    _compiled("tf.function XLA", "tensorflow_xla", "tensorflow", "function"),
+    _compiled("torch.compile", "torch_compiled", "torch", "compile"),
+    Peer("mlx.compile", "mlx_compiled", "mlx.core", "compile", "mlx", ("mlx[cpu]",), COMPILED),
+    Peer("ddx-ad", "ddx_compiled", "ddx", "equation", "ddx", ("ddx-ad",), COMPILED),
 )

@@ -142,7 +142,7 @@ def _line(parts: Sequence[str]) -> str:
     return "| " + " | ".join(part.replace("|", "\\|") for part in parts) + " |"
 
 
-def _table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+def markdown_table(header: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
     return [_line(header), _line(["---"] * len(header)), *(_line(parts) for parts in body)]
 
 
@@ -178,12 +178,12 @@ def as_markdown(run: Run) -> str:
         "",
         "## Bars",
         "",
-        *_table(["case", "bar", "against", "reached (min)", "reached (median)", "met"],
+        *markdown_table(["case", "bar", "against", "reached (min)", "reached (median)", "met"],
                 [_bar_cells(verdict) for verdict in run.verdicts]),
         "",
         "## Every case and peer",
         "",
-        *_table(HEADER, [cells(row, run.verdicts) for row in run.rows]),
+        *markdown_table(HEADER, [cells(row, run.verdicts) for row in run.rows]),
         "",
         "## The cases",
         "",
@@ -191,7 +191,7 @@ def as_markdown(run: Run) -> str:
         "",
         "## The libraries",
         "",
-        *_table(
+        *markdown_table(
             ["library", "version", "Python", "NumPy", "threads", "thread pools and kernels"],
             [
                 [name, *(str(info.get(key, "-")) for key in
@@ -203,8 +203,57 @@ def as_markdown(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
+# --- sections ------------------------------------------------------------------------------------
+
+# Parts of the bench that are run by themselves have a section each in `results.md`, between these.
+SECTIONS = ("compiled", "npbench", "gradbench")
+
+
+def _marks(name: str) -> tuple[str, str]:
+    return f"<!-- section {name} -->", f"<!-- end of section {name} -->"
+
+
+def section(text: str, name: str) -> str:
+    """Return the section of that name in a page, without its marks; "" where there is none."""
+    begin, end = _marks(name)
+    _, found, rest = text.partition(begin)
+    return rest.partition(end)[0].strip() + "\n" if found else ""
+
+
+def with_section(text: str, name: str, body: str) -> str:
+    """Return a page with that section in the place of the one it had, or at the end."""
+    parts = {known: section(text, known) for known in SECTIONS}
+    parts[name] = body
+    page = text
+    for known in SECTIONS:
+        page = page.partition(_marks(known)[0])[0]
+    whole = [page.rstrip("\n")]
+    for known, part in parts.items():
+        if part:
+            begin, end = _marks(known)
+            whole.append(f"{begin}\n\n{part.strip()}\n\n{end}")
+    return "\n\n".join(whole).lstrip() + "\n"
+
+
+def _page(folder: Path) -> str:
+    path = folder / "results.md"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def write(run: Run, folder: Path) -> None:
-    """Write `results.json` and `results.md`."""
+    """Write `results.json` and `results.md`, whose sections stay."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(as_json(run), encoding="utf-8")
-    (folder / "results.md").write_text(as_markdown(run), encoding="utf-8")
+    before, page = _page(folder), as_markdown(run)
+    for name in SECTIONS:
+        if kept := section(before, name):
+            page = with_section(page, name, kept)
+    (folder / "results.md").write_text(page, encoding="utf-8")
+
+
+def write_section(name: str, body: str, data: str, folder: Path) -> None:
+    """Write `<name>.json`, and the section of that name into `results.md`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(data, encoding="utf-8")
+    page = with_section(_page(folder), name, body)
+    (folder / "results.md").write_text(page, encoding="utf-8")

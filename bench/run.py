@@ -8,6 +8,7 @@ so that the published table always comes from one whole run.
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from bench.cases import BY_NAME, CASES
 from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings, Side
-from bench.peers import OURS, PEERS
+from bench.peers import COMPILED_PEERS, OURS, PEERS
 from bench.results import Row, judge_all
 
 HERE = Path(__file__).resolve().parent
@@ -34,8 +35,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--peer",
         action="append",
-        choices=[peer.name for peer in PEERS],
+        choices=[peer.name for peer in (*PEERS, *COMPILED_PEERS)],
         help="only this peer (repeatable)",
+    )
+    p.add_argument(
+        "--only", choices=report.SECTIONS, help="a part that has a section and a file of its own"
     )
     p.add_argument("--rounds", type=int, default=9, help="turns of each side per case")
     p.add_argument("--threads", type=int, default=2, help="threads and cores of each process")
@@ -143,9 +147,21 @@ def run(options: argparse.Namespace) -> report.Run:
     return report.Run(rows, judge_all(rows), machine, libraries)
 
 
+def _section(options: argparse.Namespace) -> int:
+    """Run a part of the bench that has a section of its own."""
+    package = importlib.import_module(f"bench.{options.only}.command")
+    body, data = package.run(settings_from(options), options)
+    folder = out_folder(options)
+    if folder is not None:
+        report.write_section(options.only, body, data, folder)
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit code is 0 whatever the figures are: the table says them."""
     options = parser().parse_args(arguments)
+    if options.only:
+        return _section(options)
     result = run(options)
     ufunc = result.machine["numpy_ufunc_call_us"]
     if ufunc is not None:

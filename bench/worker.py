@@ -3,7 +3,9 @@
 Requests on stdin, each with its reply on stdout:
 
     {"do": "hello"}                          versions, threads, BLAS kernel
-    {"do": "prepare", "case", "answer"}      make data, warm up, write the first answer as .npz
+    {"do": "prepare", "case", "answer"}      make data, warm up, write the first answer as .npz, and
+                                             say how long its first run took; "is_value": without
+                                             the gradient
     {"do": "calibrate", "seconds"}           how many runs make a batch of about that long
     {"do": "time", "number", "seconds"}      seconds per run in the fastest of the batches that
                                              fill this turn
@@ -91,7 +93,7 @@ class Worker:
             "threads": self.threads,
         }
 
-    def _factory(self, case: str) -> Callable[[dict[str, Any]], Callable[[], Any]]:
+    def _factory(self, case: str) -> Callable[..., Callable[[], Any]]:
         # "sin50-1000" is the library's `sin50` on other data.
         name = case.split("-")[0]
         factory = getattr(self.module, name, None)
@@ -99,18 +101,22 @@ class Worker:
             raise NotImplementedError(f"bench/libs has no version of {name} for this library")
         return factory  # type: ignore[no-any-return]
 
-    def prepare(self, case: str, answer: str) -> dict[str, Any]:
+    def prepare(self, case: str, answer: str = "", is_value: bool = False) -> dict[str, Any]:
         import numpy as np
 
-        from bench.cases import BY_NAME
+        from bench.compiled.cases import find
 
         self.run = lambda: None  # frees the previous case's data first
-        self.run = self._factory(case)(BY_NAME[case].data())
+        options = {"is_value": True} if is_value else {}
+        self.run = self._factory(case)(find(case).data(), **options)
+        start = time.perf_counter()
         first = self.run()
-        np.savez(answer, **{key: self.module.to_numpy(value) for key, value in first.items()})
+        spent = time.perf_counter() - start
+        if answer:
+            np.savez(answer, **{key: self.module.to_numpy(value) for key, value in first.items()})
         for _ in range(WARM_UP_RUNS):
             self.run()
-        return {}
+        return {"first": spent}
 
     def calibrate(self, seconds: float) -> dict[str, Any]:
         number = 1
@@ -147,9 +153,9 @@ class Worker:
         return {"seconds": min(rounds)}
 
     def memory(self, case: str, steps: int) -> dict[str, Any]:
-        from bench.cases import BY_NAME
+        from bench.compiled.cases import find
 
-        run = self._factory(case)(BY_NAME[case].data())
+        run = self._factory(case)(find(case).data())
         was_reset = _reset_peak()
         before = _status("VmRSS") if was_reset else _status("VmHWM")
         for _ in range(steps):
