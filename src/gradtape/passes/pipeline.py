@@ -9,6 +9,7 @@ from ..graph.check import verify
 from ..graph.ir import Graph
 from .algebra import simplify
 from .common import merge_common
+from .contract import plan_contractions
 from .cuts import remove_cuts
 from .dead import remove_dead
 from .fold import fold_constants
@@ -24,12 +25,27 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("merge common", merge_common),
     ("remove dead", remove_dead),
 )
+# What native programs have besides: products, whose sums are taken in an order of our own.
+NATIVE: tuple[tuple[str, Pass], ...] = (
+    ("plan contractions", plan_contractions),
+    ("merge common", merge_common),
+    ("remove dead", remove_dead),
+)
 checked = False  # whether every pass is followed by `verify`; tests turn it on
 
 
 def optimise(graph: Graph) -> Graph:
     """`graph` after all passes: the same results to the last bit, from fewer nodes."""
-    for name, run in PIPELINE:
+    return _run(PIPELINE, graph)
+
+
+def prepare(graph: Graph) -> Graph:
+    """An optimised graph after the passes for native programs: within the bounds of its sums."""
+    return _run(NATIVE, graph)
+
+
+def _run(passes: tuple[tuple[str, Pass], ...], graph: Graph) -> Graph:
+    for name, run in passes:
         before, graph = graph, run(graph)
         if checked:
             verify(graph, name)

@@ -370,38 +370,45 @@ class Emitter:
                     total = b.fadd(total, b.load(place, typ=_F64))
                 b.store(Scalars(b, DOUBLE).cast(total, dtype), target)
             elif parts > 1:
-                self._add_rows(b, target, partial, dtype, one.size, parts)
+                add_rows(self.module, self.name, b, target, partial, dtype, one.size, parts)
 
-    def _add_rows(
-        self, b: Any, target: Any, partial: Any, dtype: Any, size: int, parts: int
-    ) -> None:
-        kind = types.scalar(dtype)
-        name = f"{self.name}.rows{size}.{dtype}"
-        function = self.module.globals.get(name)
-        if function is None:
-            signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR])
-            function = ir.Function(self.module, signature, name)
-            function.linkage = "internal"
-            for argument in function.args:
-                argument.add_attribute("noalias")
-            saved, self.b = self.b, ir.IRBuilder(function.append_basic_block("entry"))
-            self.function = function
-            with self._counted(_zero(), ir.Constant(_I64, size)) as i:
-                total: Any = types.constant(dtype, 0)
-                for part in range(parts):
-                    offset = self.b.add(i, ir.Constant(_I64, part * size))
-                    place = self.b.gep(function.args[1], [offset], source_etype=kind)
-                    total = self.b.fadd(total, self.b.load(place, typ=kind))
-                self.b.store(total, self.b.gep(function.args[0], [i], source_etype=kind))
-            self.b.ret_void()
-            self.b = saved
-        b.call(function, [target, partial])
+
+def add_rows(
+    module: ir.Module, name: str, b: Any, target: Any, partial: Any, dtype: Any, size: int,
+    parts: int,
+) -> None:  # fmt: skip
+    """Write the sum of `parts` rows of `size` elements, in their order, by a function `name`."""
+    kind = types.scalar(dtype)
+    name = f"{name}.rows{size}.{dtype}"
+    function = module.globals.get(name)
+    if function is None:
+        signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR])
+        function = ir.Function(module, signature, name)
+        function.linkage = "internal"
+        for argument in function.args:
+            argument.add_attribute("noalias")
+        code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
+        with _Counted(code, _zero(), ir.Constant(_I64, size)) as i:
+            total: Any = types.constant(dtype, 0)
+            for part in range(parts):
+                offset = code.b.add(i, ir.Constant(_I64, part * size))
+                place = code.b.gep(function.args[1], [offset], source_etype=kind)
+                total = code.b.fadd(total, code.b.load(place, typ=kind))
+            code.b.store(total, code.b.gep(function.args[0], [i], source_etype=kind))
+        code.b.ret_void()
+    b.call(function, [target, partial])
+
+
+@dataclass
+class _Code:
+    b: Any
+    function: Any
 
 
 class _Counted:
     """`with emitter._counted(low, high) as i:` writes a loop from low to high - 1."""
 
-    def __init__(self, emitter: Emitter, low: Any, high: Any) -> None:
+    def __init__(self, emitter: Emitter | _Code, low: Any, high: Any) -> None:
         self.emitter, self.low, self.high = emitter, low, high
 
     def __enter__(self) -> Any:

@@ -8,7 +8,7 @@ The nodes are taken in their order. Each joins the first loop of its space that 
 not before what it reads has been computed, where an element of the same loop is there at once, and
 a sum only when its loop has ended. So `sum((y - (a + b * x)) ** 2)` and its gradient with respect
 to `a` and `b` are one loop over the data, whatever stands between them in the program. A node
-without a lowering is a step of its own, run by NumPy.
+without a lowering is a part of its own: a product, or a step that NumPy runs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 
 from ...graph.ir import Constant, Graph, Node, Value
-from . import lowerings
+from . import lowerings, product
 from .lowerings import Lowering
+from .product import Product
 
 __all__ = ["Loop", "Plan", "Step", "plan", "reduced_axes", "uniform"]
 
@@ -54,7 +55,7 @@ class Plan:
     """The parts of a program in their order, and which value is another one seen differently."""
 
     graph: Graph
-    parts: list[Loop | Step]
+    parts: list[Loop | Product | Step]
     alias: dict[Value, Value]
 
     def base(self, value: Value) -> Value:
@@ -126,7 +127,7 @@ def uniform(value: Value) -> Any:
 
 def plan(graph: Graph) -> Plan:
     """The loops and steps of a graph."""
-    parts: list[Loop | Step] = []
+    parts: list[Loop | Product | Step] = []
     alias: dict[Value, Value] = {}
     place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
 
@@ -142,7 +143,7 @@ def plan(graph: Graph) -> Plan:
         axes = reduced_axes(node)
         lowering = None if axes is not None else lowerings.find(node)
         if lowering is None and axes is None:
-            parts.append(Step(node))
+            parts.append(product.find(node) or Step(node))
             for value in node.outputs:
                 place[value] = (len(parts) - 1, False)
             continue

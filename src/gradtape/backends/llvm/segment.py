@@ -1,8 +1,8 @@
 """One native part of a program: what it takes, what it gives, and how it is called.
 
 A segment says nothing of the graph that it was made of, so that it can be kept on disk. Its code
-holds no address either: what lies outside of it is asked for by *words* (constants, the pool),
-whose addresses the builtin hands to the code at each call.
+holds no address either: what lies outside of it is asked for by *words* (constants, routines of
+BLAS's, the pool), whose addresses the builtin hands to the code at each call.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 
 from ...core.parallel import available
+from . import blas
 from .compile import Program
 from .entry import Argument, Entry
 from .pool import pool
 
 __all__ = ["POOL", "Segment", "Word"]
 
-# ("constant", array): the address of its elements. ("pool",): three words, see `set_threads`.
+# ("constant", array): the address of its elements. ("routine", name): that of BLAS's routine.
+# ("pool",): three words, see `set_threads`.
 Word = tuple[Any, ...]
 POOL: Word = ("pool",)
 
@@ -56,6 +58,8 @@ class Segment:
         for word in self.words:
             if word[0] == "constant":
                 extra.append(word[1].ctypes.data)
+            elif word[0] == "routine":
+                extra.append(blas.address(word[1]))
             else:
                 assert word == POOL, word
                 self._at_pool = len(extra)

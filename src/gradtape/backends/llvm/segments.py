@@ -16,11 +16,14 @@ from llvmlite import ir
 
 from ...graph.evaluate import run_node
 from ...graph.ir import Constant, Graph, Value
+from ...passes.pipeline import prepare
 from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
+from .product import Product
 from .segment import POOL, Segment, Word
+from .tiles import CALL_GEMM, ProductEmitter
 
 __all__ = ["Compiled", "Part", "compile_graph"]
 
@@ -57,7 +60,7 @@ _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 class Part:
     """Loops that one native call runs: the values that it reads, and those that it gives."""
 
-    loops: list[Loop]
+    loops: list[Loop | Product]
     reads: list[Value]
     gives: list[Value]
     native: Segment
@@ -102,11 +105,12 @@ def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
 
     It uses at most `threads` threads, and no more than `core.parallel.available` says.
     """
-    made = plan(graph)
+    made = plan(prepare(graph))
     segments = _segments(made)
     for part in segments:
         if isinstance(part, Part):
             part.native.threads = threads
+    graph = made.graph
     results = graph.results
     inputs = list(graph.inputs)
     bases = [made.base(v) for v in results]
@@ -138,7 +142,7 @@ def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
 
 def _segments(made: Plan) -> list[Part | Step]:
     out: list[Part | Step] = []
-    run: list[Loop] = []
+    run: list[Loop | Product] = []
     parts = made.parts
     needed: dict[Value, int] = {}  # the last part that reads a base value
     for n, reader in enumerate(parts):
@@ -147,9 +151,9 @@ def _segments(made: Plan) -> list[Part | Step]:
     for value in made.graph.results:
         needed[made.base(value)] = len(parts)
     start = 0
-    each: list[Loop | Step | None] = [*parts, None]
+    each: list[Loop | Product | Step | None] = [*parts, None]
     for n, part in enumerate(each):
-        if isinstance(part, Loop):
+        if isinstance(part, Loop | Product):
             if not run:
                 start = n
             run.append(part)
@@ -162,14 +166,14 @@ def _segments(made: Plan) -> list[Part | Step]:
     return out
 
 
-def _read_by(part: Loop | Step) -> list[Value]:
+def _read_by(part: Loop | Product | Step) -> list[Value]:
     if isinstance(part, Step):
         return list(part.node.inputs)
     return [v for node in (*part.nodes, *part.sums) for v in node.inputs]
 
 
 def _compile(
-    made: Plan, loops: list[Loop], start: int, end: int, needed: dict[Value, int]
+    made: Plan, loops: list[Loop | Product], start: int, end: int, needed: dict[Value, int]
 ) -> Part:
     own: dict[Value, int] = {}  # the loop that computes it
     for i, loop in enumerate(loops):
@@ -182,7 +186,7 @@ def _compile(
         for value in _read_by(loop):
             source = made.base(value)
             if isinstance(source, Constant):
-                if uniform(source) is None:
+                if isinstance(loop, Product) or uniform(source) is None:
                     constants[source] = None
             elif source not in own:
                 reads[source] = None
@@ -198,9 +202,15 @@ def _compile(
     slots: dict[Value, int] = {}
     for v in reads:
         slots[v] = len(slots)
-    emitters = [
-        Emitter(module, f"loop{i}", loop, made.base, lambda v: slots[made.base(v)], stored)
-        for i, loop in enumerate(loops)
+
+    def slot(value: Value) -> int:
+        return slots[made.base(value)]
+
+    emitters: list[Emitter | ProductEmitter] = [
+        ProductEmitter(module, f"product{i}", part, made.base, slot)
+        if isinstance(part, Product)
+        else Emitter(module, f"loop{i}", part, made.base, slot, stored)
+        for i, part in enumerate(loops)
     ]
     parts = [e.parts() for e in emitters]
     buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
@@ -229,6 +239,13 @@ def _compile(
     for c in constants:
         at_constant[c] = next_slot + len(words)
         words.append(("constant", np.ascontiguousarray(c.data)))
+    routines: dict[str, int] = {}
+    for e in emitters:
+        if isinstance(e, ProductEmitter) and e.routine is not None:
+            if e.routine not in routines:
+                routines[e.routine] = next_slot + len(words)
+                words.append(("routine", e.routine))
+            e.routine_slot = routines[e.routine]
     is_parallel = any(count > 1 for count in parts)
     at_pool = next_slot + len(words)
     first_buffer = at_pool
@@ -248,24 +265,23 @@ def _compile(
     for e, count in zip(emitters, parts, strict=True):
         e.emit(count, at_constant)
     _kernel(module, emitters, parts, offsets, total, n_in, arena, first_buffer, place, at_pool)
-    text = (
-        str(module)
-        + _HAND_OUT * is_parallel
-        + entry_text(arguments, results, extra=first_buffer - next_slot, release=_is_long(loops))
-    )
-    if is_parallel:
-        text = "\n".join(
-            x for x in text.splitlines() if not x.startswith('declare void @"hand_out"')
-        )
+    written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
+    lines = [
+        line
+        for line in str(module).splitlines()
+        if not any(line.startswith(f'declare void @"{name}"') for name in written)
+    ]
+    door = entry_text(arguments, results, extra=first_buffer - next_slot, release=_is_long(loops))
+    text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena)
     return Part(loops, list(reads), gives, native)
 
 
-def _is_sum(value: Value, loops: list[Loop]) -> bool:
+def _is_sum(value: Value, loops: list[Loop | Product]) -> bool:
     return any(value is node.outputs[0] for loop in loops for node in loop.sums)
 
 
-def _is_long(loops: list[Loop]) -> bool:
+def _is_long(loops: list[Loop | Product]) -> bool:
     """Whether other threads should get the interpreter meanwhile."""
     return sum(loop.size * max(len(loop.nodes), 1) for loop in loops) > 20_000
 
@@ -280,8 +296,9 @@ def _argument(value: Value) -> Argument:
 
 
 def _kernel(
-    module: ir.Module, emitters: list[Emitter], parts: list[int], offsets: list[int], total: int,
-    n_in: int, arena: int, first_buffer: int, count: int, at_pool: int,
+    module: ir.Module, emitters: list[Emitter | ProductEmitter], parts: list[int],
+    offsets: list[int], total: int, n_in: int, arena: int, first_buffer: int, count: int,
+    at_pool: int,
 ) -> None:  # fmt: skip
     """`void kernel(ptr table)`: the table grows by the buffers; then loop after loop."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")

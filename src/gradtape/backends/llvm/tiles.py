@@ -1,0 +1,472 @@
+"""A product as native code: `void <name>(ptr table, i64 part)`, as a loop is.
+
+See `product.py` for the three ways. A product of two numbers and the sum that it goes into may be
+one instruction (fma), here and in BLAS; nothing else of fast mathematics is allowed. Sums of more
+than some thousand terms are sums of sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from ...graph.ir import Constant, Value
+from . import types
+from .compile import host
+from .emit import Sum, add_rows
+from .product import KEPT, Axis, Product
+
+__all__ = ["ProductEmitter"]
+
+_I64, _I32, _PTR, _I1 = ir.IntType(64), ir.IntType(32), ir.PointerType(), ir.IntType(1)
+_FMA = ("contract",)
+# llvmlite's builder calls no function by its pointer.
+CALL_GEMM = """
+define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc) alwaysinline {
+  call void %f(ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc)
+  ret void
+}
+"""  # noqa: E501
+
+
+def _int(n: int) -> Any:
+    return ir.Constant(_I64, n)
+
+
+@dataclass
+class ProductEmitter:
+    """Writes the functions of one product into a module.
+
+    `slot(value)` is the place of a value's buffer in the table, `routine_slot` that of the address
+    of BLAS's routine, where it needs one.
+    """
+
+    module: ir.Module
+    name: str
+    product: Product
+    base: Callable[[Value], Value]
+    slot: Callable[[Value], int]
+    sums: list[Sum] = field(default_factory=list)
+    routine_slot: int = -1
+
+    def __post_init__(self) -> None:
+        node = self.product.node
+        self.dtype: np.dtype[Any] = node.outputs[0].aval.dtype
+        self.type = types.scalar(self.dtype)
+        self.axis, self.count, self.step = self.product.split()
+        if self.axis.kind == "inner" and self.count > 1:
+            self.sums.append(Sum(node, "outer", node.outputs[0].aval.size))
+        machine = host()
+        self.lanes = machine.width // (8 * self.dtype.itemsize)
+        self.registers = 24 if machine.has_avx512 or not machine.triple.startswith("x86") else 12
+
+    @property
+    def routine(self) -> str | None:
+        """The name of the routine of BLAS that is called."""
+        letter = "s" if self.dtype.char == "f" else "d"
+        return f"{letter}gemm" if self.product.way == "blas" else None
+
+    def parts(self) -> int:
+        """How many parts there are, by shapes alone."""
+        return self.count
+
+    # ------------------------------------------------------------------ the functions
+
+    def emit(self, parts: int, constants: dict[Value, int]) -> None:
+        """Add `void <name>(ptr table, i64 part)`."""
+        node = self.product.node
+        body = self._body()
+        kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
+        function = ir.Function(self.module, kind, self.name)
+        function.attributes.add("nounwind")
+        table, part = function.args
+        b = ir.IRBuilder(function.append_basic_block("entry"))
+
+        def at(slot: int) -> Any:
+            return b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
+
+        pointers = []
+        for value in node.inputs:
+            source = self.base(value)
+            pointers.append(
+                at(constants[source] if isinstance(source, Constant) else self.slot(source))
+            )
+        if self.product.is_swapped:
+            pointers.reverse()
+        out = at(self.sums[0].partial if self.sums else self.slot(node.outputs[0]))
+        if self.sums:
+            size = node.outputs[0].aval.size
+            out = b.gep(out, [b.mul(part, _int(size))], source_etype=self.type)
+        routine = at(self.routine_slot) if self.routine else ir.Constant(_PTR, None)
+        length = self.step if parts > 1 else self.axis.size
+        low = b.mul(part, _int(length))
+        high = b.add(low, _int(length))
+        end = _int(self.axis.size)
+        high = b.select(b.icmp_signed("<", high, end), high, end)
+        b.call(body, [*pointers, out, routine, low, high])
+        b.ret_void()
+
+    def finish(self, b: Any, table: Any, parts: int) -> None:
+        """In the kernel: add what the parts have summed."""
+        for one in self.sums:
+            if parts > 1:
+
+                def at(slot: int) -> Any:
+                    return b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
+
+                target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
+                add_rows(self.module, self.name, b, target, partial, self.dtype, one.size, parts)
+
+    def _body(self) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _PTR, _I64, _I64])
+        function = ir.Function(self.module, kind, f"{self.name}.body")
+        function.attributes.add("nounwind")
+        function.linkage = "internal"
+        for argument in function.args[:3]:
+            argument.add_attribute("noalias")
+        self.function = function
+        self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        x, y, out, self.gemm, low, high = function.args
+        product = self.product
+        ranges = {
+            axis: (low, high) if axis is self.axis else (_int(0), _int(axis.size))
+            for axis in (product.row, product.column, product.inner, *product.outer)
+        }
+        self._around(list(product.outer), [x, y, out], ir.Constant(_I1, 1), ranges)
+        self.b.ret_void()
+        return function
+
+    def _around(self, axes: list[Axis], at: list[Any], first: Any, ranges: Any) -> None:
+        """The loops over the axes that are no part of the matrices."""
+        if axes:
+            axis = axes[0]
+            with self._loop(*ranges[axis]) as i:
+                if axis.kind == "inner":
+                    first = self.b.and_(first, self.b.icmp_signed("==", i, _int(0)))
+                moved = [self._moved(p, i, s) for p, s in zip(at, axis.steps, strict=True)]
+                self._around(axes[1:], moved, first, ranges)
+            return
+        product = self.product
+        core = {"blas": self._blas, "tile": self._tiled, "dot": self._dots}[product.way]
+        core(at, first, ranges[product.row], ranges[product.column], ranges[product.inner])
+
+    def _moved(self, pointer: Any, index: Any, step: int) -> Any:
+        """`pointer + index * step`, in elements."""
+        if not step:
+            return pointer
+        offset = index if step == 1 else self.b.mul(index, _int(step))
+        return self.b.gep(pointer, [offset], source_etype=self.type)
+
+    @contextmanager
+    def _loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
+        """A loop over low, low + step, ... below high."""
+        b, before = self.b, self.b.block
+        head, done = (self.function.append_basic_block(n) for n in ("loop", "done"))
+        b.cbranch(b.icmp_signed("<", low, high), head, done)
+        b.position_at_end(head)
+        i = b.phi(_I64)
+        i.add_incoming(low, before)
+        yield i
+        following = b.add(i, _int(step), flags=["nuw", "nsw"])
+        i.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, high), head, done)
+        b.position_at_end(done)
+
+    def _blocks(self, low: Any, high: Any, size: int) -> Any:
+        """`high` cut to whole blocks of `size` from `low` on."""
+        length = self.b.sub(high, low)
+        length = self.b.select(self.b.icmp_signed("<", length, _int(0)), _int(0), length)
+        return self.b.add(low, self.b.mul(self.b.sdiv(length, _int(size)), _int(size)))
+
+    # ------------------------------------------------------------------ BLAS
+
+    def _blas(self, at: list[Any], first: Any, rows: Any, columns: Any, inner: Any) -> None:
+        """One call: BLAS's matrices lie column after column, so they are all transposed."""
+        b, product = self.b, self.product
+        row, column, k = product.row, product.column, product.inner
+        x = self._moved(at[0], rows[0], row.x)
+        y = self._moved(at[1], columns[0], column.y)
+        out = self._moved(self._moved(at[2], rows[0], row.out), columns[0], column.out)
+        m = self._number(b.sub(rows[1], rows[0]))
+        n = self._number(b.sub(columns[1], columns[0]))
+        y_flag, ldy = ("N", k.y) if column.y == 1 else ("T", column.y)
+        x_flag, ldx = ("N", row.x) if k.x == 1 or k.size == 1 else ("T", k.x)
+        if column.y == 1:
+            ldy = max(ldy, column.size)
+        else:
+            ldy = max(ldy, k.size)
+        ldx = max(ldx, k.size if x_flag == "N" else row.size)
+        one, zero = self._constant(self.type, 1.0), self._constant(self.type, 0.0)
+        beta = b.select(first, zero, one)
+        signature = ir.FunctionType(ir.VoidType(), [_PTR] * 14)
+        call = self.module.globals.get("call_gemm")
+        if call is None:
+            call = ir.Function(self.module, signature, "call_gemm")
+        b.call(call, [
+            self.gemm, self._flag(y_flag), self._flag(x_flag), n, m, self._size(k.size), one,
+            y, self._size(ldy), x, self._size(ldx), beta,
+            out, self._size(max(row.out, column.size)),
+        ])  # fmt: skip
+
+    def _number(self, value: Any) -> Any:
+        """The address of a number as BLAS reads it."""
+        with self.b.goto_entry_block():
+            place = self.b.alloca(_I32)
+        self.b.store(self.b.trunc(value, _I32), place)
+        return place
+
+    def _size(self, value: int) -> Any:
+        return self._constant(_I32, value)
+
+    def _flag(self, letter: str) -> Any:
+        return self._constant(ir.IntType(8), ord(letter))
+
+    def _constant(self, kind: Any, value: Any) -> Any:
+        """The address of a constant."""
+        name = f"number.{kind}.{value}"
+        found = self.module.globals.get(name)
+        if found is None:
+            found = ir.GlobalVariable(self.module, kind, name)
+            found.linkage, found.global_constant = "internal", True
+            found.initializer = ir.Constant(kind, value)
+        return found.bitcast(_PTR) if not found.type.is_opaque else found
+
+    # ------------------------------------------------------------------ tiles
+
+    def _tiled(self, at: list[Any], first: Any, rows: Any, columns: Any, inner: Any) -> None:
+        column = self.product.column
+        lanes = self.lanes
+        vectors = min(-(-column.size // lanes), 4)
+        height = min(self.registers // vectors, 8)
+        wide = vectors * lanes
+        self.beside = self.product.inner.y  # from a line of the second operand to the next
+        if self.product.is_packed:
+            at = [at[0], self._packed(at[1]), at[2]]
+        if self.product.inner.size > KEPT:
+            with self._loop(inner[0], inner[1], KEPT) as start:
+                end = self.b.add(start, _int(KEPT))
+                end = self.b.select(self.b.icmp_signed("<", end, inner[1]), end, inner[1])
+                first = self.b.and_(first, self.b.icmp_signed("==", start, inner[0]))
+                self._rows(at, first, rows, (start, end), height, wide)
+        else:
+            self._rows(at, first, rows, inner, height, wide)
+
+    def _packed(self, y: Any) -> Any:
+        """A copy of the second operand whose columns lie side by side."""
+        column, k = self.product.column, self.product.inner
+        with self.b.goto_entry_block():
+            copy = self.b.alloca(self.type, _int(column.size * k.size))
+            copy.align = 64
+        with self._loop(_int(0), _int(k.size)) as i:
+            source, target = self._moved(y, i, k.y), self._moved(copy, i, column.size)
+            with self._loop(_int(0), _int(column.size)) as j:
+                number = self.b.load(self._moved(source, j, column.y), typ=self.type)
+                self.b.store(number, self._moved(target, j, 1))
+        self.beside = column.size
+        return copy
+
+    def _rows(self, at: Any, first: Any, rows: Any, inner: Any, height: int, wide: int) -> None:
+        row = self.product.row
+        whole = rows[0]
+        if row.size >= height and height > 1:
+            whole = self._blocks(rows[0], rows[1], height)
+            with self._loop(rows[0], whole, height) as m:
+                self._columns(at, first, m, inner, height, wide)
+        with self._loop(whole, rows[1]) as m:
+            self._columns(at, first, m, inner, 1, wide)
+
+    def _columns(self, at: Any, first: Any, m: Any, inner: Any, height: int, wide: int) -> None:
+        size = self.product.column.size
+        whole = size // wide * wide
+        if whole == wide:
+            self._tile(at, first, m, _int(0), inner, height, wide)
+        elif whole:
+            with self._loop(_int(0), _int(whole), wide) as n:
+                self._tile(at, first, m, n, inner, height, wide)
+        if size > whole:
+            self._tile(at, first, m, _int(whole), inner, height, size - whole)
+
+    def _tile(
+        self, at: Any, first: Any, m: Any, n: Any, inner: Any, height: int, width: int
+    ) -> None:
+        """`height` rows of the result from m on, `width` columns from n on."""
+        b, product = self.b, self.product
+        row, k = product.row, product.inner
+        pieces = [(i, min(self.lanes, width - i)) for i in range(0, width, self.lanes)]
+        xs = [self._moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+        y = self._moved(at[1], n, 1)
+        outs = [
+            self._moved(self._moved(at[2], b.add(m, _int(r)) if r else m, row.out), n, 1)
+            for r in range(height)
+        ]
+        zeros = [types.constant(self.dtype, 0, w) for _, w in pieces]
+
+        def step(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
+            line = self._moved(y, i, self.beside)
+            found = []
+            vectors = [self._load(line, j, w) for j, w in pieces]
+            for r in range(height):
+                number = b.load(self._moved(xs[r], i, k.x), typ=self.type)
+                found.append([
+                    self._fma(self._splat(number, w), v, t)
+                    for (_, w), v, t in zip(pieces, vectors, totals[r], strict=True)
+                ])  # fmt: skip
+            return found
+
+        if k.size <= 4 and not self.sums:
+            totals = [list(zeros) for _ in range(height)]
+            for i in range(k.size):
+                totals = step(_int(i), totals)
+        else:
+            totals = self._summed(inner, [list(zeros) for _ in range(height)], step)
+        for r in range(height):
+            for (j, w), total in zip(pieces, totals[r], strict=True):
+                self._store(total, outs[r], j, w, first)
+
+    def _summed(self, inner: Any, start: list[list[Any]], step: Any) -> list[list[Any]]:
+        """A loop that carries totals in registers."""
+        b, before = self.b, self.b.block
+        head, done = (self.function.append_basic_block(n) for n in ("sum", "summed"))
+        b.cbranch(b.icmp_signed("<", *inner), head, done)
+        b.position_at_end(head)
+        i = b.phi(_I64)
+        i.add_incoming(inner[0], before)
+        carried = [[b.phi(t.type) for t in line] for line in start]
+        for phis, line in zip(carried, start, strict=True):
+            for phi, t in zip(phis, line, strict=True):
+                phi.add_incoming(t, before)
+        found = step(i, carried)
+        following = b.add(i, _int(1), flags=["nuw", "nsw"])
+        i.add_incoming(following, b.block)
+        last = b.block
+        for phis, line in zip(carried, found, strict=True):
+            for phi, t in zip(phis, line, strict=True):
+                phi.add_incoming(t, last)
+        b.cbranch(b.icmp_signed("<", following, inner[1]), head, done)
+        b.position_at_end(done)
+        out: list[list[Any]] = []
+        for line, zero in zip(found, start, strict=True):
+            out.append([])
+            for t, z in zip(line, zero, strict=True):
+                phi = b.phi(t.type)
+                phi.add_incoming(z, before)
+                phi.add_incoming(t, last)
+                out[-1].append(phi)
+        return out
+
+    def _fma(self, x: Any, y: Any, total: Any) -> Any:
+        return self.b.fadd(total, self.b.fmul(x, y, flags=_FMA), flags=_FMA)
+
+    def _splat(self, number: Any, lanes: int) -> Any:
+        if lanes == 1:
+            kind = ir.VectorType(self.type, 1)
+            return self.b.insert_element(ir.Constant(kind, ir.Undefined), number, _i32(0))
+        kind = ir.VectorType(self.type, lanes)
+        one = self.b.insert_element(ir.Constant(kind, ir.Undefined), number, _i32(0))
+        mask = ir.Constant(ir.VectorType(_I32, lanes), [_i32(0)] * lanes)
+        return self.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
+
+    def _load(self, pointer: Any, offset: int, lanes: int) -> Any:
+        place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
+        kind = ir.VectorType(self.type, lanes)
+        return self.b.load(place, typ=kind, align=self.dtype.itemsize)
+
+    def _store(self, total: Any, pointer: Any, offset: int, lanes: int, first: Any) -> None:
+        place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
+        if not isinstance(first, ir.Constant):
+            before = self.b.load(place, typ=total.type, align=self.dtype.itemsize)
+            total = self.b.select(first, total, self.b.fadd(before, total))
+        self.b.store(total, place, align=self.dtype.itemsize)
+
+    # ------------------------------------------------------------------ a matrix by a vector
+
+    def _dots(self, at: list[Any], first: Any, rows: Any, columns: Any, inner: Any) -> None:
+        whole = rows[0]
+        if self.product.row.size >= self.lanes:
+            whole = self._blocks(rows[0], rows[1], self.lanes)
+            with self._loop(rows[0], whole, self.lanes) as m:
+                self._dot(at, first, m, self.lanes)
+        with self._loop(whole, rows[1]) as m:
+            self._dot(at, first, m, 1)
+
+    def _dot(self, at: list[Any], first: Any, m: Any, height: int) -> None:
+        """`height` elements of the result: all lanes of one vector, or one number."""
+        b, row, k, lanes = self.b, self.product.row, self.product.inner, self.lanes
+        xs = [self._moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+        zero = types.constant(self.dtype, 0, lanes)
+
+        def step(i: Any, totals: list[list[Any]], width: int) -> list[list[Any]]:
+            vector = self._filled(self._moved(at[1], i, 1), width)
+            return [
+                [self._fma(self._filled(self._moved(x, i, 1), width), vector, t[0])]
+                for x, t in zip(xs, totals, strict=True)
+            ]
+
+        totals = [[zero] for _ in range(height)]
+        whole = k.size // lanes * lanes
+        if whole <= 4 * lanes:
+            for i in range(0, whole, lanes):
+                totals = step(_int(i), totals, lanes)
+        else:
+            totals = self._summed(
+                (_int(0), _int(whole // lanes)), totals,
+                lambda i, t: step(b.mul(i, _int(lanes)), t, lanes),
+            )  # fmt: skip
+        if k.size > whole:
+            totals = step(_int(whole), totals, k.size - whole)
+        lines = [t[0] for t in totals]
+        out = self._moved(at[2], m, row.out)
+        if height == 1:
+            found = self._reduced(lines[0])
+            if not isinstance(first, ir.Constant):
+                found = b.select(first, found, b.fadd(b.load(out, typ=self.type), found))
+            b.store(found, out)
+        else:
+            self._store(self._gathered(lines), out, 0, lanes, first)
+
+    def _filled(self, pointer: Any, width: int) -> Any:
+        """A vector from memory, with zeros behind the first `width`."""
+        loaded = self._load(pointer, 0, width)
+        if width == self.lanes:
+            return loaded
+        order = [*range(width), *[width] * (self.lanes - width)]
+        mask = ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
+        zero = ir.Constant(ir.VectorType(self.type, width), [ir.Constant(self.type, 0.0)] * width)
+        return self.b.shuffle_vector(loaded, zero, mask)
+
+    def _gathered(self, lines: list[Any]) -> Any:
+        """The vector of the sums of so many vectors as they have lanes, by a tree."""
+        unit = self.lanes // 2
+        while unit:
+            pairs = []
+            for x, y in zip(lines[::2], lines[1::2], strict=True):
+                even = [i for i in range(2 * self.lanes) if not i // unit % 2]
+                odd = [i for i in range(2 * self.lanes) if i // unit % 2]
+                halves = [
+                    self.b.shuffle_vector(
+                        x, y, ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
+                    )
+                    for order in (even, odd)
+                ]
+                pairs.append(self.b.fadd(*halves))
+            lines, unit = pairs, unit // 2
+        return lines[0]
+
+    def _reduced(self, line: Any) -> Any:
+        """The sum of the lanes, in the order of the tree above."""
+        unit = self.lanes // 2
+        while unit:
+            order = [unit + i for i in range(unit)] + [0] * (self.lanes - unit)
+            mask = ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
+            line = self.b.fadd(line, self.b.shuffle_vector(line, line, mask))
+            unit //= 2
+        return self.b.extract_element(line, _i32(0))
+
+
+def _i32(n: int) -> Any:
+    return ir.Constant(_I32, n)

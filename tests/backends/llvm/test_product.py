@@ -1,0 +1,222 @@
+"""Products in native programs: NumPy's results for any layout, one native call, the same bits."""
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+
+pytest.importorskip("llvmlite")
+from gradtape import config, configure
+from gradtape.backends.llvm import blas, fuse, product, segments
+from gradtape.core.aval import aval_of
+from gradtape.graph.trace import trace
+from gradtape.passes.pipeline import optimise, prepare
+
+RNG = np.random.default_rng(0)
+needs_blas = pytest.mark.skipif(not blas.is_available(), reason="SciPy is not installed")
+
+
+def graph_of(f, *args):
+    assert gt.Variable  # loads the operations
+    traced, _ = trace(f, [aval_of(x) for x in args], "f")
+    return optimise(traced.graph)
+
+
+def made(f, *args):
+    """The parts of the program of `f`."""
+    return fuse.plan(prepare(graph_of(f, *args))).parts
+
+
+def ways(f, *args):
+    return [p.way for p in made(f, *args) if isinstance(p, product.Product)]
+
+
+def check(f, *args, is_mixed=False):
+    """`f` compiled is one native call, and as exact as a product of so many terms can be."""
+    program = segments.compile_graph(graph_of(f, *args))
+    assert is_mixed or all(isinstance(part, segments.Part) for part in program.segments)
+    (found,) = program(args)
+    again = program(args)[0]
+    assert np.array_equal(found, again, equal_nan=True)
+    expected = f(*(x.astype(np.longdouble) for x in args))
+    bound = f(*(np.abs(x).astype(np.longdouble) for x in args))
+    dtype = args[0].dtype
+    assert found.dtype == dtype and found.shape == expected.shape
+    terms = 2 * sum(x.size for x in args) ** 0.5 + 8
+    assert np.all(np.abs(found - expected) <= terms * np.finfo(dtype).eps * bound)
+
+
+SIZES = [
+    (1, 1, 1), (2, 3, 4), (1, 5, 7), (7, 5, 1), (5, 1, 7), (9, 17, 33), (16, 16, 16), (33, 20, 10),
+    (65, 130, 70), (3, 3000, 2), (3000, 3, 2), (2, 3, 3000), (130, 70, 300),
+]  # fmt: skip
+LAYOUTS = {
+    "n n": (lambda x, y: x @ y, False, False),
+    "t n": (lambda x, y: x.T @ y, True, False),
+    "n t": (lambda x, y: x @ y.T, False, True),
+    "t t": (lambda x, y: x.T @ y.T, True, True),
+    "result": (lambda x, y: (x @ y).T, False, False),
+    "all": (lambda x, y: (x.T @ y.T).T, True, True),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_matrices_of_any_size_and_layout(size, layout, dtype):
+    n, k, m = size
+    f, turned_x, turned_y = LAYOUTS[layout]
+    x = RNG.normal(size=(k, n) if turned_x else (n, k)).astype(dtype)
+    y = RNG.normal(size=(m, k) if turned_y else (k, m)).astype(dtype)
+    check(f, x, y, is_mixed=k == 1)  # NumPy turns the result of an outer product
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [(2, 3), (1, 5), (7, 1), (33, 20), (8, 64), (5, 3000), (3000, 5)])
+def test_vectors(size, dtype):
+    n, k = size
+    x = RNG.normal(size=(n, k)).astype(dtype)
+    y, z = RNG.normal(size=k).astype(dtype), RNG.normal(size=n).astype(dtype)
+    check(lambda x, y: x @ y, x, y)
+    check(lambda x, y: y @ x.T, x, y)
+    check(lambda x, z: z @ x, x, z)
+    check(lambda x, z: x.T @ z, x, z)
+
+
+@pytest.mark.parametrize(
+    ("subscripts", "sizes"),
+    [
+        ("abc,dac->dab", (25, 10, 10, 100)), ("abc,abd->bcd", (1000, 5, 10, 10)),
+        ("abc,bcd->abd", (100, 5, 10, 10)), ("abc,dbc->ad", (5, 10, 10, 45)),
+        ("abc,acd->abd", (3, 40, 50, 60)), ("abcd,ebd->ace", (3, 4, 5, 6, 7)),
+        ("abc,ac->ab", (4, 5, 20)), ("abc,abd->cd", (20, 30, 7, 40)),
+        ("abc,cbd->ad", (9, 4, 5, 40)), ("abc,bd->acd", (3, 6, 5, 40)),
+    ],
+)  # fmt: skip
+def test_stacks_and_several_inner_axes(subscripts, sizes):
+    lengths = dict(zip("abcde", sizes, strict=False))
+    terms = subscripts.partition("->")[0].split(",")
+    args = [RNG.normal(size=[lengths[n] for n in term]) for term in terms]
+    check(lambda x, y: np.einsum(subscripts, x, y), *args)
+
+
+@needs_blas
+def test_large_products_go_to_blas_and_small_ones_do_not():
+    x, y = RNG.normal(size=(128, 300)), RNG.normal(size=(300, 400))
+    assert ways(lambda x, y: x @ y, x, y) == ["blas"]
+    assert ways(lambda x, y: x[:4, :4] @ y[:4, :4], x, y) == ["tile"]
+    assert ways(lambda x, y: x @ y, x, y[:, 0]) == ["dot"]
+
+
+@pytest.mark.parametrize("size", [(9, 17, 33), (130, 70, 300), (40, 20, 1)])
+def test_nan_and_infinity_go_through(size):
+    n, k, m = size
+    x, y = RNG.normal(size=(n, k)), RNG.normal(size=(k, m))
+    x[2, 3], x[4, 0], y[1, 0] = np.nan, np.inf, -np.inf
+    x[5], x[6, 1] = 0.0, 0.0
+    program = segments.compile_graph(graph_of(lambda x, y: x @ y, x, y))
+    (found,) = program([x, y])
+    expected = np.einsum("ij,jk->ik", x, y)
+    assert np.array_equal(np.isnan(found), np.isnan(expected))
+    assert np.array_equal(np.isinf(found), np.isinf(expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("f", "shapes"),
+    [
+        (lambda x, y: x @ y, [(200, 300), (300, 900)]),
+        (lambda x, y: x @ y, [(20_000, 20), (20,)]),
+        (lambda x, y: x.T @ y, [(40_000, 20), (40_000,)]),
+        (lambda x, y: np.einsum("abc,dac->dab", x, y), [(25, 10, 10), (1000, 25, 10)]),
+    ],
+)
+def test_the_number_of_threads_changes_no_bit(f, shapes):
+    args = [RNG.normal(size=shape) for shape in shapes]
+    graph = graph_of(f, *args)
+    found = []
+    before = config.current.threads
+    try:
+        for threads in (1, 2, 3):
+            configure(threads=threads)
+            program = segments.compile_graph(graph)
+            assert program.segments[0].native.is_parallel
+            found += [program(args)[0] for _ in range(3)]
+    finally:
+        configure(threads=before)
+    assert all(np.array_equal(x, found[0]) for x in found)
+
+
+def test_several_python_threads_multiply_at_once():
+    x, y = RNG.normal(size=(200, 300)), RNG.normal(size=(300, 900))
+    program = segments.compile_graph(graph_of(lambda x, y: np.tanh(x @ y), x, y))
+    expected = program([x, y])[0]
+    wrong = []
+
+    def work():
+        for _ in range(5):
+            if not np.array_equal(program([x, y])[0], expected):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_known_matrix_is_read_from_the_program():
+    x, y = RNG.normal(size=(4, 3)), RNG.normal(size=(3, 3))
+    np.testing.assert_allclose(
+        gt.function(lambda x: x @ np.full((3, 3), 2.0))(x), x @ np.full((3, 3), 2.0), rtol=1e-14
+    )
+    np.testing.assert_allclose(gt.function(lambda x: x @ y)(x), x @ y, rtol=1e-14)
+
+
+def test_strided_operands():
+    x, y = RNG.normal(size=(8, 6))[::2, ::-1], RNG.normal(size=(5, 6)).T
+    step = gt.function(lambda x, y: x @ y)
+    np.testing.assert_allclose(step(x, y), x @ y, rtol=1e-13)
+
+
+def test_a_training_step_of_two_layers_is_one_native_call():
+    w, v = gt.Variable(RNG.normal(size=(20, 30))), gt.Variable(RNG.normal(size=(30, 5)))
+    x, y = RNG.normal(size=(40, 20)), RNG.normal(size=(40, 5))
+
+    def step(x, y):
+        with gt.GradientTape() as tape:
+            loss = np.sum((np.maximum(x @ w, 0) @ v - y) ** 2)
+        for variable, ct in zip((w, v), tape.gradient(loss, (w, v)), strict=True):
+            variable.assign_sub(0.001 * ct)
+        return loss
+
+    compiled = gt.function(step)
+    first = w.numpy().copy(), v.numpy().copy()
+    losses = [float(compiled(x, y)) for _ in range(3)]
+    after = w.numpy().copy()
+    (program,) = compiled.programs.values()
+    assert [type(part) for part in program.run.segments] == [segments.Part]
+    w.assign(first[0])
+    v.assign(first[1])
+    np.testing.assert_allclose([float(step(x, y)) for _ in range(3)], losses, rtol=1e-12)
+    np.testing.assert_allclose(w.numpy(), after, rtol=1e-11)
+
+
+def test_without_scipy_numpy_runs_the_large_products():
+    code = """
+import sys
+sys.modules["scipy"] = sys.modules["scipy.linalg"] = None
+import numpy as np, gradtape as gt
+x, y = np.random.default_rng(0).normal(size=(2, 300, 300))
+f = gt.function(lambda x, y: np.tanh(x @ y.T) @ y)
+np.testing.assert_allclose(f(x, y), np.tanh(x @ y.T) @ y, rtol=1e-11, atol=1e-11)
+(program,) = f.programs.values()
+print([type(part).__name__ for part in program.run.segments])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['Step', 'Part', 'Step']", done.stderr
