@@ -46,9 +46,9 @@ def test_threads_is_the_most_that_a_program_uses(settings):
     def used(f):
         f(x)
         (program,) = f.programs.values()
-        (segment,) = program.run.segments
-        assert segment.native.is_parallel
-        return segment.native.used
+        (step,) = program.run.steps
+        assert step.call.is_parallel
+        return step.call.used
 
     one, two, free = (gt.function(lambda x: np.sum(np.tanh(x)), threads=n) for n in (1, 2, None))
     settings(threads=3)

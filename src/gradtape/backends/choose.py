@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from ..core.positions import user_level
 from ..errors import CompileWarning, three_part
 from ..graph.ir import Graph
 from ..graph.printing import show
@@ -40,7 +41,7 @@ def missing() -> str | None:
                 "meant.",
             ),
             CompileWarning,
-            stacklevel=7,
+            stacklevel=user_level(),
         )
         return reason
     return None
@@ -72,6 +73,6 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
                 f"Please report it with the graph, and see it fail again with it:\n{show(graph)}",
             ),
             CompileWarning,
-            stacklevel=6,
+            stacklevel=user_level(),
         )
         return numpy.compile_graph(graph)

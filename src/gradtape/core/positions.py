@@ -58,6 +58,16 @@ def user_frame(depth: int = 2) -> FrameType:
         frame = frame.f_back
 
 
+def user_level() -> int:
+    """The `stacklevel` of `warnings.warn`, called where this is, that names the user's line."""
+    wanted = user_frame(2)
+    frame: FrameType | None = sys._getframe(1)
+    level = 1
+    while frame is not None and frame is not wanted:
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def decode(code: Any, lasti: int) -> Position | None:
     """The position of instruction `lasti` of `code`."""
     if code is None:

@@ -12,6 +12,7 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends.llvm import blas, fuse, product, segments
+from gradtape.backends.schedule import Native
 from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
@@ -38,7 +39,9 @@ def ways(f, *args):
 def check(f, *args, is_mixed=False):
     """`f` compiled is one native call, and as exact as a product of so many terms can be."""
     program = segments.compile_graph(graph_of(f, *args))
-    assert is_mixed or all(isinstance(part, segments.Part) for part in program.segments)
+    assert is_mixed or all(
+        isinstance(part, Native) or part.node.op.name == "reshape" for part in program.steps
+    )
     (found,) = program(args)
     again = program(args)[0]
     assert np.array_equal(found, again, equal_nan=True)
@@ -144,7 +147,7 @@ def test_the_number_of_threads_changes_no_bit(f, shapes):
         for threads in (1, 2, 3):
             configure(threads=threads)
             program = segments.compile_graph(graph)
-            assert program.segments[0].native.is_parallel
+            assert program.steps[0].call.is_parallel
             found += [program(args)[0] for _ in range(3)]
     finally:
         configure(threads=before)
@@ -200,7 +203,7 @@ def test_a_training_step_of_two_layers_is_one_native_call():
     losses = [float(compiled(x, y)) for _ in range(3)]
     after = w.numpy().copy()
     (program,) = compiled.programs.values()
-    assert [type(part) for part in program.run.segments] == [segments.Part]
+    assert [type(part) for part in program.run.steps] == [Native]
     w.assign(first[0])
     v.assign(first[1])
     np.testing.assert_allclose([float(step(x, y)) for _ in range(3)], losses, rtol=1e-12)
@@ -216,7 +219,7 @@ x, y = np.random.default_rng(0).normal(size=(2, 300, 300))
 f = gt.function(lambda x, y: np.tanh(x @ y.T) @ y)
 np.testing.assert_allclose(f(x, y), np.tanh(x @ y.T) @ y, rtol=1e-11, atol=1e-11)
 (program,) = f.programs.values()
-print([type(part).__name__ for part in program.run.segments])
+print([type(part).__name__ for part in program.run.steps])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['Step', 'Part', 'Step']", done.stderr
+    assert done.stdout.strip() == "['ByNumpy', 'Native', 'ByNumpy']", done.stderr

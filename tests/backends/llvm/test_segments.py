@@ -80,8 +80,8 @@ def test_value_and_gradient_of_an_elementwise_loss_are_one_loop():
 
 def test_what_a_loop_alone_needs_is_not_stored():
     graph, inputs = graph_of(lambda x: np.sum(np.exp(np.sin(x) * 2.0)), np.ones(100_000))
-    (segment,) = segments.compile_graph(graph).segments
-    assert segment.native.arena < 10_000  # the accumulators of the parts
+    (segment,) = segments.compile_graph(graph).steps
+    assert segment.call.arena < 10_000  # the accumulators of the parts
     assert len(segment.gives) == 1
     assert inputs[0].nbytes == 800_000
 

@@ -7,16 +7,15 @@ function called by one builtin; a step without a lowering ends it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
 
-from ...graph.evaluate import run_node
 from ...graph.ir import Constant, Graph, Value
 from ...passes.pipeline import prepare
+from ..schedule import Schedule, Scheduler
 from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
@@ -25,7 +24,7 @@ from .product import Product
 from .segment import POOL, Segment, Word
 from .tiles import CALL_GEMM, ProductEmitter
 
-__all__ = ["Compiled", "Part", "compile_graph"]
+__all__ = ["Part", "compile_graph", "segments"]
 
 SMALL = 1 << 14  # bytes of buffers that lie on the stack
 # The parts of a loop, by the pool or one after another: the same parts, so the same bits.
@@ -66,81 +65,26 @@ class Part:
     native: Segment
 
 
-class Compiled:
-    """A compiled graph: called with the values of the inputs, it gives those of the results.
-
-    Attributes
-    ----------
-    segments : list
-        The native parts and the steps between them.
-    direct : tuple or None
-        Where one builtin does everything, `(call, order, places)`: what it is called with are the
-        inputs numbered by `order`, and result i is its output number `places[i]`.
-    """
-
-    def __init__(self, run: Callable[..., Any], segments: list[Any], direct: Any) -> None:
-        self.run, self.segments, self.direct = run, segments, direct
-
-    def __call__(self, arguments: Sequence[Any]) -> list[Any]:
-        found: list[Any] = self.run(arguments)
-        return found
-
-
-def _direct(graph: Graph, segments: list[Any], made: Plan) -> Any:
-    if len(segments) != 1 or isinstance(segments[0], Step):
-        return None
-    only = segments[0]
-    results = graph.results
-    if only.native.is_parallel or only.native.arena or any(v not in only.gives for v in results):
-        return None
-    if any(v.aval.weak for v in results):
-        return None
-    order = tuple(graph.inputs.index(v) for v in only.reads)
-    places = tuple(only.gives.index(v) for v in results)
-    return (only.native.call, order, places) if len(set(places)) == len(places) else None
-
-
-def compile_graph(graph: Graph, threads: int = 0) -> Compiled:
+def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
     """A function from the values of the inputs to those of `graph.results`.
 
     It uses at most `threads` threads, and no more than `core.parallel.available` says.
     """
     made = plan(prepare(graph))
-    segments = _segments(made)
-    for part in segments:
-        if isinstance(part, Part):
-            part.native.threads = threads
-    graph = made.graph
-    results = graph.results
-    inputs = list(graph.inputs)
-    bases = [made.base(v) for v in results]
-
-    def run(arguments: Sequence[Any]) -> list[Any]:
-        known: dict[Value, Any] = dict(zip(inputs, arguments, strict=True))
-
-        def read(value: Value) -> Any:
-            source = made.base(value)
-            x = source.data if isinstance(source, Constant) else known[source]
-            return x if source is value else np.reshape(x, value.aval.shape)[()]
-
-        for part in segments:
-            if isinstance(part, Step):
-                with np.errstate(all="ignore"):
-                    found = run_node(part.node, [read(v) for v in part.node.inputs])
-                known.update(zip(part.node.outputs, found, strict=True))
-            else:
-                given = part.native([known[v] for v in part.reads])
-                for value, x in zip(part.gives, given, strict=True):
-                    known[value] = x.item() if value.aval.weak else x
-        return [
-            read(value) if source is not value or source not in known else known[value]
-            for value, source in zip(results, bases, strict=True)
-        ]
-
-    return Compiled(run, segments, _direct(graph, segments, made))
+    schedule = Scheduler(made.graph)
+    for part in segments(made):
+        if isinstance(part, Step):
+            schedule.by_numpy(part.node)
+            continue
+        native = part.native
+        native.threads = threads
+        direct = None if native.is_parallel or native.arena else native.call
+        schedule.native(native, direct, part.reads, part.gives)
+    return schedule.done()
 
 
-def _segments(made: Plan) -> list[Part | Step]:
+def segments(made: Plan) -> list[Part | Step]:
+    """The native parts of a plan, compiled, and the steps between them."""
     out: list[Part | Step] = []
     run: list[Loop | Product] = []
     parts = made.parts
