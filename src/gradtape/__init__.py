@@ -21,6 +21,7 @@ _SURFACE = {
     "Explanation": "tape.reasons",
     "Tensor": "core.tensor",
     "Variable": "core.variable",
+    "clear_cache": "backends.store",
     "configure": "core.settings",
     "custom_gradient": "tape.custom",
     "stop_gradient": "tape.custom",

@@ -23,11 +23,18 @@ class Config:
     threads : int
         Threads for elementwise work on arrays of several megabytes; 0 takes the cores that the
         affinity mask and OMP_NUM_THREADS allow.
+    cache_folder : str
+        Where `gt.function(cache=True)` keeps programs; "" takes the environment's GRADTAPE_CACHE,
+        or a folder in the user's cache folder.
+    cache_bytes : int
+        The most that this folder holds; the programs longest unused are deleted first.
     """
 
     copy_limit: int = 65536
     reuse_buffers: int = 256 << 20
     threads: int = 0
+    cache_folder: str = ""
+    cache_bytes: int = 512 << 20
 
 
 current = Config()

@@ -62,9 +62,10 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
     if options.backend == "numpy" or missing() is not None:
         return numpy.compile_graph(graph)
     try:
-        from .llvm import segments
+        from .llvm import compile, segments
 
-        return segments.compile_graph(graph, options.threads)
+        with compile.kept(options.cache):
+            return segments.compile_graph(graph, options.threads)
     except Exception as error:
         warnings.warn(
             three_part(

@@ -18,7 +18,10 @@ class Options:
     backend : {"llvm", "numpy"}
     threads : int
         The most threads that its programs use; 0 sets no limit of its own.
+    cache : bool
+        Whether programs are kept on disk.
     """
 
     backend: str = "llvm"
     threads: int = 0
+    cache: bool = False

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 from .. import config
 from ..errors import DTypeError, three_part
 
 
-def configure(**changes: int) -> config.Config:
+def configure(**changes: int | str) -> config.Config:
     """Replace settings and return all that are now in force.
 
     Parameters
     ----------
-    **changes : int
-        By the names of `gradtape.config.Config`: `copy_limit`, `reuse_buffers`, `threads`.
+    **changes : int or str
+        By the names of `gradtape.config.Config`: `copy_limit`, `reuse_buffers`, `threads`,
+        `cache_folder`, `cache_bytes`.
 
     Raises
     ------
     DTypeError
-        If there is no such setting, or a value is no whole number from 0 on.
+        If there is no such setting, or a value is no whole number from 0 on (for `cache_folder`,
+        no text).
 
     Examples
     --------
@@ -37,13 +40,24 @@ def configure(**changes: int) -> config.Config:
                     f"Pass one of these: gt.configure({known[0]}={config.current.copy_limit}).",
                 )
             )
-        if not hasattr(value, "__index__") or value < 0:
+        usual = getattr(config.Config(), name)
+        if isinstance(usual, str):
+            if not isinstance(value, str):
+                raise DTypeError(
+                    three_part(
+                        f"configure: {name}={value!r} is no text.",
+                        "It is the path of a folder.",
+                        f"Pass it as text: gt.configure({name}=str(path)).",
+                    )
+                )
+        elif isinstance(value, str) or not hasattr(value, "__index__") or value < 0:
             raise DTypeError(
                 three_part(
                     f"configure: {name}={value!r} is no whole number from 0 on.",
                     "Settings count bytes or threads.",
-                    f"Pass such a number: gt.configure({name}={getattr(config.Config(), name)}).",
+                    f"Pass such a number: gt.configure({name}={usual}).",
                 )
             )
-    config.current = replace(config.current, **changes)
+    settings: dict[str, Any] = dict(changes)
+    config.current = replace(config.current, **settings)
     return config.current

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.choose import BACKENDS, Options, compile_graph, load
+from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
+from ..backends.schedule import Schedule
 from ..core.dispatch import apply, record_many
 from ..core.parallel import available
-from ..core.positions import decode, here
+from ..core.positions import decode, here, user_level
 from ..core.refusals import ArgumentValueError
 from ..core.state import state
 from ..core.streams import Hidden, Stream, held
@@ -21,11 +22,14 @@ from ..core.tensor import Tensor, new_tensor, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import TracingWarning, three_part
+from ..graph.coding import Uncodable
 from ..graph.ir import Constant, Graph
 from ..graph.printing import show
 from ..graph.trace import Traced, is_output, trace
 from ..passes.pipeline import optimise
+from . import stored
 from .derivative import Pair, make_card
+from .fingerprint import Fingerprint, Unknown
 from .frozen import Witness
 from .signature import Surroundings, avals, check_static, describe, difference
 
@@ -38,6 +42,7 @@ def function(
     static_argnames: str | Sequence[str] = (),
     backend: str = "llvm",
     threads: int | None = None,
+    cache: bool = False,
 ) -> Any:
     """`f` as a compiled function: traced once per signature, then run as a program.
 
@@ -63,6 +68,14 @@ def function(
         The most threads that a program may use. Without it, and at most, these are the threads of
         `gt.configure(threads=...)`, or the cores that the affinity mask and OMP_NUM_THREADS allow.
         Results have the same bits with any number. NumPy's parts of a program do not look at it.
+    cache : bool
+        Whether programs are kept on disk, so that a first call in another process neither traces
+        nor compiles. A kept program is taken where the bytecode of `f` and of the functions that it
+        names, the values that they name (arrays with their contents), the arguments' types, and all
+        versions are the same. What `f` reads by other ways while it is traced (files, the clock,
+        the environment) is not compared. The folder (`gt.configure(cache_folder=...)`, or
+        GRADTAPE_CACHE in the environment) holds native code: it is made for you alone, and nothing
+        is taken from one that others can write. `gt.clear_cache()` empties it.
 
     Returns
     -------
@@ -78,7 +91,8 @@ def function(
     Warns
     -----
     TracingWarning
-        At the fifth trace, with what changed; where `np.random` was drawn from while tracing.
+        At the fifth trace, with what changed; where `np.random` was drawn from while tracing; with
+        `cache=True`, where a program cannot be kept.
 
     Notes
     -----
@@ -117,7 +131,7 @@ def function(
                 f"Write threads=1, or leave it out for all that there are ({available()}).",
             )
         )
-    options = Options(backend, threads or 0)
+    options = Options(backend, threads or 0, bool(cache))
     load(options)
 
     def made(f: Callable[..., Any]) -> CompiledFunction:
@@ -142,6 +156,7 @@ class CompiledFunction:
         self.options = options
         self.programs: dict[tuple[Any, ...], _Program] = {}
         self._last: tuple[Any, ...] | None = None
+        self._is_said = False  # why programs are not kept
         self._direct: Any = None  # the last program's way for plain arguments
         self._surroundings: Surroundings | None = None
         self._signature = inspect.signature(f) if static_argnames else None
@@ -229,6 +244,11 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
+        keep = self._kept(kept)
+        if keep is not None and keep[2] is not None:
+            types = avals(leaves)
+            traced_later = functools.cache(lambda: trace(run, types, self.name)[0])
+            return self._added(key, _Program(self.name, keep[2], kept, self.options, traced_later))
         witness = Witness(self.function, kept)
         traced, result = trace(run, avals(leaves), self.name)
         moved = witness.moved()
@@ -245,43 +265,91 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
-        program = _Program(self.name, traced, result, kept, self.options)
+        made = _compiled(traced, result, self.options)
+        if keep is not None:
+            self._keep(keep, made)
+        return self._added(key, _Program(self.name, made, kept, self.options, lambda: traced))
+
+    def _added(self, key: tuple[Any, ...], program: _Program) -> _Program:
         self.programs[key] = program
         self._last = key
         return program
+
+    def _kept(self, arguments: Any) -> tuple[str, Fingerprint, stored.Stored | None] | None:
+        """The key of the program on disk, what the key was made of, and the program if it is there.
+
+        None where nothing is kept, or can be.
+        """
+        if not self.options.cache or self.options.backend == "numpy" or missing() is not None:
+            return None
+        try:
+            fingerprint = Fingerprint(self.function, (arguments, self.static_argnames))
+        except Unknown as unknown:
+            self._say_unkept(unknown)
+            return None
+        key = stored.key_of(fingerprint, self.options)
+        return key, fingerprint, stored.load(key, fingerprint, self.options.threads)
+
+    def _keep(self, keep: Any, made: stored.Stored) -> None:
+        key, fingerprint, _ = keep
+        if isinstance(made.run, Schedule):  # else the compiler has failed, and said so
+            try:
+                stored.save(key, fingerprint, made)
+            except (Unknown, Uncodable) as unknown:
+                self._say_unkept(unknown)
+
+    def _say_unkept(self, reason: Exception) -> None:
+        if self._is_said:
+            return
+        self._is_said = True
+        warnings.warn(
+            three_part(
+                f"function: programs of {self.name} are not kept on disk as a whole.",
+                f"They use {reason}, which cannot be compared or written; called at "
+                f"{decode(*here(4))}.",
+                "Machine code is kept still; pass what changes as an argument, or leave cache=True "
+                "out.",
+            ),
+            TracingWarning,
+            stacklevel=user_level(),
+        )
 
 
 class _Program:
     """One compiled program: what it reads besides its arguments, and how its results are built."""
 
     def __init__(
-        self, name: str, traced: Traced, result: Any, kept: Any, options: Options
-    ) -> None:
-        self.name, self.traced, self.options = name, traced, options
+        self, name: str, made: stored.Stored, kept: Any, options: Options,
+        traced: Callable[[], Traced],
+    ) -> None:  # fmt: skip
+        self.name, self.options, self._traced = name, options, traced
         self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
-        graph = traced.graph
-        self.arguments = graph.kinds.count("argument")
-        self.sources = traced.sources[self.arguments :]
+        self.arguments, self.sources = made.arguments, made.sources
         self.variables = [s for s in self.sources if isinstance(s, Variable)]
         self.has_tensors = any(
             isinstance(s, Tensor) and not isinstance(s, Hidden) for s in self.sources
         )
         streams = [s for s in self.sources if isinstance(s, Stream)]
         self.streams = sorted(streams, key=lambda s: s.order)
-        self.assigned = [
-            traced.sources[graph.inputs.index(variable)] for variable, _ in graph.effects
+        self.assigned = [self.sources[i] for i in made.assigned]
+        self.count, self.copies, self.run = made.count, made.copies, made.run
+        leaves, self.rebuild = flatten(made.result)
+        self.direct = self._make_direct(len(leaves) == 1 and leaves[0] is made.result)
+        self.static = [
+            _NOTHING if is_output(leaf) or leaf is stored.OUTPUT else leaf for leaf in leaves
         ]
-        self.count = len(graph.outputs)
-        optimised = optimise(graph)
-        self.copies = _shared(optimised)
-        self.run = compile_graph(optimised, options)
-        self.card = make_card(
-            name, traced, self._values, functools.partial(_derived, options)
-        )
-        leaves, self.rebuild = flatten(result)
-        self.direct = self._make_direct(len(leaves) == 1 and leaves[0] is result)
-        self.static = [_NOTHING if is_output(leaf) else leaf for leaf in leaves]
+
+    @property
+    def traced(self) -> Traced:
+        """The graph; where the program was on disk, the function is traced for it now."""
+        return self._traced()
+
+    @functools.cached_property
+    def card(self) -> Any:
+        """The program as an operation that tapes record."""
+        derived = functools.partial(_derived, self.options)
+        return make_card(self.name, self.traced, self._values, derived)
 
     def _make_direct(self, is_one: bool) -> Any:
         """A function of plain arguments, without detours, where the program is one native call.
@@ -374,6 +442,18 @@ class _Program:
 
 
 _NOTHING = object()
+
+
+def _compiled(traced: Traced, result: Any, options: Options) -> stored.Stored:
+    """What a program needs of its trace."""
+    graph = traced.graph
+    arguments = graph.kinds.count("argument")
+    optimised = optimise(graph)
+    assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
+    return stored.Stored(
+        compile_graph(optimised, options), traced.sources[arguments:], arguments, assigned,
+        len(graph.outputs), _shared(optimised), result,
+    )  # fmt: skip
 
 
 def _are_leaves(args: tuple[Any, ...], leaves: list[Any]) -> bool:

@@ -134,6 +134,8 @@ class Surroundings:
         self._visit(function)
 
     def _visit(self, function: Any) -> None:
+        if isinstance(function, types.ModuleType):
+            return
         function = getattr(function, "__wrapped__", function)
         function = getattr(function, "__func__", function)
         if not isinstance(function, types.FunctionType) or id(function) in self._seen:

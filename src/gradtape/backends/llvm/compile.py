@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import re
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
 
+import llvmlite
 import llvmlite.binding as llvm
 
+from gradtape.backends import store
 from gradtape.backends.llvm import library
 
-__all__ = ["AARCH64", "Machine", "Program", "compile_text", "host"]
+__all__ = ["AARCH64", "Machine", "Program", "compile_text", "environment", "host", "kept"]
 
 
 @dataclass(frozen=True)
@@ -61,27 +66,84 @@ def host() -> Machine:
     )
 
 
-class Program:
-    """Compiled code. Functions live as long as it does."""
+_local = threading.local()
 
-    def __init__(self, text: str, machine: Machine) -> None:
+
+@contextlib.contextmanager
+def kept(is_kept: bool = True) -> Iterator[None]:
+    """Inside, what this thread compiles is kept on disk, and taken from there."""
+    before = getattr(_local, "is_kept", False)
+    _local.is_kept = is_kept
+    try:
+        yield
+    finally:
+        _local.is_kept = before
+
+
+def environment() -> str:
+    """What compiled code depends on besides its text: versions, and the processor."""
+    machine = host()
+    return "\n".join(
+        (store.versions(), llvmlite.__version__, ".".join(map(str, llvm.llvm_version_info)),
+         machine.triple, machine.cpu, machine.features, str(machine.width))
+    )  # fmt: skip
+
+
+class Program:
+    """Compiled code. Functions live as long as it does.
+
+    Attributes
+    ----------
+    key : str
+        Under which its machine code is kept on disk; "" where it is not.
+    """
+
+    def __init__(self, text: str, machine: Machine, key: str = "") -> None:
+        self.machine, self.source, self.key = machine, text, key
+        self._engine: Any = None
+        if not key:
+            self._module  # noqa: B018 - compiled now, so that a failure is seen here
+            return
+        found = store.read(key)
+        if found is None:
+            store.write(key, "code", [self.object])
+        else:
+            self.__dict__["object"] = found[1][0]
+
+    @classmethod
+    def load(cls, key: str) -> Program | None:
+        """The program that was kept under `key`, without its text; None where it is not there."""
+        found = store.read(key)
+        if found is None:
+            return None
+        program = cls.__new__(cls)
+        program.machine, program.source, program.key = host(), "", key
+        program._engine = None
+        program.__dict__["object"] = found[1][0]
+        return program
+
+    @cached_property
+    def _target(self) -> Any:
         _ready()
-        self.machine = machine
-        self.source = text
-        target = llvm.Target.from_triple(machine.triple)
-        self._target = target.create_target_machine(
+        machine = self.machine
+        return llvm.Target.from_triple(machine.triple).create_target_machine(
             cpu=machine.cpu, features=machine.features, opt=3, reloc="pic"
         )
-        linked = library.link(text, machine.width, machine.has_avx512)
+
+    @cached_property
+    def _module(self) -> Any:
+        """The module after LLVM's passes."""
+        machine = self.machine
+        target = self._target  # makes LLVM ready
+        linked = library.link(self.source, machine.width, machine.has_avx512)
         module = llvm.parse_assembly(_with_attributes(linked, machine))
         module.triple = machine.triple
-        module.data_layout = str(self._target.target_data)
+        module.data_layout = str(target.target_data)
         module.verify()
-        self._module = module
-        self._optimise()
-        self._engine: Any = None
+        self._optimise(module)
+        return module
 
-    def _optimise(self) -> None:
+    def _optimise(self, module: Any) -> None:
         """Run LLVM's pipeline, and inline what only the vectoriser has called."""
         options = llvm.create_pipeline_tuning_options(speed_level=3)
         options.loop_vectorization = True
@@ -91,7 +153,7 @@ class Program:
         builder = llvm.create_pass_builder(self._target, options)
         passes = builder.getModulePassManager()
         passes.add_always_inliner_pass()
-        passes.run(self._module, builder)
+        passes.run(module, builder)
 
     @cached_property
     def llvm(self) -> str:
@@ -132,4 +194,7 @@ def _with_attributes(text: str, machine: Machine) -> str:
 
 def compile_text(text: str, machine: Machine | None = None) -> Program:
     """Return a module's text as a compiled program, for this machine if none is given."""
-    return Program(text, machine or host())
+    key = ""
+    if machine is None and getattr(_local, "is_kept", False):
+        key = store.key_of(environment(), text)
+    return Program(text, machine or host(), key)

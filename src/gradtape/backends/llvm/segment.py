@@ -15,7 +15,7 @@ import numpy as np
 
 from ...core.parallel import available
 from . import blas
-from .compile import Program
+from .compile import Program, kept
 from .entry import Argument, Entry
 from .pool import pool
 
@@ -72,10 +72,16 @@ class Segment:
         """Have as many workers ready as the next call may use, and tell the code."""
         threads, at = available(self.threads), self._at_pool
         if threads > 1:
-            workers = pool()
+            with kept(bool(self.program.key)):
+                workers = pool()
             workers.ensure(threads)
             self._extra[at], self._extra[at + 1] = workers.block, workers.entry
         self._extra[at + 2] = threads
+
+    @property
+    def direct(self) -> Any:
+        """The builtin, where a call needs no more than its arguments; None elsewhere."""
+        return None if self.is_parallel or self.arena else self.call
 
     @property
     def used(self) -> int:

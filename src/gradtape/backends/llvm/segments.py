@@ -78,8 +78,7 @@ def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
             continue
         native = part.native
         native.threads = threads
-        direct = None if native.is_parallel or native.arena else native.call
-        schedule.native(native, direct, part.reads, part.gives)
+        schedule.native(native, native.direct, part.reads, part.gives)
     return schedule.done()
 
 
