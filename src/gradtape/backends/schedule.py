@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.refusals import OutOfRangeError
 from ..graph.evaluate import run_node
 from ..graph.ir import Constant, Graph, Node, Value
+from . import numpy
 
 __all__ = ["ByNumpy", "Native", "Schedule", "Scheduler"]
 
@@ -53,6 +55,7 @@ class Schedule:
     start: list[Any]  # what lies in each place at first: constants, else None
     steps: list[Native | ByNumpy]
     results: list[int]
+    graph: Graph | None = None  # for NumPy to say which index is out of range
     dead: list[list[int]] = field(init=False)  # places that nobody reads after each step
 
     def __post_init__(self) -> None:
@@ -68,10 +71,15 @@ class Schedule:
         self.has_numpy = any(isinstance(step, ByNumpy) for step in self.steps)
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
-        if not self.has_numpy:
-            return self._run(arguments)
-        with np.errstate(all="ignore"):
-            return self._run(arguments)
+        try:
+            if not self.has_numpy:
+                return self._run(arguments)
+            with np.errstate(all="ignore"):
+                return self._run(arguments)
+        except OutOfRangeError:
+            if self.graph is None:
+                raise
+            return numpy.compile_graph(self.graph)(arguments)
 
     def _run(self, arguments: Sequence[Any]) -> list[Any]:
         at = self.start.copy()
@@ -112,8 +120,10 @@ class Schedule:
 class Scheduler:
     """A schedule in the making. Each value of the graph gets a place when it is first computed."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, same: dict[Value, Value] | None = None) -> None:
         self.graph = graph
+        self.same = same or {}  # what has the elements of another value
+        self.keeps = False  # whether the schedule needs the graph
         self.places: dict[Value, int] = {value: i for i, value in enumerate(graph.inputs)}
         self.start: list[Any] = [None] * len(graph.inputs)
         self.steps: list[Native | ByNumpy] = []
@@ -130,6 +140,8 @@ class Scheduler:
             return found
         if isinstance(value, Constant):
             return self._new(value, value.data)
+        if value in self.same:
+            return self.place(self.same[value])
         assert value.node is not None
         self.by_numpy(value.node)
         return self.places[value]
@@ -147,7 +159,8 @@ class Scheduler:
         weak = [v.aval.weak for v in gives]
         self.steps.append(Native(call, direct, places, [self._new(v) for v in gives], weak))
 
-    def done(self) -> Schedule:
-        """The schedule, for the results of the graph."""
-        results = [self.place(v) for v in self.graph.results]
-        return Schedule(len(self.graph.inputs), self.start, self.steps, results)
+    def done(self, values: Sequence[Value]) -> Schedule:
+        """The schedule, with what stands for the results of the graph."""
+        results = [self.place(v) for v in values]
+        graph = self.graph if self.keeps else None
+        return Schedule(len(self.graph.inputs), self.start, self.steps, results, graph)

@@ -6,6 +6,7 @@ the buffer in place when nothing else refers to it. So loops over elements are l
 
 from __future__ import annotations
 
+import math
 import opcode
 import sys
 from threading import get_ident
@@ -26,8 +27,8 @@ from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
-from ..core.symbol import is_traced
-from ..core.tensor import Tensor, View, new_tensor, writable_value
+from ..core.symbol import Symbol, is_traced
+from ..core.tensor import Tensor, View, new_tensor, raw, writable_value
 from ..core.variable import Variable, VariableSlice, slice_of
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 
@@ -70,7 +71,16 @@ def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
 
 
 def _index_shape(x: Any, index: Any) -> Aval:
+    if type(index) is tuple:
+        index = tuple(map(_typical, index))
+    else:
+        index = _typical(index)
     return Aval(np.broadcast_to(np.zeros((), x.dtype), x.shape)[index].shape, x.dtype)
+
+
+def _typical(i: Any) -> Any:
+    """An index of 0s in place of one that is not known."""
+    return np.broadcast_to(np.zeros((), i.dtype), i.shape) if type(i) is Symbol else i
 
 
 def _read(x: Any, index: Any) -> Any:
@@ -179,10 +189,20 @@ def _setitem_value(x: Any, v: Any, index: Any) -> Any:
     return new
 
 
+def _lost(shape: tuple[int, ...], index: Any) -> Any:
+    """`overwritten`, also for an index that is not known while tracing."""
+    if not any(map(is_traced, index if type(index) is tuple else (index,))):
+        return overwritten(shape, index)
+    slot = _index_shape(Aval(shape, np.intp), index).shape
+    order = np.arange(math.prod(slot)).reshape(slot)
+    writer = setitem_op(new_tensor(np.zeros(shape, np.intp)), order, index)
+    return raw(writer)[index] != order
+
+
 def _setitem_vjp(i: int, ct: Any, _out: Any, x: Any, v: Any, index: Any) -> Any:
     if i == 0:
         return setitem_op(ct, np.zeros((), ct.dtype), index)
-    part, lost = ct[index], overwritten(x.shape, index)
+    part, lost = ct[index], _lost(x.shape, index)
     if lost is not None:
         part = np.where(lost, np.zeros((), ct.dtype), part)
     return HOOKS["unbroadcast"](part, v.shape)

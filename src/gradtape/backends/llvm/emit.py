@@ -4,10 +4,12 @@
 holds a pointer for each buffer. Axes along which every operand runs in the same way are one axis;
 the last one is what LLVM vectorises. Where an array is large, its last axis is cut into blocks.
 
-Sums. Within a block, or a run of the last axis, elements are added in the dtype of the sum, in an
-order that LLVM chooses (the only place where it may); blocks are added in float64. Each part has
-accumulators of its own, which `finish` adds in the order of the parts. The number of parts depends
-on shapes alone, so neither the number of threads nor their timing changes a bit of the result.
+Reductions. Where the last axes are reduced, a row is joined in registers; where an axis before
+those that stay is reduced, elements or rows are joined in memory. Within a block, or a run of the
+last axis, a sum is in an order that LLVM chooses (the only place where it may); blocks are added in
+float64. Each part has accumulators of its own where the first axis is reduced, which `finish` joins
+in the order of the parts. The number of parts depends on shapes alone, so neither the number of
+threads nor their timing changes a bit of the result.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from llvmlite import ir
 
 from ...graph.ir import Constant, Node, Value
 from . import lowerings, types
-from .fuse import Loop, Shape, reduced_axes, uniform
+from .fuse import Loop, Plan, uniform
 from .library import ARITIES
+from .reductions import Reduction, Running
 from .scalars import Scalars
+from .views import Count, strides_of
 
 __all__ = ["Emitter", "Sum", "parts_of"]
 
@@ -32,8 +36,7 @@ PART_NS = 30_000.0  # what a part should take at least, in nanoseconds
 _CHEAP, _COSTLY = 0.1, 0.8  # nanoseconds of a word of the vocabulary, by an estimate
 MOST_PARTS = 64
 
-_I64, _PTR, _F64 = ir.IntType(64), ir.PointerType(), ir.DoubleType()
-DOUBLE = np.dtype(np.float64)
+_I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
 
 def _zero() -> Any:
@@ -42,12 +45,46 @@ def _zero() -> Any:
 
 @dataclass
 class Sum:
-    """A sum of a loop: over `all` axes, over the `inner` (trailing) or the `outer` (leading)."""
+    """A reduction of a loop, and where in the nest it runs."""
 
     node: Node
-    kind: str
-    size: int  # of its result
+    how: Reduction
+    strides: list[int] = field(default_factory=list)  # of its result, over the nest
+    level: int = 0  # from which axis on it runs in registers; the number of axes: nowhere
     partial: int = -1  # the slot of its accumulators, one for each part
+
+    @property
+    def size(self) -> int:
+        """Of its result."""
+        return self.node.outputs[0].aval.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its elements and result."""
+        return self.how.dtype
+
+    @property
+    def is_all(self) -> bool:
+        """Whether it is one number, joined in registers alone."""
+        return self.level == 0
+
+    @property
+    def in_registers(self) -> bool:
+        """Whether a row is joined before anything is stored."""
+        return self.level < len(self.strides) or self.level == 0
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether what is stored is joined with what is there."""
+        return any(s == 0 for s in self.strides[: self.level])
+
+    def apart(self, parts: int) -> int:
+        """The bytes of the accumulators that the parts have, 0 where they write the result."""
+        if self.is_all:
+            return 8 * parts
+        if parts > 1 and self.strides[0] == 0:
+            return parts * self.size * self.dtype.itemsize
+        return 0
 
 
 @dataclass
@@ -56,7 +93,6 @@ class Nest:
 
     sizes: list[int]
     strides: dict[Any, list[int]]  # by operand: in elements, 0 where it is broadcast
-    kept: int  # how many axes lie outside the inner sums
     is_blocked: bool = False  # whether the first axis counts blocks of the second
     last: int = 0  # if so, the number of elements that they cut
 
@@ -71,68 +107,72 @@ class Emitter:
     module: ir.Module
     name: str
     loop: Loop
-    base: Callable[[Value], Value]
+    plan: Plan
     slot: Callable[[Value], int]
     stored: set[Value]  # results of nodes that are needed outside
     sums: list[Sum] = field(default_factory=list)
+    flag: int = -1  # the slot of the word that says that an index was out of range
 
     # ------------------------------------------------------------------ the nest
 
     def __post_init__(self) -> None:
-        ndim = len(self.loop.space)
-        for node in self.loop.sums:
-            axes = reduced_axes(node)
-            assert axes is not None
-            kind = "all" if len(axes) == ndim else "inner" if axes[-1] == ndim - 1 else "outer"
-            size = node.outputs[0].aval.size
-            self.sums.append(Sum(node, kind, size))
         self.inside = {v for node in self.loop.nodes for v in node.outputs}
+        self.placed = {v: self.plan.placed[v] for v in self.inside if v in self.plan.placed}
+        self.targets = {part.source for part in self.placed.values()}
+        self.sums = [Sum(node, how) for node, how in self.loop.sums.items()]
+        self.tells = any(getattr(how, "tells", False) for how in self.loop.nodes.values())
         self.reads = self._reads()
         self.nest = self._nest()
 
     def _reads(self) -> list[Value]:
-        """The values that are loaded from memory."""
+        """The values that are loaded from memory, or counted."""
         found: dict[Value, None] = {}
         for node in (*self.loop.nodes, *self.loop.sums):
             for value in node.inputs:
-                if not self._is_inside(value) and uniform(self.base(value)) is None:
+                if not self._is_inside(value) and uniform(self.plan.base(value)) is None:
                     found[value] = None
         return list(found)
 
     def _is_inside(self, value: Value) -> bool:
-        source = self.base(value)
-        return source in self.inside and value.aval.shape == source.aval.shape
+        return self.plan.base(value) in self.inside and self.plan.is_plain(value)
 
     def _nest(self) -> Nest:
-        space = self.loop.space
-        ndim = len(space)
+        space, ndim = self.loop.space, len(self.loop.space)
         strides: dict[Any, list[int]] = {None: strides_of(space)}  # None: what is stored
         for value in self.reads:
-            padded = (1,) * (ndim - value.aval.ndim) + value.aval.shape
-            broadcast = {axis for axis, size in enumerate(padded) if size == 1}
-            strides[value] = strides_of(padded, broadcast)
-        kept = ndim
+            view = self.plan.view(value)
+            own = [0 if n == 1 else s for n, s in zip(value.aval.shape, view.strides, strict=True)]
+            strides[value] = [0] * (ndim - len(own)) + own
+        for value, part in self.placed.items():
+            strides[value] = list(part.strides)
         for one in self.sums:
-            axes = reduced_axes(one.node)
-            assert axes is not None
-            strides[one.node] = strides_of(space, set(axes))
-            if one.kind == "inner":
-                kept = axes[0]
-        nest = self._joined(space, strides, kept)
-        if len(nest.sizes) == nest.kept == 1 and nest.sizes[0] > 2 * BLOCK:
+            strides[one.node] = strides_of(space, set(one.how.axes))
+        order = list(range(ndim))
+        along = self.loop.along
+        if along is not None:
+            strides["along"] = [int(axis == along) for axis in order]
+            order = [*order[:along], *order[along + 1 :], along]
+        nest = self._joined(order, strides)
+        if len(nest.sizes) == 1 and nest.sizes[0] > 2 * BLOCK and along is None:
             nest.last, nest.is_blocked = nest.sizes[0], True
             nest.sizes = [-(-nest.last // BLOCK), BLOCK]
             nest.strides = {key: [s[0] * BLOCK, s[0]] for key, s in nest.strides.items()}
-            nest.kept = 2
+        for one in self.sums:
+            one.strides = nest.strides[one.node]
+            one.level = len(one.strides)
+            while one.level and one.strides[one.level - 1] == 0:
+                one.level -= 1
         return nest
 
-    def _joined(self, space: Shape, strides: dict[Any, list[int]], kept: int) -> Nest:
+    def _joined(self, order: list[int], strides: dict[Any, list[int]]) -> Nest:
         """The nest, with one axis for neighbours along which everything runs alike."""
-        nest = Nest([], {key: [] for key in strides}, 0)
-        for axis, size in enumerate(space):
-            if size == 1 and len(space) > 1 and self.loop.size:
+        space = self.loop.space
+        nest = Nest([], {key: [] for key in strides})
+        for axis in order:
+            size = space[axis]
+            if size == 1 and self.loop.size and axis != self.loop.along:
                 continue
-            alike = axis != kept and all(
+            alike = all(
                 nest.strides[key][-1:] == [own[axis] * size] for key, own in strides.items()
             )
             if alike and nest.sizes:
@@ -143,16 +183,13 @@ class Emitter:
             nest.sizes.append(size)
             for key, own in strides.items():
                 nest.strides[key].append(own[axis])
-            nest.kept += axis < kept
-        if kept < len(space) and nest.kept == len(nest.sizes):  # sums over axes of length 1
-            nest.sizes.append(1)
-            for steps in nest.strides.values():
-                steps.append(0)
         return nest
 
     def parts(self) -> int:
         """How many parts of the first axis are worth a hand-off, on any number of threads."""
-        if not self.nest.sizes:
+        if not self.nest.sizes or self.loop.in_order:
+            return 1
+        if self.loop.along is not None and len(self.nest.sizes) == 1:
             return 1
         return parts_of(self.loop, self.nest.sizes[0])
 
@@ -160,16 +197,23 @@ class Emitter:
 
     def emit(self, parts: int, constants: dict[Value, int]) -> None:
         """Add `void <name>(ptr table, i64 part)`."""
-        pointers: list[tuple[Any, int]] = []
+        pointers: dict[Any, int] = {}
         for value in self.reads:
-            source = self.base(value)
-            at = constants[source] if isinstance(source, Constant) else self.slot(source)
-            pointers.append((value, at))
+            source = self.plan.base(value)
+            if not isinstance(source, Count):
+                known = isinstance(source, Constant)
+                pointers[source] = constants[source] if known else self.slot(source)
         for node in self.loop.nodes:
-            if node.outputs[0] in self.stored:
-                pointers.append((node.outputs[0], self.slot(node.outputs[0])))
+            out = node.outputs[0]
+            if out in self.placed:
+                target = self.placed[out].source
+                pointers[target] = self.slot(target)
+            elif out in self.stored:
+                pointers[out] = self.slot(out)
         for one in self.sums:
-            pointers.append((one.node, one.partial))
+            pointers[one.node] = one.partial
+        if self.tells:
+            pointers["flag"] = self.flag
         body = self._body(pointers)
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
@@ -177,17 +221,14 @@ class Emitter:
         function.linkage = "internal"
         table, part = function.args
         b = ir.IRBuilder(function.append_basic_block("entry"))
+        sums = {one.node: one for one in self.sums}
         arguments = []
-        for key, slot in pointers:
+        for key, slot in pointers.items():
             at = b.load(b.gep(table, [ir.Constant(_I64, slot)], source_etype=_PTR), typ=_PTR)
-            if isinstance(key, Node):  # the accumulators of this part
-                one = next(s for s in self.sums if s.node is key)
-                if one.kind != "inner":
-                    width = (
-                        8 if one.kind == "all" else key.outputs[0].aval.dtype.itemsize * one.size
-                    )
-                    offset = b.mul(part, ir.Constant(_I64, width))
-                    at = b.gep(at, [offset], source_etype=ir.IntType(8))
+            width = sums[key].apart(parts) // parts if key in sums else 0
+            if width and parts > 1:  # the accumulators of this part
+                offset = b.mul(part, ir.Constant(_I64, width))
+                at = b.gep(at, [offset], source_etype=ir.IntType(8))
             arguments.append(at)
         first = self.nest.sizes[0] if self.nest.sizes else 1
         chunk = -(-first // parts) if first else 0
@@ -199,52 +240,58 @@ class Emitter:
         b.call(body, [*arguments, low, high])
         b.ret_void()
 
-    def _body(self, pointers: list[tuple[Any, int]]) -> Any:
+    def _body(self, pointers: dict[Any, int]) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
         function = ir.Function(self.module, kind, f"{self.name}.body")
         function.attributes.add("nounwind")
         function.linkage = "internal"
         for argument in function.args[:-2]:
             argument.add_attribute("noalias")
-        self.at: dict[Any, Any] = {
-            key: argument for (key, _), argument in zip(pointers, function.args, strict=False)
-        }
+        self.at: dict[Any, Any] = dict(zip(pointers, function.args, strict=False))
+        self.starts: dict[tuple[Any, int], Any] = {}
         b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.function = function
-        self.totals: dict[Node, Any] = {}  # float64 accumulators of sums over all, or over a row
-        self.runs: dict[Node, Any] = {}  # those of the innermost run, in the sum's dtype
+        self.totals: dict[Node, Any] = {}  # accumulators of a row, or of all
+        self.runs: dict[Node, Any] = {}  # those of the innermost run, in the dtype of the elements
+        self.rows: dict[Node, Any] = {}  # what runs along a row
+        if self.tells:
+            self.told = b.alloca(types.BOOL)
+            b.store(ir.Constant(types.BOOL, 0), self.told)
+        low, high = function.args[-2:]
         for one in self.sums:
-            dtype = one.node.outputs[0].aval.dtype
-            if one.kind == "outer":
-                self._clear(one, dtype)
-                continue
-            self.totals[one.node] = b.alloca(_F64)
-            self.runs[one.node] = b.alloca(types.scalar(dtype))
-            b.store(ir.Constant(_F64, 0.0), self.totals[one.node])
-        self._axis(0, [], function.args[-2], function.args[-1])
-        for one in self.sums:
-            if one.kind == "all":
-                self.b.store(self.b.load(self.totals[one.node], typ=_F64), self.at[one.node])
+            if one.in_registers:
+                self.totals[one.node] = b.alloca(types.scalar(one.how.total))
+                self.runs[one.node] = b.alloca(types.scalar(one.dtype))
+        for node, how in self.loop.nodes.items():
+            if isinstance(how, Running):
+                self.rows[node] = b.alloca(types.scalar(node.outputs[0].aval.dtype))
+        for one in self.sums:  # behind all that is to become a register
+            if one.in_memory:
+                self._clear(one, low, high)
+        self._axis(0, [], low, high)
+        if self.tells:
+            self._tell_all()
         self.b.ret_void()
         return function
 
-    def _clear(self, one: Sum, dtype: Any) -> None:
-        kind = types.scalar(dtype)
-        with self._counted(ir.Constant(_I64, 0), ir.Constant(_I64, one.size)) as i:
+    def _clear(self, one: Sum, low: Any, high: Any) -> None:
+        """Set what this part joins in memory to what changes nothing."""
+        if one.strides[0]:
+            step = ir.Constant(_I64, one.strides[0])
+            low, high = self.b.mul(low, step), self.b.mul(high, step)
+        else:
+            low, high = _zero(), ir.Constant(_I64, one.size)
+        with _Counted(self, low, high) as i:
+            kind = memory(one.dtype)
             at = self.b.gep(self.at[one.node], [i], source_etype=kind)
-            self.b.store(types.constant(dtype, 0), at)
-
-    def _counted(self, low: Any, high: Any) -> _Counted:
-        return _Counted(self, low, high)
+            put(self.b, one.how.neutral(one.dtype), at, one.dtype)
 
     def _axis(self, axis: int, indices: list[Any], low: Any, high: Any) -> None:
         """The loops from `axis` on."""
         sizes = self.nest.sizes
-        is_row = axis == self.nest.kept and any(s.kind == "inner" for s in self.sums)
-        if is_row:
-            for one in self.sums:
-                if one.kind == "inner":
-                    self.b.store(ir.Constant(_F64, 0.0), self.totals[one.node])
+        rows = [one for one in self.sums if one.in_registers and one.level == axis]
+        for one in rows:
+            self.b.store(one.how.neutral(one.how.total), self.totals[one.node])
         if axis == len(sizes):
             self._open_runs()
             self._element(indices)
@@ -260,143 +307,212 @@ class Emitter:
                     left = self.b.sub(ir.Constant(_I64, self.nest.last), start)
                     short = self.b.icmp_signed("<", left, high)
                     high = self.b.select(short, left, high)
-            with self._counted(low, high) as i:
+            with _Counted(self, low, high) as i:
                 if innermost:
                     self._element([*indices, i])
                 else:
                     self._axis(axis + 1, [*indices, i], None, None)
             if innermost:
                 self._close_runs()
-        if is_row:
-            for one in self.sums:
-                if one.kind == "inner":
-                    dtype = one.node.outputs[0].aval.dtype
-                    total = self.b.load(self.totals[one.node], typ=_F64)
-                    number = Scalars(self.b, DOUBLE).cast(total, dtype)
-                    self.b.store(number, self._address(one.node, dtype, indices))
+        for one in rows:
+            total = self.b.load(self.totals[one.node], typ=types.scalar(one.how.total))
+            if one.is_all:
+                put(self.b, total, self.at[one.node], one.how.total)
+            else:
+                self._keep(one, Scalars(self.b, one.how.total).cast(total, one.dtype), indices)
+
+    def _keep(self, one: Sum, x: Any, indices: list[Any]) -> None:
+        """Store what a reduction gives, joined with what is there where it goes on."""
+        at = self._address(one.node, one.node, one.dtype, indices)
+        if one.in_memory:
+            x = one.how.join(self.b, one.dtype, get(self.b, at, one.dtype), x)
+        put(self.b, x, at, one.dtype)
 
     def _open_runs(self) -> None:
         for one in self.sums:
-            if one.kind != "outer":
-                dtype = one.node.outputs[0].aval.dtype
-                self.b.store(types.constant(dtype, 0), self.runs[one.node])
+            if one.in_registers:
+                self.b.store(one.how.neutral(one.dtype), self.runs[one.node])
+        for node, at in self.rows.items():
+            how = self.loop.nodes[node]
+            assert isinstance(how, Running)
+            self.b.store(how.neutral(node.outputs[0].aval.dtype), at)
 
     def _close_runs(self) -> None:
         for one in self.sums:
-            if one.kind != "outer":
-                dtype = one.node.outputs[0].aval.dtype
-                run = self.b.load(self.runs[one.node], typ=types.scalar(dtype))
-                wide = Scalars(self.b, dtype).cast(run, DOUBLE)
-                total = self.b.load(self.totals[one.node], typ=_F64)
-                self.b.store(self.b.fadd(total, wide), self.totals[one.node])
+            if one.in_registers:
+                run = self.b.load(self.runs[one.node], typ=types.scalar(one.dtype))
+                wide = Scalars(self.b, one.dtype).cast(run, one.how.total)
+                total = self.b.load(self.totals[one.node], typ=types.scalar(one.how.total))
+                total = one.how.join(self.b, one.how.total, total, wide)
+                self.b.store(total, self.totals[one.node])
 
     # ------------------------------------------------------------------ one element
 
-    def _address(self, key: Any, dtype: Any, indices: list[Any], stored: bool = False) -> Any:
-        strides = self.nest.strides[None if stored else key]
+    def _address(
+        self, key: Any, by: Any, dtype: Any, indices: list[Any], start: int = 0, more: Any = None
+    ) -> Any:
+        """Where the element of pointer `key` is, that runs by the strides of `by`."""
+        offset = self._offset(by, indices)
+        if more is not None:
+            offset = more if offset is None else self.b.add(offset, more)
+        at = self.at[key]
+        if start:
+            at = self.b.gep(at, [ir.Constant(_I64, start)], source_etype=memory(dtype))
+        if offset is None:
+            return at
+        return self.b.gep(at, [offset], source_etype=memory(dtype))
+
+    def _offset(self, by: Any, indices: list[Any]) -> Any:
         offset: Any = None
-        for index, stride in zip(indices, strides, strict=False):
+        for index, stride in zip(indices, self.nest.strides[by], strict=False):
             if not stride:
                 continue
             step = index if stride == 1 else self.b.mul(index, ir.Constant(_I64, stride))
             offset = step if offset is None else self.b.add(offset, step)
-        kind = memory(dtype)
-        return self.b.gep(self.at[key], [offset if offset is not None else _zero()],
-                          source_etype=kind)  # fmt: skip
+        return offset
 
-    def _load(self, value: Value, indices: list[Any]) -> Any:
-        dtype = value.aval.dtype
-        loaded = self.b.load(self._address(value, dtype, indices), typ=memory(dtype))
-        return self.b.trunc(loaded, types.BOOL) if dtype.kind == "b" else loaded
+    def load(self, value: Value, indices: list[Any], more: Any = None) -> Any:
+        """The element of a value that is read, `more` elements further on."""
+        view, dtype = self.plan.view(value), value.aval.dtype
+        if isinstance(view.source, Count):
+            offset = self._offset(value, indices)
+            start = ir.Constant(_I64, view.offset)
+            return start if offset is None else self.b.add(offset, start)
+        at = self._address(view.source, value, dtype, indices, view.offset, more)
+        return get(self.b, at, dtype)
+
+    def load_placed(self, out: Value, indices: list[Any], more: Any = None) -> Any:
+        """What stands where `out` is to be written."""
+        return get(self.b, self._place(out, indices, more), out.aval.dtype)
+
+    def store(self, out: Value, x: Any, indices: list[Any], more: Any = None) -> None:
+        """Write the element of `out` into its part of a target."""
+        put(self.b, x, self._place(out, indices, more), out.aval.dtype)
+
+    def _place(self, out: Value, indices: list[Any], more: Any) -> Any:
+        part, dtype = self.placed[out], out.aval.dtype
+        return self._address(part.source, out, dtype, indices, part.offset, more)
+
+    def tell(self, condition: Any) -> None:
+        """Remember that an index was out of range."""
+        before = self.b.load(self.told, typ=types.BOOL)
+        self.b.store(self.b.or_(before, condition), self.told)
+
+    def _tell_all(self) -> None:
+        b = self.b
+        yes, done = (self.function.append_basic_block(name) for name in ("told", "fine"))
+        b.cbranch(b.load(self.told, typ=types.BOOL), yes, done)
+        b.position_at_end(yes)
+        b.store(ir.Constant(_I64, 1), self.at["flag"])
+        b.branch(done)
+        b.position_at_end(done)
 
     def _element(self, indices: list[Any]) -> None:
-        known: dict[Value, Any] = {value: self._load(value, indices) for value in self.reads}
+        known: dict[Value, Any] = {}
+        gathered = {node.inputs[0] for node, how in self.loop.nodes.items()
+                    if getattr(how, "gathers", False)}  # fmt: skip
+        for value in self.reads:
+            if self.plan.base(value) not in self.targets and value not in gathered:
+                known[value] = self.load(value, indices)
 
         def operand(value: Value, dtype: np.dtype[Any]) -> Any:
-            source = self.base(value)
+            source = self.plan.base(value)
             if self._is_inside(value):
                 return Scalars(self.b, source.aval.dtype).cast(known[source], dtype)
             number = uniform(source)
             if number is not None:
                 return types.constant(dtype, number)
-            return Scalars(self.b, value.aval.dtype).cast(known[value], dtype)
+            x = known[value] if value in known else self.load(value, indices)
+            return Scalars(self.b, value.aval.dtype).cast(x, dtype)
 
         # Numbers are no loop: nothing is gained by copies of the same code, but time to compile.
         inline = bool(self.nest.sizes) or sum(n.op.name in ARITIES for n in self.loop.nodes) < 4
         for node, lowering in self.loop.nodes.items():
-            dtype = lowerings.compute_dtype(node)
-            truths = lowerings.TRUTHS.get(node.op.name, ())
-            operands = [
-                operand(v, np.dtype(bool) if i in truths else dtype)
-                for i, v in enumerate(node.inputs)
-            ]
-            scalars = Scalars(self.b, dtype)
-            scalars.inline = inline
-            result = known[node.outputs[0]] = lowering(scalars, *operands)
-            if node.outputs[0] in self.stored:
-                out = node.outputs[0]
-                kind = memory(out.aval.dtype)
-                if out.aval.dtype.kind == "b":
-                    result = self.b.zext(result, kind)
-                self.b.store(result, self._address(out, out.aval.dtype, indices, stored=True))
-        for one in self.sums:
-            dtype = one.node.outputs[0].aval.dtype
-            x = operand(one.node.inputs[0], dtype)
-            kind = types.scalar(dtype)
-            flags: tuple[str, ...] = ("reassoc",)
-            if one.kind == "outer":
-                at, flags = self._address(one.node, dtype, indices), ()
+            out = node.outputs[0]
+            emit: Any = getattr(lowering, "emit", None)
+            if emit is not None:
+                result = known[out] = emit(self, node, operand, indices)
+                if getattr(lowering, "stores", False):
+                    continue
             else:
-                at = self.runs[one.node]
-            self.b.store(self.b.fadd(self.b.load(at, typ=kind), x, flags=flags), at)
+                dtype = lowerings.compute_dtype(node)
+                truths = lowerings.TRUTHS.get(node.op.name, ())
+                operands = [
+                    operand(v, np.dtype(bool) if i in truths else dtype)
+                    for i, v in enumerate(node.inputs)
+                ]
+                scalars = Scalars(self.b, dtype)
+                scalars.inline = inline
+                result = known[out] = lowering(scalars, *operands)
+            if out in self.placed:
+                self.store(out, result, indices)
+            elif out in self.stored:
+                dtype = out.aval.dtype
+                put(self.b, result, self._address(out, None, dtype, indices), dtype)
+        for one in self.sums:
+            x = operand(one.node.inputs[0], one.dtype)
+            if one.in_registers:
+                at, kind = self.runs[one.node], types.scalar(one.dtype)
+                joined = one.how.join(self.b, one.dtype, self.b.load(at, typ=kind), x, True)
+                self.b.store(joined, at)
+            else:
+                self._keep(one, x, indices)
 
     # ------------------------------------------------------------------ after the parts
 
     def finish(self, b: Any, table: Any, parts: int) -> None:
-        """In the kernel: add what the parts have summed, and store it."""
+        """In the kernel: join what the parts have given, and store it."""
         for one in self.sums:
-            if one.kind == "inner":
+            if not one.apart(parts):
                 continue
-            dtype = one.node.outputs[0].aval.dtype
 
             def at(slot: int) -> Any:
                 return b.load(b.gep(table, [ir.Constant(_I64, slot)], source_etype=_PTR), typ=_PTR)
 
             target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
-            if one.kind == "all":
-                total: Any = ir.Constant(_F64, 0.0)
-                for part in range(parts):
-                    place = b.gep(partial, [ir.Constant(_I64, part)], source_etype=_F64)
-                    total = b.fadd(total, b.load(place, typ=_F64))
-                b.store(Scalars(b, DOUBLE).cast(total, dtype), target)
-            elif parts > 1:
-                add_rows(self.module, self.name, b, target, partial, dtype, one.size, parts)
+            if not one.is_all:
+                join_rows(self.module, self.name, b, target, partial, one, parts)
+                continue
+            total = one.how.neutral(one.how.total)
+            for part in range(parts):
+                place = b.gep(partial, [ir.Constant(_I64, 8 * part)], source_etype=_BYTE)
+                total = one.how.join(b, one.how.total, total, get(b, place, one.how.total))
+            put(b, Scalars(b, one.how.total).cast(total, one.dtype), target, one.dtype)
 
 
-def add_rows(
-    module: ir.Module, name: str, b: Any, target: Any, partial: Any, dtype: Any, size: int,
-    parts: int,
-) -> None:  # fmt: skip
-    """Write the sum of `parts` rows of `size` elements, in their order, by a function `name`."""
-    kind = types.scalar(dtype)
-    name = f"{name}.rows{size}.{dtype}"
+def join_rows(
+    module: ir.Module, name: str, b: Any, target: Any, partial: Any, one: Sum, parts: int
+) -> None:
+    """Write what the `parts` have of each element of a result, joined in their order."""
+    dtype, size = one.dtype, one.size
+    kind, name = memory(dtype), f"{name}.{one.how.word}{size}.{dtype}"
     function = module.globals.get(name)
     if function is None:
-        signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR])
-        function = ir.Function(module, signature, name)
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR, _PTR]), name)
         function.linkage = "internal"
         for argument in function.args:
             argument.add_attribute("noalias")
         code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
         with _Counted(code, _zero(), ir.Constant(_I64, size)) as i:
-            total: Any = types.constant(dtype, 0)
+            total: Any = one.how.neutral(dtype)
             for part in range(parts):
                 offset = code.b.add(i, ir.Constant(_I64, part * size))
                 place = code.b.gep(function.args[1], [offset], source_etype=kind)
-                total = code.b.fadd(total, code.b.load(place, typ=kind))
-            code.b.store(total, code.b.gep(function.args[0], [i], source_etype=kind))
+                total = one.how.join(code.b, dtype, total, get(code.b, place, dtype))
+            put(code.b, total, code.b.gep(function.args[0], [i], source_etype=kind), dtype)
         code.b.ret_void()
     b.call(function, [target, partial])
+
+
+def get(b: Any, at: Any, dtype: Any) -> Any:
+    """An element from memory: of a byte the truth."""
+    loaded = b.load(at, typ=memory(dtype))
+    return b.trunc(loaded, types.BOOL) if np.dtype(dtype).kind == "b" else loaded
+
+
+def put(b: Any, x: Any, at: Any, dtype: Any) -> None:
+    """Write an element to memory."""
+    b.store(b.zext(x, memory(dtype)) if np.dtype(dtype).kind == "b" else x, at)
 
 
 @dataclass
@@ -428,15 +544,6 @@ class _Counted:
         self.i.add_incoming(following, b.block)
         b.cbranch(b.icmp_signed("<", following, self.high), self.head, self.done)
         b.position_at_end(self.done)
-
-
-def strides_of(shape: Shape, missing: set[int] | frozenset[int] = frozenset()) -> list[int]:
-    """The strides, in elements, of an array that has no extent along the `missing` axes."""
-    found, step = [], 1
-    for axis in reversed(range(len(shape))):
-        found.append(0 if axis in missing else step)
-        step *= 1 if axis in missing else shape[axis]
-    return found[::-1]
 
 
 def memory(dtype: Any) -> Any:

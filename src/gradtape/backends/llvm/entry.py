@@ -152,8 +152,13 @@ def entry_text(
     extra: int = 0,
     name: str = "entry",
     release: bool = False,
+    tells: bool = False,
 ) -> str:
-    """The text of the builtin function `name`, to be compiled with the module that has `kernel`."""
+    """The text of the builtin function `name`, to be compiled with the module that has `kernel`.
+
+    With `tells`, the table has one more word behind the extra pointers: a place into which the
+    kernel writes 1 where its results are none. Then the answer is NotImplemented too.
+    """
     t = _Text()
     n, m = len(arguments), len(results)
     self_ = t.at("%self", _BYTES)
@@ -162,7 +167,11 @@ def entry_text(
     def known(word: str) -> str:
         return t.load("ptr", self_, 8 * fixed[word])
 
-    slots = t.let(f"alloca [{max(n + m + extra, 1)} x ptr]")
+    slots = t.let(f"alloca [{max(n + m + extra + tells, 1)} x ptr]")
+    if tells:
+        told = t.let("alloca i64")
+        t.emit(f"store i64 0, ptr {told}")
+        t.emit(f"store ptr {told}, ptr {t.at(slots, 8 * (n + m + extra))}")
     t.emit(f"%counted = icmp eq i64 %count, {n}")
     t.emit("br i1 %counted, label %a0, label %mismatch")
     for i, argument in enumerate(arguments):
@@ -213,6 +222,15 @@ def entry_text(
     t.emit(f"call void @{kernel}(ptr {slots})")
     if release:
         t.emit(f"call void {known('restore')}(ptr {state})")
+    if tells:
+        bad = t.let(f"icmp ne i64 {t.load('i64', told)}, 0")
+        t.emit(f"br i1 {bad}, label %none, label %some")
+        t.label("none")
+        for j, result in enumerate(results):
+            if result.shape:
+                t.emit(f"call void {known('decref')}(ptr %r{j})")
+        t.emit("br label %mismatch")
+        t.label("some")
     _hand_over(t, results, n, slots, self_, known)
     t.label("mismatch")
     refused = known("not_implemented")

@@ -1,46 +1,64 @@
 """Which nodes of a graph run in one loop.
 
 A *loop* has a space, the shape over whose elements it goes. Into it go the nodes with a lowering
-whose result has that shape, and the sums over values of that shape. What a loop computes and only
-itself needs is never stored.
+whose result has that shape, and the reductions of values of that shape. What a loop computes and
+only itself needs is never stored.
 
 The nodes are taken in their order. Each joins the first loop of its space that comes late enough:
 not before what it reads has been computed, where an element of the same loop is there at once, and
 a sum only when its loop has ended. So `sum((y - (a + b * x)) ** 2)` and its gradient with respect
 to `a` and `b` are one loop over the data, whatever stands between them in the program. A node
 without a lowering is a part of its own: a product, or a step that NumPy runs.
+
+What only looks at elements (a slice, a transpose) is no part of a plan but a `View`, and loops read
+through it. What puts elements somewhere (concatenate, a slice's transpose) is a *target*: a value
+without a node of its own, into whose parts loops write. `rewrites.py` says which operation is what.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ...graph.ir import Constant, Graph, Node, Value
-from . import lowerings, product
-from .lowerings import Lowering
+from ...core.aval import Aval
+from ...graph.ir import Constant, Graph, Node, Plain, Value
+from . import lowerings, product, reductions, rewrites
 from .product import Product
+from .reductions import Reduction
+from .views import View, is_dense, is_plain, seen, whole
 
-__all__ = ["Loop", "Plan", "Step", "plan", "reduced_axes", "uniform"]
+__all__ = ["Loop", "Plan", "Planner", "Step", "plan", "uniform"]
 
 Shape = tuple[int, ...]
 
 
 @dataclass
 class Loop:
-    """Nodes that run in one pass over the elements of `space`."""
+    """Nodes that run in one pass over the elements of `space`.
+
+    A node's lowering is a `Lowering`, or has a method `emit` that is given the emitter: an index, a
+    running sum.
+    """
 
     space: Shape
-    nodes: dict[Node, Lowering] = field(default_factory=dict)
-    sums: list[Node] = field(default_factory=list)
+    nodes: dict[Node, Any] = field(default_factory=dict)
+    sums: dict[Node, Reduction] = field(default_factory=dict)
+    along: int | None = None  # the axis along which it has to run, element after element
+    in_order: bool = False  # whether all of it has to run in order
 
     @property
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.space)
+
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """What a node must ask for to join."""
+        return self.space, self.along, self.in_order
 
 
 @dataclass
@@ -52,62 +70,65 @@ class Step:
 
 @dataclass
 class Plan:
-    """The parts of a program in their order, and which value is another one seen differently."""
+    """The parts of a program in their order, and which value is another one seen differently.
+
+    Attributes
+    ----------
+    views : dict
+        What is a view of another value.
+    looks : dict
+        The node by which NumPy makes it.
+    placed : dict
+        Results of nodes that are written into a part of a target, and into which.
+    results : list
+        What stands for the results of the graph.
+    """
 
     graph: Graph
     parts: list[Loop | Product | Step]
-    alias: dict[Value, Value]
+    views: dict[Value, View]
+    looks: dict[Value, Node]
+    placed: dict[Value, View]
+    results: list[Value]
+
+    def view(self, value: Value) -> View:
+        """Where the elements of a value lie."""
+        found = self.views.get(value)
+        return whole(value) if found is None else found
 
     def base(self, value: Value) -> Value:
-        """The value whose elements, in their order, are those of `value`."""
-        while value in self.alias:
-            value = self.alias[value]
-        return value
+        """The value in whose memory the elements of `value` lie."""
+        found = self.views.get(value)
+        return value if found is None else found.source
 
+    def same(self) -> dict[Value, Value]:
+        """What has the elements of another value, for NumPy to read."""
+        return {
+            value: view.source for value, view in self.views.items()
+            if not value.aval.weak and self.is_plain(value)
+        }  # fmt: skip
 
-def reduced_axes(node: Node) -> tuple[int, ...] | None:
-    """The axes over which a sum goes, if that is all that it says; None otherwise.
+    def by_numpy(self, value: Value) -> list[Value]:
+        """The values that NumPy starts from to have `value`: it looks at them itself."""
+        if value not in self.views:
+            return [value]
+        look = self.looks.get(value)
+        if look is None or self.is_plain(value):
+            return [self.views[value].source]
+        return [source for v in look.inputs for source in self.by_numpy(v)]
 
-    They are the first or the last ones.
-    """
-    if node.op.name not in ("sum", "sum_all") or node.operands != len(node.inputs):
-        return None
-    source, result = node.inputs[0].aval, node.outputs[0].aval
-    if len(node.inputs) != 1 or not lowerings.held(node.inputs[0]) or source.dtype.kind != "f":
-        return None
-    params = dict(node.params)
-    axis, keepdims = params.pop("axis", None), params.pop("keepdims", False)
-    if params.pop("dtype", None) not in (None, result.dtype) or result.dtype != source.dtype:
-        return None
-    if params or keepdims not in (True, False) or not source.shape:
-        return None
-    if axis is None:
-        return tuple(range(source.ndim))
-    axes = (axis,) if isinstance(axis, int) else axis
-    found = tuple(sorted(a % source.ndim for a in axes))
-    count = len(found)
-    leading, trailing = tuple(range(count)), tuple(range(source.ndim - count, source.ndim))
-    return found if found and found in (leading, trailing) else None
+    def is_dense(self, value: Value) -> bool:
+        """Whether the elements of a value lie one behind another, in C order."""
+        view = self.view(value)
+        return is_dense(value.aval.shape, view)
 
-
-def _is_reshape(node: Node) -> bool:
-    """Whether the elements stay in their order in memory."""
-    name, params = node.op.name, node.params
-    if name == "reshape":
-        return params.get("order", "C") == "C" and node.operands == len(node.inputs) == 1
-    return name in ("ravel", "squeeze", "expand_dims") and params.get("order", "C") == "C"
-
-
-def _fits(loop: Loop, axes: tuple[int, ...] | None) -> bool:
-    """Whether a loop can take a sum over `axes` too: rows of one length at a time."""
-    if axes is None or axes[0] == 0:
-        return True
-    return all(reduced_axes(node) in (axes, None) or _leads(node) for node in loop.sums)
-
-
-def _leads(node: Node) -> bool:
-    axes = reduced_axes(node)
-    return axes is not None and axes[0] == 0
+    def is_plain(self, value: Value) -> bool:
+        """Whether the elements of a value are those of its base, one by one."""
+        found = self.views.get(value)
+        if found is None:
+            return True
+        shape = value.aval.shape
+        return shape == found.source.aval.shape and is_plain(shape, found)
 
 
 def uniform(value: Value) -> Any:
@@ -125,51 +146,197 @@ def uniform(value: Value) -> Any:
     return data.flat[0]
 
 
-def plan(graph: Graph) -> Plan:
-    """The loops and steps of a graph."""
-    parts: list[Loop | Product | Step] = []
-    alias: dict[Value, Value] = {}
-    place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
+class Planner:
+    """A plan in the making; `rewrites.py` makes nodes, views and targets with it."""
 
-    def base(value: Value) -> Value:
-        while value in alias:
-            value = alias[value]
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.made = Plan(graph, [], {}, {}, {}, [])
+        self.place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
+        self.uses: dict[Value, int] = {}
+        for value in (*(v for node in graph.nodes for v in node.inputs), *graph.results):
+            self.uses[value] = self.uses.get(value, 0) + 1
+        self.targets: set[Value] = set()
+        # what stands in a target that may be written again, and behind which step
+        self.chains: dict[Value, tuple[Value, int]] = {}
+        self.results = set(graph.results)
+        self.floor = 0  # behind the last step: what is written in parts is written there
+
+    def run(self) -> Plan:
+        """The plan of the whole graph."""
+        for node in self.graph.nodes:
+            self.take(node)
+        stands: dict[Value, Value] = {}
+        for value in self.graph.results:
+            # between steps NumPy looks at what it needs
+            if value not in self.made.views or value in stands or self.floor:
+                continue
+            source = self.made.base(value)
+            alone = source not in self.results and source not in stands.values()
+            is_it = self.made.is_plain(value) and source in self.place and alone
+            stands[value] = source if is_it else self.copied(value)
+        self.made.results = [stands.get(v, v) for v in self.graph.results]
+        return self.made
+
+    def take(self, node: Node) -> None:
+        """Give a node its place in the plan."""
+        if self._is_view(node) or rewrites.rewrite(self, node):
+            return
+        reduction = reductions.find(node)
+        if reduction is not None:
+            self.join(node, node.inputs[0].aval.shape, reduction=reduction)
+            return
+        lowering = lowerings.find(node)
+        if lowering is not None:
+            self.join(node, node.outputs[0].aval.shape, lowering)
+            return
+        found = self._product(node)
+        self.made.parts.append(found or Step(node))
+        if found is None:
+            self.floor = len(self.made.parts)
+        for value in node.outputs:
+            self.place[value] = (len(self.made.parts) - 1, False)
+
+    def _product(self, node: Node) -> Product | None:
+        """A product, whose operands lie in C order."""
+        found = product.find(node)
+        if found is None:
+            return None
+        operands = tuple(v if self.made.is_dense(v) else self.copied(v) for v in node.inputs)
+        if operands == node.inputs:
+            return found
+        made = Node(node.op, operands, node.params, tuple(v.aval for v in node.outputs))
+        made.outputs = node.outputs
+        return product.find(made)
+
+    def _is_view(self, node: Node) -> bool:
+        if len(node.inputs) != 1 or not lowerings.held(node.inputs[0]):
+            return False
+        view = seen(node, self.view(node.inputs[0]))
+        if view is not None:
+            self.see(node.outputs[0], view, node)
+        return view is not None
+
+    # ------------------------------------------------------------------ what rewrites make
+
+    def view(self, value: Value) -> View:
+        """Where the elements of a value lie."""
+        return self.made.view(value)
+
+    def see(self, value: Value, view: View, node: Node | None = None) -> None:
+        """Let `value` be a view; `node` is how NumPy makes it."""
+        self.made.views[value] = view
+        if node is not None:
+            self.made.looks[value] = node
+
+    def looked(self, value: Value, shape: Shape, strides: Sequence[int], offset: int = 0) -> Value:
+        """A new value: the memory of `value` from its view's offset plus `offset` on."""
+        view = self.view(value)
+        found = Value(Aval(shape, value.aval.dtype))
+        self.see(found, View(view.source, tuple(strides), view.offset + offset))
+        return found
+
+    def node(
+        self, name: str, inputs: Sequence[Value], aval: Aval, stands: Node | None = None,
+        **params: Any,
+    ) -> Value:  # fmt: skip
+        """The result of a new node, or of one that `stands` for another."""
+        made = Node(Plain(name, _none), tuple(inputs), params, (aval,))
+        if stands is not None:
+            made.outputs = stands.outputs
+        self.take(made)
+        return made.outputs[0]
+
+    def constant(self, data: Any) -> Constant:
+        """A known array or number."""
+        array = np.asarray(data)
+        return Constant(Aval(array.shape, array.dtype), data)
+
+    def target(self, value: Value) -> Value:
+        """`value` as something into which loops write."""
+        self.targets.add(value)
         return value
 
-    for node in graph.nodes:
-        if _is_reshape(node) and lowerings.held(node.inputs[0]):
-            alias[node.outputs[0]] = node.inputs[0]
-            continue
-        axes = reduced_axes(node)
-        lowering = None if axes is not None else lowerings.find(node)
-        if lowering is None and axes is None:
-            parts.append(product.find(node) or Step(node))
-            for value in node.outputs:
-                place[value] = (len(parts) - 1, False)
-            continue
-        space = node.inputs[0].aval.shape if axes is not None else node.outputs[0].aval.shape
-        first = 0
-        for value in node.inputs:
-            source = base(value)
-            if isinstance(source, Constant) or source not in place:
-                continue
-            part, at_once = place[source]
-            same = parts[part].space == space if isinstance(parts[part], Loop) else False  # type: ignore[union-attr]
-            ready = at_once and same and source.aval.shape == space and value.aval.shape == space
-            first = max(first, part if ready else part + 1)
-        found = None
-        for i in range(first, len(parts)):
-            candidate = parts[i]
-            if isinstance(candidate, Loop) and candidate.space == space and _fits(candidate, axes):
-                found = i
+    def write(self, part: View, value: Value, name: str = "copy", *more: Value,
+              apart: bool = False) -> None:  # fmt: skip
+        """Write `name(value, *more)` into a part of a target.
+
+        `apart` says that nothing else is written there, so that the order does not matter.
+        """
+        made = Node(
+            Plain(name, _none), (value, *more), {},
+            (Aval(value.aval.shape, part.source.aval.dtype),),
+        )  # fmt: skip
+        lowering = lowerings.find(made)
+        assert lowering is not None, name
+        self.made.placed[made.outputs[0]] = part
+        self.join(made, value.aval.shape, lowering, into=part, apart=apart)
+
+    def copied(self, value: Value) -> Value:
+        """A value with the elements of `value` in C order in memory of its own."""
+        found = self.target(Value(Aval(value.aval.shape, value.aval.dtype)))
+        self.write(whole(found), value)
+        return found
+
+    def join(
+        self, node: Node, space: Shape, lowering: Any = None, *,
+        reduction: Reduction | None = None, into: View | None = None, apart: bool = False,
+        gathered: int = 0, along: int | None = None, in_order: bool = False,
+    ) -> None:  # fmt: skip
+        """Put a node into the first loop that comes late enough.
+
+        The first `gathered` operands are read at any place; `into` is what the node writes to.
+        """
+        parts = self.made.parts
+        first = 0 if into is None else self.floor
+        for n, value in enumerate(node.inputs):
+            first = max(first, self._after(value, space, n < gathered))
+        if into is not None and into.source in self.place and not apart:
+            written = self.place[into.source][0]
+            loop = parts[written]
+            # one element: what stands later in the loop is done later
+            alone = not space and isinstance(loop, Loop) and not loop.space
+            first = max(first, written if alone else written + 1)
+        kind = (space, along, in_order)
+        for found in range(first, len(parts)):
+            candidate = parts[found]
+            if isinstance(candidate, Loop) and candidate.kind == kind:
                 break
-        if found is None:
-            parts.append(Loop(space))
-            found = len(parts) - 1
-        loop: Any = parts[found]
-        if lowering is None:
-            loop.sums.append(node)
         else:
-            loop.nodes[node] = lowering
-        place[node.outputs[0]] = (found, axes is None)
-    return Plan(graph, parts, alias)
+            candidate = Loop(space, along=along, in_order=in_order)
+            parts.append(candidate)
+            found = len(parts) - 1
+        if lowering is None:
+            assert reduction is not None
+            candidate.sums[node] = reduction
+        else:
+            candidate.nodes[node] = lowering
+        self.place[node.outputs[0]] = (found, lowering is not None)
+        if into is not None:
+            before = self.place.get(into.source, (0, False))[0]
+            self.place[into.source] = (max(before, found), False)
+
+    def _after(self, value: Value, space: Shape, anywhere: bool) -> int:
+        """The first part in which a value can be read."""
+        source = self.made.base(value)
+        if source not in self.place:
+            return 0
+        part, at_once = self.place[source]
+        if at_once and not anywhere and value.aval.shape == space:
+            loop = self.made.parts[part]
+            if isinstance(loop, Loop) and loop.space == space and self.made.is_plain(value):
+                return part
+        elif not space and source in self.targets and not anywhere:
+            loop = self.made.parts[part]
+            if isinstance(loop, Loop) and not loop.space:
+                return part  # written and read by single numbers, in their order
+        return part + 1
+
+
+def _none(*_: Any) -> Any:
+    raise AssertionError("an operation that only native code has")
+
+
+def plan(graph: Graph) -> Plan:
+    """The loops and steps of a graph."""
+    return Planner(graph).run()

@@ -87,6 +87,9 @@ class Scalars:
         if self.is_float and to.kind == "f":
             wider = to.itemsize > self.dtype.itemsize
             return b.fpext(x, kind) if wider else b.fptrunc(x, kind)
+        if self.is_float and to.kind in "iu" and (to.itemsize < 4 or to == np.uint32):
+            wide = np.dtype(np.int32 if to.itemsize < 4 else np.int64)
+            return b.trunc(self.cast(x, wide), kind)  # the lower bits, as C compilers have it
         if self.is_float:
             # The bounds are powers of two, so exact in any float format.
             info = np.iinfo(to)

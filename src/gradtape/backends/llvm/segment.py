@@ -14,17 +14,21 @@ from typing import Any
 import numpy as np
 
 from ...core.parallel import available
+from ...core.refusals import OutOfRangeError
+from ...errors import three_part
 from . import blas
 from .compile import Program, kept
 from .entry import Argument, Entry
 from .pool import pool
 
-__all__ = ["POOL", "Segment", "Word"]
+__all__ = ["POOL", "TELLS", "Segment", "Word"]
 
 # ("constant", array): the address of its elements. ("routine", name): that of BLAS's routine.
 # ("pool",): three words, see `set_threads`.
+# ("tells",): none; the code answers NotImplemented too where an index is out of range.
 Word = tuple[Any, ...]
 POOL: Word = ("pool",)
+TELLS: Word = ("tells",)
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Segment:
                 extra.append(word[1].ctypes.data)
             elif word[0] == "routine":
                 extra.append(blas.address(word[1]))
-            else:
+            elif word != TELLS:
                 assert word == POOL, word
                 self._at_pool = len(extra)
                 extra += [0, 0, 1]
@@ -103,9 +107,17 @@ class Segment:
         if found is NotImplemented:
             values = [_fitted(x, a) for x, a in zip(values, self.arguments, strict=True)]
             found = self.call(*values)
-            assert found is not NotImplemented, "the arguments do not fit the program"
         if self.arena:
             free.append(arena)
+        if found is NotImplemented:
+            assert TELLS in self.words, "the arguments do not fit the program"
+            raise OutOfRangeError(
+                three_part(
+                    "function: an index is out of range.",
+                    "A compiled program was called with it; nothing has been assigned.",
+                    "Keep indices within the shape; a negative one counts from the end.",
+                )
+            )
         return found if type(found) is tuple else (found,)
 
 

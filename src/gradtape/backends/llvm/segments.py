@@ -21,8 +21,9 @@ from .emit import Emitter
 from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
 from .product import Product
-from .segment import POOL, Segment, Word
+from .segment import POOL, TELLS, Segment, Word
 from .tiles import CALL_GEMM, ProductEmitter
+from .views import Count
 
 __all__ = ["Part", "compile_graph", "segments"]
 
@@ -71,7 +72,7 @@ def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
     It uses at most `threads` threads, and no more than `core.parallel.available` says.
     """
     made = plan(prepare(graph))
-    schedule = Scheduler(made.graph)
+    schedule = Scheduler(made.graph, made.same())
     for part in segments(made):
         if isinstance(part, Step):
             schedule.by_numpy(part.node)
@@ -79,7 +80,8 @@ def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
         native = part.native
         native.threads = threads
         schedule.native(native, native.direct, part.reads, part.gives)
-    return schedule.done()
+        schedule.keeps = schedule.keeps or TELLS in native.words
+    return schedule.done(made.results)
 
 
 def segments(made: Plan) -> list[Part | Step]:
@@ -87,12 +89,13 @@ def segments(made: Plan) -> list[Part | Step]:
     out: list[Part | Step] = []
     run: list[Loop | Product] = []
     parts = made.parts
-    needed: dict[Value, int] = {}  # the last part that reads a base value
+    needed: dict[Value, int] = {}  # the last part that reads a value's memory
     for n, reader in enumerate(parts):
         for value in _read_by(reader):
-            needed[made.base(value)] = n
-    for value in made.graph.results:
-        needed[made.base(value)] = len(parts)
+            for source in made.by_numpy(value) if isinstance(reader, Step) else [made.base(value)]:
+                needed[source] = n
+    for value in made.results:
+        needed.update(dict.fromkeys(made.by_numpy(value), len(parts)))
     start = 0
     each: list[Loop | Product | Step | None] = [*parts, None]
     for n, part in enumerate(each):
@@ -118,12 +121,16 @@ def _read_by(part: Loop | Product | Step) -> list[Value]:
 def _compile(
     made: Plan, loops: list[Loop | Product], start: int, end: int, needed: dict[Value, int]
 ) -> Part:
-    own: dict[Value, int] = {}  # the loop that computes it
+    own: dict[Value, int] = {}  # the last loop that computes it
+    stored: set[Value] = set()
     for i, loop in enumerate(loops):
         for node in (*loop.nodes, *loop.sums):
-            own[node.outputs[0]] = i
+            out = node.outputs[0]
+            target = made.placed[out].source if out in made.placed else out
+            own[target] = i
+            if target is not out:
+                stored.add(target)
     reads: dict[Value, None] = {}
-    stored: set[Value] = set()
     constants: dict[Constant, None] = {}
     for i, loop in enumerate(loops):
         for value in _read_by(loop):
@@ -131,9 +138,11 @@ def _compile(
             if isinstance(source, Constant):
                 if isinstance(loop, Product) or uniform(source) is None:
                     constants[source] = None
+            elif isinstance(source, Count):
+                continue
             elif source not in own:
                 reads[source] = None
-            elif own[source] != i or value.aval.shape != source.aval.shape:
+            elif own[source] != i or not made.is_plain(value):
                 stored.add(source)
     gives = [v for v in own if needed.get(v, -1) >= end]
     stored.update(gives)
@@ -150,9 +159,9 @@ def _compile(
         return slots[made.base(value)]
 
     emitters: list[Emitter | ProductEmitter] = [
-        ProductEmitter(module, f"product{i}", part, made.base, slot)
+        ProductEmitter(module, f"product{i}", part, made, slot)
         if isinstance(part, Product)
-        else Emitter(module, f"loop{i}", part, made.base, slot, stored)
+        else Emitter(module, f"loop{i}", part, made, slot, stored)
         for i, part in enumerate(loops)
     ]
     parts = [e.parts() for e in emitters]
@@ -161,10 +170,8 @@ def _compile(
         buffers.append(max(v.aval.size * v.aval.dtype.itemsize, 8))
     for e, count in zip(emitters, parts, strict=True):
         for one in e.sums:
-            if one.kind == "all":
-                buffers.append(8 * count)
-            elif one.kind == "outer" and count > 1:
-                buffers.append(count * one.size * one.node.outputs[0].aval.dtype.itemsize)
+            if one.apart(count):
+                buffers.append(one.apart(count))
     offsets, total = [], 0
     for size in buffers:
         offsets.append(total)
@@ -195,12 +202,19 @@ def _compile(
     if is_parallel:
         words.append(POOL)
         first_buffer += 3
+    extra = first_buffer - next_slot
+    telling = [e for e in emitters if isinstance(e, Emitter) and e.tells]
+    for e in telling:
+        e.flag = first_buffer
+    if telling:
+        words.append(TELLS)
+        first_buffer += 1
     for j, v in enumerate(inner):
         slots[v] = first_buffer + j
     place = first_buffer + len(inner)
     for e, count in zip(emitters, parts, strict=True):
         for one in e.sums:
-            if one.kind == "all" or (one.kind == "outer" and count > 1):
+            if one.apart(count):
                 one.partial = place
                 place += 1
             else:
@@ -214,7 +228,9 @@ def _compile(
         for line in str(module).splitlines()
         if not any(line.startswith(f'declare void @"{name}"') for name in written)
     ]
-    door = entry_text(arguments, results, extra=first_buffer - next_slot, release=_is_long(loops))
+    door = entry_text(
+        arguments, results, extra=extra, release=_is_long(loops), tells=bool(telling)
+    )
     text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena)
     return Part(loops, list(reads), gives, native)

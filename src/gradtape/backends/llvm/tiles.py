@@ -18,8 +18,10 @@ from llvmlite import ir
 from ...graph.ir import Constant, Value
 from . import types
 from .compile import host
-from .emit import Sum, add_rows
+from .emit import Sum, join_rows
+from .fuse import Plan
 from .product import KEPT, Axis, Product
+from .reductions import Reduction
 
 __all__ = ["ProductEmitter"]
 
@@ -49,7 +51,7 @@ class ProductEmitter:
     module: ir.Module
     name: str
     product: Product
-    base: Callable[[Value], Value]
+    plan: Plan
     slot: Callable[[Value], int]
     sums: list[Sum] = field(default_factory=list)
     routine_slot: int = -1
@@ -60,7 +62,7 @@ class ProductEmitter:
         self.type = types.scalar(self.dtype)
         self.axis, self.count, self.step = self.product.split()
         if self.axis.kind == "inner" and self.count > 1:
-            self.sums.append(Sum(node, "outer", node.outputs[0].aval.size))
+            self.sums.append(Sum(node, Reduction("add", (), self.dtype), [0], 1))
         machine = host()
         self.lanes = machine.width // (8 * self.dtype.itemsize)
         self.registers = 24 if machine.has_avx512 or not machine.triple.startswith("x86") else 12
@@ -92,10 +94,10 @@ class ProductEmitter:
 
         pointers = []
         for value in node.inputs:
-            source = self.base(value)
-            pointers.append(
-                at(constants[source] if isinstance(source, Constant) else self.slot(source))
-            )
+            view = self.plan.view(value)
+            known = isinstance(view.source, Constant)
+            place = at(constants[view.source] if known else self.slot(view.source))
+            pointers.append(b.gep(place, [_int(view.offset)], source_etype=self.type))
         if self.product.is_swapped:
             pointers.reverse()
         out = at(self.sums[0].partial if self.sums else self.slot(node.outputs[0]))
@@ -120,7 +122,7 @@ class ProductEmitter:
                     return b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
 
                 target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
-                add_rows(self.module, self.name, b, target, partial, self.dtype, one.size, parts)
+                join_rows(self.module, self.name, b, target, partial, one, parts)
 
     def _body(self) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _PTR, _I64, _I64])
