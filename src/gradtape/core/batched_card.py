@@ -32,6 +32,7 @@ def batched_card(card: Card, axes: Axes, size: int) -> Card:
         del CARDS[card.name]
     else:
         CARDS[card.name] = known
+    made.name = f"{card.name} of a batch"  # a pass knows an operation by its name
     made.outputs, made.drops = card.outputs, True
     made.vjps = functools.partial(_vjp, card, axes, size) if card.vjps is not None else None
     made.jvps = functools.partial(_jvp, card, axes, size) if card.jvps is not None else None

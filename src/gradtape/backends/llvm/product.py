@@ -23,8 +23,8 @@ from . import blas, lowerings
 __all__ = ["Axis", "Product", "find"]
 
 LARGEST = 2**31 - 1  # of BLAS's integers
-PART = 6e6  # products of numbers in a part of a BLAS call, at least
-SMALL_PART = 2e5  # and in a part of the others
+PART = 1.2e7  # products of numbers in a part of a BLAS call, at least
+SMALL_PART = 1e6  # and in a part of the others
 MOST_PARTS = 16
 PACKED = 8192  # bytes of a second operand that is copied, so that its columns lie side by side
 PANEL = 32768  # bytes of the second operand that a tile reads again and again
