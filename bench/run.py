@@ -18,6 +18,7 @@ from bench.cases import BY_NAME, CASES
 from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings, Side
+from bench.npbench import cases as kernels
 from bench.peers import COMPILED_PEERS, OURS, PEERS
 from bench.results import Row, judge_all
 
@@ -25,13 +26,20 @@ HERE = Path(__file__).resolve().parent
 
 # What is measured by other means than a timed `run`.
 SPECIAL = ("import", "script", "memory")
+SET_NAMES = tuple(f"{kernels.PREFIX}-{name}" for name in kernels.KERNELS)
 NAMES = (*BY_NAME, *SPECIAL, *optimizing.CONTESTS, *fitting.NAMES)
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     p = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    p.add_argument("--case", action="append", choices=NAMES, help="only this case (repeatable)")
+    p.add_argument(
+        "--case",
+        action="append",
+        choices=(*NAMES, *SET_NAMES),
+        metavar="CASE",
+        help="only this case (repeatable)",
+    )
     p.add_argument(
         "--peer",
         action="append",

@@ -1,7 +1,8 @@
 """The cases of `bench.cases`, and those that only compiled programs have.
 
-A name with a number is a case at another size: `mlp-1024` is the step at that batch, `elementwise-
-1000` that many elements, `graph-1000` a program of about that many nodes.
+A name with a number is a case at another size: `mlp-1024` is the step at that batch,
+`elementwise-1000` that many elements, `graph-1000` a program of about that many nodes.
+`npbench-gemm` is a kernel.
 """
 
 from __future__ import annotations
@@ -73,6 +74,10 @@ def find(name: str) -> Case:
     if name == OVERHEAD.name:
         return OVERHEAD
     kind, _, size = name.partition("-")
+    if kind == "npbench":
+        from bench.npbench.cases import case
+
+        return case(size)
     if not size.isdigit():
         raise KeyError(name)
     n = int(size)

@@ -30,15 +30,15 @@ class Document:
 
 def as_json(document: Document) -> str:
     """Return the document as JSON text; the samples are in it."""
-    return json.dumps(_plain(asdict(document)), indent=1, allow_nan=False) + "\n"
+    return json.dumps(plain(asdict(document)), indent=1, allow_nan=False) + "\n"
 
 
-def _plain(x: Any) -> Any:
+def plain(x: Any) -> Any:
     """Return `x` with four digits of each number, and without what JSON cannot say."""
     if isinstance(x, dict):
-        return {key: _plain(value) for key, value in x.items()}
+        return {key: plain(value) for key, value in x.items()}
     if isinstance(x, list | tuple):
-        return [_plain(value) for value in x]
+        return [plain(value) for value in x]
     if isinstance(x, float):
         return float(f"{x:.4g}") if math.isfinite(x) else None
     return x
@@ -47,7 +47,7 @@ def _plain(x: Any) -> Any:
 # --- cells ----------------------------------------------------------------------------------------
 
 
-def _time(entry: Entry | None, unit: str) -> str:
+def time_cell(entry: Entry | None, unit: str) -> str:
     """Return minimum and median, or why there is none."""
     if entry is None:
         return "-"
@@ -85,7 +85,7 @@ def _bar(result: Result) -> str:
     return "-" if result.bar is None else f"<= {result.bar:g}"
 
 
-def _accuracy(entry: Entry) -> str:
+def accuracy(entry: Entry) -> str:
     if entry.error is None:
         return "-"
     return f"{entry.error:.1e} ({entry.ulps:.2g})" if entry.ulps is not None else "-"
@@ -100,8 +100,8 @@ def _bars_table(results: Sequence[Result]) -> list[str]:
         if r.bar is None:
             continue
         body.append(
-            [r.case, str(r.threads), r.best or "-", _time(r.entry(OURS), r.unit),
-             _time(r.entry(r.best), r.unit), _ratio(r), _bar(r), verdict(r), f"{r.busy:.0%}"]
+            [r.case, str(r.threads), r.best or "-", time_cell(r.entry(OURS), r.unit),
+             time_cell(r.entry(r.best), r.unit), _ratio(r), _bar(r), verdict(r), f"{r.busy:.0%}"]
         )  # fmt: skip
     header = ["case", "threads", "best peer", "ours", "the best peer's", "ratio", "bar", "met",
               "others' load"]  # fmt: skip
@@ -123,7 +123,7 @@ def _value_table(results: Sequence[Result]) -> list[str]:
 
 def _first_table(results: Sequence[Result]) -> list[str]:
     body = [
-        [r.case, _time(r.entry(OURS), r.unit), _time(r.entry(JAX.name), r.unit), _ratio(r),
+        [r.case, time_cell(r.entry(OURS), r.unit), time_cell(r.entry(JAX.name), r.unit), _ratio(r),
          _bar(r), verdict(r)]
         for r in results
     ]  # fmt: skip
@@ -150,7 +150,7 @@ def _absolute(result: Result, bar: float, unit: str) -> list[str]:
     if ours.spread is None:
         return [ours.failure, limit, "missed"]
     met = _against(ours.spread.minimum, ours.spread.median, bar)
-    return [_time(ours, result.unit), limit, met]
+    return [time_cell(ours, result.unit), limit, met]
 
 
 def _every_side(results: Sequence[Result]) -> list[str]:
@@ -163,8 +163,8 @@ def _every_side(results: Sequence[Result]) -> list[str]:
                 over = f"{ours.spread.minimum / entry.spread.minimum:.3f}"
             first = "-" if entry.first is None else quantity(entry.first, "ms")
             body.append(
-                [r.case, str(r.threads), entry.side, _time(entry, r.unit), over,
-                 _accuracy(entry), first]
+                [r.case, str(r.threads), entry.side, time_cell(entry, r.unit), over,
+                 accuracy(entry), first]
             )  # fmt: skip
     header = ["case", "threads", "side", "min (median)", "ours / it", "error (ulp)", "first run"]
     return markdown_table(header, body)
@@ -182,8 +182,8 @@ def _sizes_table(results: Sequence[Result]) -> list[str]:
             n = int(r.case.partition("-")[2])
             each = f"{ours.spread.minimum * 1e3 / n:.3g} ns"
         body.append(
-            [r.case, str(r.threads), _time(ours, r.unit), each, _time(r.entry(JAX.name), r.unit),
-             _ratio(r)]
+            [r.case, str(r.threads), time_cell(ours, r.unit), each,
+             time_cell(r.entry(JAX.name), r.unit), _ratio(r)]
         )  # fmt: skip
     header = ["case", "threads", "ours", "ours, each row or number", "jax.jit", "ratio"]
     return markdown_table(header, body)
@@ -208,7 +208,8 @@ def _graphs_table(results: Sequence[Result]) -> list[str]:
         grown = None if before is None else growth(before, r)
         met = "" if grown is None else "met" if grown <= 1 else "missed"
         body.append(
-            [r.case, _time(r.entry(OURS), r.unit), _time(r.entry(JAX.name), r.unit), _ratio(r),
+            [r.case, time_cell(r.entry(OURS), r.unit), time_cell(r.entry(JAX.name), r.unit),
+             _ratio(r),
              "-" if grown is None else f"{grown:.2f}", "" if grown is None else "<= 1", met]
         )  # fmt: skip
     header = ["case", "ours", "jax.jit", "ratio", "growth over n log n", "bar", "met"]

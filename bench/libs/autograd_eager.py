@@ -174,3 +174,20 @@ def _value_and_grad(function: Callable[[Any], Any], x: Any) -> Run:
         return {"value": value, "gradient": gradient}
 
     return run
+
+
+def npbench(data: Arrays) -> Run:
+    from bench.npbench import kernels, namespaces
+
+    name = str(data["kernel"])
+    arrays = {key: x for key, x in data.items() if key != "kernel"}
+    names = kernels.variables(name, arrays)
+    places = tuple(list(arrays).index(key) for key in names)
+    f, arguments = kernels.loss(name, namespaces.autograd()), list(arrays.values())
+    both = value_and_grad(f, places)
+
+    def run() -> dict[str, Any]:
+        value, gradient = both(*arguments)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
+
+    return run

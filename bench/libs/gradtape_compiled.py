@@ -12,7 +12,7 @@ from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Array
 from bench.libs.gradtape_native import log_likelihood, to_numpy
 
 __all__ = ["VERSION", "chain", "elementwise", "gmm", "graph", "hessian", "jacobian", "logistic",
-           "mlp", "overhead", "setup", "sin50", "to_numpy", "tutorial"]  # fmt: skip
+           "mlp", "npbench", "overhead", "setup", "sin50", "to_numpy", "tutorial"]  # fmt: skip
 
 VERSION = gt.__version__
 
@@ -166,6 +166,25 @@ def overhead(data: Arrays) -> Run:
     def run() -> dict[str, Any]:
         first, second = both(*arguments)
         return {"first": first, "second": second}
+
+    return run
+
+
+def npbench(data: Arrays, *, is_value: bool = False) -> Run:
+    from bench.npbench import kernels, namespaces
+
+    name = str(data["kernel"])
+    arrays = {key: x for key, x in data.items() if key != "kernel"}
+    names = kernels.variables(name, arrays)
+    places = tuple(list(arrays).index(key) for key in names)
+    f, arguments = kernels.loss(name, namespaces.gradtape()), list(arrays.values())
+    if is_value:
+        return _value(f, *arguments)
+    both = function(gt.value_and_grad(f, argnums=places))
+
+    def run() -> dict[str, Any]:
+        value, gradient = both(*arguments)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
 
     return run
 

@@ -184,3 +184,20 @@ def gmm(data: Arrays) -> Run:
         return {"value": value, **dict(zip(names, gradient, strict=True))}
 
     return run
+
+
+def npbench(data: Arrays) -> Run:
+    from bench.npbench import kernels, namespaces
+
+    name = str(data["kernel"])
+    arrays = {key: x for key, x in data.items() if key != "kernel"}
+    names = kernels.variables(name, arrays)
+    places = tuple(list(arrays).index(key) for key in names)
+    f, arguments = kernels.loss(name, namespaces.gradtape()), list(arrays.values())
+    both = gt.value_and_grad(f, argnums=places)
+
+    def run() -> dict[str, Any]:
+        value, gradient = both(*arguments)
+        return {"value": value, **dict(zip(names, gradient, strict=True))}
+
+    return run
