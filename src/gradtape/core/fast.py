@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import operator
 import sys
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -271,8 +272,14 @@ def make_binary(
         try:
             if type(xv) is ndarray:
                 sx = xv.shape
-                sy = yv.shape if type(yv) is ndarray else None
-                out.value = z = function(xv, yv) if xv.nbytes < SMALLEST else large(xv, yv)
+                nbytes = xv.nbytes
+                if type(yv) is ndarray:
+                    sy = yv.shape
+                    if sy != sx:  # broadcasting makes at most
+                        nbytes *= yv.size
+                else:
+                    sy = None
+                out.value = z = function(xv, yv) if nbytes < SMALLEST else large(xv, yv)
             elif type(yv) is ndarray:
                 sx = None
                 sy = yv.shape
@@ -367,9 +374,14 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
                     if x.flags.c_contiguous and y.flags.c_contiguous:
                         return spread(ufunc, (x, y), x, None, limit)
                     return function(x, y)
-                like, other = (x, y) if x.ndim >= y.ndim else (y, x)
-                if like.flags.c_contiguous and like.shape[like.ndim - other.ndim :] == other.shape:
-                    return ufunc(x, y, out=take(like.shape, like.dtype, like.nbytes))
+                shape = _broadcast(x.shape, y.shape)
+                nbytes = prod(shape) * x.itemsize
+                if (
+                    nbytes >= SMALLEST
+                    and (x.shape != shape or x.flags.c_contiguous)
+                    and (y.shape != shape or y.flags.c_contiguous)
+                ):
+                    return ufunc(x, y, out=take(shape, x.dtype, nbytes))
         else:
             array, other = (x, y) if type(x) is ndarray else (y, x)
             weak = type(other) is float or type(other) is int
@@ -383,6 +395,15 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
         return function(x, y)
 
     return large
+
+
+@functools.lru_cache(maxsize=256)
+def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that both broadcast to; one of nothing where they do not, which NumPy then says."""
+    try:
+        return np.broadcast_shapes(x, y)
+    except ValueError:
+        return (0,)
 
 
 def _limits(ufunc: Any) -> dict[str, int]:

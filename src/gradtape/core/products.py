@@ -19,6 +19,7 @@ from .buffers import SMALLEST, owns, spread, take
 from .card import VALUES, Card, select
 from .cotangents import _add_array, can_add, sum_to
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
+from .squares import square_sum
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
@@ -75,7 +76,7 @@ def make_product(card: Card, i: int) -> Any:
                 _multiply(g, p, p)  # p is a temporary: reuse its buffer
                 gi = p
             else:
-                gi = g * p
+                gi = _times(g, p, out)
         elif tp is np.bool_:
             return g if p else np.zeros_like(g)[()]
         else:
@@ -83,6 +84,26 @@ def make_product(card: Card, i: int) -> Any:
         return _settled(gi, g) if _alerts else gi
 
     return product
+
+
+def _times(g: Any, p: Any, out: Any) -> Any:
+    """`g * p` for a real partial that may broadcast; where that is large, not into fresh memory."""
+    if (
+        type(g) is not ndarray
+        or g.nbytes < SMALLEST
+        or p.dtype is not g.dtype
+        or g.dtype.char not in "fd"
+        or p.ndim > g.ndim
+    ):
+        return g * p
+    if out is not None and not _is_finite(p):
+        out = None  # a NaN is settled by what `g` was
+    return _multiply(g, p, take(g.shape, g.dtype, g.nbytes) if out is None else out)
+
+
+def _is_finite(p: Any) -> bool:
+    """Whether `p` is an array of which one pass of BLAS says that every element is finite."""
+    return type(p) is ndarray and p.flags.c_contiguous and isfinite(square_sum(p.reshape(-1)))
 
 
 def _is_temporary(p: Any) -> bool:
@@ -125,16 +146,15 @@ def _blocked(
     if dtype.char not in "fd":
         return None
     flat: list[Any] = []
+    is_flat = True
     for v in (g, z, x, y):
         if type(v) is ndarray:
             if v.dtype is not dtype or v.shape != shape:
                 return None
-            if v.flags.c_contiguous:
-                v = v.reshape(-1)
-            elif not any(v.strides):  # a sum's cotangent: one number seen through zero strides
+            if not any(v.strides):  # a sum's cotangent: one number seen through zero strides
                 v = v.flat[0]
-            else:
-                return None
+            elif not v.flags.c_contiguous:
+                is_flat = False
         elif (
             v is not None
             and type(v) is not float
@@ -145,8 +165,11 @@ def _blocked(
         flat.append(v)
     if out is None:
         out = take(shape, dtype, g.nbytes)
-    into = out.reshape(-1)
-    block = _BLOCK // dtype.itemsize
+    if is_flat:
+        flat = [v.reshape(-1) if type(v) is ndarray else v for v in flat]
+        into, block = out.reshape(-1), _BLOCK // dtype.itemsize
+    else:  # a sum's over an axis, which repeats it: the blocks are of rows
+        into, block = out, max(1, _BLOCK * len(out) // out.nbytes)
 
     def part(first: int, last: int) -> None:
         for start in range(first, last, block):
@@ -157,9 +180,9 @@ def _blocked(
             if isinstance(p, ndarray | np.bool_) and p.dtype.kind == "b":
                 product = _multiply(gb, p, None if add else target)
                 # what the mask selects is then gb, even where target is
-                if not isfinite(product.dot(product)):
+                if not isfinite(square_sum(product.reshape(-1))):
                     product = np.where(p, product, dtype.type(0))
-            elif type(p) is ndarray and p.flags.c_contiguous and isfinite(p.dot(p)):
+            elif _is_finite(p):
                 product = _multiply(gb, p, (p if _is_temporary(p) else None) if add else target)
             else:
                 product = _settled(gb * p, gb)
@@ -170,9 +193,9 @@ def _blocked(
         _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if g.nbytes >= limits[dtype.char]:
-        parallel.split(part, into.size)
+        parallel.split(part, len(into))
     else:
-        part(0, into.size)
+        part(0, len(into))
     return out
 
 
@@ -219,7 +242,7 @@ def _finite_product(g: Any, p: Any, out: Any) -> Any:
         for start in range(first, last, block):
             stop = min(start + block, last)
             gb, pb, target = g[start:stop], p[start:stop], into[start:stop]
-            if isfinite(pb.dot(pb)):
+            if isfinite(square_sum(pb)):
                 _multiply(gb, pb, target)
             else:
                 target[...] = _settled(gb * pb, gb)
@@ -243,7 +266,7 @@ def _make_value_product(which: int) -> Any:
                 gi = _large_product(g, p, out)
                 if gi is not None:
                     return gi
-            gi = g * (p.conj() if p.dtype.kind == "c" else p)
+            gi = g * p.conj() if p.dtype.kind == "c" else _times(g, p, out)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
         return _settled(gi, g) if _alerts else gi
@@ -285,8 +308,7 @@ def _settled(gi: Any, g: Any) -> Any:
     _alerts.discard(get_ident())
     if type(gi) is ndarray:
         if gi.flags.c_contiguous:
-            flat = gi.reshape(-1)
-            total = flat.dot(flat)
+            total = square_sum(gi.reshape(-1))
         else:
             total = _add_reduce(gi, None)
         if total == total:

@@ -19,6 +19,7 @@ import numpy as np
 
 from .axes import normalized
 from .lift import bottom, holds
+from .squares import square_sum
 from .symbol import is_traced
 from .tensor import raw
 
@@ -139,8 +140,7 @@ def _total(x: Any) -> Any:
     """The sum of the squares where BLAS can have it, else of the elements: NaN if one is."""
     x = bottom(raw(x))
     if type(x) is ndarray and x.ndim and x.flags.c_contiguous:
-        flat = x.reshape(-1)
-        return flat.dot(flat)
+        return square_sum(x.reshape(-1))
     return np.add.reduce(x, axis=None)
 
 

@@ -16,12 +16,14 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.batched import as_array
 from ..core.cards import primitive
+from ..core.contraction import contract
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS
 from ..core.rows import Places, Rows
 from ..core.tensor import raw
 from ..errors import ShapeError, three_part
 
+ndarray = np.ndarray
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SMALL = 4096  # elements below which finding a contraction order costs more than it saves
 _MOST = 64  # operands that NumPy takes
@@ -139,7 +141,7 @@ def _sizes(subscripts: str, operands: Any, args: Any = ()) -> dict[str, int]:
 
 
 def _impl(*operands: Any, subscripts: str, **options: Any) -> Any:
-    return np.einsum(subscripts, *operands, **options)[()]
+    return contract(subscripts, *operands, **options)[()]
 
 
 def _vjp(
@@ -157,6 +159,8 @@ def _vjp(
     target = "".join(label for label in unique if label in reached)
     if not others and output == target:
         g = ct
+    elif type(ct) is ndarray and all(type(x) is ndarray for x in others):
+        g = contract(",".join(around) + "->" + target, ct, *others)
     else:
         ordered = bool(optimize) or sum(x.size for x in (ct, *others)) > _SMALL
         g = np.einsum(",".join(around) + "->" + target, ct, *others, optimize=ordered)
@@ -200,7 +204,10 @@ def _diagonal_mask(mine: str, shape: tuple[int, ...]) -> Any:
 def _jvp(
     i: int, t: Any, _out: Any, *operands: Any, subscripts: str, optimize: Any = False, **_: Any
 ) -> Any:
-    return np.einsum(subscripts, *operands[:i], t, *operands[i + 1 :], optimize=optimize)
+    operands = (*operands[:i], t, *operands[i + 1 :])
+    if not optimize and all(type(x) is ndarray for x in operands):
+        return contract(subscripts, *operands)
+    return np.einsum(subscripts, *operands, optimize=optimize)
 
 
 def _shape(*avals: Aval, subscripts: str, dtype: Any = None, **_: Any) -> Aval:
