@@ -1,26 +1,35 @@
 """A backward sweep with many cotangents at once: each has the batch as its first axis.
 
 Records of elementwise operations and of sums run on the arrays as they are, for numbers with a
-leading axis broadcast against partials without one. Every other record runs its own rule under a
-level of `vmap`.
+leading axis broadcast against partials without one; so do products, by rules that their cards
+leave in `STACKED`. Every other record runs its own rule under a level of `vmap`. Cotangents that
+are a diagonal, as those are that a Jacobian starts with, stay one while they can (`bands.py`).
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
-from .card import VALUES, select
+from .bands import BANDED, Bands, full
+from .card import VALUES, Card, select
 from .cards import unbroadcast
 from .lift import Batch, Level
-from .rows import has_nan
+from .squares import square_sum
 from .state import AVALS, CARD, KEYS, KX, OUT, PARAMS, RESIDUALS, RUN, Recorder, next_key
 from .sweep import quiet, run_item, run_sum_all, run_unsupported, run_wrapped, unsupported_error
 from .tensor import Tensor, new_traced, raw
 
+_getrefcount = sys.getrefcount
 ndarray = np.ndarray
+_NO_PARAMS: dict[str, Any] = {}
 Grads = dict[int, Any]
+
+# card -> function(record, cotangents with the batch in front): the cotangents of its operands by
+# key; None where its own rule has to run.
+STACKED: dict[Card, Any] = {}
 
 
 def backward_batched(
@@ -28,10 +37,11 @@ def backward_batched(
 ) -> list[Any]:
     """The cotangents of `sources` for each of `cts: (size, *target.shape)`, as raw arrays.
 
-    None where there is no path. Nothing records meanwhile, and the record holds no lifts.
+    `cts` may be Bands. None where there is no path. Nothing records meanwhile, and the record
+    holds no lifts.
     """
     keys = [s.key for s in sources] if keys is None else keys
-    size = len(cts)
+    size = cts.rows if type(cts) is Bands else len(cts)
     shapes = [(size, *s.shape) for s in sources]
     key = target.key if isinstance(target, Tensor) else 0
     grads: Grads = {key: cts} if key and size else {}
@@ -45,13 +55,17 @@ def backward_batched(
                 continue
             if rec[OUT] in wanted:
                 kept[rec[OUT]] = g
+            if type(g) is Bands:
+                if _banded(rec, g, grads):
+                    continue
+                g = full(g)
             if type(rec[KEYS]) is not tuple and rec[RUN] is run_sum_all:
                 _add(grads, rec[KX], _spread(g, rec[7]))
             elif rec[CARD].kind == "elementwise" and type(g) is ndarray:
                 _elementwise(rec, g, grads)
             elif rec[RUN] is run_unsupported:
                 raise unsupported_error(rec)
-            else:
+            elif rec[CARD] not in STACKED or not _stacked(rec, g, grads):
                 _general(level, rec, g, grads)
         if consume:
             for rec in recorder.ops:
@@ -63,10 +77,31 @@ def backward_batched(
         if g is None:
             results.append(None)
             continue
+        g = full(g)
         if g.dtype.kind == "c" and s.dtype.kind != "c":
             g = g.real
-        results.append(np.array(np.broadcast_to(g, shape), dtype=s.dtype))
+        if (
+            g.shape == shape
+            and g.dtype == s.dtype
+            and g.base is None
+            and _getrefcount(g) <= _SOLE
+        ):  # nothing else refers to it
+            results.append(g)
+        else:
+            results.append(np.array(np.broadcast_to(g, shape), dtype=s.dtype))
     return results
+
+
+def _calibrate() -> int:
+    """The reference count of a cotangent that the sweep alone holds, where results are taken."""
+    grads: Grads = {1: np.zeros(1)}
+    for k in (1,):
+        g = grads.get(k)
+        seen = _getrefcount(g)
+    return seen
+
+
+_SOLE = _calibrate()
 
 
 def _spread(g: Any, shape: Any) -> Any:
@@ -76,25 +111,80 @@ def _spread(g: Any, shape: Any) -> Any:
 
 def _add(grads: Grads, key: int, g: Any) -> None:
     old = grads.get(key)
-    grads[key] = g if old is None else old + g
+    if old is None:
+        grads[key] = g
+    elif type(old) is Bands and type(g) is Bands:
+        total = old.plus(g)
+        grads[key] = total if total.is_thin() else total.dense()
+    else:
+        grads[key] = full(old) + full(g)
+
+
+def _banded(rec: list[Any], g: Bands, grads: Grads) -> bool:
+    """Play a record on bands; whether that is possible."""
+    card = rec[CARD]
+    rule = BANDED.get(card)
+    if rule is not None:
+        found = rule(rec, g)
+        if found is None:
+            return False
+        for key, gi in found.items():
+            _add(grads, key, gi)
+        return True
+    if card.kind != "elementwise":
+        return False
+    keys, shapes, dtypes, operands, out, params = _elementwise_parts(rec)
+    if "where" in params or card.outputs > 1:
+        return False
+    if any(k > 0 and s != g.shape for k, s in zip(keys, shapes, strict=True)):
+        return False  # what broadcasts is summed over its copies
+    for i, key in enumerate(keys):
+        if key <= 0 or card.partials[i] is None:
+            continue
+        partial = card.partials[i]
+        if not callable(partial) and not isinstance(partial, str):
+            if partial != 0:
+                _add(grads, key, g if partial == 1 else g.mapped(lambda v, p=partial: v * p))
+            continue
+        p = _value_of(partial, out, operands)
+        if np.ndim(p) > len(g.shape):
+            return False
+        gi = g.mapped(lambda v, p=p: _product(v, p))
+        if dtypes[i] is not None and dtypes[i] != "c":
+            gi = gi.mapped(lambda v: v.real if v.dtype.kind == "c" else v)
+        _add(grads, key, gi)
+    return True
+
+
+def _stacked(rec: list[Any], g: Any, grads: Grads) -> bool:
+    """Play a record by the rule that its card has for batches; whether that is possible."""
+    found = STACKED[rec[CARD]](rec, g)
+    if found is None:
+        return False
+    for key, gi in found.items():
+        _add(grads, key, gi)
+    return True
+
+
+def _elementwise_parts(rec: list[Any]) -> tuple[Any, Any, Any, Any, Any, Any]:
+    """(keys, shapes, kinds of dtypes where known, operands, out, params) of a record."""
+    if type(rec[KEYS]) is tuple:
+        avals = rec[AVALS]
+        shapes, kinds = [a.shape for a in avals], [a.dtype.kind for a in avals]
+        return rec[KEYS], shapes, kinds, rec[9], rec[10], rec[PARAMS]
+    n = rec[CARD].arity
+    shapes = [s or () for s in (rec[7], rec[8])[:n]]
+    return (rec[5], rec[6])[:n], shapes, [None] * n, (rec[9], rec[10])[:n], rec[11], _NO_PARAMS
 
 
 def _elementwise(rec: list[Any], g: Any, grads: Grads) -> None:
     card = rec[CARD]
-    if type(rec[KEYS]) is tuple:
-        keys, operands, out, params = rec[KEYS], rec[9], rec[10], rec[PARAMS]
-        shapes = [a.shape for a in rec[AVALS]]
-        dtypes = [a.dtype.kind for a in rec[AVALS]]
-        if "where" in params or card.outputs > 1:
-            level = Level("vmap", len(g))
-            with level:
-                _general(level, rec, g, grads)
-            return
-    else:
-        n = card.arity
-        keys, shapes = (rec[5], rec[6])[:n], [s or () for s in (rec[7], rec[8])[:n]]
-        operands, out = (rec[9], rec[10])[:n], rec[11]
-        dtypes = [None] * n
+    keys, shapes, dtypes, operands, out, params = _elementwise_parts(rec)
+    if "where" in params or card.outputs > 1:
+        level = Level("vmap", len(g))
+        with level:
+            _general(level, rec, g, grads)
+        return
     for i, key in enumerate(keys):
         if key <= 0:
             continue
@@ -108,22 +198,35 @@ def _elementwise(rec: list[Any], g: Any, grads: Grads) -> None:
 
 
 def _times(partial: Any, g: Any, out: Any, operands: Any) -> Any:
-    if isinstance(partial, str):
-        p = (out, *operands)[VALUES.index(partial)]
-    elif callable(partial):
-        p = partial(out, *operands)
-    elif partial == 0:
+    if callable(partial) or isinstance(partial, str):
+        return _product(g, _value_of(partial, out, operands))
+    if partial == 0:
         return None
-    else:
-        return g if partial == 1 else -g if partial == -1 else g * partial
-    if np.result_type(p).kind == "b":
+    return g if partial == 1 else -g if partial == -1 else g * partial
+
+
+def _value_of(partial: Any, out: Any, operands: Any) -> Any:
+    if isinstance(partial, str):
+        return (out, *operands)[VALUES.index(partial)]
+    return partial(out, *operands)
+
+
+def _product(g: Any, p: Any) -> Any:
+    """`g` times the value of a partial, and 0 where `g` is."""
+    kind = p.dtype.kind if isinstance(p, ndarray | np.generic) else np.result_type(p).kind
+    if kind == "b":
         return select(g, np.broadcast_to(p, g.shape))
-    if np.iscomplexobj(p):
+    if kind == "c":
         p = np.conjugate(p)
     product = g * p
-    if has_nan(product):
+    # where the partial is finite, a NaN was one before: it is smaller, so look at that
+    if not (np.isfinite(square_sum(p.reshape(-1))) if _is_flat(p) else np.isfinite(p).all()):
         product = np.where(g == 0, np.zeros((), product.dtype), product)
     return product
+
+
+def _is_flat(p: Any) -> bool:
+    return type(p) is ndarray and p.flags.c_contiguous and p.dtype.char in "fd"
 
 
 def _summed(g: Any, shape: tuple[int, ...], kind: Any) -> Any:

@@ -224,18 +224,27 @@ def nondifferentiable(
 
 def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     """Sum `ct` over the axes that broadcasting added, so that it has `shape`."""
-    if np.shape(ct) == shape:
+    given = _shape(ct)
+    if given == shape:
         return ct
-    extra = len(np.shape(ct)) - len(shape)
+    extra = len(given) - len(shape)
     axes = tuple(range(extra)) + tuple(
-        i + extra for i, n in enumerate(shape) if n == 1 and np.shape(ct)[i + extra] != 1
+        i + extra for i, n in enumerate(shape) if n == 1 and given[i + extra] != 1
     )
     return np.reshape(np.sum(ct, axis=axes), shape) if axes else np.reshape(ct, shape)
 
 
 def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:
     """`ct` broadcast to `shape` (a `ct` of an operation with `where=` can be smaller)."""
-    return ct if np.shape(ct) == shape else np.broadcast_to(ct, shape)
+    return ct if _shape(ct) == shape else np.broadcast_to(ct, shape)
+
+
+def _shape(x: Any) -> Any:
+    """`np.shape(x)`, which for a Tensor costs as much as a small operation."""
+    try:
+        return x.shape
+    except AttributeError:
+        return np.shape(x)
 
 
 def mask_singular(product: Any, ct: Any) -> Any:
@@ -257,9 +266,10 @@ def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugat
         if partial == 0:
             return np.zeros_like(t)
         return t if partial == 1 else -t if partial == -1 else t * partial
-    if np.result_type(p).kind == "b":  # a choice: what is not chosen stays out, infinite or not
+    kind = p.dtype.kind if hasattr(p, "dtype") else np.result_type(p).kind
+    if kind == "b":  # a choice: what is not chosen stays out, infinite or not
         return select(t, p)
-    if conjugate and np.iscomplexobj(p):
+    if conjugate and kind == "c":
         p = np.conjugate(p)
     product = t * p
     if is_traced(product) and is_finite_number(p):
@@ -272,14 +282,14 @@ def _elementwise_vjp(card: Card, i: int) -> Rule:
         ct = _times_partial(card, i, ct, out, operands, True)
         if where is not True:
             ct = np.where(where, ct, np.zeros_like(ct))
-        return unbroadcast(ct, np.shape(operands[i]))
+        return unbroadcast(ct, _shape(operands[i]))
 
     return vjp
 
 
 def _elementwise_jvp(card: Card, i: int) -> Rule:
     def jvp(t: Any, out: Any, *operands: Any, where: Any = True, **_: Any) -> Any:
-        t = _times_partial(card, i, broadcast_ct(t, np.shape(out)), out, operands, False)
+        t = _times_partial(card, i, broadcast_ct(t, _shape(out)), out, operands, False)
         return t if where is True else np.where(where, t, np.zeros_like(t))
 
     return jvp

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedOperationError, three_part
-from .aval import Aval
+from .aval import Aval, make_aval
 from .buffers import owns
 from .card import Card
 from .cotangents import accumulate
@@ -31,6 +31,7 @@ from .tensor import Tensor, new_traced
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
+_DOUBLE = np.dtype(np.float64)
 _LARGE = 8192  # elements from which a uniform cotangent is not written out
 
 
@@ -193,12 +194,16 @@ def unpack(rec: list[Any], wrap: Any = None) -> tuple[Any, Any, Any, Any]:
     shapes = (rec[7], rec[8])[: card.arity]
     keys = (rec[5], rec[6])[: card.arity]
     operands = tuple(
-        Aval(s or (), np.float64) if v is None else v if wrap is None else wrap(v, k)
+        make_aval(s or (), _DOUBLE) if v is None else v if wrap is None else wrap(v, k)
         for v, s, k in zip((rec[9], rec[10]), shapes, keys, strict=False)
     )
     out = rec[11]
     if out is None:
-        out = Aval(np.broadcast_shapes(*(s or () for s in shapes)), np.float64)
+        first = shapes[0] or ()
+        whole = first if len(shapes) == 1 or shapes[1] == shapes[0] else np.broadcast_shapes(
+            first, shapes[1] or ()
+        )
+        out = make_aval(whole, _DOUBLE)
     elif wrap is not None:
         out = wrap(out, rec[OUT])
     return keys, operands, out, {}

@@ -206,6 +206,8 @@ def is_traced(x: Any) -> bool:
 def may_hold(condition: Any) -> bool:
     """Whether `condition` holds somewhere; True where that is not known."""
     value = getattr(condition, "value", condition)
+    if type(value) is np.bool_:
+        return bool(value)
     return type(value) is Symbol or bool(np.any(value))
 
 

@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, broadcast_shapes
+from ..core.bands import BANDED, Bands
 from ..core.batched import as_array
+from ..core.batched_sweep import STACKED
 from ..core.buffers import matrix_product
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
 from ..core.positions import decode, here, user_frame
 from ..core.refusals import ArgumentTypeError
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
-from ..core.rows import Places, Rows, cores
+from ..core.rows import Places, Rows, cores, has_nan
+from ..core.state import AVALS, KEYS
 from ..core.ufunc_call import check_options
 from ..errors import ShapeError, three_part
 
@@ -187,6 +190,50 @@ matmul = primitive(
     keep_out=False,
     rows=Rows(_matmul_places, sums=True),
 )
+
+
+def _banded_matmul(rec: list[Any], g: Bands) -> dict[int, Any] | None:
+    """Of `a @ x` with a vector: rows of `a`, each times its number."""
+    (ka, kx), (a, x) = rec[KEYS], rec[9]
+    if ka > 0 or len(rec[AVALS][0].shape) != 2 or x.ndim != 1 or len(g.diagonals) != 1:
+        return None
+    ((k, v),) = g.diagonals.items()
+    first, last = max(0, -k), min(len(v), g.rows - k)
+    scaled = v[first:last, None] * _conj(a[first:last])
+    if has_nan(scaled):
+        return None
+    if first + k == 0 and last + k == g.rows:
+        return {kx: scaled}
+    out = np.zeros((g.rows, a.shape[1]), scaled.dtype)
+    out[first + k : last + k] = scaled
+    return {kx: out}
+
+
+def _stacked_matmul(rec: list[Any], g: Any) -> dict[int, Any] | None:
+    """Of matrices and vectors, whose cotangents have a batch in front."""
+    keys, (x, y), avals = rec[KEYS], rec[9], rec[AVALS]
+    nx, ny = (len(a.shape) for a in avals)
+    if nx > 2 or ny > 2 or type(g) is not ndarray or keys[0] == keys[1]:
+        return None
+    found = {}
+    if keys[0] > 0:
+        if ny == 2:
+            found[keys[0]] = np.matmul(g, _adjoint(y))
+        else:
+            found[keys[0]] = g[..., None] * _conj(y)
+    if keys[1] > 0:
+        if nx == 1:
+            found[keys[1]] = _conj(x)[:, None] * g[:, None] if ny == 2 else g[:, None] * _conj(x)
+        else:
+            found[keys[1]] = np.matmul(_adjoint(x), g) if ny == 2 else np.matmul(g, _conj(x))
+    for i, k in enumerate(keys):
+        if k > 0 and (has_nan(found[k]) or (g.dtype.kind == "c") > (avals[i].dtype.kind == "c")):
+            return None  # a 0 may have met infinity; an operand that is real has a real cotangent
+    return found
+
+
+BANDED[matmul] = _banded_matmul
+STACKED[matmul] = _stacked_matmul
 _NO_OPTIONS: dict[str, Any] = {}
 
 

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..core.aval import Aval, aval_of, make_aval
+from ..core.bands import BANDED, Bands, put_rows, read_rows, sliced
 from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply
@@ -506,6 +507,27 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
+
+
+def _banded_read(rec: list[Any], g: Bands) -> dict[int, Any] | None:
+    shape = rec[AVALS][0].shape
+    rows = sliced(rec[PARAMS]["index"], shape)
+    return None if rows is None else {rec[KEYS][0]: put_rows(g, rows[0], shape)}
+
+
+def _banded_add(rec: list[Any], g: Bands) -> dict[int, Any] | None:
+    *buffer, part = rec[KEYS]  # of `add_at` both, of `scatter_add` the part alone
+    found: dict[int, Any] = {k: g for k in buffer if k > 0}
+    if part > 0:
+        rows = sliced(rec[PARAMS]["index"], g.shape)
+        if rows is None or part in found:
+            return None
+        found[part] = read_rows(g, *rows)
+    return found
+
+
+BANDED[getitem_card] = _banded_read
+BANDED[add_card] = BANDED[scatter_card] = _banded_add
 WRAPPED[getitem_card] = _wrapped_getitem
 WRAPPED[setitem_card] = _wrapped_setitem
 

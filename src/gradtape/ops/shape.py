@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.bands import BANDED, Bands
 from ..core.batched import as_operand, batch_first, dims, stand_in
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
 from ..core.lift import is_lifted
 from ..core.registry import FUNCTIONS
+from ..core.state import AVALS, KEYS, PARAMS
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw, read_only
 from ..errors import ShapeError, TracingError, three_part
@@ -78,6 +80,18 @@ reshape = linear(
     batch=_reshape_batch,
     unview=lambda base, new, shape, order: np.reshape(new, base.shape, order=order),
 )
+
+
+def _banded_reshape(rec: list[Any], g: Bands) -> dict[int, Any] | None:
+    """In C order an element keeps its number."""
+    if rec[PARAMS]["order"] != "C":
+        return None
+    shape = rec[AVALS][0].shape
+    diagonals = {k: v.reshape(shape) for k, v in g.diagonals.items()}
+    return {rec[KEYS][0]: Bands(g.rows, shape, diagonals)}
+
+
+BANDED[reshape] = _banded_reshape
 
 
 @composite(np.ravel)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core import bands
 from ..core.batched_sweep import backward_batched
 from ..core.lift import Batch, Level
 from ..core.positions import decode, here
@@ -26,6 +27,7 @@ def pulled(
     if not is_recorded(recorder):
         found = backward_batched(recorder, target, cts, sources, keys, consume)
         return [None if g is None else new_tensor(g) for g in found]
+    cts = settled(bands.full(cts))
     level = Level("jacobian", len(cts))
     with level:
         grads: dict[int, Any] = {target.key: new_traced(Batch(level, cts), next_key())}
@@ -75,8 +77,7 @@ def check_target(recorder: Recorder, operation: str, target: Any) -> Tensor:
 
 def identity(target: Tensor) -> Any:
     """A cotangent for each element of `target`."""
-    n = target.size
-    return settled(np.eye(n, dtype=target.dtype).reshape((n, *target.shape)))
+    return bands.identity(target.shape, target.dtype)
 
 
 def shaped(target: Tensor, found: Any, source: Tensor) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import config, events
 from ..core.aval import is_differentiable
+from ..core.bands import full
 from ..core.lift import is_lifted
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
@@ -558,7 +559,7 @@ class GradientTape:
         found = matrices.pulled(recorder, target, cts, leaves, keys, not self._persistent)
         for i, s in enumerate(leaves):
             if found[i] is None and s is target:
-                found[i] = new_tensor(np.array(cts))
+                found[i] = new_tensor(np.array(full(cts)))
         return found
 
     def _step(self, target: Tensor, sources: Any, frame: Any, kind: Any) -> list[Any] | None:

@@ -12,17 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from ..core.bands import Bands, full, identity
 from ..core.batched_sweep import backward_batched
 from ..core.lift import is_lifted
 from ..core.positions import decode, here
-from ..core.state import state
+from ..core.state import pop, push, state
 from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from ..tape.sweeping import check_aliases, check_support
 from .batching import vmap
 from .forward import jvp, outward
-from .reverse import _Call, _check_callable, _pair, _positions, _run, grad
+from .reverse import _Call, _check_callable, _check_scalar, _pair, _positions, _run, grad
 
 _MODES = ("auto", "forward", "reverse")
 
@@ -162,9 +163,7 @@ def _reverse(call: _Call, leaves: list[Any], chunk_size: int | None) -> list[lis
         parts = []
         for start in range(0, max(n, 1), max(step, 1)):
             stop = min(start + max(step, 1), n)
-            cts = np.zeros((stop - start, n), dtype)
-            np.fill_diagonal(cts[:, start:stop], 1)
-            cts = cts.reshape((stop - start, *shape))
+            cts = identity(shape, dtype, start, stop)
             parts.append(_pulled(call, leaf, cts, nested))
         found = []
         for i, s in enumerate(call.sources):
@@ -183,7 +182,7 @@ def _out(x: Any, call: _Call) -> Any:
 
 
 def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
-    size = len(cts)
+    size = cts.rows if type(cts) is Bands else len(cts)
     if not nested:
         found = backward_batched(call.recorder, leaf, cts, call.sources)
         return [
@@ -192,6 +191,7 @@ def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
         ]
     if not size:
         return [np.zeros((0, *s.shape), s.dtype) for s in call.sources]
+    cts = full(cts)
     single = _Call(call.recorder, call.sources, list, False)
     pulled: list[Any] = vmap(lambda ct: single.pull([leaf], [ct], consume=False))(cts)
     return pulled
@@ -307,7 +307,30 @@ def hessian(
            [ 1., 12.]])
     """
     _check_callable("hessian", function)
-    return jacobian(grad(function, argnums), argnums, mode=mode, chunk_size=chunk_size)
+    general = jacobian(grad(function, argnums), argnums, mode=mode, chunk_size=chunk_size)
+    if mode == "forward":
+        return general
+
+    @functools.wraps(function)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        if state.tapes or state.levels or mode == "auto":
+            return general(*args, **kwargs)
+        # One recorder for both derivatives: the operations of the gradient follow those of the
+        # function, as on a persistent tape. Two would each record everything, and the slow way.
+        out, call = _run(function, args, kwargs, argnums, "grad")
+        _check_scalar(getattr(function, "__name__", "function"), out)
+        if call.recorder.is_general:
+            return general(*args, **kwargs)
+        push(call.recorder)
+        try:
+            gradient = call.pull([out], None, consume=False)
+        finally:
+            pop(call.recorder)
+        leaves, rebuild = flatten(gradient)
+        _check_results(f"hessian of {getattr(function, '__name__', 'function')}", leaves, call)
+        return rebuild([call.rebuild(row) for row in _reverse(call, leaves, chunk_size)])
+
+    return matrix
 
 
 def hvp(function: Callable[..., Any], primals: Any, tangents: Any) -> Any:
