@@ -8,6 +8,8 @@ are a diagonal, as those are that a Jacobian starts with, stay one while they ca
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from typing import Any
 
@@ -144,12 +146,13 @@ def _banded(rec: list[Any], g: Bands, grads: Grads) -> bool:
         partial = card.partials[i]
         if not callable(partial) and not isinstance(partial, str):
             if partial != 0:
-                _add(grads, key, g if partial == 1 else g.mapped(lambda v, p=partial: v * p))
+                times = functools.partial(operator.mul, partial)
+                _add(grads, key, g if partial == 1 else g.mapped(times))
             continue
         p = _value_of(partial, out, operands)
         if np.ndim(p) > len(g.shape):
             return False
-        gi = g.mapped(lambda v, p=p: _product(v, p))
+        gi = g.mapped(functools.partial(_product, p=p))
         if dtypes[i] is not None and dtypes[i] != "c":
             gi = gi.mapped(lambda v: v.real if v.dtype.kind == "c" else v)
         _add(grads, key, gi)
