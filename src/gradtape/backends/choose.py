@@ -9,11 +9,12 @@ from functools import cache
 from typing import Any
 
 from ..core.positions import user_level
-from ..errors import CompileWarning, three_part
+from ..errors import CompileWarning, UnsupportedOperationError, three_part
 from ..graph.ir import Graph
 from ..graph.printing import show
 from . import numpy
 from .options import BACKENDS, Options
+from .schedule import Schedule
 
 __all__ = ["BACKENDS", "Options", "compile_graph", "load"]
 
@@ -77,3 +78,19 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
             stacklevel=user_level(),
         )
         return numpy.compile_graph(graph)
+
+
+def text(kind: str, program: Any, target: str | None) -> str:
+    """The text of a program's native code; `kind` is "llvm" or "assembly"."""
+    if not isinstance(program, Schedule):
+        raise UnsupportedOperationError(
+            three_part(
+                f"function: there is no {kind} of a program that NumPy runs.",
+                missing() or 'It was made with backend="numpy", or the compiler has failed.',
+                "The program itself is the text of .graph(*args).",
+            )
+        )
+    from .llvm import text as texts
+
+    found: str = getattr(texts, kind)(program, target)
+    return found

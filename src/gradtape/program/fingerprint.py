@@ -323,7 +323,8 @@ class Fingerprint:
             self._set(x)
         elif isinstance(x, str | bytes | int | float | complex):
             self._say(repr(x))
-        says = kind.__reduce__ is not object.__reduce__  # what it is made of, caches aside
+        reduce: Any = kind.__reduce__
+        says = reduce is not object.__reduce__  # what it is made of, caches aside
         for name, value in () if says else _attributes(x):
             self._say("attribute", name)
             self._visit(value)

@@ -6,10 +6,12 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
 from ..core.dispatch import apply, record_many
@@ -191,8 +193,30 @@ class CompiledFunction:
         return program(leaves)
 
     def graph(self, *args: Any, **kwargs: Any) -> str:
-        """The graph of the program for these arguments, as text."""
+        """The graph of the program for these arguments, as text: what was traced."""
         return show(self._program(args, kwargs)[0].traced.graph)
+
+    def llvm(self, *args: Any, target: str | None = None, **kwargs: Any) -> str:
+        """The native code of the program for these arguments, in LLVM's language.
+
+        Without `target`, as it is written: nothing in it depends on the machine. With one
+        ("x86-64-v3", "x86-64-v4", "aarch64", "host"), after LLVM's passes for it.
+        """
+        return choose.text("llvm", self._fresh(args, kwargs), target)
+
+    def assembly(self, *args: Any, target: str | None = None, **kwargs: Any) -> str:
+        """The machine code of the program for these arguments, as text.
+
+        For this processor, or for `target`: "x86-64-v3", "x86-64-v4", "aarch64".
+        """
+        return choose.text("assembly", self._fresh(args, kwargs), target)
+
+    def _fresh(self, args: Any, kwargs: Any) -> Any:
+        """The program for these arguments as it is compiled, and not as it is kept on disk."""
+        program = self._program(args, kwargs)[0]
+        if not program.is_kept:
+            return program.run
+        return compile_graph(optimise(program.traced.graph), replace(self.options, cache=False))
 
     def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Program, list[Any]]:
         if self._signature is not None:
@@ -248,7 +272,9 @@ class CompiledFunction:
         if keep is not None and keep[2] is not None:
             types = avals(leaves)
             traced_later = functools.cache(lambda: trace(run, types, self.name)[0])
-            return self._added(key, _Program(self.name, keep[2], kept, self.options, traced_later))
+            program = _Program(self.name, keep[2], kept, self.options, traced_later)
+            program.is_kept = True
+            return self._added(key, program)
         witness = Witness(self.function, kept)
         traced, result = trace(run, avals(leaves), self.name)
         moved = witness.moved()
@@ -323,6 +349,7 @@ class _Program:
         traced: Callable[[], Traced],
     ) -> None:  # fmt: skip
         self.name, self.options, self._traced = name, options, traced
+        self.is_kept = False  # whether it comes from the disk
         self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
         self.arguments, self.sources = made.arguments, made.sources

@@ -127,7 +127,7 @@ class Program:
         _ready()
         machine = self.machine
         return llvm.Target.from_triple(machine.triple).create_target_machine(
-            cpu=machine.cpu, features=machine.features, opt=3, reloc="pic"
+            cpu=machine.cpu, features=machine.features, opt=3
         )
 
     @cached_property
