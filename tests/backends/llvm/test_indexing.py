@@ -207,6 +207,8 @@ GATHERS = {
               np.array([0, 2, -1])),
     "known": (lambda x: (x[np.array([0, 2])], x[[1, 1, -1]], x[:, [0, -1]]), M),
     "a known mask": (lambda x: x[np.array([True, False, True, False, True])], M),
+    "an ellipsis for no axis": (lambda x, i: (x[:, i, ..., 0], x[:, i, ..., 0:1]), A,
+                                np.array([0, 2, -1])),
     "one number": (lambda x, i: (x[i] * 2.0, x[i, 0], x[1, i]), M, np.int64(-1)),
     "along an axis": (lambda x, i: np.take_along_axis(x, i, axis=1), M, np.argsort(M, axis=1)),
     "small integers": (lambda x, i: x[i], M, np.array([0, 200, 4], "u1") % 5),

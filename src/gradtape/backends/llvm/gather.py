@@ -60,6 +60,8 @@ def reach(planner: Planner, node: Node, index: Any, array: Aval, at: View) -> Re
     for n, part in enumerate(parts):
         if singles and n == singles[0] and place < 0:
             place = len(shape)
+        if part is Ellipsis:
+            continue
         if part is None:
             shape.append(1)
             strides.append(0)
@@ -129,9 +131,11 @@ def _parts(node: Node, index: Any, ndim: int) -> list[Any] | None:
             return None
     taken = sum(1 for p in parts if p is not None and p is not Ellipsis)
     at = next((n for n, p in enumerate(parts) if p is Ellipsis), len(parts))
-    filled = [slice(None)] * (ndim - taken)
+    filled: list[Any] = [slice(None)] * (ndim - taken)
     if taken > ndim:
         return None
+    if taken == ndim and at < len(parts):
+        filled = [Ellipsis]  # that stands for no axis stands between indices all the same
     return [*parts[:at], *filled, *parts[at + 1 :]]
 
 
