@@ -112,6 +112,7 @@ class Emitter:
     stored: set[Value]  # results of nodes that are needed outside
     sums: list[Sum] = field(default_factory=list)
     flag: int = -1  # the slot of the word that says that an index was out of range
+    is_chained: bool = False  # whether others work on a block of rows before the next is begun
 
     # ------------------------------------------------------------------ the nest
 
@@ -153,7 +154,8 @@ class Emitter:
             strides["along"] = [int(axis == along) for axis in order]
             order = [*order[:along], *order[along + 1 :], along]
         nest = self._joined(order, strides)
-        if len(nest.sizes) == 1 and nest.sizes[0] > 2 * BLOCK and along is None:
+        is_long = len(nest.sizes) == 1 and nest.sizes[0] > 2 * BLOCK
+        if is_long and along is None and not self.is_chained:
             nest.last, nest.is_blocked = nest.sizes[0], True
             nest.sizes = [-(-nest.last // BLOCK), BLOCK]
             nest.strides = {key: [s[0] * BLOCK, s[0]] for key, s in nest.strides.items()}
@@ -193,28 +195,16 @@ class Emitter:
             return 1
         return parts_of(self.loop, self.nest.sizes[0])
 
+    def chain(self) -> None:
+        """Have a body that goes on where it ended: `rows.py` calls it for block after block."""
+        self.is_chained = True
+        self.nest = self._nest()
+
     # ------------------------------------------------------------------ the function
 
     def emit(self, parts: int, constants: dict[Value, int]) -> None:
         """Add `void <name>(ptr table, i64 part)`."""
-        pointers: dict[Any, int] = {}
-        for value in self.reads:
-            source = self.plan.base(value)
-            if not isinstance(source, Count):
-                known = isinstance(source, Constant)
-                pointers[source] = constants[source] if known else self.slot(source)
-        for node in self.loop.nodes:
-            out = node.outputs[0]
-            if out in self.placed:
-                target = self.placed[out].source
-                pointers[target] = self.slot(target)
-            elif out in self.stored:
-                pointers[out] = self.slot(out)
-        for one in self.sums:
-            pointers[one.node] = one.partial
-        if self.tells:
-            pointers["flag"] = self.flag
-        body = self._body(pointers)
+        body, pointers = self.body(constants)
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
@@ -239,6 +229,30 @@ class Emitter:
         high = b.select(over, end, high)
         b.call(body, [*arguments, low, high])
         b.ret_void()
+
+    def body(self, constants: dict[Value, int]) -> tuple[Any, dict[Any, int]]:
+        """A function of pointers and a range of the first axis; the slots of the pointers.
+
+        A pointer is named by the value that lies there, or by the node of a reduction.
+        """
+        pointers: dict[Any, int] = {}
+        for value in self.reads:
+            source = self.plan.base(value)
+            if not isinstance(source, Count):
+                known = isinstance(source, Constant)
+                pointers[source] = constants[source] if known else self.slot(source)
+        for node in self.loop.nodes:
+            out = node.outputs[0]
+            if out in self.placed:
+                target = self.placed[out].source
+                pointers[target] = self.slot(target)
+            elif out in self.stored:
+                pointers[out] = self.slot(out)
+        for one in self.sums:
+            pointers[one.node] = one.partial
+        if self.tells:
+            pointers["flag"] = self.flag
+        return self._body(pointers), pointers
 
     def _body(self, pointers: dict[Any, int]) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
@@ -266,7 +280,7 @@ class Emitter:
             if isinstance(how, Running):
                 self.rows[node] = b.alloca(types.scalar(node.outputs[0].aval.dtype))
         for one in self.sums:  # behind all that is to become a register
-            if one.in_memory:
+            if one.in_memory and (one.strides[0] or not self.is_chained):
                 self._clear(one, low, high)
         self._axis(0, [], low, high)
         if self.tells:
@@ -291,7 +305,10 @@ class Emitter:
         sizes = self.nest.sizes
         rows = [one for one in self.sums if one.in_registers and one.level == axis]
         for one in rows:
-            self.b.store(one.how.neutral(one.how.total), self.totals[one.node])
+            start = one.how.neutral(one.how.total)
+            if one.is_all and self.is_chained:
+                start = get(self.b, self.at[one.node], one.how.total)
+            self.b.store(start, self.totals[one.node])
         if axis == len(sizes):
             self._open_runs()
             self._element(indices)
@@ -551,11 +568,15 @@ def memory(dtype: Any) -> Any:
     return ir.IntType(8) if np.dtype(dtype).kind == "b" else types.scalar(dtype)
 
 
-def parts_of(loop: Loop, first: int) -> int:
-    """The parts into which a loop's first axis is cut, from its shape and its work alone."""
+def cost_of(loop: Loop) -> float:
+    """The nanoseconds that a loop takes, by an estimate."""
     cost = sum(
         _COSTLY if node.op.name in ARITIES or node.op.name == "power_of_number" else _CHEAP
         for node in loop.nodes
     ) + _CHEAP * (1 + len(loop.sums))
-    parts = int(loop.size * cost / PART_NS)
-    return max(1, min(parts, first, MOST_PARTS))
+    return loop.size * cost
+
+
+def parts_of(loop: Loop, first: int) -> int:
+    """The parts into which a loop's first axis is cut, from its shape and its work alone."""
+    return max(1, min(int(cost_of(loop) / PART_NS), first, MOST_PARTS))

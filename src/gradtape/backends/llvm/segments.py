@@ -21,6 +21,7 @@ from .emit import Emitter
 from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
 from .product import Product
+from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
 from .tiles import CALL_GEMM, ProductEmitter
 from .views import Count
@@ -131,6 +132,7 @@ def _compile(
             if target is not out:
                 stored.add(target)
     reads: dict[Value, None] = {}
+    read_in: dict[Value, set[int]] = {}  # the loops that read a value of this part
     constants: dict[Constant, None] = {}
     for i, loop in enumerate(loops):
         for value in _read_by(loop):
@@ -138,12 +140,12 @@ def _compile(
             if isinstance(source, Constant):
                 if isinstance(loop, Product) or uniform(source) is None:
                     constants[source] = None
-            elif isinstance(source, Count):
-                continue
-            elif source not in own:
+            elif source in own:
+                read_in.setdefault(source, set()).add(i)
+                if own[source] != i or not made.is_plain(value):
+                    stored.add(source)
+            elif not isinstance(source, Count):
                 reads[source] = None
-            elif own[source] != i or not made.is_plain(value):
-                stored.add(source)
     gives = [v for v in own if needed.get(v, -1) >= end]
     stored.update(gives)
     inner = [v for v in own if v not in gives and (v in stored or _is_sum(v, loops))]
@@ -164,11 +166,28 @@ def _compile(
         else Emitter(module, f"loop{i}", part, made, slot, stored)
         for i, part in enumerate(loops)
     ]
-    parts = [e.parts() for e in emitters]
+    units: list[Emitter | ProductEmitter | Rows] = []
+    brief: dict[Value, Rows] = {}
+    for group in grouped(loops, made):
+        numbers = [number for number, _ in group.members]
+        if len(numbers) == 1:
+            units.append(emitters[numbers[0]])
+            continue
+        together = Rows(module, f"rows{numbers[0]}", group, emitters)
+        units.append(together)
+        together.brief = {
+            v for v in inner if v in group.by_row and read_in.get(v, set()) <= set(numbers)
+        }
+        brief.update(dict.fromkeys(together.brief, together))
+    parts = [e.parts() for e in units]
+    counts = dict(zip(map(id, units), parts, strict=True))
     buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
     for v in inner:
-        buffers.append(max(v.aval.size * v.aval.dtype.itemsize, 8))
-    for e, count in zip(emitters, parts, strict=True):
+        size = v.aval.size * v.aval.dtype.itemsize
+        if v in brief:
+            size = brief[v].buffer(v, counts[id(brief[v])])
+        buffers.append(max(size, 8))
+    for e, count in zip(units, parts, strict=True):
         for one in e.sums:
             if one.apart(count):
                 buffers.append(one.apart(count))
@@ -212,16 +231,16 @@ def _compile(
     for j, v in enumerate(inner):
         slots[v] = first_buffer + j
     place = first_buffer + len(inner)
-    for e, count in zip(emitters, parts, strict=True):
+    for e, count in zip(units, parts, strict=True):
         for one in e.sums:
             if one.apart(count):
                 one.partial = place
                 place += 1
             else:
                 one.partial = slots[one.node.outputs[0]]
-    for e, count in zip(emitters, parts, strict=True):
+    for e, count in zip(units, parts, strict=True):
         e.emit(count, at_constant)
-    _kernel(module, emitters, parts, offsets, total, n_in, arena, first_buffer, place, at_pool)
+    _kernel(module, units, parts, offsets, total, n_in, arena, first_buffer, place, at_pool)
     written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
     lines = [
         line
@@ -255,7 +274,7 @@ def _argument(value: Value) -> Argument:
 
 
 def _kernel(
-    module: ir.Module, emitters: list[Emitter | ProductEmitter], parts: list[int],
+    module: ir.Module, units: list[Emitter | ProductEmitter | Rows], parts: list[int],
     offsets: list[int], total: int, n_in: int, arena: int, first_buffer: int, count: int,
     at_pool: int,
 ) -> None:  # fmt: skip
@@ -286,7 +305,7 @@ def _kernel(
         for j, offset in enumerate(offsets):
             place = b.gep(memory_, [ir.Constant(_I64, offset)], source_etype=_BYTE)
             b.store(place, at(table, first_buffer + j))
-    for e, n in zip(emitters, parts, strict=True):
+    for e, n in zip(units, parts, strict=True):
         loop = module.globals[e.name]
         if n > 1:
             b.call(hand_out, [at(given, at_pool), loop, table, ir.Constant(_I64, n)])

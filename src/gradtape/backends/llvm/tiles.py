@@ -55,6 +55,7 @@ class ProductEmitter:
     slot: Callable[[Value], int]
     sums: list[Sum] = field(default_factory=list)
     routine_slot: int = -1
+    is_chained: bool = False  # whether others work on a block of rows before the next is begun
 
     def __post_init__(self) -> None:
         node = self.product.node
@@ -66,6 +67,14 @@ class ProductEmitter:
         machine = host()
         self.lanes = machine.width // (8 * self.dtype.itemsize)
         self.registers = 24 if machine.has_avx512 or not machine.triple.startswith("x86") else 12
+
+    def chain(self, axis: Axis) -> None:
+        """Go over `axis`; where it is summed, add to what is there. See `rows.py`."""
+        self.axis, self.is_chained = axis, True
+        self.sums = []
+        if axis.kind == "inner":
+            node = self.product.node
+            self.sums.append(Sum(node, Reduction("add", (), self.dtype), [0], 1))
 
     @property
     def routine(self) -> str | None:
@@ -82,7 +91,7 @@ class ProductEmitter:
     def emit(self, parts: int, constants: dict[Value, int]) -> None:
         """Add `void <name>(ptr table, i64 part)`."""
         node = self.product.node
-        body = self._body()
+        body, pointers = self.body(constants)
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
@@ -92,25 +101,18 @@ class ProductEmitter:
         def at(slot: int) -> Any:
             return b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
 
-        pointers = []
-        for value in node.inputs:
-            view = self.plan.view(value)
-            known = isinstance(view.source, Constant)
-            place = at(constants[view.source] if known else self.slot(view.source))
-            pointers.append(b.gep(place, [_int(view.offset)], source_etype=self.type))
-        if self.product.is_swapped:
-            pointers.reverse()
-        out = at(self.sums[0].partial if self.sums else self.slot(node.outputs[0]))
+        arguments = [at(slot) for slot in pointers.values()]
         if self.sums:
             size = node.outputs[0].aval.size
-            out = b.gep(out, [b.mul(part, _int(size))], source_etype=self.type)
-        routine = at(self.routine_slot) if self.routine else ir.Constant(_PTR, None)
+            place = list(pointers).index(node)
+            moved = b.mul(part, _int(size))
+            arguments[place] = b.gep(arguments[place], [moved], source_etype=self.type)
         length = self.step if parts > 1 else self.axis.size
         low = b.mul(part, _int(length))
         high = b.add(low, _int(length))
         end = _int(self.axis.size)
         high = b.select(b.icmp_signed("<", high, end), high, end)
-        b.call(body, [*pointers, out, routine, low, high])
+        b.call(body, [*arguments, low, high])
         b.ret_void()
 
     def finish(self, b: Any, table: Any, parts: int) -> None:
@@ -124,22 +126,53 @@ class ProductEmitter:
                 target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
                 join_rows(self.module, self.name, b, target, partial, one, parts)
 
-    def _body(self) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _PTR, _I64, _I64])
+    def body(self, constants: dict[Value, int]) -> tuple[Any, dict[Any, int]]:
+        """A function of pointers and a range of the axis that is cut; the slots of the pointers.
+
+        A pointer is named by the value that lies there, by the node where sums of parts lie there,
+        or by the name of a routine.
+        """
+        node = self.product.node
+        pointers: dict[Any, int] = {}
+        for value in node.inputs:
+            source = self.plan.base(value)
+            known = isinstance(source, Constant)
+            pointers[source] = constants[source] if known else self.slot(source)
+        if self.sums:
+            pointers[node] = self.sums[0].partial
+        else:
+            pointers[node.outputs[0]] = self.slot(node.outputs[0])
+        if self.routine:
+            pointers[self.routine] = self.routine_slot
+        return self._body(pointers), pointers
+
+    def _body(self, pointers: dict[Any, int]) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
         function = ir.Function(self.module, kind, f"{self.name}.body")
         function.attributes.add("nounwind")
         function.linkage = "internal"
-        for argument in function.args[:3]:
+        for argument in function.args[:-2]:
             argument.add_attribute("noalias")
         self.function = function
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
-        x, y, out, self.gemm, low, high = function.args
         product = self.product
+        node = product.node
+        given = dict(zip(pointers, function.args, strict=False))
+        low, high = function.args[-2:]
+        self.gemm = given.get(self.routine)
+        views = [self.plan.view(value) for value in node.inputs]
+        x, y = (
+            self.b.gep(given[v.source], [_int(v.offset)], source_etype=self.type) for v in views
+        )
+        if product.is_swapped:
+            x, y = y, x
+        out = given[node] if self.sums else given[node.outputs[0]]
+        first = ir.Constant(_I1, int(not (self.is_chained and self.sums)))
         ranges = {
             axis: (low, high) if axis is self.axis else (_int(0), _int(axis.size))
             for axis in (product.row, product.column, product.inner, *product.outer)
         }
-        self._around(list(product.outer), [x, y, out], ir.Constant(_I1, 1), ranges)
+        self._around(list(product.outer), [x, y, out], first, ranges)
         self.b.ret_void()
         return function
 
@@ -205,12 +238,16 @@ class ProductEmitter:
         ldx = max(ldx, k.size if x_flag == "N" else row.size)
         one, zero = self._constant(self.type, 1.0), self._constant(self.type, 0.0)
         beta = b.select(first, zero, one)
+        depth = self._size(k.size)
+        if k is self.axis:
+            x, y = self._moved(x, inner[0], k.x), self._moved(y, inner[0], k.y)
+            depth = self._number(b.sub(inner[1], inner[0]))
         signature = ir.FunctionType(ir.VoidType(), [_PTR] * 14)
         call = self.module.globals.get("call_gemm")
         if call is None:
             call = ir.Function(self.module, signature, "call_gemm")
         b.call(call, [
-            self.gemm, self._flag(y_flag), self._flag(x_flag), n, m, self._size(k.size), one,
+            self.gemm, self._flag(y_flag), self._flag(x_flag), n, m, depth, one,
             y, self._size(ldy), x, self._size(ldx), beta,
             out, self._size(max(row.out, column.size)),
         ])  # fmt: skip
@@ -320,7 +357,7 @@ class ProductEmitter:
                 ])  # fmt: skip
             return found
 
-        if k.size <= 4 and not self.sums:
+        if k.size <= 4 and k is not self.axis:
             totals = [list(zeros) for _ in range(height)]
             for i in range(k.size):
                 totals = step(_int(i), totals)
@@ -380,7 +417,7 @@ class ProductEmitter:
 
     def _store(self, total: Any, pointer: Any, offset: int, lanes: int, first: Any) -> None:
         place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
-        if not isinstance(first, ir.Constant):
+        if not _is_true(first):
             before = self.b.load(place, typ=total.type, align=self.dtype.itemsize)
             total = self.b.select(first, total, self.b.fadd(before, total))
         self.b.store(total, place, align=self.dtype.itemsize)
@@ -425,7 +462,7 @@ class ProductEmitter:
         out = self._moved(at[2], m, row.out)
         if height == 1:
             found = self._reduced(lines[0])
-            if not isinstance(first, ir.Constant):
+            if not _is_true(first):
                 found = b.select(first, found, b.fadd(b.load(out, typ=self.type), found))
             b.store(found, out)
         else:
@@ -472,3 +509,7 @@ class ProductEmitter:
 
 def _i32(n: int) -> Any:
     return ir.Constant(_I32, n)
+
+
+def _is_true(condition: Any) -> bool:
+    return isinstance(condition, ir.Constant) and bool(condition.constant)

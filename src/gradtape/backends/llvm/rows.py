@@ -1,0 +1,352 @@
+"""Parts of a program that go over the same rows, run together on block after block of them.
+
+`z = x @ w`, what is computed of each `z`, and `x.T @ d` are three passes over the rows of `x`. A
+block of rows goes through all three while it is in the cache, so `x` is read once, and `z` and `d`
+are never as long as `x` is. In the same way a bias and a `tanh` run on the rows of a product that
+have just been computed.
+
+A part joins where each row of what it reads, of all that the group computes, is the row of the same
+number; what it sums over the rows is there when the group has ended. Parts between that stay out
+run after the group. How many rows make a block, and how many blocks a part of the work, follows
+from shapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import InitVar, dataclass, field
+from typing import Any
+
+from llvmlite import ir
+
+from ...graph.ir import Value
+from .emit import PART_NS, Emitter, Sum, cost_of, memory, put
+from .fuse import Loop, Plan
+from .product import Axis, Product
+from .tiles import ProductEmitter
+from .views import Count
+
+__all__ = ["Rows", "grouped"]
+
+CACHE = 3 << 16  # bytes of a block of rows
+WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
+MOST_PARTS = 64
+MOST_ROWS, FEWEST_ROWS = 2048, 16
+CALLED_ROWS = 128  # of a block, where BLAS is called for it: it copies its second operand each time
+PANEL = 1 << 19  # bytes of that
+_NS = {"blas": 0.012, "tile": 0.05, "dot": 0.08}  # of one product of numbers, by an estimate
+
+_I64, _PTR = ir.IntType(64), ir.PointerType()
+
+
+def _int(n: int) -> Any:
+    return ir.Constant(_I64, n)
+
+
+def _width(value: Value, rows: int) -> int:
+    """The elements of a row."""
+    return int(value.aval.size) // rows
+
+
+class Group:
+    """Parts that go over `rows`, while they are gathered."""
+
+    def __init__(self, plan: Plan, rows: int) -> None:
+        self.plan, self.rows = plan, rows
+        self.members: list[tuple[int, Axis | None]] = []
+        self.by_row: set[Value] = set()  # what the group computes row by row
+        self.late: set[Value] = set()  # what is there when it has ended, or even later
+
+    def take(self, number: int, part: Loop | Product) -> None:
+        """Let a part join, if it can; else what it computes comes later."""
+        found = self._loop(part) if isinstance(part, Loop) else self._product(part)
+        outs = [self._target(node.outputs[0]) for node in (*part.nodes, *part.sums)]
+        if found is None:
+            self.late.update(outs)
+            return
+        axis, by_row = found
+        self.members.append((number, axis))
+        self.by_row.update(by_row)
+        self.late.update(v for v in outs if v not in by_row)
+
+    def _target(self, out: Value) -> Value:
+        placed = self.plan.placed.get(out)
+        return out if placed is None else placed.source
+
+    def _loop(self, loop: Loop) -> tuple[None, list[Value]] | None:
+        if not loop.space or loop.space[0] != self.rows or loop.in_order or loop.along is not None:
+            return None
+        if any(v in self.plan.placed for node in loop.nodes for v in node.outputs):
+            return None
+        own = {node.outputs[0] for node in loop.nodes}
+        for node in (*loop.nodes, *loop.sums):
+            gathers = getattr(loop.nodes.get(node), "gathers", False)
+            for n, value in enumerate(node.inputs):
+                source = self.plan.base(value)
+                if source in self.late:
+                    return None
+                if source in own and self.plan.is_plain(value):
+                    continue
+                if source in own or (gathers and not n and source in self.by_row):
+                    return None
+                if source in self.by_row and not self._is_aligned(value, len(loop.space)):
+                    return None
+        kept = [n.outputs[0] for n, how in loop.sums.items() if 0 not in how.axes]
+        return None, [*own, *kept]
+
+    def _is_aligned(self, value: Value, ndim: int) -> bool:
+        """Whether the rows of a value are those of its base."""
+        view, shape = self.plan.view(value), value.aval.shape
+        width = _width(view.source, self.rows)
+        if len(shape) != ndim or shape[0] != self.rows or view.strides[0] != width:
+            return False
+        rest = list(zip(shape[1:], view.strides[1:], strict=True))
+        reach = view.offset + sum((n - 1) * stride for n, stride in rest)
+        return view.offset >= 0 and all(s >= 0 for _, s in rest) and reach < width
+
+    def _product(self, product: Product) -> tuple[Axis, list[Value]] | None:
+        node = product.node
+        out = node.outputs[0]
+        operands = list(node.inputs)
+        if product.is_swapped:
+            operands.reverse()
+        sources = [self.plan.base(v) for v in operands]
+        if any(s in self.late for s in sources):
+            return None
+        if product.way == "blas":
+            line = product.column.size * product.inner.size * out.aval.dtype.itemsize
+            if self.rows < 4 * CALLED_ROWS or line > PANEL:
+                return None
+        axis = self._axis(product, out, operands)
+        if axis is None:
+            return None
+        for source, step in zip(sources, axis.steps, strict=False):
+            if source in self.by_row and step != _width(source, self.rows):
+                return None
+        return axis, [] if axis.kind == "inner" else [out]
+
+    def _axis(self, product: Product, out: Value, operands: list[Value]) -> Axis | None:
+        """The axis of a product that are the rows."""
+        free = [product.row, *product.outer]
+        if product.way == "blas":
+            free.append(product.column)
+        for axis in free:
+            is_it = axis.size == self.rows and axis.kind != "inner"
+            if is_it and axis.out == _width(out, self.rows):
+                return axis
+        axis = product.inner
+        if axis.size != self.rows or product.way == "dot" or product.is_packed:
+            return None
+        widths = [_width(v, self.rows) for v in operands]
+        return axis if [axis.x, axis.y] == widths else None
+
+
+@dataclass
+class Rows:
+    """Emitters whose bodies are called for each block of rows, in their order."""
+
+    module: ir.Module
+    name: str
+    group: Group
+    emitters: InitVar[Sequence[Emitter | ProductEmitter]]  # of all parts
+    brief: set[Value] = field(default_factory=set)  # what only the group reads
+
+    def __post_init__(self, emitters: Sequence[Emitter | ProductEmitter]) -> None:
+        self.rows, self.plan = self.group.rows, self.group.plan
+        self.members: list[Emitter | ProductEmitter] = []
+        for number, axis in self.group.members:
+            e = emitters[number]
+            if isinstance(e, Emitter):
+                e.chain()
+            else:
+                assert axis is not None
+                e.chain(axis)
+            self.members.append(e)
+        self.block = self._block()
+        self.step = self._step()
+
+    @property
+    def sums(self) -> list[Sum]:
+        """Those of all members."""
+        return [one for e in self.members for one in e.sums]
+
+    def _block(self) -> int:
+        """How many rows go through the cache together."""
+        seen: set[Value] = set()
+        for e in self.members:
+            seen.update(self._by_rows(e))
+        bytes_ = sum(_width(v, self.rows) * v.aval.dtype.itemsize for v in seen)
+        calls = any(isinstance(e, ProductEmitter) and e.routine for e in self.members)
+        least = CALLED_ROWS if calls else FEWEST_ROWS
+        found = CACHE // max(bytes_, 1) // FEWEST_ROWS * FEWEST_ROWS
+        return int(max(least, min(found, MOST_ROWS)))
+
+    def _by_rows(self, e: Emitter | ProductEmitter) -> Iterator[Value]:
+        """What a member reads and writes row by row."""
+        if isinstance(e, ProductEmitter):
+            axis, node = e.axis, e.product.node
+            inputs = reversed(node.inputs) if e.product.is_swapped else node.inputs
+            for value, step in zip((*inputs, node.outputs[0]), axis.steps, strict=True):
+                if step:
+                    yield self.plan.base(value)
+            return
+        for value in (*e.reads, *(v for v in e.inside if v in e.stored)):
+            shape = value.aval.shape
+            if len(shape) == len(e.loop.space) and shape[0] == self.rows:
+                source = self.plan.base(value)
+                if not isinstance(source, Count):
+                    yield source
+
+    def _step(self) -> int:
+        """The rows of a part."""
+        cost = 0.0
+        for e in self.members:
+            if isinstance(e, ProductEmitter):
+                cost += e.product.size * _NS[e.product.way]
+            else:
+                cost += cost_of(e.loop)
+        parts = max(1, min(int(cost / PART_NS), MOST_PARTS, self.rows // self.block))
+        step = -(-self.rows // parts)
+        return -(-step // FEWEST_ROWS) * FEWEST_ROWS
+
+    def parts(self) -> int:
+        """How many parts there are, by shapes alone."""
+        return -(-self.rows // self.step)
+
+    def buffer(self, value: Value, parts: int) -> int:
+        """The bytes of what only the group reads: a block for each part."""
+        return int(parts * self.block * _width(value, self.rows) * value.aval.dtype.itemsize)
+
+    def emit(self, parts: int, constants: dict[Value, int]) -> None:
+        """Add `void <name>(ptr table, i64 part)`."""
+        bodies = [e.body(constants) for e in self.members]
+        kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
+        function = ir.Function(self.module, kind, self.name)
+        function.attributes.add("nounwind")
+        function.linkage = "internal"
+        table, part = function.args
+        b = ir.IRBuilder(function.append_basic_block("entry"))
+        sums = {one.node: one for one in self.sums}
+        at: dict[tuple[Any, int], Any] = {}
+        for _, pointers in bodies:
+            for key, slot in pointers.items():
+                if (key, slot) in at:
+                    continue
+                found = b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
+                brief = key.outputs[0] if key in sums else key
+                if brief in self.brief:
+                    place = b.mul(part, _int(self.block * _width(brief, self.rows)))
+                    found = b.gep(found, [place], source_etype=memory(brief.aval.dtype))
+                elif key in sums:
+                    found = b.gep(
+                        found, [b.mul(part, _int(sums[key].apart(parts) // parts))],
+                        source_etype=ir.IntType(8),
+                    )  # fmt: skip
+                at[key, slot] = found
+        low = b.mul(part, _int(self.step))
+        end = b.add(low, _int(self.step))
+        end = b.select(b.icmp_signed("<", end, _int(self.rows)), end, _int(self.rows))
+        for key, found in at.items():
+            if key[0] in sums:
+                self._clear(b, function, sums[key[0]], found)
+        entry = b.block
+        head, done = (function.append_basic_block(n) for n in ("rows", "done"))
+        b.branch(head)
+        b.position_at_end(head)
+        first = b.phi(_I64)
+        first.add_incoming(low, entry)
+        last = b.add(first, _int(self.block))
+        last = b.select(b.icmp_signed("<", last, end), last, end)
+        for e, (body, pointers) in zip(self.members, bodies, strict=True):
+            arguments = []
+            for key, slot in pointers.items():
+                found = at[key, slot]
+                brief = key.outputs[0] if key in sums else key
+                if brief in self.brief:  # as if all rows were there
+                    back = b.mul(b.sub(_int(0), first), _int(_width(brief, self.rows)))
+                    found = b.gep(found, [back], source_etype=memory(brief.aval.dtype))
+                arguments.append(found)
+            scale = 1
+            if isinstance(e, Emitter):
+                scale = e.nest.sizes[0] // self.rows
+            b.call(body, [*arguments, b.mul(first, _int(scale)), b.mul(last, _int(scale))])
+        first.add_incoming(last, b.block)
+        b.cbranch(b.icmp_signed("<", last, end), head, done)
+        b.position_at_end(done)
+        b.ret_void()
+
+    def _clear(self, b: Any, function: Any, one: Sum, at: Any) -> None:
+        """Set accumulators of a part to what changes nothing."""
+        if one.is_all:
+            put(b, one.how.neutral(one.how.total), at, one.how.total)
+            return
+        if one.strides[0]:
+            return  # rows of their own, which the body clears
+        before = b.block
+        head, done = (function.append_basic_block(n) for n in ("clear", "cleared"))
+        b.branch(head)
+        b.position_at_end(head)
+        i = b.phi(_I64)
+        i.add_incoming(_int(0), before)
+        place = b.gep(at, [i], source_etype=memory(one.dtype))
+        put(b, one.how.neutral(one.dtype), place, one.dtype)
+        following = b.add(i, _int(1))
+        i.add_incoming(following, head)
+        b.cbranch(b.icmp_signed("<", following, _int(one.size)), head, done)
+        b.position_at_end(done)
+
+    def finish(self, b: Any, table: Any, parts: int) -> None:
+        """In the kernel: join what the parts have given."""
+        for e in self.members:
+            e.finish(b, table, parts)
+
+
+def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:
+    """The parts in the order in which they run: several together, or one alone."""
+    left = list(range(len(loops)))
+    found: list[Group] = []
+    while left:
+        group = _first(loops, plan, left)
+        found.append(group)
+        taken = {number for number, _ in group.members}
+        left = [n for n in left if n not in taken]
+    return found
+
+
+def _first(loops: list[Loop | Product], plan: Plan, left: list[int]) -> Group:
+    """The first of the parts that are left, with what can run together with it."""
+    for rows in _candidates(loops[left[0]]):
+        group = Group(plan, rows)
+        for number in left:
+            group.take(number, loops[number])
+            if not group.members:
+                break
+        if len(group.members) > 1 and _is_worth(group, loops):
+            return group
+    alone = Group(plan, 0)
+    alone.members.append((left[0], None))
+    return alone
+
+
+def _candidates(part: Loop | Product) -> list[int]:
+    if isinstance(part, Loop):
+        return [part.space[0]] if part.space and part.space[0] >= 2 * FEWEST_ROWS else []
+    shape = part.node.outputs[0].aval.shape
+    found = [shape[0], part.inner.size] if shape else [part.inner.size]
+    return [n for n in found if n >= 2 * FEWEST_ROWS]
+
+
+def _is_worth(group: Group, loops: list[Loop | Product]) -> bool:
+    """Whether enough is read where it has just been computed."""
+    bytes_ = 0
+    counted: set[Value] = set()
+    for number, _ in group.members:
+        part = loops[number]
+        own = {node.outputs[0] for node in part.nodes}
+        for node in (*part.nodes, *part.sums):
+            for value in node.inputs:
+                source = group.plan.base(value)
+                if source in group.by_row and source not in own and source not in counted:
+                    counted.add(source)
+                    bytes_ += source.aval.size * source.aval.dtype.itemsize
+    return bytes_ >= WORTH

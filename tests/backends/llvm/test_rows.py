@@ -1,0 +1,199 @@
+"""Parts over the same rows run block after block: what joins, and the same results as apart."""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+
+pytest.importorskip("llvmlite")
+from gradtape import config, configure
+from gradtape.backends import numpy as oracle
+from gradtape.backends.llvm import fuse, rows, segments
+from gradtape.core.aval import aval_of
+from gradtape.core.tensor import raw
+from gradtape.graph.trace import trace
+from gradtape.passes.pipeline import optimise, prepare
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Groups of any size, in blocks of 16 rows."""
+    monkeypatch.setattr(rows, "WORTH", 1)
+    monkeypatch.setattr(rows, "MOST_ROWS", 16)
+
+
+def graph_of(f, *args):
+    assert gt.Variable  # loads the operations
+    return optimise(trace(f, [aval_of(x) for x in args], "f")[0].graph)
+
+
+def with_sources(f, *args):
+    """The graph of `f`, and the values of all its inputs."""
+    assert gt.Variable  # loads the operations
+    traced, _ = trace(f, [aval_of(x) for x in args], "f")
+    return optimise(traced.graph), [*args, *map(raw, traced.sources[len(args) :])]
+
+
+def groups(f, *args):
+    """For each group of several parts what its members are."""
+    made = fuse.plan(prepare(graph_of(f, *args)))
+    parts = [p for p in made.parts if not isinstance(p, fuse.Step)]
+    found = rows.grouped(parts, made)
+    assert sorted(n for g in found for n, _ in g.members) == list(range(len(parts)))
+    return [
+        [getattr(parts[n], "way", "loop") for n, _ in g.members]
+        for g in found
+        if len(g.members) > 1
+    ]
+
+
+def check(f, *args, rtol=1e-12):
+    graph, args = with_sources(f, *args)
+    expected = oracle.compile_graph(graph)(args)
+    program = segments.compile_graph(graph)
+    first = program(args)
+    for x, again, y in zip(first, program(args), expected, strict=True):
+        scale = np.max(np.abs(y), initial=1e-300) if y.dtype.kind == "f" else 0
+        np.testing.assert_allclose(x, y, rtol=rtol, atol=rtol * np.nan_to_num(scale, posinf=0))
+        assert np.array_equal(x, again, equal_nan=y.dtype.kind == "f")
+
+
+def logistic(w, x, y):
+    z = x @ w
+    return np.mean(np.logaddexp(0, z) - y * z)
+
+
+def data(n, k, dtype=np.float64):
+    x = RNG.normal(size=(n, k)).astype(dtype)
+    return RNG.normal(size=k).astype(dtype), x, (x[:, 0] > 0).astype(dtype)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-12), (np.float32, 2e-5)])
+@pytest.mark.parametrize("n", [20_000, 20_011])
+def test_a_logistic_gradient_reads_its_rows_once(n, dtype, rtol):
+    both = gt.value_and_grad(logistic)
+    args = data(n, 20, dtype)
+    assert groups(both, *args) == [["dot", "loop", "tile"]]
+    program = segments.compile_graph(graph_of(both, *args))
+    # nothing as long as the rows is kept
+    native = [p.native for p in segments.segments(fuse.plan(prepare(graph_of(both, *args))))]
+    assert all(one.arena < 4 * n for one in native)
+    assert program(args)[1].shape == (20,)
+    check(both, *args, rtol=rtol)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    args = data(100_000, 20)
+    graph = graph_of(gt.value_and_grad(logistic), *args)
+    found = []
+    before = config.current.threads
+    try:
+        for threads in (1, 2, 3):
+            configure(threads=threads)
+            program = segments.compile_graph(graph)
+            found += [np.concatenate([np.ravel(x) for x in program(args)]) for _ in range(3)]
+    finally:
+        configure(threads=before)
+    assert all(np.array_equal(x, found[0]) for x in found)
+
+
+def test_nan_and_infinity_go_through():
+    w, x, y = data(20_000, 20)
+    x[5, 3], x[19_000, 0] = np.inf, np.nan
+    check(gt.value_and_grad(logistic), w, x, y)
+
+
+def test_a_bias_and_a_function_run_on_the_rows_of_a_product():
+    x, w, b = RNG.normal(size=(3000, 8)), RNG.normal(size=(8, 16)), RNG.normal(size=16)
+
+    def f(x, w, b):
+        return np.tanh(x @ w + b)
+
+    assert groups(f, x, w, b) == [["tile", "loop"]]
+    check(f, x, w, b)
+
+
+def softmax(w, b, x, y):
+    z = x @ w + b
+    shifted = z - np.max(z, axis=1, keepdims=True)
+    return np.mean(np.log(np.sum(np.exp(shifted), axis=1)) - np.sum(y * shifted, axis=1))
+
+
+@pytest.mark.parametrize("n", [64, 100, 1000])
+def test_rows_with_reductions_of_their_own(n, small):
+    x, w, b = RNG.normal(size=(n, 8)), RNG.normal(size=(8, 5)), RNG.normal(size=5)
+    y = np.eye(5)[RNG.integers(0, 5, n)]
+    assert groups(gt.value_and_grad(softmax, (0, 1)), w, b, x, y)
+    check(gt.value_and_grad(softmax, (0, 1)), w, b, x, y)
+
+
+def test_a_stack_of_products_over_rows(small):
+    x, means, m = RNG.normal(size=(200, 3)), RNG.normal(size=(5, 3)), RNG.normal(size=(5, 3, 3))
+
+    def f(means, m, x):
+        z = np.einsum("kij,nkj->nki", m, x[:, None, :] - means)
+        return np.sum(np.log(np.sum(np.exp(-np.sum(z**2, axis=2)), axis=1)))
+
+    assert groups(gt.value_and_grad(f, (0, 1)), means, m, x)
+    check(gt.value_and_grad(f, (0, 1)), means, m, x)
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        # what is known of all rows is there after them
+        (lambda x, w: np.sum((x @ w - np.mean(x @ w)) ** 2), [["dot", "loop"]]),
+        # another row
+        (lambda x, w: np.sum((z := x @ w)[1:] * z[:-1]), []),
+        (lambda x, w: (z := x @ w) * z[::-1], []),
+        (lambda x, w: (z := x @ w) * z[np.arange(199, -1, -1)], []),
+        (lambda x, w: np.cumsum(x @ w), []),
+        (lambda x, w: (z := np.tanh(x)) @ z.T, []),
+        (lambda x, w: np.tanh(np.tanh(x @ w) @ x), [["dot", "loop", "tile"]]),
+        (lambda x, w: np.tanh(x).T @ np.tanh(x), [["loop", "tile"]]),
+        (lambda x, w: np.sum(np.tanh(x) * (np.sum(np.tanh(x), axis=1, keepdims=True))),
+         [["loop", "loop"]]),
+    ],
+)  # fmt: skip
+def test_what_joins_and_what_does_not(f, expected, small):
+    x, w = RNG.normal(size=(200, 4)), RNG.normal(size=4)
+    assert groups(f, x, w) == expected
+    check(f, x, w)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs_over_rows(seed, small):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(33, 120))
+    x, v, w = rng.normal(size=(n, 4)), rng.normal(size=4), rng.normal(size=(4, 4))
+    plan = rng.integers(0, 9, 12)
+
+    def f(x, v, w):
+        matrices, vectors, numbers = [x], [x[:, 0]], [v[0]]
+        for step, pick in zip(plan, rng_picks, strict=True):
+            a, b = matrices[pick % len(matrices)], vectors[pick % len(vectors)]
+            if step == 0:
+                matrices.append(np.tanh(a @ w))
+            elif step == 1:
+                vectors.append(a @ v)
+            elif step == 2:
+                matrices.append(a * b[:, None] + 0.5)
+            elif step == 3:
+                vectors.append(np.max(a, axis=1))
+            elif step == 4:
+                numbers.append(np.sum(a * a) / n)
+            elif step == 5:
+                vectors.append(np.sin(b) * numbers[-1])
+            elif step == 6:
+                matrices.append(a - np.sum(a.T @ a) / n)
+            elif step == 7:
+                numbers.append(np.sum(np.tanh(b @ a)))
+            else:
+                vectors.append(np.cumsum(b) / n)
+        return np.sum(np.cos(matrices[-1])), vectors[-1], np.sum(np.cos(vectors[-1]))
+
+    rng_picks = rng.integers(0, 100, 12)
+    check(f, x, v, w, rtol=1e-10)
+    check(gt.grad(lambda x, v, w: f(x, v, w)[0] + f(x, v, w)[2], (0, 1, 2)), x, v, w, rtol=1e-9)
