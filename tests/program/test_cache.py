@@ -118,6 +118,17 @@ def test_numpys_steps_are_kept_too(kept):
     assert kept.traced == ["f"]
 
 
+def test_an_index_out_of_range_is_numpys_error(kept):
+    def f(x, i):
+        return np.sum(np.sin(x)[i])
+
+    for _ in range(2):
+        g = gt.function(f, cache=True)
+        assert g(X, np.array([0, -1])) == pytest.approx(np.sin(X[0]) + np.sin(X[-1]))
+        with pytest.raises(IndexError, match="index 20 is out of bounds for axis 0 with size 20"):
+            g(X, np.array([0, 20]))
+
+
 def test_a_derivative_traces_after_all(kept):
     def f(x):
         return np.sum(np.sin(x) ** 2)

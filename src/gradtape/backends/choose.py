@@ -12,7 +12,7 @@ from ..core.positions import user_level
 from ..errors import CompileWarning, UnsupportedOperationError, three_part
 from ..graph.ir import Graph
 from ..graph.printing import show
-from . import numpy
+from . import numpy, reproduce
 from .options import BACKENDS, Options
 from .schedule import Schedule
 
@@ -68,11 +68,13 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
         with compile.kept(options.cache):
             return segments.compile_graph(graph, options.threads)
     except Exception as error:
+        path = reproduce.write(graph, error)
+        again = f"python -m gradtape.backends.reproduce {path}" if path else "the program"
         warnings.warn(
             three_part(
                 f"function: {graph.name} could not be compiled: {type(error).__name__}: {error}",
                 "This is a fault of gradtape; NumPy runs the program, with the same results.",
-                f"Please report it with the graph, and see it fail again with it:\n{show(graph)}",
+                f"Please report it with what shows it again: {again}\n{show(graph)}",
             ),
             CompileWarning,
             stacklevel=user_level(),

@@ -55,7 +55,7 @@ class Schedule:
     start: list[Any]  # what lies in each place at first: constants, else None
     steps: list[Native | ByNumpy]
     results: list[int]
-    graph: Graph | None = None  # for NumPy to say which index is out of range
+    graph: Any = None  # the graph, or what makes it, for NumPy to say which index is out of range
     dead: list[list[int]] = field(init=False)  # places that nobody reads after each step
 
     def __post_init__(self) -> None:
@@ -79,7 +79,8 @@ class Schedule:
         except OutOfRangeError:
             if self.graph is None:
                 raise
-            return numpy.compile_graph(self.graph)(arguments)
+            graph = self.graph if isinstance(self.graph, Graph) else self.graph()
+            return numpy.compile_graph(graph)(arguments)
 
     def _run(self, arguments: Sequence[Any]) -> list[Any]:
         at = self.start.copy()

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..core.aval import Aval
 from ..core.registry import CARDS
-from .ir import Hole, Node, Plain, Value
+from .ir import Constant, Graph, Hole, Node, Plain, Value
 from .trace import ASSIGNED, STOP
 
 __all__ = ["Reader", "Uncodable", "Writer"]
@@ -95,6 +95,27 @@ class Writer:
             "outputs": [self.aval(v.aval) for v in node.outputs],
         }  # fmt: skip
 
+    def graph(self, graph: Graph) -> Any:
+        """What stands for a graph."""
+        numbers: dict[Value, int] = {}
+        constants = []
+        for value in graph.inputs:
+            numbers[value] = len(numbers)
+        for constant in graph.constants():
+            numbers[constant] = len(numbers)
+            constants.append([self.aval(constant.aval), self.static(constant.data)])
+        nodes = []
+        for node in graph.nodes:
+            nodes.append([self.node(node), [numbers[v] for v in node.inputs]])
+            for value in node.outputs:
+                numbers[value] = len(numbers)
+        return {
+            "name": graph.name, "kinds": graph.kinds, "constants": constants, "nodes": nodes,
+            "inputs": [self.aval(v.aval) for v in graph.inputs],
+            "outputs": [numbers[v] for v in graph.outputs],
+            "effects": [[numbers[w], numbers[v]] for w, v in graph.effects],
+        }  # fmt: skip
+
 
 class Reader:
     """Reads what a Writer said."""
@@ -147,6 +168,23 @@ class Reader:
         outputs = tuple(self.aval(aval) for aval in said["outputs"])
         params = self.static(said["params"])
         return Node(self.op(said["op"]), inputs, params, outputs, None, said["operands"])
+
+    def graph(self, said: Any) -> Graph:
+        """The graph."""
+        graph = Graph(said["name"])
+        values: list[Value] = []
+        for aval, kind in zip(said["inputs"], said["kinds"], strict=True):
+            values.append(graph.add_input(self.aval(aval), kind))
+        for aval, data in said["constants"]:
+            values.append(Constant(self.aval(aval), self.static(data)))
+        for node, inputs in said["nodes"]:
+            made = self.node(node)
+            made.inputs = tuple(values[i] for i in inputs)
+            graph.nodes.append(made)
+            values.extend(made.outputs)
+        graph.outputs = [values[i] for i in said["outputs"]]
+        graph.effects = [(values[w], values[v]) for w, v in said["effects"]]
+        return graph
 
 
 def _path(x: Any) -> str:

@@ -286,6 +286,8 @@ class CompiledFunction:
         if keep is not None and keep[2] is not None:
             types = avals(leaves)
             traced_later = functools.cache(lambda: trace(run, types, self.name)[0])
+            if keep[2].tells:
+                keep[2].run.graph = lambda: optimise(traced_later().graph)
             program = _Program(self.name, keep[2], kept, self.options, traced_later)
             program.is_kept = True
             return self._added(key, program)

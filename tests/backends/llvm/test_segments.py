@@ -1,6 +1,10 @@
 """Programs in native code: NumPy's results for the same graph, in few loops, bit for bit again."""
 
 import gc
+import re
+import subprocess
+import sys
+import tempfile
 import threading
 import warnings
 
@@ -12,6 +16,7 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends import numpy as oracle
+from gradtape.backends import reproduce
 from gradtape.backends.llvm import emit, segments
 from gradtape.backends.llvm.fuse import Loop, Step, plan
 from gradtape.core.aval import aval_of
@@ -322,6 +327,35 @@ def test_a_failure_of_the_compiler_is_said_and_numpy_computes(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_allclose(f(np.array([1.0])), [2 * np.sin(1.0)])
+
+
+def test_the_failure_of_the_compiler_is_seen_again_by_what_the_warning_says(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    table = np.arange(3.0)
+    w = gt.Variable(np.ones(3))
+
+    @gt.function
+    def f(x):
+        w.assign_add(x)
+        return np.sum(np.where(x > 0.5, np.sin(x), 2.0) * np.sort(table), axis=0) + w[0]
+
+    with monkeypatch.context() as broken:
+
+        def fail(*_, **__):
+            raise RuntimeError("no such register")
+
+        broken.setattr(emit.Emitter, "emit", fail)
+        with pytest.warns(CompileWarning, match="shows it again: python -m") as said:
+            found = f(np.ones(3))
+        path = re.search(r"python -m gradtape.backends.reproduce (\S+)", str(said[0].message))[1]
+        with pytest.raises(RuntimeError, match="no such register"):  # in a process as broken
+            reproduce._main(path)
+    command = [sys.executable, "-m", "gradtape.backends.reproduce", path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "graph f(" in done.stdout and done.stdout.endswith("It is compiled.\n")
+    graph = reproduce.read(path)
+    again = oracle.compile_graph(graph)([np.ones(3), np.ones(3)][: len(graph.inputs)])
+    assert again[0] == gt.value(found)
 
 
 def test_numpy_is_a_backend_too():
