@@ -45,7 +45,7 @@ LIBRARIES = {
     "ops": {"scipy"},
     "testing": {"scipy"},
     "optimize": {"scipy"},
-    "tf": {"safetensors"},
+    "tf": {"ml_dtypes", "safetensors"},
     "cli": {"tqdm"},
     "scripts": {"nbformat", "nbclient"},
 }

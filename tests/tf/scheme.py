@@ -33,10 +33,11 @@ DTYPES = {
     "f16": "float16", "f32": "float32", "f64": "float64", "i8": "int8", "i16": "int16",
     "i32": "int32", "i64": "int64", "u8": "uint8", "u16": "uint16", "u32": "uint32",
     "u64": "uint64", "c64": "complex64", "c128": "complex128", "b": "bool",
+    "bf16": "bfloat16",
 }  # fmt: skip
 # Relative to the largest number of the answer; two roundings of a function of several steps.
 TOLERANCE = {"float16": 4e-3, "float32": 4e-6, "float64": 1e-12, "complex64": 4e-6,
-             "complex128": 1e-12}  # fmt: skip
+             "complex128": 1e-12, "bfloat16": 1.6e-2}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,9 @@ def differ_in_pairs(ours, theirs, path):
 def seconds(tf):
     """Every operand that may stand beside a tensor."""
     for short, name in DTYPES.items():
-        array = np.array([1, 2] if short != "b" else [True, False], dtype=name)
+        array = np.array(
+            [1, 2] if short != "b" else [True, False], dtype=getattr(tf, name).as_numpy_dtype
+        )
         yield from (tf.constant(array), tf.Variable(array), array, array[0])
     yield from PLAIN.values()
 

@@ -11,7 +11,7 @@ import pytest
 
 from gradtape.tf.base.names import FIRST, HOMES, NAMES, load_all
 
-HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "sklearn", "safetensors", "json",
+HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "sklearn", "safetensors", "ml_dtypes", "json",
          "pathlib", "asyncio", "http", "unittest", "secrets", "hashlib"}  # fmt: skip
 STEP = """
 a, b = tf.Variable(0.0), tf.Variable(0.0)

@@ -7,6 +7,11 @@ from typing import Any
 
 import numpy as np
 
+# ml_dtypes' bfloat16, a dtype of kind V, in which the TensorFlow dialect holds values.
+BFLOAT16 = "E"
+# Characters of the dtypes whose values can have a gradient.
+INEXACT = "efdgFDG" + BFLOAT16
+
 
 class Aval:
     """Shape, dtype and weakness of a value; rules read `.shape`, `.ndim`, `.size`, `.dtype` of it.
@@ -74,7 +79,7 @@ def aval_of(value: Any) -> Aval:
 
 def is_differentiable(dtype: Any) -> bool:
     """Whether values of this dtype can have a gradient: the floating and complex ones."""
-    return np.dtype(dtype).kind in "fc"
+    return np.dtype(dtype).char in INEXACT
 
 
 def weak_result_type(*avals: Aval) -> np.dtype[Any]:

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from .aval import Aval, broadcast_shapes, make_aval, weak_result_type
+from .aval import BFLOAT16, Aval, broadcast_shapes, make_aval, weak_result_type
 from .card import VALUES, Card, Rule, reads, select
 from .dispatch import apply
 from .install import (
@@ -231,7 +231,11 @@ def unbroadcast(ct: Any, shape: tuple[int, ...]) -> Any:
     axes = tuple(range(extra)) + tuple(
         i + extra for i, n in enumerate(shape) if n == 1 and given[i + extra] != 1
     )
-    return np.reshape(np.sum(ct, axis=axes), shape) if axes else np.reshape(ct, shape)
+    if not axes:
+        return np.reshape(ct, shape)
+    if ct.dtype.char == BFLOAT16:  # NumPy would add in 8 bits
+        return np.reshape(np.sum(ct.astype(np.float32), axis=axes).astype(ct.dtype), shape)
+    return np.reshape(np.sum(ct, axis=axes), shape)
 
 
 def broadcast_ct(ct: Any, shape: tuple[int, ...]) -> Any:

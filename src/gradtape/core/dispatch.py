@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .aval import aval_of, is_differentiable
+from .aval import INEXACT, aval_of, is_differentiable
 from .card import Card
 from .exits import came_back
 from .indexing import is_basic
@@ -122,7 +122,7 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
         _record(tape, card, kk, keys, values, operands, params, z, items, frame)
     if many:
         return tuple(_item(tapes, frame, kk, i, part, why, items, made) for i, part in enumerate(z))
-    if type(z) not in _DIFFERENTIABLE and z.dtype.kind not in "fc":
+    if type(z) not in _DIFFERENTIABLE and z.dtype.char not in INEXACT:
         return made(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
     for tape in tapes:
         tape.tracked.add(kk)
@@ -209,7 +209,7 @@ def _record(
 
 
 def _is_floating(x: Any) -> bool:
-    return isinstance(x, ndarray | np.generic) and x.dtype.kind in "fc"
+    return isinstance(x, ndarray | np.generic) and x.dtype.char in INEXACT
 
 
 def _item(

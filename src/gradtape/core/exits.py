@@ -31,6 +31,7 @@ import numpy as np
 from ..errors import ExitError, three_part
 from . import places
 from .arrivals import Front, follow, may_arrive
+from .aval import INEXACT
 from .phrases import WRITERS, phrase_of, remedy_for
 from .places import Place
 from .positions import decode, user_frame
@@ -280,7 +281,7 @@ def _root(array: Any) -> Any:
 
 def _content(array: Any) -> Any:
     """A hashable stand-in for the contents; None where they are too large, or say nothing."""
-    if array.dtype.kind not in "fc" or array.nbytes > _HASHED or array.size < 2:
+    if array.dtype.char not in INEXACT or array.nbytes > _HASHED or array.size < 2:
         return None
     flat = array.reshape(-1)
     if not any(_is_telling(item) for item in flat[:8].tolist()):
@@ -497,7 +498,7 @@ def _still_holds(x: Any, samples: Iterable[Any]) -> bool:
 
 def _is_made_of(tape: Any, exits: Exits, out_key: int, x: Any) -> bool:
     """Whether exited arrays were put together in `x`, in a row or as columns."""
-    if x.nbytes > _HASHED or x.dtype.kind not in "fc":
+    if x.nbytes > _HASHED or x.dtype.char not in INEXACT:
         return False
     flat = x.reshape(-1)
     for size in list({content[0] for content in exits.contents})[:4]:

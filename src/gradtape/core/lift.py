@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import numpy as np
 
 from ..errors import DTypeError, ExitWarning, TracingError, three_part
+from .aval import INEXACT
 from .positions import decode, here
 from .registry import HOOKS
 from .state import next_key, state
@@ -184,7 +185,7 @@ class Dual(Lift):
         return bool(self.plain())
 
     def leave(self, how: str) -> Any:
-        if self.dtype.kind in "fc" and not np.all(bottom(self.tangent) == 0):
+        if self.dtype.char in INEXACT and not np.all(bottom(self.tangent) == 0):
             warnings.warn(
                 three_part(
                     f"{self.level.name}: {how} takes a value out whose tangent is not 0.",

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import GradientWarning, TracingError, UnsupportedOperationError, three_part
 from . import dispatch
-from .aval import aval_of
+from .aval import INEXACT, aval_of
 from .batched_card import batched_card
 from .card import Card
 from .lift import Batch, Dual, Level, Lift
@@ -131,7 +131,7 @@ def _run_dual(level: Level, card: Card, values: Any, operands: Any, params: Any)
         raise _no_rule(level, card, values)
     many = type(out) is tuple
     parts = out if many else (out,)
-    if not any(part.dtype.kind in "fc" for part in parts):
+    if not any(part.dtype.char in INEXACT for part in parts):
         return tuple(map(raw, out)) if many else raw(out)
     with np.errstate(all="ignore"):
         t = card.jvp(tangents, out, primals, params)
@@ -144,7 +144,7 @@ def _run_dual(level: Level, card: Card, values: Any, operands: Any, params: Any)
 
 
 def _dual(level: Level, out: Any, t: Any) -> Any:
-    if out.dtype.kind not in "fc":
+    if out.dtype.char not in INEXACT:
         return raw(out)
     if t is None:
         t = settled(np.zeros(out.shape, out.dtype))

@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import config
 from ..errors import DTypeError, three_part
+from .aval import INEXACT
 from .lift import Lift
 from .positions import user_frame
 from .registry import HOOKS
@@ -169,7 +170,7 @@ def named(x: Any) -> int:
     """
     if not isinstance(x, Tensor):
         return 0
-    if not x.key and x.why is None and type(x) is Tensor and x.value.dtype.kind in "fc":
+    if not x.key and x.why is None and type(x) is Tensor and x.value.dtype.char in INEXACT:
         x.key = next_key()
     return x.key
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .aval import INEXACT
 from .axes import normalized
 from .lift import bottom, holds
 from .squares import square_sum
@@ -177,7 +178,7 @@ def _laid(mask: Any, runs: dict[int, int], ndim: int) -> Any:
 
 def _harmless(rows: Rows, x: Any, places: Places, zeros: list[Any]) -> Any:
     """`x` with 1, or with the identity matrix, where it is idle."""
-    if not hasattr(x, "__array__") or x.dtype.kind not in "fc":  # not kept, or no number
+    if not hasattr(x, "__array__") or x.dtype.char not in INEXACT:  # not kept, or no number
         return x
     idle = _idle(zeros, places, x.shape)
     if not holds(idle):
@@ -202,7 +203,7 @@ def stilled(rows: Rows, tangents: Sequence[Any], avals: Any, params: Any, found:
 def _stilled(
     rows: Rows, tangents: Sequence[Any], avals: Any, params: Any, found: Any, ndim: int
 ) -> Any:
-    if found.dtype.kind not in "fc" or is_traced(found) or not has_nan(found):
+    if found.dtype.char not in INEXACT or is_traced(found) or not has_nan(found):
         return found
     still: Any = True
     for i, t in enumerate(tangents):

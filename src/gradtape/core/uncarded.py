@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .aval import INEXACT
 from .card import Card
 from .exits import note_exit
 from .operands import ended, rewrap, unwrap, why_of
@@ -83,7 +84,7 @@ def _followed(z: Any, card: Card, found: list[Tensor], tapes: Any, why: Any) -> 
     keys = [t.key for t in found]
     if not isinstance(z, ndarray | np.generic):
         return z
-    if z.dtype.kind not in "fc":
+    if z.dtype.char not in INEXACT:
         return new_tensor(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
     frame = user_frame()
     kk = next_key()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, three_part
-from .aval import Aval, is_differentiable
+from .aval import INEXACT, Aval, is_differentiable
 from .buffers import owns
 from .places import frame_of_user
 from .positions import decode, here, user_frame
@@ -235,7 +235,7 @@ class Variable(Tensor):
         shape, dtype = (self.value if slot is None else slot).shape, self.value.dtype
         with door(operation, value):
             array = np.asarray(value)
-        if array.dtype.kind not in "fciub" or not (
+        if (array.dtype.kind not in "fciub" and array.dtype.char not in INEXACT) or not (
             np.can_cast(array.dtype, dtype, "same_kind") or array.dtype.kind in "iub"
         ):
             raise DTypeError(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import INEXACT
 from ..core.positions import decode, here
 from ..core.rows import rows_of, stilled
 from ..core.state import (
@@ -118,7 +119,7 @@ class ForwardAccumulator:
             self._watch(primal, tangent)
 
     def _watch(self, primal: Any, tangent: Any) -> None:
-        if not isinstance(primal, Tensor) or raw(primal).dtype.kind not in "fc":
+        if not isinstance(primal, Tensor) or raw(primal).dtype.char not in INEXACT:
             what = primal.aval if isinstance(primal, Tensor) else type(primal).__name__
             raise DTypeError(
                 three_part(

@@ -12,6 +12,7 @@ import dis
 from typing import Any
 
 from ..core import places
+from ..core.aval import INEXACT
 from ..core.phrases import phrase_of, remedy_for, remedy_of
 from ..core.positions import Position, decode, record_position
 from ..core.registry import CARDS
@@ -24,7 +25,7 @@ from .facts import Explanation, Facts, backward_reach, flatten_why, returns
 
 def _of_type(facts: Facts) -> Explanation | None:
     source = facts.source
-    if source.dtype.kind in "fc":
+    if source.dtype.char in INEXACT:
         return None
     late = facts.recorder.late.get(facts.key)
     at = decode(late[1], late[2]) if late is not None else None

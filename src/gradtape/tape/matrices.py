@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import bands
+from ..core.aval import INEXACT
 from ..core.batched_sweep import backward_batched
 from ..core.lift import Batch, Level
 from ..core.positions import decode, here
@@ -64,7 +65,7 @@ def check_target(recorder: Recorder, operation: str, target: Any) -> Tensor:
             )
         raise reasons.plain_target(recorder, "target", target)
     target.read()
-    if target.dtype.kind not in "fc":
+    if target.dtype.char not in INEXACT:
         raise DTypeError(
             three_part(
                 f"{operation}: the target is {target.aval!r}, which has no derivative.",

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import INEXACT
 from ..core.exits import Return
 from ..core.phrases import phrase_of, remedy_for
 from ..core.positions import Position, decode, record_position, user_frame
@@ -138,7 +139,7 @@ def explain(
     facts = Facts(recorder, target, source, names)
     if any(t is source for t in facts.targets):
         return _connected(facts)
-    if facts.is_connected and source.dtype.kind in "fc":
+    if facts.is_connected and source.dtype.char in INEXACT:
         return _unsupported(facts) or next(
             (_partial(facts, back, facts.name) for back in returns(facts)), None
         ) or next((_cut(facts, why, facts.name) for why in facts.cuts), None) or _connected(

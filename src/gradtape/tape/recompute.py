@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import INEXACT
 from ..core.console import silent
 from ..core.positions import decode, here
 from ..core.state import Recorder, only, state
@@ -117,7 +118,7 @@ def _own(x: Any) -> Any:
     """`x` as a Tensor of its own, which stays connected to where it comes from."""
     if not isinstance(x, Tensor):
         return x
-    return np.positive(x) if x.dtype.kind in "fc" else x
+    return np.positive(x) if x.dtype.char in INEXACT else x
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import INEXACT
 from ..core.buffers import owns
 from ..core.lift import Lift
 from ..core.operands import fingerprint
@@ -106,7 +107,7 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
         for t in targets:
             value = t.read()
             kind = type(value)
-            if not t.key or value.dtype.kind not in "fc":
+            if not t.key or value.dtype.char not in INEXACT:
                 continue
             is_number = issubclass(kind, np.generic)
             ct: Any = kind(1) if is_number else settled(np.ones(value.shape, value.dtype))
@@ -118,7 +119,7 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
     for t, ct in zip(targets, given, strict=True):
         value = t.read()
         key = t.key
-        if not key or value.dtype.kind not in "fc":
+        if not key or value.dtype.char not in INEXACT:
             continue
         if recorded and not isinstance(ct, Tensor):
             ct = new_tensor(ct)
@@ -225,7 +226,8 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
         value = raw(ct)
         array: Any = value if isinstance(value, Lift) else np.asarray(value)
         dtype = t.dtype
-        if array.dtype.kind not in "fciub" or (array.dtype.kind == "c" and dtype.kind != "c"):
+        held = array.dtype.kind in "iub" or array.dtype.char in INEXACT
+        if not held or (array.dtype.kind == "c" and dtype.kind != "c"):
             raise DTypeError(
                 three_part(
                     f"gradient: output_gradients[{i}] is {array.dtype} for a {t.aval!r} target.",

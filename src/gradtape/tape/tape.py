@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import config, events
-from ..core.aval import is_differentiable
+from ..core.aval import INEXACT, is_differentiable
 from ..core.bands import full
 from ..core.lift import is_lifted
 from ..core.operands import fingerprint, refuse_own_arithmetic
@@ -266,7 +266,7 @@ class GradientTape:
 
     def _watch_tensor(self, recorder: Recorder, x: Tensor) -> None:
         dtype = x.read().dtype
-        if dtype.kind not in "fc":
+        if dtype.char not in INEXACT:
             self._refuse_dtype(recorder, x)
             return
         key = x.key
@@ -408,7 +408,7 @@ class GradientTape:
             g = grads.get(key) if key else None
             if g is None and not key and any(t is source for t in targets):
                 g = identity(targets, source, output_gradients)
-            if g is not None and source.value.dtype.kind in "fc":
+            if g is not None and source.value.dtype.char in INEXACT:
                 shared = len(keys) > 1 or output_gradients is not None
                 result = finish(g, source, recorded, shared)
                 if not recorded and key:  # says so if a second derivative is asked of it

@@ -17,12 +17,13 @@ from ...core.tensor import raw, settled
 from ...core.uncarded import unsupported
 from ...errors import three_part
 from ...tape.custom import custom_gradient
-from .dtypes import BY_CHAR, DType, as_dtype
+from .dtypes import BFLOAT16, BY_CHAR, DType, as_dtype
 from .errors import KINDS, RefusedValue, invalid
 from .promotion import natural
 from .tensors import Tensor, make
 
 REALS, WHOLES, FULL = "efd", "il", "ilIL"  # dtypes by character; see making.py
+FLOATS = REALS + BFLOAT16
 
 
 def lengths(shape: Any) -> tuple[int, ...]:
@@ -61,7 +62,7 @@ def accept(dtype: Any, chars: str, is_value_error: bool = True) -> DType:
         cause = f"Called at {decode(*here())}."
         first = BY_CHAR["f" if "f" in chars else chars[0]].name
         remedy = f"Draw {first} and tf.cast the result."
-        if is_value_error:
+        if is_value_error and not (found.char == BFLOAT16 and "f" in chars):
             raise RefusedValue(three_part(fact, cause, remedy))
         raise invalid(fact, cause, remedy)
     return found
@@ -82,8 +83,9 @@ def normal(rng: np.random.Generator, shape: Any, dtype: DType) -> Any:
 
 def uniform(rng: np.random.Generator, shape: Any, dtype: DType) -> Any:
     """Numbers in [0, 1); rounding never makes a 1."""
-    if dtype.char == "e":
-        return (rng.integers(0, 2**10, shape) / 2**10).astype(np.float16)
+    if dtype.char in "eE":
+        bits = 10 if dtype.char == "e" else 7
+        return (rng.integers(0, 2**bits, shape) / 2**bits).astype(dtype.held())
     return np.asarray(rng.random(shape, dtype=dtype.held()))
 
 
@@ -137,6 +139,8 @@ def choices(rng: np.random.Generator, logits: Any, count: Any, dtype: DType) -> 
             f"Called at {decode(*here())}.",
             "Pass one row for each distribution: logits[None, :] for one.",
         )
+    if logits.dtype.char == BFLOAT16:
+        logits = logits.astype(np.float32)
     if logits.dtype.char not in REALS:
         raise KINDS["NotFoundError"](
             None,

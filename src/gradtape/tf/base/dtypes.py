@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.aval import BFLOAT16 as BFLOAT16
 from ...errors import DTypeError, three_part
 from .errors import RefusedValue
 
@@ -41,6 +42,8 @@ class DType:
         self._kind = kind
         self.numpy_dtype: Any = None if type_ is None else np.dtype(type_)
         self.char: str = "" if type_ is None else np.dtype(type_).char
+        if name == "bfloat16":  # numpy_dtype is there from the first value on
+            self.char = BFLOAT16
 
     @property
     def as_numpy_dtype(self) -> Any:
@@ -49,12 +52,14 @@ class DType:
 
     def held(self) -> np.dtype[Any]:
         """NumPy's dtype of the same values; DTypeError where it has none."""
+        if self.numpy_dtype is None and self.char == BFLOAT16:
+            self.numpy_dtype = _bfloat16()
         if self.numpy_dtype is None:
             raise DTypeError(
                 three_part(
                     f"{self!r} values cannot be made.",
                     f"{_UNHELD}.",
-                    "Use tf.float32 or tf.float16 in place of tf.bfloat16.",
+                    "Use a dtype of plain numbers: tf.int8, tf.uint8, tf.float32.",
                 )
             )
         dtype: np.dtype[Any] = self.numpy_dtype
@@ -137,6 +142,8 @@ class DType:
     def _limit(self, which: str) -> Any:
         if self._kind in "iu":
             return int(getattr(np.iinfo(self.held()), which))
+        if self.char == BFLOAT16:
+            return self.held().type({"min": -_LARGEST, "max": _LARGEST}[which])
         if self._kind == "f":
             return getattr(np.finfo(self.held()), which)
         raise DTypeError(
@@ -178,6 +185,34 @@ class DType:
 
     def __reduce__(self) -> Any:
         return as_dtype, (self.name,)
+
+
+_LARGEST = (2 - 2**-7) * 2.0**127  # bfloat16 has 8 bits of precision and float32's exponents
+
+
+def _bfloat16() -> Any:
+    """NumPy's dtype of bfloat16, which a package of the extra brings."""
+    try:
+        from ml_dtypes import bfloat16
+    except ImportError:
+        raise DTypeError(
+            three_part(
+                "tf.bfloat16 values cannot be made.",
+                "They are held through the package ml_dtypes, which is not installed.",
+                'pip install "gradtape[tf]", or use tf.float32 or tf.float16.',
+            )
+        ) from None
+    return np.dtype(bfloat16)
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy's `dtype` is that of bfloat16: other dtypes of ml_dtypes have its character."""
+    return dtype.char == BFLOAT16 and dtype.name == "bfloat16"
+
+
+def kind_of(dtype: np.dtype[Any]) -> str:
+    """The kind of a dtype, f for bfloat16 too."""
+    return "f" if is_bfloat16(dtype) else dtype.kind
 
 
 DTYPES = {name: DType(name, *rest) for name, rest in _TABLE.items()}

@@ -10,7 +10,7 @@ from ...core import tensor as core
 from ...core.positions import decode, here
 from ...errors import three_part
 from .errors import LOWER, RefusedType, RefusedValue, invalid, refuse
-from .promotion import native
+from .promotion import bare
 from .tensors import Tensor, adopt
 from .variables import Variable, _unread
 
@@ -23,7 +23,7 @@ _WORDS = (
 def take(x: Any, index: Any) -> Any:
     """`x[index]` of a tf.Tensor."""
     if _is_mask(index):
-        return adopt(native(x)[np.asarray(_plain(index))])
+        return adopt(bare(x)[np.asarray(_plain(index))])
     items = tuple(map(_item, index)) if isinstance(index, tuple | list) else (_item(index),)
     used = sum(i is not None and i is not Ellipsis for i in items)
     if used > x.value.ndim:
@@ -34,7 +34,7 @@ def take(x: Any, index: Any) -> Any:
             "Give no more indices than the tensor has axes; tf.gather takes elements by a list.",
         )
     try:
-        return adopt(native(x)[items])
+        return adopt(bare(x)[items])
     except LOWER as error:
         refuse(error, "indexing", (x, index))
 
@@ -105,7 +105,7 @@ class Part(Tensor):
     def assign(self, value: Any, use_locking: bool = False, name: Any = None) -> Variable:
         """Assign this part of the Variable."""
         variable, index = self._variable, self._index
-        new = native(variable._operand(value))
+        new = bare(variable._operand(value))
         if _is_mask(index):
             where: Any = np.asarray(_plain(index))
         else:

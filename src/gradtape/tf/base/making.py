@@ -27,20 +27,31 @@ from ...core.registry import CARDS, HOOKS
 from ...core.state import state
 from ...core.sweep import quiet
 from ...errors import three_part
-from . import numerics
-from .dtypes import BY_CHAR
+from . import bfloat16, numerics
+from .dtypes import BFLOAT16, BY_CHAR
 from .errors import LOWER, RefusedType, invalid, refuse
 from .names import export
-from .promotion import convert, native, natural, to_dtype, unify
+from .promotion import (
+    Bfloat16Operand,
+    bare,
+    convert,
+    native,
+    natural,
+    to_dtype,
+    unify,
+    wants_float32,
+)
 from .quiet import quietly
 from .tensors import Tensor, adopt, make
 from .variables import Variable
 
-__all__ = ["BOOL", "COMPLEX", "EVERY", "FLOAT", "INTEGER", "NUMBER", "REAL", "SIGNED", "adopt",
-           "allow", "binary", "convert", "export", "native", "natural", "op", "unary",
-           "unify"]  # fmt: skip
+__all__ = ["BFLOAT16", "BOOL", "COMPLEX", "EVERY", "FLOAT", "INTEGER", "NUMBER", "REAL",
+           "SIGNED", "adopt", "allow", "bare", "binary", "convert", "export", "native", "natural",
+           "op", "unary", "unify", "wants_float32"]  # fmt: skip
 
 # Characters of NumPy's dtypes: which a function takes.
+# None of them holds bfloat16, of which `wants_float32` takes care; a body that computes with it
+# as it is (`bare`) allows `NUMBER + BFLOAT16`.
 BOOL, FLOATS, COMPLEX = "?", "efd", "FD"
 _INT, _UNSIGNED = "bhil", "BHIL"
 INTEGER = _INT + _UNSIGNED
@@ -92,6 +103,8 @@ def _general(
 ) -> Any:
     """A call that the fast path leaves: operands to convert, a dtype to refuse, several tapes."""
     operands = unify(name, args, rule)
+    if operands[0].value.dtype.char == BFLOAT16 and "f" in dtypes:
+        return _in_float32(name, card, fast, operands, args, depth + 1)
     if widen is not None and operands[0].value.dtype.char in widen:
         target = np.dtype(widen[operands[0].value.dtype.char])
         operands = [make(x.value.astype(target)) for x in operands]
@@ -111,10 +124,25 @@ def _general(
     return found
 
 
+def _in_float32(name: str, card: Card, fast: Any, operands: Any, args: Any, depth: int) -> Any:
+    """A call with operands of bfloat16."""
+    bfloat16.check(name)
+    with quiet():
+        try:
+            out = adopt(apply(bfloat16.twin(card), tuple(map(bare, operands)), {}))
+        except LOWER as error:
+            refuse(error, name, args)
+    if out.key and state.tape is not None and state.tape.exits is not None:
+        came_back(state.tape, out.key, card, *[x for x in args if type(x) is not Variable])
+    return bfloat16.narrowed(out)
+
+
 def allow(name: str, x: Any, dtypes: str, rule: str = "", place: int = 0) -> None:
     """Refuse an operand of a dtype that the function does not take."""
     char = x.value.dtype.char
     if char not in dtypes:
+        if "f" in dtypes:
+            wants_float32(x)
         allowed = ", ".join(BY_CHAR[c].name for c in dtypes)
         if rule == "by_division":
             raise RefusedType(
@@ -196,6 +224,9 @@ def _plain(name: str, card: Card, dtypes: str, rule: str, arity: int) -> Any:
 
     def run(*args: Any) -> Any:
         operands = unify(name, args, rule)
+        if operands[0].value.dtype.char == BFLOAT16 and "f" in dtypes:
+            bfloat16.check(name)
+            return bfloat16.narrowed(run(*map(bfloat16.widened, operands)))
         allow(name, operands[0], dtypes, rule)
         with quiet():
             try:
@@ -226,6 +257,8 @@ def op(*names: str, errors: Any = None) -> Callable[[Any], Any]:
             with quiet():
                 try:
                     found = adopt(body(*args, **kwargs))
+                except Bfloat16Operand:
+                    return bfloat16.again(function, title, args, kwargs)
                 except LOWER as error:
                     if _is_a_call_mistake(error, body):
                         raise

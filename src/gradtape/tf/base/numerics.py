@@ -18,6 +18,7 @@ from ...core import fast
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.tree import flatten
+from .dtypes import kind_of
 from .errors import invalid
 from .tensors import Tensor, make
 
@@ -94,9 +95,8 @@ def look(name: str, out: Any, inputs: Any = ()) -> None:
     leaves = flatten(out)[0] if isinstance(out, list | tuple | dict) else [out]
     for place, leaf in enumerate(leaves):
         value = leaf.value if isinstance(leaf, core.Tensor) else leaf
-        if getattr(getattr(value, "dtype", None), "kind", "") == "f" and not np.all(
-            np.isfinite(value)
-        ):
+        is_float = isinstance(value, ndarray | np.generic) and kind_of(value.dtype) == "f"
+        if is_float and not np.all(np.isfinite(value)):
             _thread.inside = True
             try:
                 raise _found(last, place, len(leaves), value, inputs)

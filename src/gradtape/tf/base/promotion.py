@@ -29,10 +29,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...core import tensor as core
+from ...core.aval import INEXACT
 from ...core.positions import decode, here
 from ...core.state import next_key, state
 from ...errors import three_part
-from .dtypes import DType, as_dtype
+from .dtypes import BFLOAT16, DType, as_dtype, is_bfloat16, kind_of
 from .errors import KINDS, RefusedType, RefusedValue, invalid
 from .quiet import quietly
 from .shapes import TensorShape
@@ -117,7 +118,7 @@ def _as(x: Any, dtype: np.dtype[Any]) -> Tensor:
             )
         return t
     if kind in _FITS:
-        if dtype not in _TRUE_FITS if kind is bool else dtype.kind not in _FITS[kind]:
+        if dtype not in _TRUE_FITS if kind is bool else kind_of(dtype) not in _FITS[kind]:
             _misfit(x, dtype)
         if kind is int and dtype.kind in "iu":
             with np.errstate(all="ignore"):
@@ -178,6 +179,8 @@ def _of_array(x: Any) -> Any:
             if x.dtype.isnative and x.dtype.char not in _CANONICAL
             else core.settled(np.asarray(_ours(x)))
         )
+    if is_bfloat16(x.dtype):
+        return core.settled(np.array(x))
     if x.dtype.kind in "SU":
         return np.vectorize(_bytes, otypes=[object])(x)
     if x.dtype == _OBJECT:
@@ -249,7 +252,7 @@ def _common(leaves: list[Any]) -> np.dtype[Any]:
     if not leaves:
         return _FLOAT32
     first = leaves[0]
-    if isinstance(first, ndarray | np.floating | np.complexfloating):
+    if isinstance(first, ndarray | np.floating | np.complexfloating) or _is_half(first):
         strong: np.dtype[Any] = _ours(np.zeros((), first.dtype)).dtype
         return strong
     kinds = {_kind_of(leaf) for leaf in leaves}
@@ -276,19 +279,23 @@ def _common(leaves: list[Any]) -> np.dtype[Any]:
     )
 
 
+def _is_half(leaf: Any) -> bool:
+    return isinstance(leaf, np.generic) and is_bfloat16(leaf.dtype)
+
+
 def _kind_of(leaf: Any) -> str:
     if isinstance(leaf, bool | np.bool_):
         return "b"
     if isinstance(leaf, int | np.integer):
         return "i"
-    if isinstance(leaf, float | np.floating):
+    if isinstance(leaf, float | np.floating) or _is_half(leaf):
         return "f"
     if isinstance(leaf, complex | np.complexfloating):
         return "c"
     if isinstance(leaf, str | bytes):
         return "s"
     if isinstance(leaf, ndarray):
-        return leaf.dtype.kind if leaf.dtype.kind in "bfc" else "i"
+        return kind_of(leaf.dtype) if kind_of(leaf.dtype) in "bfc" else "i"
     return type(leaf).__name__
 
 
@@ -298,7 +305,7 @@ def _check_leaf(x: Any, leaf: Any, dtype: np.dtype[Any]) -> None:
     if _kind_of(leaf) == "b" and dtype in _TRUE_FITS:
         return
     kind = {"b": "", "i": "iufc", "f": "fc", "c": "c", "s": "O"}.get(_kind_of(leaf), "")
-    if dtype.kind not in kind:
+    if kind_of(dtype) not in kind:
         if kind == "" and leaf is None:
             _unknown(leaf)
         _misfit(x, dtype)
@@ -312,7 +319,7 @@ def _packed(x: Any, leaves: list[Any], dtype: Any) -> Tensor:
     def build(part: Any) -> Any:
         if isinstance(part, list | tuple):
             return np.stack([build(p) for p in part])
-        x = native(_as(part, dtype))
+        x = bare(_as(part, dtype))
         return x if wanted is None or wanted == dtype else x.astype(wanted)
 
     from .tensors import adopt
@@ -432,11 +439,32 @@ def mismatch(name: str, operand: str, dtype: Any, found: Any, place: int) -> Any
 # ----------------------------------------------------------------------- to the core
 
 
+class Bfloat16Operand(Exception):
+    """Raised by `native` where a body meets bfloat16; `bfloat16.py` runs it again in float32."""
+
+
+def wants_float32(t: Tensor) -> None:
+    """Have the body that asks run again in float32, if `t` is of bfloat16."""
+    if t.value.dtype.char == BFLOAT16:
+        raise Bfloat16Operand
+
+
 def native(x: Any, dtype: Any = None, hint: Any = None) -> Any:
     """`x` as a Tensor of the core's class, for a NumPy function: no copy, the same history."""
     t = x if type(x) is Tensor and dtype is None else convert(x, dtype, hint)
-    if not t.key and t.why is None and state.tape is not None and t.value.dtype.kind in "fc":
+    char = t.value.dtype.char
+    if char == BFLOAT16:
+        raise Bfloat16Operand
+    if not t.key and t.why is None and state.tape is not None and char in INEXACT:
         t.key = next_key()  # so that its results can tell, if it is watched later
+    return core.new_tensor(t.value, t.key, t.why)
+
+
+def bare(x: Any, dtype: Any = None, hint: Any = None) -> Any:
+    """As `native`, of bfloat16 too: for what moves values, or rounds after each of its steps."""
+    t = x if type(x) is Tensor and dtype is None else convert(x, dtype, hint)
+    if not t.key and t.why is None and state.tape is not None and t.value.dtype.char in INEXACT:
+        t.key = next_key()
     return core.new_tensor(t.value, t.key, t.why)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
-from ...errors import GradtapeError, three_part
+from ...errors import DTypeError, GradtapeError, three_part
+from .dtypes import DTYPES
 from .errors import KINDS, invalid
 
 SUFFIX = ".safetensors"
@@ -121,7 +122,10 @@ def load(path: str) -> Stored:
     try:
         with library.safe_open(file, framework="numpy") as opened:
             graph = json.loads((opened.metadata() or {}).get(_GRAPH, "null"))
-            values = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+            keys = list(opened.keys())
+            if any(opened.get_slice(key).get_dtype() == "BF16" for key in keys):
+                DTYPES["bfloat16"].held()
+            values = {key: opened.get_tensor(key) for key in keys}
         nodes = [_node(item) for item in graph["nodes"]]
         for key, kind in graph["complex"].items():
             pair = values[key]
@@ -129,7 +133,7 @@ def load(path: str) -> Stored:
             array.real, array.imag = pair[..., 0], pair[..., 1]
             values[key] = array
         _check(nodes, values)
-    except OSError:
+    except (OSError, DTypeError):  # the second for bfloat16 without its package
         raise
     except Exception as error:  # whatever a file that is no checkpoint leads to
         raise KINDS["DataLossError"](

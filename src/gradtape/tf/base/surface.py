@@ -11,11 +11,11 @@ from ...core import tensor as core
 from ...core.positions import decode, here
 from ...errors import three_part
 from . import errors, indexing, scopes, tapes, tensors, variables
-from .dtypes import DTYPES, DType, as_dtype
+from .dtypes import BFLOAT16, DTYPES, DType, as_dtype, kind_of
 from .errors import RefusedType
 from .making import op
 from .names import NAMES, export
-from .promotion import convert, native, natural
+from .promotion import bare, convert, natural
 from .shapes import TensorShape
 from .tensors import Tensor, make
 from .variables import Variable
@@ -71,7 +71,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: Any = None)
                 "Give a shape of as many elements, or one number to repeat.",
             )
         )
-    return tensors.adopt(np.reshape(native(t), lengths))  # type: ignore[no-any-return]
+    return tensors.adopt(np.reshape(bare(t), lengths))  # type: ignore[no-any-return]
 
 
 @export("convert_to_tensor")
@@ -88,7 +88,7 @@ def cast(x: Any, dtype: Any, name: Any = None) -> Any:
     dtype = as_dtype(dtype)
     target = dtype.held()
     kind = type(x)
-    if kind is np.ndarray and x.dtype.kind in "biufc":
+    if kind is np.ndarray and x.dtype.kind in "biufc" and target.kind in "biufc":
         with np.errstate(all="ignore"):
             return make(core.settled(_to(x, target)))
     t = natural(x)
@@ -115,20 +115,22 @@ def _to(value: Any, target: np.dtype[Any]) -> Any:
 
 @op()
 def _cast(t: Any, target: Any) -> Any:
-    x = native(t)
+    x = bare(t)
     if t.value.dtype.kind == "c" and target.kind not in "cb":
         x = np.real(x)
-    return x.astype(target)
+    if BFLOAT16 in (t.value.dtype.char, target.char) and x.dtype != np.float32:
+        x = x.astype(np.float32)  # through which TensorFlow goes
+    return x.astype(target) if x.dtype != target else x
 
 
 @export("identity")
 def identity(input: Any, name: Any = None) -> Any:
     """A tensor of the same value and history."""
-    return tensors.adopt(np.positive(native(input))) if _is_number(input) else natural(input)
+    return tensors.adopt(np.positive(bare(input))) if _is_number(input) else natural(input)
 
 
 def _is_number(x: Any) -> bool:
-    return natural(x).value.dtype.kind in "iufc"
+    return kind_of(natural(x).value.dtype) in "iufc"
 
 
 @export("is_tensor")

@@ -22,7 +22,7 @@ from ...tape.reasons import Explanation
 from . import numerics
 from .errors import RefusedState, RefusedType, RefusedValue
 from .names import export
-from .promotion import native, natural
+from .promotion import bare, natural
 from .tensors import Tensor, adopt, make
 from .variables import Held, Variable
 from .wording import TensorFlowRecorder, worded
@@ -240,8 +240,8 @@ def _native(tree: Any, known: dict[int, Any]) -> Any:
 
 def _plain(leaf: Any) -> Any:
     if isinstance(leaf, Variable):
-        return native(leaf)
-    return native(leaf) if isinstance(leaf, Tensor) else leaf
+        return bare(leaf)
+    return bare(leaf) if isinstance(leaf, Tensor) else leaf
 
 
 def _shown(found: Any) -> Any:
@@ -266,7 +266,7 @@ def _adopted(leaf: Any) -> Any:
 @export("stop_gradient")
 def stop_gradient(input: Any, name: Any = None) -> Any:
     """`input` as a constant, through which no gradient passes."""
-    found = adopt(native_custom.stop_gradient(native(input)))
+    found = adopt(native_custom.stop_gradient(bare(input)))
     if numerics.wanted():
         numerics.look("stop_gradient", found)
     return found
@@ -363,7 +363,7 @@ def _operand(leaf: Any) -> Any:
         return leaf.held
     if callable(leaf) or leaf is None or isinstance(leaf, str | bytes):
         return leaf
-    return native(leaf)
+    return bare(leaf)
 
 
 def _outer(leaf: Any) -> Any:
@@ -374,4 +374,4 @@ def _outer(leaf: Any) -> Any:
 
 
 def _inner(leaf: Any) -> Any:
-    return native(leaf) if isinstance(leaf, core.Tensor | Variable) else leaf
+    return bare(leaf) if isinstance(leaf, core.Tensor | Variable) else leaf

@@ -103,6 +103,7 @@ def clip_by_global_norm(
     return _scaled(tensors, clip_norm, norm), norm
 
 
+@op()
 def _scaled(tensors: list[Any], clip_norm: Any, norm: Any) -> list[Any]:
     if norm.value.ndim:
         raise RefusedValue(

@@ -18,8 +18,8 @@ from ..base.arguments import (
     lengths,
     no_kernel,
 )
-from ..base.dtypes import DTYPES, as_dtype
-from ..base.making import convert, export, native, natural, op
+from ..base.dtypes import DTYPES, as_dtype, kind_of
+from ..base.making import bare, convert, export, native, natural, op
 from ..base.promotion import mismatch
 from ..base.shapes import TensorShape
 from ..base.surface import cast
@@ -28,7 +28,8 @@ from ..base.variables import Variable
 
 _FLOAT32 = DTYPES["float32"]
 _INT32, _INT64 = DTYPES["int32"], DTYPES["int64"]
-_BY_WIDTH = [_INT32, _INT64, _FLOAT32, DTYPES["float64"]]  # which dtype `range` takes
+# which dtype `range` takes
+_BY_WIDTH = [_INT32, _INT64, DTYPES["bfloat16"], _FLOAT32, DTYPES["float64"]]
 _STRING = DTYPES["string"]
 
 
@@ -156,7 +157,7 @@ def range(
             )
     held = wanted.held()
     return nondifferentiable_call("range", lambda *parts: _range(held, *parts))(
-        *map(native, tensors)
+        *map(bare, tensors)
     )
 
 
@@ -200,8 +201,8 @@ def linspace(start: Any, stop: Any, num: Any, name: Any = None, axis: Any = 0) -
         first, last = cast(first, DTYPES["float64"]), cast(last, DTYPES["float64"])
     if not (first.dtype.is_floating or first.dtype.is_complex):
         raise bad_type("linspace", f"start is of {first.dtype.name}.", "Pass numbers: 0.0.")
-    a: Any = native(first)
-    b: Any = native(last)
+    a: Any = bare(first)  # of bfloat16 too: TensorFlow rounds after each step
+    b: Any = bare(last)
     shape = np.broadcast_shapes(a.value.shape, b.value.shape)
     ndim = len(shape)
     where = count("linspace", axis, what="axis")
@@ -213,7 +214,8 @@ def linspace(start: Any, stop: Any, num: Any, name: Any = None, axis: Any = 0) -
     a, b = (np.expand_dims(np.broadcast_to(x, shape), where) for x in (a, b))
     inner = np.arange(1, max(n - 1, 1), dtype=a.dtype)
     inner = inner.reshape((-1,) + (1,) * (ndim - where))
-    parts = [a, a + (b - a) / max(n - 1, 1) * inner, b]
+    gaps = np.array(max(n - 1, 1)).astype(a.dtype)[()]
+    parts = [a, a + (b - a) / gaps * inner, b]
     return np.concatenate(parts, where)[(slice(None),) * where + (slice(n),)]
 
 
@@ -254,7 +256,7 @@ def _meshgrid(args: Any, indexing: str) -> Any:
             raise bad_type("meshgrid", "a coordinate is None.", "Pass vectors of numbers.")
     tensors = [natural(x) for x in args]
     for i, t in enumerate(tensors):
-        if t.value.dtype.kind not in "iufc":
+        if kind_of(t.value.dtype) not in "iufc":
             raise bad_type("meshgrid", f"it takes numbers, not {t.dtype.name}.", "Pass numbers.")
         if t.value.dtype != tensors[0].value.dtype:
             raise mismatch("meshgrid", "x", tensors[0].value.dtype, t.value.dtype, i)
@@ -462,7 +464,7 @@ def identity_n(input: Any, name: Any = None) -> Any:
 @op("bitcast")
 def bitcast(input: Any, type: Any, name: Any = None) -> Any:
     """The same bytes read as another dtype; a last axis holds those that are shorter."""
-    x = native(input)
+    x = bare(input)
     dtype, target = x.value.dtype, as_dtype(type).held()
     if "b" in (dtype.kind, target.kind) or "O" in (dtype.kind, target.kind):
         raise bad(

@@ -11,7 +11,7 @@ from ...core.registry import HOOKS
 from ...errors import three_part
 from ..base.arguments import no_kernel
 from ..base.errors import KINDS, RefusedType
-from ..base.making import FLOAT, REAL, allow, native, natural, op, unify
+from ..base.making import FLOAT, REAL, allow, native, natural, op, unify, wants_float32
 
 _from_parts = HOOKS["op:from_parts"]
 
@@ -40,6 +40,7 @@ def complex(real: Any, imag: Any, name: Any = None) -> Any:
 def realdiv(x: Any, y: Any, name: Any = None) -> Any:
     """`x / y` of floating or complex numbers."""
     a, b = unify("RealDiv", (x, y))
+    wants_float32(a)
     if a.value.dtype.char not in FLOAT:
         raise no_kernel("realdiv", f"{a.dtype.name} is not divided so.", "Use tf.truediv.")
     return np.true_divide(native(a), native(b))

@@ -18,7 +18,7 @@ from ...errors import three_part
 from ...tape.custom import custom_gradient
 from ..base import surface as _surface  # the names that every script asks for
 from ..base.arguments import no_kernel
-from ..base.dtypes import BY_CHAR
+from ..base.dtypes import BY_CHAR, DTYPES
 from ..base.errors import RefusedState, RefusedType, RefusedValue, invalid
 from ..base.making import (
     BOOL,
@@ -30,6 +30,7 @@ from ..base.making import (
     REAL,
     SIGNED,
     allow,
+    bare,
     binary,
     convert,
     export,
@@ -38,7 +39,9 @@ from ..base.making import (
     op,
     unary,
     unify,
+    wants_float32,
 )
+from ..base.promotion import mismatch
 from ..base.tensors import Tensor, make
 from ..base.variables import Variable
 
@@ -250,6 +253,7 @@ def _wide(name: str, x: Any, y: Any) -> tuple[Any, Any]:
     x, y = (natural(t) if isinstance(t, Variable) else t for t in (x, y))
     tensors = isinstance(x, Tensor) and isinstance(y, Tensor)
     x, y = unify(name, (x, y), "by_division" if tensors else "by_tensor")
+    wants_float32(x)
     char = x.value.dtype.char
     if char in WIDER:
         x, y = (make(t.value.astype(WIDER[char])) for t in (x, y))
@@ -349,9 +353,9 @@ def add_n(inputs: Any, name: Any = None) -> Any:
                 f"Called at {decode(*here())}.",
                 "Add what broadcasts with +.",
             )
-    total = native(parts[0])
+    total = bare(parts[0])  # of bfloat16 too: TensorFlow rounds after each
     for part in parts[1:]:
-        total = total + native(part)
+        total = total + bare(part)
     return total if len(parts) > 1 else np.positive(total)
 
 
@@ -366,7 +370,11 @@ def polyval(coeffs: Any, x: Any, name: Any = None) -> Any:
                 "Pass tf.unstack(coeffs).",
             )
         )
-    x = native(x)
+    given = natural(x)
+    for i, c in enumerate(coeffs if given.dtype == DTYPES["bfloat16"] else ()):
+        if natural(c).dtype != given.dtype and len(coeffs) > 1:  # a plain number is float32
+            raise mismatch("polyval", "c", given.value.dtype, natural(c).value.dtype, i)
+    x = native(given)
     if not coeffs:
         return np.zeros_like(x)
     parts = [native(c, hint=x.dtype) for c in coeffs]
@@ -478,7 +486,7 @@ _OPERATORS = {
     "floordiv": floordiv, "rfloordiv": lambda self, other: floordiv(other, natural(self)),
     "mod": floormod, "rmod": _swapped(floormod),
     "pow": pow, "rpow": lambda self, other: pow(other, natural(self)),
-    "matmul": _matmul, "rmatmul": lambda self, other: _matmul(other, self),
+    "matmul": _matmul, "rmatmul": lambda self, other: _matmul(convert(other, self.dtype), self),
     "lt": less, "le": less_equal, "gt": greater, "ge": greater_equal,
     "eq": _equals, "ne": _differs,
     "and": _conjunction, "rand": _conjunction, "or": _disjunction, "ror": _disjunction,

@@ -17,7 +17,7 @@ import numpy as np
 
 from ...core.positions import decode, here
 from ...errors import three_part
-from ..base.dtypes import as_dtype
+from ..base.dtypes import as_dtype, is_bfloat16
 from ..base.errors import RefusedType, RefusedValue, invalid
 from ..base.making import convert, export, natural
 from ..base.tensors import Tensor
@@ -459,8 +459,8 @@ def _number(x: Any) -> str:
         return str(int(x))
     if isinstance(x, np.complexfloating):
         return f"({_number(x.real)},{_number(x.imag)})"
-    if isinstance(x, np.floating):
-        kind = type(x)
+    if isinstance(x, np.floating) or is_bfloat16(np.asarray(x).dtype):
+        kind = np.float64 if type(x) is np.float64 else np.float32  # what C++ writes
         few, many = (15, 17) if kind is np.float64 else (6, 9)
         short = f"{float(x):.{few}g}"
         return short if kind(short) == x or x != x else f"{float(x):.{many}g}"

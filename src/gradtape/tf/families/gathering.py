@@ -25,7 +25,7 @@ from ..base.arguments import (
     refused_index,
     whole,
 )
-from ..base.making import native, op, unify
+from ..base.making import bare, native, op, unify
 from ..base.promotion import mismatch
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -61,7 +61,7 @@ def gather(
 ) -> Any:
     """The slices at `indices` along an axis; the first `batch_dims` axes go in step."""
     batch = attribute("gather", _axis(batch_dims), "batch_dims")
-    x: Any = native(params)
+    x: Any = bare(params)
     index = indices_of("gather", indices, "hil")
     batch = batch + index.ndim if batch < 0 else batch
     dims = x.value.shape
@@ -109,7 +109,7 @@ def gather_nd(
     """The elements or slices at the places that the rows of `indices` name."""
     batch = attribute("gather_nd", batch_dims, "batch_dims")
     ignored = policy("gather_nd", bad_indices_policy, no_kernel)
-    x: Any = native(params)
+    x: Any = bare(params)
     index = indices_of("gather_nd", indices, "hil")
     dims = x.value.shape
     if not index.ndim:

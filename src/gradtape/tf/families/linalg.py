@@ -9,6 +9,8 @@ import numpy as np
 
 from ...core.positions import decode, here
 from ...errors import three_part
+from ..base.arguments import bad
+from ..base.dtypes import BFLOAT16
 from ..base.errors import KINDS, RefusedValue, invalid
 from ..base.making import (
     EVERY,
@@ -169,7 +171,10 @@ def norm(
     tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: Any = None, name: Any = None
 ) -> Any:
     """The norm of all elements, of vectors along one axis, or of matrices along two."""
-    x = native(tensor)
+    given = natural(tensor)
+    if ord == 2 and axis is not None and np.size(axis) == 2 and given.value.dtype.char == BFLOAT16:
+        raise bad("norm", "no bfloat16 has singular values.", "Cast it: tf.cast(x, tf.float32).")
+    x = native(given)
     allow("norm", x, FLOAT)
     pair = isinstance(axis, list | tuple) and len(axis) == 2
     named = ("euclidean", "fro", np.inf, 1, 2) if pair else ("euclidean", 1, 2, np.inf)

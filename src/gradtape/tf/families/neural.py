@@ -18,6 +18,7 @@ from ..base.making import (
     NUMBER,
     REAL,
     allow,
+    bare,
     convert,
     export,
     native,
@@ -254,10 +255,9 @@ def sigmoid_cross_entropy_with_logits(
 ) -> Any:
     """`-labels * log(sigmoid(z)) - (1 - labels) * log(1 - sigmoid(z))`, without overflow."""
     title = "sigmoid_cross_entropy_with_logits"
-    z = native(logits)
-    p = native(convert(labels))
-    _same_shape(title, z, p)
-    z, p = map(native, unify(title, (natural(logits), natural(labels))))
+    both = natural(logits), natural(labels)
+    _same_shape(title, *both)
+    z, p = map(native, unify(title, both))
     allow(title, z, FLOATS)
     positive = np.where(np.greater_equal(z, 0), z, np.zeros_like(z))
     return positive - z * p + _log_one_plus(z)
@@ -471,7 +471,7 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = No
         )
     if isinstance(params, list | tuple) and len(params) == 1:
         params = params[0]
-    table, places = native(params), natural(ids)
+    table, places = bare(params), natural(ids)
     allow("embedding_lookup", places, "il", place=1)
     n = table.value.shape[0]
     flat = np.reshape(places.value, -1)

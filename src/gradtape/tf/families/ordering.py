@@ -20,10 +20,10 @@ from ..base.arguments import (
     no_kernel,
     whole,
 )
-from ..base.dtypes import DTYPES, as_dtype
-from ..base.making import BOOL, FLOATS, REAL, allow, native, natural, op, unify
+from ..base.dtypes import BFLOAT16, DTYPES, as_dtype
+from ..base.making import BOOL, FLOATS, REAL, allow, native, natural, op, unify, wants_float32
 from ..base.promotion import mismatch
-from ..base.tensors import make
+from ..base.tensors import Tensor, make
 
 _INT32, _INT64 = DTYPES["int32"], DTYPES["int64"]
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -193,6 +193,7 @@ def searchsorted(
         raise bad_value("searchsorted", f"side is {side!r}.", 'Pass "left" or "right".')
     if row.value.dtype != new.value.dtype:
         raise mismatch("UpperBound", "values", row.value.dtype, new.value.dtype, 1)
+    wants_float32(row)
     if row.value.dtype.char not in REAL:
         raise no_kernel("searchsorted", f"it takes no {row.dtype.name}.", "Pass real numbers.")
     ends = (row.value.shape[:-1], new.value.shape[:-1])
@@ -240,7 +241,7 @@ def histogram_fixed_width_bins(
     values: Any, value_range: Any, nbins: Any = 100, dtype: Any = _INT32, name: Any = None
 ) -> Any:
     """The bin of each value, as int32; what is outside the range is in the first or the last."""
-    allow("histogram_fixed_width_bins", natural(values), FLOATS)
+    allow("histogram_fixed_width_bins", natural(values), FLOATS + BFLOAT16)
     bins, _ = _binned("histogram_fixed_width_bins", values, value_range, nbins)
     return make(bins.astype(np.int32)[()])
 
@@ -283,6 +284,8 @@ def bincount(
         raise bad_value("bincount", f"Unsupported value for argument axis={axis}.", "0 or -1.")
     if binary_output and weights is not None:
         raise bad_value("bincount", "binary_output takes no weights.", "Leave one of them out.")
+    if as_dtype(dtype) == DTYPES["bfloat16"]:
+        raise bad("bincount", "it counts in no bfloat16.", "Count, and cast: tf.cast(n, dtype).")
     amounts: Any = native(np.ones(numbers.shape, as_dtype(dtype).held()))
     if weights is not None:
         amounts = native(weights)
@@ -344,9 +347,12 @@ def top_k(
 @op("math.in_top_k", "nn.in_top_k")
 def in_top_k(targets: Any, predictions: Any, k: Any, name: Any = None) -> Any:
     """Whether the prediction for each target is among the k largest of its row."""
+    n = count("in_top_k", k, bad_type, "k")
+    given = natural(predictions)
+    if given.dtype == DTYPES["bfloat16"] and isinstance(targets, Tensor | int):
+        raise mismatch("in_top_k", "predictions", np.dtype(np.float32), given.value.dtype, 0)
     scores = native(predictions, np.float32).value
     index = indices_of("in_top_k", targets)
-    n = count("in_top_k", k, bad_type, "k")
     if scores.ndim != 2 or index.shape != scores.shape[:1]:
         raise bad(
             "in_top_k",

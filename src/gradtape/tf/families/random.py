@@ -9,9 +9,9 @@ import numpy as np
 from ...core.positions import decode, here
 from ...errors import three_part
 from ..base import draws, seeds
-from ..base.dtypes import DTYPES, as_dtype
+from ..base.dtypes import BFLOAT16, DTYPES, as_dtype
 from ..base.errors import RefusedValue
-from ..base.making import native, natural, op
+from ..base.making import bare, native, natural, op
 from ..base.names import export
 
 float32, int64 = DTYPES["float32"], DTYPES["int64"]
@@ -68,12 +68,12 @@ def uniform(
     name: Any = None,
 ) -> Any:
     """Numbers in [minval, maxval), floating or whole; maxval is 1 for floating ones."""
-    dtype = draws.accept(dtype, WHOLE_OR_REAL)
+    dtype = draws.accept(dtype, WHOLE_OR_REAL + BFLOAT16)
     lengths = draws.lengths(shape)
     if dtype.is_floating:
-        low, high = native(minval, dtype), native(1 if maxval is None else maxval, dtype)
+        low, high = bare(minval, dtype), bare(1 if maxval is None else maxval, dtype)
         u = draws.uniform(seeds.stream("uniform", dtype, seed), lengths, dtype)
-        return np.add(np.multiply(native(draws.tensor(u, dtype)), np.subtract(high, low)), low)
+        return np.add(np.multiply(bare(draws.tensor(u, dtype)), np.subtract(high, low)), low)
     if maxval is None:
         raise RefusedValue(
             three_part(

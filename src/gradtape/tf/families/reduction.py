@@ -14,15 +14,17 @@ from ...core.state import next_key, state
 from ...core.sweep import run_sum_all
 from ...errors import three_part
 from ..base.axes import axes_of
-from ..base.dtypes import as_dtype
+from ..base.dtypes import as_dtype, kind_of
 from ..base.errors import RefusedType, RefusedValue, invalid
 from ..base.making import (
+    BFLOAT16,
     BOOL,
     EVERY,
     FLOATS,
     NUMBER,
     REAL,
     allow,
+    bare,
     convert,
     export,
     native,
@@ -33,12 +35,14 @@ from ..base.quiet import quietly
 from ..base.tensors import Tensor, make
 
 
-def _reduction(names: str, dtypes: str, doc: str, body: Any, title: str = "") -> Any:
+def _reduction(
+    names: str, dtypes: str, doc: str, body: Any, title: str = "", take: Any = native
+) -> Any:
     """A function `f(input_tensor, axis=None, keepdims=False, name=None)`."""
     title = title or names.split()[0]
 
     def run(input_tensor: Any, axis: Any = None, keepdims: Any = False, name: Any = None) -> Any:
-        x = native(input_tensor)
+        x = take(input_tensor)
         allow(title, x, dtypes)
         return body(x, axes_of(title, axis, x.value.ndim), bool(keepdims))
 
@@ -144,7 +148,10 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: Any = False, name:
 
 
 _reduction("reduce_mean math.reduce_mean", NUMBER, "The mean over `axis`.", _as_mean)
-_reduction("reduce_prod math.reduce_prod", NUMBER, "The product over `axis`.", _whole_power)
+_reduction(
+    "reduce_prod math.reduce_prod", NUMBER + BFLOAT16, "The product over `axis`.", _whole_power,
+    take=bare,  # of bfloat16 too: TensorFlow multiplies in it
+)  # fmt: skip
 _reduction(
     "reduce_max math.reduce_max", REAL, "The largest over `axis`; ties share the gradient.",
     _extremum(np.max, True),
@@ -254,8 +261,8 @@ def cumsum(
     x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False, name: Any = None
 ) -> Any:
     """The sums so far along `axis`; `exclusive` of the element itself, `reverse` from the end."""
-    x = native(x)
-    allow("cumsum", x, NUMBER)
+    x = bare(x)
+    allow("cumsum", x, NUMBER + BFLOAT16)
     return _sum("cumsum", x, axis, exclusive, reverse)
 
 
@@ -264,8 +271,8 @@ def cumprod(
     x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False, name: Any = None
 ) -> Any:
     """The products so far along `axis`."""
-    x = native(x)
-    allow("cumprod", x, NUMBER)
+    x = bare(x)
+    allow("cumprod", x, NUMBER + BFLOAT16)
     return _product("cumprod", x, axis, exclusive, reverse)
 
 
@@ -284,7 +291,7 @@ def cumulative_logsumexp(
 
 def _flat(x: Any) -> Any:
     x = natural(x)
-    if x.value.dtype.kind not in "iuf":
+    if kind_of(x.value.dtype) not in "iuf":
         raise _not_real("a test of order", x)
     return np.reshape(x.value, -1)
 

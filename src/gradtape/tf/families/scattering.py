@@ -10,7 +10,7 @@ from ...core import tensor as core
 from ...core.registry import HOOKS
 from ..base.arguments import bad, indices_of, lengths, no_kernel, outside, policy, refused_index
 from ..base.dtypes import BY_CHAR
-from ..base.making import NUMBER, REAL, native, natural, op, unify
+from ..base.making import BFLOAT16, NUMBER, REAL, bare, natural, op, unify
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 
@@ -55,6 +55,9 @@ def _tuple(index: Any) -> tuple[Any, ...]:
     return tuple(index[:, i] for i in range(index.shape[1]))
 
 
+_ADDED = NUMBER + BFLOAT16  # TensorFlow adds in it
+
+
 def _added(index: Any, updates: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with the updates added."""
     if not index.shape[1]:  # an empty place is all of it
@@ -82,10 +85,10 @@ def scatter_nd(
     where, dims = unify("ScatterNd", (indices, shape))
     index = indices_of("scatter_nd", where, "hil")
     target = lengths("scatter_nd", dims)
-    x: Any = native(updates)
+    x: Any = bare(updates)
     if np.ndim(dims.value) != 1:
         raise bad("scatter_nd", "shape must be a vector.", "Pass a list of lengths.")
-    _check_dtypes("scatter_nd", x, NUMBER + "?O", index)
+    _check_dtypes("scatter_nd", x, _ADDED + "?O", index)
     index, x = _places("scatter_nd", index, x, target, ignored)
     if x.value.dtype.char == "O":
         return _last(core.new_tensor(np.full(target, b"", object)), index, x)
@@ -135,8 +138,8 @@ def _into(kind: str, doc: str, dtypes: str, combine: Any) -> None:
         x, u = unify(title, (tensor, updates))
         index = indices_of(title, natural(indices), "hil" if kind == "update" else "il")
         _check_dtypes(title, x, dtypes, index)
-        index, rows = _places(title, index, native(u), x.value.shape, ignored)
-        return combine(native(x), index, rows)
+        index, rows = _places(title, index, bare(u), x.value.shape, ignored)
+        return combine(bare(x), index, rows)
 
     if kind == "update":
 
@@ -159,8 +162,8 @@ def _into(kind: str, doc: str, dtypes: str, combine: Any) -> None:
     run.__doc__ = doc
 
 
-_into("update", "A copy with `updates` written at `indices`.", NUMBER + "?O", _last)
-_into("add", "A copy with `updates` added at `indices`.", NUMBER, _sum_into(1))
-_into("sub", "A copy with `updates` subtracted at `indices`.", NUMBER, _sum_into(-1))
-_into("min", "A copy with what is smaller at `indices`.", REAL, _extreme(np.minimum))
-_into("max", "A copy with what is larger at `indices`.", REAL, _extreme(np.maximum))
+_into("update", "A copy with `updates` written at `indices`.", _ADDED + "?O", _last)
+_into("add", "A copy with `updates` added at `indices`.", _ADDED, _sum_into(1))
+_into("sub", "A copy with `updates` subtracted at `indices`.", _ADDED, _sum_into(-1))
+_into("min", "A copy with what is smaller at `indices`.", REAL + BFLOAT16, _extreme(np.minimum))
+_into("max", "A copy with what is larger at `indices`.", REAL + BFLOAT16, _extreme(np.maximum))

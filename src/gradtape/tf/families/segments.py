@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
+from ..base.dtypes import BFLOAT16, BY_CHAR
 from ..base.errors import invalid
-from ..base.making import NUMBER, REAL, allow, native, natural, op
+from ..base.making import NUMBER, REAL, allow, bare, native, natural, op
 
 
 def _wrong(name: str, fact: str, remedy: str) -> Any:
@@ -84,8 +85,8 @@ def _by_group(ufunc: Any, empty: Any) -> Any:
 
 def _value(empty: Any, dtype: Any) -> Any:
     if empty in ("lowest", "highest"):
-        limits: Any = np.finfo(dtype) if dtype.kind == "f" else np.iinfo(dtype)
-        return limits.min if empty == "lowest" else limits.max
+        of = BY_CHAR[dtype.char]
+        return of.min if empty == "lowest" else of.max
     return empty
 
 
@@ -116,12 +117,14 @@ def _wide_mean(x: Any, ids: Any, n: int) -> Any:
     return _mean(x.astype(np.float64) if x.value.dtype.kind in "iu" else x, ids, n)
 
 
-def _define(kind: str, dtypes: str, sorted_by: Any, unsorted_by: Any) -> None:
+def _define(
+    kind: str, dtypes: str, sorted_by: Any, unsorted_by: Any, take: Any = native
+) -> None:
     if sorted_by is not None:
         title = f"segment_{kind}"
 
         def of_sorted(data: Any, segment_ids: Any, name: Any = None) -> Any:
-            x = native(data)
+            x = take(data)
             allow(title, x, dtypes)
             ids, n = _sorted(title, x, segment_ids)
             return sorted_by(x, ids, n)
@@ -132,7 +135,7 @@ def _define(kind: str, dtypes: str, sorted_by: Any, unsorted_by: Any) -> None:
     long = f"unsorted_segment_{kind}"
 
     def of_unsorted(data: Any, segment_ids: Any, num_segments: Any, name: Any = None) -> Any:
-        x = native(data)
+        x = take(data)
         allow(long, x, dtypes)
         return unsorted_by(*_unsorted(long, x, segment_ids, num_segments))
 
@@ -141,9 +144,13 @@ def _define(kind: str, dtypes: str, sorted_by: Any, unsorted_by: Any) -> None:
     op(f"math.{long}")(of_unsorted)
 
 
-_define("sum", NUMBER, _total, _total)
-_define("mean", NUMBER, _whole_mean, _wide_mean)
-_define("prod", NUMBER, _by_group(np.multiply, 1), _by_group(np.multiply, 1))
-_define("max", REAL, _by_group(np.maximum, 0), _by_group(np.maximum, "lowest"))
-_define("min", REAL, _by_group(np.minimum, 0), _by_group(np.minimum, "highest"))
-_define("sqrt_n", NUMBER, None, _sqrt_n)
+# Of bfloat16 as it is: TensorFlow adds and multiplies in it here, as far as 256 ones.
+_ADDED = NUMBER + BFLOAT16
+_define("sum", _ADDED, _total, _total, bare)
+_define("mean", _ADDED, _whole_mean, _wide_mean, bare)
+_define("prod", _ADDED, _by_group(np.multiply, 1), _by_group(np.multiply, 1), bare)
+# These compute nothing, and the lowest float32 would be -inf as bfloat16.
+_COMPARED = REAL + BFLOAT16
+_define("max", _COMPARED, _by_group(np.maximum, 0), _by_group(np.maximum, "lowest"), bare)
+_define("min", _COMPARED, _by_group(np.minimum, 0), _by_group(np.minimum, "highest"), bare)
+_define("sqrt_n", _ADDED, None, _sqrt_n, bare)

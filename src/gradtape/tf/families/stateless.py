@@ -11,7 +11,7 @@ from ...errors import three_part
 from ..base import draws, seeds
 from ..base.dtypes import DTYPES, as_dtype
 from ..base.errors import RefusedValue, invalid
-from ..base.making import native, natural, op
+from ..base.making import bare, native, natural, op
 
 float32, int32, int64 = DTYPES["float32"], DTYPES["int32"], DTYPES["int64"]
 
@@ -86,12 +86,12 @@ def stateless_uniform(
 
 
 def _uniform(rng: Any, shape: Any, minval: Any, maxval: Any, dtype: Any) -> Any:
-    dtype = draws.accept(dtype, draws.REALS + draws.FULL)
+    dtype = draws.accept(dtype, draws.FLOATS + draws.FULL)
     lengths = draws.lengths(shape)
     if dtype.is_floating:
-        low = native(0 if minval is None else minval, dtype)
-        high = native(1 if maxval is None else maxval, dtype)
-        u = native(draws.tensor(draws.uniform(rng, lengths, dtype), dtype))
+        low = bare(0 if minval is None else minval, dtype)
+        high = bare(1 if maxval is None else maxval, dtype)
+        u = bare(draws.tensor(draws.uniform(rng, lengths, dtype), dtype))
         return np.add(np.multiply(u, np.subtract(high, low)), low)
     if minval is None and maxval is None:
         return draws.tensor(draws.full(rng, lengths, dtype), dtype)

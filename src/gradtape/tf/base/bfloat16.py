@@ -1,0 +1,178 @@
+"""Functions of bfloat16: computed in float32 and rounded once, as TensorFlow's kernels do.
+
+A tensor of bfloat16 holds an array of ml_dtypes, with which NumPy moves and compares values and
+adds gradients; what computes gets float32. Bodies of functions do not know of it: `native` raises
+Bfloat16Operand for such an operand, and the function is called again with float32 in its place
+(`again`). Both casts are recorded, so gradients are of bfloat16 where the operands are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...core import tensor as core
+from ...core.card import Card
+from ...errors import GradtapeError
+from .arguments import bad, bad_value, no_kernel
+from .dtypes import BFLOAT16, DTYPES, DType, is_bfloat16
+from .errors import OpError
+from .promotion import bare, mismatch
+from .tensors import Tensor, adopt
+from .variables import Variable
+
+_FLOAT32 = np.dtype(np.float32)
+ndarray = np.ndarray
+
+# What TensorFlow has for float32 and not for bfloat16, with the class of its error.
+REFUSED = {
+    **dict.fromkeys(("linalg.cholesky", "linalg.det", "linalg.inv", "linalg.lstsq",
+                     "linalg.logdet", "slogdet", "linalg.solve", "math.nextafter",
+                     "math.bincount", "histogram_fixed_width", "random.stateless_gamma"), bad),
+    "random.gamma": bad_value,
+    **dict.fromkeys(("linalg.cholesky_solve", "linalg.tensor_diag", "linalg.tensor_diag_part",
+                     "linalg.triangular_solve", "math.digamma", "math.lgamma", "math.rint",
+                     "truncatemod"), no_kernel),
+}  # fmt: skip
+MIXED: frozenset[str] = frozenset()  # what takes a tensor of float32 beside one of bfloat16
+
+
+_twins: dict[str, Card] = {}
+# What TensorFlow computes in steps, rounding after each.
+_IN_STEPS = {"sigmoid": lambda x: _sigmoid(_rounding(np.exp)(x))}
+
+
+def _sigmoid(e: Any) -> Any:
+    one = np.ones_like(e)  # to NumPy before 2.4, 1 + e is of float32
+    return np.where(np.isinf(e), one, e / (one + e))
+
+
+def twin(card: Card) -> Card:
+    """An elementwise card with the same rules for bfloat16.
+
+    Its value is that of float32, rounded; its rules compute in bfloat16, as TensorFlow's do.
+    """
+    found = _twins.get(card.name)
+    if found is None:
+        found = _twins[card.name] = Card.__new__(Card)
+        for slot in Card.__slots__:
+            setattr(found, slot, getattr(card, slot))
+        found.impl = _IN_STEPS.get(card.name) or _rounding(card.impl)
+    return found
+
+
+def _rounding(impl: Any) -> Any:
+    def run(*values: Any) -> Any:
+        out = impl(*(x.astype(_FLOAT32) for x in values))
+        return out.astype(values[0].dtype) if out.dtype == _FLOAT32 else out
+
+    return run
+
+
+def widened(x: Any) -> Any:
+    """A tensor of bfloat16 as one of float32, with its history."""
+    return adopt(bare(x).astype(_FLOAT32))
+
+
+def narrowed(found: Any) -> Any:
+    """A result with every tensor of float32 in it as one of bfloat16."""
+    kind = type(found)
+    if kind is Tensor:
+        if found.value.dtype != _FLOAT32:
+            return found
+        return adopt(bare(found).astype(DTYPES["bfloat16"].held()))
+    if kind is tuple or kind is list:
+        return kind(map(narrowed, found))
+    if isinstance(found, tuple) and hasattr(found, "_fields"):
+        return kind(*map(narrowed, found))
+    if kind is dict:
+        return {name: narrowed(value) for name, value in found.items()}
+    return found
+
+
+def rounded(x: Any) -> Any:
+    """A Python float, or an array of floats, with the values that it has as bfloat16."""
+    half = DTYPES["bfloat16"].held()
+    with np.errstate(all="ignore"):
+        found = np.asarray(x, np.float64 if type(x) is float else None).astype(half)
+    return float(found) if type(x) is float else core.settled(found.astype(_FLOAT32))
+
+
+def check(name: str) -> None:
+    """Raise TensorFlow's error if it has the function for float32 and not for bfloat16."""
+    if name in REFUSED:
+        remedy = "Compute in float32: tf.cast(x, tf.float32)."
+        raise REFUSED[name](name, "it is not there for bfloat16.", remedy)
+
+
+class _Widening:
+    """The arguments of a call with float32 in place of bfloat16."""
+
+    def __init__(self) -> None:
+        self.asks_for_float32 = False  # by a dtype among the arguments
+        self.float32: list[Any] = []  # its tensors
+        self._known: dict[int, Any] = {}
+
+    def of(self, x: Any) -> Any:
+        kind = type(x)
+        if kind is float:
+            return rounded(x)
+        if kind is Tensor or isinstance(x, core.Tensor | Variable):
+            value = x.held.value if isinstance(x, Variable) else x.read()
+            if value.dtype.char != BFLOAT16:
+                if value.dtype == _FLOAT32:
+                    self.float32.append(x)
+                return x
+            if id(x) not in self._known:  # one tensor, though it is passed twice
+                self._known[id(x)] = widened(x)
+            return self._known[id(x)]
+        if kind is ndarray or isinstance(x, np.generic):
+            is_float = x.dtype.kind == "f" or is_bfloat16(x.dtype)
+            return rounded(x) if is_float else x
+        if kind is DType or isinstance(x, np.dtype | type):
+            return self._dtype(x)
+        if kind is tuple or kind is list:
+            return kind(map(self.of, x))
+        if isinstance(x, tuple) and hasattr(x, "_fields"):
+            return kind(*map(self.of, x))
+        if kind is dict:
+            return {name: self.of(value) for name, value in x.items()}
+        return x
+
+    def _dtype(self, x: Any) -> Any:
+        if x == DTYPES["float32"]:
+            self.asks_for_float32 = True
+        return DTYPES["float32"] if x == DTYPES["bfloat16"] else x
+
+
+def again(function: Any, name: str, args: Any, kwargs: Any) -> Any:
+    """A call of a function that met bfloat16, in float32; what comes out is bfloat16."""
+    check(name)
+    widening = _Widening()
+    wide = widening.of(list(args))
+    options = widening.of(kwargs)
+    if widening.float32 and not widening.asks_for_float32 and name not in MIXED:
+        raise mismatch(name, "y", DTYPES["bfloat16"], DTYPES["float32"], 1)
+    try:
+        found = function(*wide, **options)
+    except GradtapeError as error:
+        _reword(error)
+        raise
+    return found if widening.asks_for_float32 else narrowed(found)
+
+
+def _reword(error: GradtapeError) -> None:
+    """Say bfloat16 in the fact, where the call was made with it."""
+    if not error.args:
+        return
+
+    def said(text: Any) -> Any:
+        if not isinstance(text, str):
+            return text
+        fact, newline, rest = text.partition("\n")
+        return fact.replace("float32", "bfloat16") + newline + rest
+
+    error.args = tuple(map(said, error.args))
+    if isinstance(error, OpError):
+        error.message = said(error.message)
