@@ -58,6 +58,7 @@ class Card:
         "outputs",
         "partials",
         "reason",
+        "regions",
         "rows",
         "run",
         "shape_rule",
@@ -87,6 +88,7 @@ class Card:
         self.run: Any = None
         self.signature: Any = None
         self.reason = ""
+        self.regions: Any = None  # of control flow: the graphs of its functions, for a compiler
         CARDS[name] = self
 
     def __repr__(self) -> str:

@@ -127,7 +127,7 @@ def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
         hand_out(rec, [None, *spread(values, cond(pred, lambda: pull(0), lambda: pull(1)))], grads)
 
     card = unregistered("cond", impl)
-    card.run = run
+    card.run, card.regions = run, ("cond", [region.graph for region in regions], places)
     card.shape_rule = lambda *_, quiet=False: avals
     return apply(card, (pred, *sources), {})
 
@@ -231,7 +231,7 @@ def _scanned(
         hand_out(rec, found, grads)
 
     card = unregistered("scan", impl)
-    card.run = run
+    card.run, card.regions = run, ("scan", graph, nc, nx, length, reverse)
     card.shape_rule = lambda *_, quiet=False: avals
     found = apply(card, (*carries, *xs, *captured), {})
     return tuple(found)
@@ -394,7 +394,7 @@ def _repeated(
             return tuple(forward(values, []))
 
     card = unregistered("while_loop", impl)
-    card.run = run
+    card.run, card.regions = run, ("while", test.graph, body.graph, nc, places)
     card.shape_rule = lambda *_, quiet=False: avals
     return tuple(apply(card, (*carries, *sources), {}))
 

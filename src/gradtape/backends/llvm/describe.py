@@ -16,6 +16,7 @@ from . import lowerings, reductions, rewrites, views
 from .fuse import Loop, Plan, Step, plan, uniform
 from .library import ARITIES
 from .product import Product
+from .turns import Turns, leaves
 from .views import Count
 
 __all__ = ["Piece", "describe"]
@@ -75,11 +76,14 @@ def describe(graph: Graph) -> list[list[Piece]]:
     return found
 
 
-def _nodes(part: Loop | Product | Step) -> list[Node]:
-    return [part.node] if isinstance(part, Step) else [*part.nodes, *part.sums]
+def _nodes(part: Loop | Product | Turns | Step) -> list[Node]:
+    return [part.node] if isinstance(part, Step | Turns) else [*part.nodes, *part.sums]
 
 
-def _inputs(part: Loop | Product | Step) -> list[Value]:
+def _inputs(part: Loop | Product | Turns | Step) -> list[Value]:
+    if isinstance(part, Turns):
+        firsts = [carry.first for carry in part.carries]
+        return [*firsts, *part.reads, *(v for leaf in leaves([part]) for v in _inputs(leaf))]
     return [v for node in _nodes(part) for v in node.inputs]
 
 
@@ -92,8 +96,8 @@ def _bytes(value: Value) -> int:
 
 
 def _piece(
-    made: Plan, n: int, part: Loop | Product, writer: dict[Value, int], reader: dict[Value, int],
-    place: int,
+    made: Plan, n: int, part: Loop | Product | Turns, writer: dict[Value, int],
+    reader: dict[Value, int], place: int,
 ) -> Piece:  # fmt: skip
     nodes = _nodes(part)
     reads: dict[Value, int] = {}
@@ -106,6 +110,15 @@ def _piece(
         reads[source] = min(_bytes(value), _bytes(source))
     written = {_target(made, out) for node in nodes for out in node.outputs}
     kept = [v for v in written if reader.get(v, -1) > n]
+    if isinstance(part, Turns):
+        inner = [_piece(made, n, leaf, writer, reader, 0) for leaf in leaves([part])]
+        count = max(part.length, 1)
+        return Piece(
+            part.node.op.name, f"{_WAYS[part.way]} ({len(inner)} pieces)", nodes,
+            "control flow is a piece of its own" if place else "", part.length,
+            count * sum(p.flops for p in inner), count * sum(p.reads for p in inner),
+            count * sum(p.writes for p in inner),
+        )  # fmt: skip
     sums = len(part.sums)
     if isinstance(part, Product):
         kind, title = "product", f"product of {_factors(part)} by {_WAYS[part.way]}"
@@ -122,7 +135,10 @@ def _piece(
     )  # fmt: skip
 
 
-_WAYS = {"blas": "BLAS", "tile": "tiles in registers", "dot": "sums of rows"}
+_WAYS = {
+    "blas": "BLAS", "tile": "tiles in registers", "dot": "sums of rows", "scan": "turns of a scan",
+    "while": "turns of a while_loop", "cond": "one of two branches",
+}  # fmt: skip
 
 
 def _factors(part: Product) -> str:
@@ -146,6 +162,8 @@ def _why(
     before = made.parts[n - 1]
     if isinstance(part, Product):
         return "a product is a piece of its own"
+    if isinstance(before, Turns):
+        return f"piece {place - 1} is control flow"
     if isinstance(before, Product):
         return f"piece {place - 1} is a product"
     assert isinstance(before, Loop)

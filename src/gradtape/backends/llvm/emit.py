@@ -25,6 +25,7 @@ from ...graph.ir import Constant, Node, Value
 from . import lowerings, types
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
+from .memory import get, memory, put
 from .reductions import Reduction, Running
 from .scalars import Scalars
 from .views import Count, strides_of
@@ -521,17 +522,6 @@ def join_rows(
     b.call(function, [target, partial])
 
 
-def get(b: Any, at: Any, dtype: Any) -> Any:
-    """An element from memory: of a byte the truth."""
-    loaded = b.load(at, typ=memory(dtype))
-    return b.trunc(loaded, types.BOOL) if np.dtype(dtype).kind == "b" else loaded
-
-
-def put(b: Any, x: Any, at: Any, dtype: Any) -> None:
-    """Write an element to memory."""
-    b.store(b.zext(x, memory(dtype)) if np.dtype(dtype).kind == "b" else x, at)
-
-
 @dataclass
 class _Code:
     b: Any
@@ -561,11 +551,6 @@ class _Counted:
         self.i.add_incoming(following, b.block)
         b.cbranch(b.icmp_signed("<", following, self.high), self.head, self.done)
         b.position_at_end(self.done)
-
-
-def memory(dtype: Any) -> Any:
-    """The type of an element in memory: a truth value is a byte."""
-    return ir.IntType(8) if np.dtype(dtype).kind == "b" else types.scalar(dtype)
 
 
 def cost_of(loop: Loop) -> float:

@@ -26,9 +26,10 @@ import numpy as np
 
 from ...core.aval import Aval
 from ...graph.ir import Constant, Graph, Node, Plain, Value
-from . import lowerings, product, reductions, rewrites
+from . import lowerings, product, reductions, rewrites, turns
 from .product import Product
 from .reductions import Reduction
+from .turns import Turns
 from .views import View, is_dense, is_plain, seen, whole
 
 __all__ = ["Loop", "Plan", "Planner", "Step", "plan", "uniform"]
@@ -85,7 +86,7 @@ class Plan:
     """
 
     graph: Graph
-    parts: list[Loop | Product | Step]
+    parts: list[Loop | Product | Turns | Step]
     views: dict[Value, View]
     looks: dict[Value, Node]
     placed: dict[Value, View]
@@ -149,9 +150,10 @@ def uniform(value: Value) -> Any:
 class Planner:
     """A plan in the making; `rewrites.py` makes nodes, views and targets with it."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, around: Plan | None = None) -> None:
         self.graph = graph
-        self.made = Plan(graph, [], {}, {}, {}, [])
+        shared = ({}, {}, {}) if around is None else (around.views, around.looks, around.placed)
+        self.made = Plan(graph, [], *shared, [])
         self.place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
         self.uses: dict[Value, int] = {}
         for value in (*(v for node in graph.nodes for v in node.inputs), *graph.results):
@@ -190,7 +192,7 @@ class Planner:
         if lowering is not None:
             self.join(node, node.outputs[0].aval.shape, lowering)
             return
-        found = self._product(node)
+        found = self._product(node) or turns.find(self, node)
         self.made.parts.append(found or Step(node))
         if found is None:
             self.floor = len(self.made.parts)

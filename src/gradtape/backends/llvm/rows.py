@@ -20,8 +20,9 @@ from typing import Any
 from llvmlite import ir
 
 from ...graph.ir import Value
-from .emit import PART_NS, Emitter, Sum, cost_of, memory, put
+from .emit import PART_NS, Emitter, Sum, cost_of
 from .fuse import Loop, Plan
+from .memory import memory, put
 from .product import Axis, Product
 from .tiles import ProductEmitter
 from .views import Count

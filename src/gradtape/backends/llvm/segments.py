@@ -7,6 +7,7 @@ function called by one builtin; a step without a lowering ends it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from .product import Product
 from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
 from .tiles import CALL_GEMM, ProductEmitter
+from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
 
 __all__ = ["Part", "compile_graph", "segments"]
@@ -61,7 +63,7 @@ _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 class Part:
     """Loops that one native call runs: the values that it reads, and those that it gives."""
 
-    loops: list[Loop | Product]
+    loops: list[Loop | Product]  # those inside of turns too
     reads: list[Value]
     gives: list[Value]
     native: Segment
@@ -88,7 +90,7 @@ def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
 def segments(made: Plan) -> list[Part | Step]:
     """The native parts of a plan, compiled, and the steps between them."""
     out: list[Part | Step] = []
-    run: list[Loop | Product] = []
+    run: list[Loop | Product | Turns] = []
     parts = made.parts
     needed: dict[Value, int] = {}  # the last part that reads a value's memory
     for n, reader in enumerate(parts):
@@ -98,9 +100,9 @@ def segments(made: Plan) -> list[Part | Step]:
     for value in made.results:
         needed.update(dict.fromkeys(made.by_numpy(value), len(parts)))
     start = 0
-    each: list[Loop | Product | Step | None] = [*parts, None]
+    each: list[Loop | Product | Turns | Step | None] = [*parts, None]
     for n, part in enumerate(each):
-        if isinstance(part, Loop | Product):
+        if isinstance(part, Loop | Product | Turns):
             if not run:
                 start = n
             run.append(part)
@@ -113,15 +115,21 @@ def segments(made: Plan) -> list[Part | Step]:
     return out
 
 
-def _read_by(part: Loop | Product | Step) -> list[Value]:
+def _read_by(part: Loop | Product | Turns | Step) -> list[Value]:
     if isinstance(part, Step):
         return list(part.node.inputs)
+    if isinstance(part, Turns):
+        own = [v for turns in turns_of([part]) for v in turns.reads]
+        return [*(v for leaf in leaves([part]) for v in _read_by(leaf)), *own]
     return [v for node in (*part.nodes, *part.sums) for v in node.inputs]
 
 
 def _compile(
-    made: Plan, loops: list[Loop | Product], start: int, end: int, needed: dict[Value, int]
+    made: Plan, items: list[Loop | Product | Turns], start: int, end: int, needed: dict[Value, int]
 ) -> Part:
+    loops = list(leaves(items))
+    turns = list(turns_of(items))
+    moving = {v: None for flow in turns for v in flow.moving}
     own: dict[Value, int] = {}  # the last loop that computes it
     stored: set[Value] = set()
     for i, loop in enumerate(loops):
@@ -131,6 +139,10 @@ def _compile(
             own[target] = i
             if target is not out:
                 stored.add(target)
+    for flow in turns:
+        for y, _ in flow.ys:
+            own[y] = len(loops)
+            stored.add(y)
     reads: dict[Value, None] = {}
     read_in: dict[Value, set[int]] = {}  # the loops that read a value of this part
     constants: dict[Constant, None] = {}
@@ -146,9 +158,22 @@ def _compile(
                     stored.add(source)
             elif not isinstance(source, Count):
                 reads[source] = None
-    gives = [v for v in own if needed.get(v, -1) >= end]
+    for flow in turns:
+        for value in flow.reads:
+            source = made.base(value)
+            if isinstance(source, Constant):
+                constants[source] = None
+            elif source in own:
+                read_in.setdefault(source, set()).add(len(loops))
+                stored.add(source)
+            elif source not in moving:
+                reads[source] = None
+    reads = {v: None for v in reads if v not in moving}
+    gives = [v for v in own if needed.get(v, -1) >= end and v not in moving]
     stored.update(gives)
     inner = [v for v in own if v not in gives and (v in stored or _is_sum(v, loops))]
+    inner = [v for v in inner if v not in moving]
+    inner += [carry.spare for flow in turns for carry in flow.carries]
     # ---- places: arguments, results, then pointers that the kernel makes or is given
     arguments = [_argument(v) for v in reads]
     results = [Argument(v.aval.dtype, v.aval.shape) for v in gives]
@@ -168,17 +193,24 @@ def _compile(
     ]
     units: list[Emitter | ProductEmitter | Rows] = []
     brief: dict[Value, Rows] = {}
-    for group in grouped(loops, made):
-        numbers = [number for number, _ in group.members]
-        if len(numbers) == 1:
-            units.append(emitters[numbers[0]])
-            continue
-        together = Rows(module, f"rows{numbers[0]}", group, emitters)
-        units.append(together)
-        together.brief = {
-            v for v in inner if v in group.by_row and read_in.get(v, set()) <= set(numbers)
-        }
-        brief.update(dict.fromkeys(together.brief, together))
+    units_of: dict[int, list[Any]] = {}  # by the first of loops without turns between
+    first = 0
+    for stretch in stretches(items):
+        here: list[Any] = []
+        for group in grouped(stretch, made):
+            numbers = [first + number for number, _ in group.members]
+            if len(numbers) == 1:
+                here.append(emitters[numbers[0]])
+                continue
+            together = Rows(module, f"rows{numbers[0]}", group, emitters[first:])
+            here.append(together)
+            together.brief = {
+                v for v in inner if v in group.by_row and read_in.get(v, set()) <= set(numbers)
+            }
+            brief.update(dict.fromkeys(together.brief, together))
+        units_of[id(stretch[0])] = here
+        units += here
+        first += len(stretch)
     parts = [e.parts() for e in units]
     counts = dict(zip(map(id, units), parts, strict=True))
     buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
@@ -238,18 +270,37 @@ def _compile(
                 place += 1
             else:
                 one.partial = slots[one.node.outputs[0]]
+    for v in moving:
+        slots[v] = place
+        place += 1
     for e, count in zip(units, parts, strict=True):
         e.emit(count, at_constant)
-    _kernel(module, units, parts, offsets, total, n_in, arena, first_buffer, place, at_pool)
+
+    def where(value: Value) -> int:
+        source = made.base(value)
+        return at_constant[source] if isinstance(source, Constant) else slots[source]
+
+    def run(items: Sequence[Any]) -> None:
+        for item in items:
+            for e in units_of.get(id(item), ()):
+                kernel.call(e, counts[id(e)])
+            if isinstance(item, Turns):
+                flag = telling[0].flag if telling else -1
+                emit_turns(kernel.b, kernel.table, item, where, made.view, run, flag)
+
+    kernel = _Kernel(
+        module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, place, at_pool
+    )
+    run(items)
+    kernel.b.ret_void()
     written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
     lines = [
         line
         for line in str(module).splitlines()
         if not any(line.startswith(f'declare void @"{name}"') for name in written)
     ]
-    door = entry_text(
-        arguments, results, extra=extra, release=_is_long(loops), tells=bool(telling)
-    )
+    release = bool(turns) or _is_long(loops)
+    door = entry_text(arguments, results, extra=extra, release=release, tells=bool(telling))
     text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena)
     return Part(loops, list(reads), gives, native)
@@ -273,43 +324,47 @@ def _argument(value: Value) -> Argument:
     return Argument(aval.dtype, (), "scalar")
 
 
-def _kernel(
-    module: ir.Module, units: list[Emitter | ProductEmitter | Rows], parts: list[int],
-    offsets: list[int], total: int, n_in: int, arena: int, first_buffer: int, count: int,
-    at_pool: int,
-) -> None:  # fmt: skip
-    """`void kernel(ptr table)`: the table grows by the buffers; then loop after loop."""
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
-    function.attributes.add("nounwind")
-    function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
-    b = ir.IRBuilder(function.append_basic_block("entry"))
-    given = function.args[0]
-    signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
-    hand_out = ir.Function(module, signature, "hand_out") if max(parts) > 1 else None
+class _Kernel:
+    """`void kernel(ptr table)` in the making: the table grows by the buffers; then come calls."""
 
-    def at(table: Any, i: int) -> Any:
-        return b.gep(table, [ir.Constant(_I64, i)], source_etype=_PTR)
-
-    table = given
-    if count > first_buffer:
-        table = b.alloca(_PTR, ir.Constant(_I64, count))
+    def __init__(
+        self, module: ir.Module, is_parallel: bool, offsets: list[int], total: int, n_in: int,
+        arena: int, first_buffer: int, count: int, at_pool: int,
+    ) -> None:  # fmt: skip
+        self.module, self.at_pool = module, at_pool
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
+        function.attributes.add("nounwind")
+        function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
+        b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        given = self.given = self.table = function.args[0]
+        signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
+        self.hand_out = ir.Function(module, signature, "hand_out") if is_parallel else None
+        if count == first_buffer:
+            return
+        table = self.table = b.alloca(_PTR, ir.Constant(_I64, count))
         for i in range(first_buffer):
-            b.store(b.load(at(given, i), typ=_PTR), at(table, i))
+            b.store(b.load(self.at(given, i), typ=_PTR), self.at(table, i))
         if arena:
-            start = b.ptrtoint(b.load(at(given, n_in - 1), typ=_PTR), _I64)
+            start = b.ptrtoint(b.load(self.at(given, n_in - 1), typ=_PTR), _I64)
             start = b.and_(b.add(start, ir.Constant(_I64, 63)), ir.Constant(_I64, -64))
-            memory_ = b.inttoptr(start, _PTR)
+            memory = b.inttoptr(start, _PTR)
         else:
-            memory_ = b.alloca(ir.ArrayType(_BYTE, total))
-            memory_.align = 64
+            memory = b.alloca(ir.ArrayType(_BYTE, total))
+            memory.align = 64
         for j, offset in enumerate(offsets):
-            place = b.gep(memory_, [ir.Constant(_I64, offset)], source_etype=_BYTE)
-            b.store(place, at(table, first_buffer + j))
-    for e, n in zip(units, parts, strict=True):
-        loop = module.globals[e.name]
-        if n > 1:
-            b.call(hand_out, [at(given, at_pool), loop, table, ir.Constant(_I64, n)])
+            place = b.gep(memory, [ir.Constant(_I64, offset)], source_etype=_BYTE)
+            b.store(place, self.at(table, first_buffer + j))
+
+    def at(self, table: Any, i: int) -> Any:
+        """Where the pointer number i stands."""
+        return self.b.gep(table, [ir.Constant(_I64, i)], source_etype=_PTR)
+
+    def call(self, e: Emitter | ProductEmitter | Rows, parts: int) -> None:
+        """Run a loop or a product."""
+        loop = self.module.globals[e.name]
+        if parts > 1:
+            pool = self.at(self.given, self.at_pool)
+            self.b.call(self.hand_out, [pool, loop, self.table, ir.Constant(_I64, parts)])
         else:
-            b.call(loop, [table, ir.Constant(_I64, 0)])
-        e.finish(b, table, n)
-    b.ret_void()
+            self.b.call(loop, [self.table, ir.Constant(_I64, 0)])
+        e.finish(self.b, self.table, parts)
