@@ -231,16 +231,16 @@ def has_cache() -> bool:
 @contextmanager
 def _cache_folder() -> Any:
     """A folder of its own for the programs of the measured processes."""
-    before = os.environ.get("XDG_CACHE_HOME")
+    before = os.environ.get("GRADTAPE_CACHE")
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["XDG_CACHE_HOME"] = folder
+        os.environ["GRADTAPE_CACHE"] = folder
         try:
             yield
         finally:
             if before is None:
-                del os.environ["XDG_CACHE_HOME"]
+                del os.environ["GRADTAPE_CACHE"]
             else:
-                os.environ["XDG_CACHE_HOME"] = before
+                os.environ["GRADTAPE_CACHE"] = before
 
 
 def cached_call(name: str, title: str, settings: Settings) -> Result:
