@@ -24,6 +24,7 @@ from .fuse import Loop, Plan, Step, plan, uniform
 from .product import Product
 from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
+from .share import share
 from .tiles import CALL_GEMM, ProductEmitter
 from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
@@ -301,7 +302,7 @@ def _compile(
     ]
     release = bool(turns) or _is_long(loops)
     door = entry_text(arguments, results, extra=extra, release=release, tells=bool(telling))
-    text = "\n".join([*lines, *written.values(), door])
+    text = "\n".join([*share(lines), *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena)
     return Part(loops, list(reads), gives, native)
 

@@ -1,0 +1,77 @@
+"""Loops of the same code are compiled once, and many loops are not inlined into one function."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.backends.llvm import segments
+from gradtape.backends.llvm.share import MANY, share
+
+
+def loop(name: str, body: str, *, operands: int = 1) -> list[str]:
+    """A body as the emitter writes it, and the function that calls it."""
+    arguments = ", ".join(f'ptr noalias %".{i}"' for i in range(operands))
+    given = ", ".join(["ptr null"] * operands)
+    return [
+        f'define internal void @"{name}.body"({arguments}) nounwind', "{", body, "}", "",
+        f'define internal void @"{name}"(ptr %".1") nounwind', "{",
+        f'  call void @"{name}.body"({given})', "}",
+    ]  # fmt: skip
+
+
+def bodies(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("define") and ".body" in line]
+
+
+def test_two_bodies_of_one_text_are_one_function_that_both_call() -> None:
+    found = share([*loop("loop0", "  x"), *loop("loop1", "  y"), *loop("loop12", "  x")])
+    assert [re.findall("@\"(.*?)\"", line) for line in bodies(found)] == [
+        ["loop0.body"], ["loop1.body"]
+    ]  # fmt: skip
+    assert [line.endswith(" noinline") for line in bodies(found)] == [True, False]
+    calls = [line.split('"')[1] for line in found if "call" in line]
+    assert calls == ["loop0.body", "loop1.body", "loop0.body"]
+
+
+def test_bodies_that_take_other_arguments_stay_apart() -> None:
+    lines = [*loop("loop0", "  x"), *loop("loop1", "  x", operands=2)]
+    assert share(lines) == lines
+
+
+@pytest.mark.parametrize(("count", "apart"), [(MANY, False), (MANY + 1, True)])
+def test_many_bodies_are_functions_of_their_own(count: int, apart: bool) -> None:
+    lines = [line for i in range(count) for line in loop(f"loop{i}", f"  {i}")]
+    assert {line.endswith(" noinline") for line in bodies(share(lines))} == {apart}
+
+
+def test_a_step_that_is_repeated_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[str] = []
+    compile_text = segments.compile_text
+
+    def kept(text: str) -> Any:
+        texts.append(text)
+        return compile_text(text)
+
+    monkeypatch.setattr(segments, "compile_text", kept)
+
+    def smoothed(x: Any) -> Any:
+        for _ in range(12):
+            y = gt.array(x)
+            y[1:-1] = (x[:-2] + x[1:-1] + x[2:]) / 3
+            x = y
+        return np.sum(x**2)
+
+    x = np.random.default_rng(0).standard_normal(50)
+    value, gradient = gt.function(gt.value_and_grad(smoothed))(x)
+    (text,) = texts
+    repeated = [line for line in bodies(text.splitlines()) if "noinline" in line]
+    calls = re.findall(r'call void @"(loop\d+\.body)"', text)
+    assert len(repeated) < len(calls) / 2
+    wanted, slopes = gt.value_and_grad(smoothed)(x)
+    np.testing.assert_allclose(value, wanted, rtol=1e-13)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-12, atol=1e-14)
