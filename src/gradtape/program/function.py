@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import inspect
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -292,7 +294,8 @@ class CompiledFunction:
             program.is_kept = True
             return self._added(key, program)
         witness = Witness(self.function, kept)
-        traced, result = trace(run, avals(leaves), self.name)
+        with _without_collector():
+            traced, result = trace(run, avals(leaves), self.name)
         moved = witness.moved()
         if moved:
             warnings.warn(
@@ -307,7 +310,8 @@ class CompiledFunction:
                 TracingWarning,
                 stacklevel=4,
             )
-        made = _compiled(traced, result, self.options)
+        with _without_collector():
+            made = _compiled(traced, result, self.options)
         if keep is not None:
             self._keep(keep, made)
         return self._added(key, _Program(self.name, made, kept, self.options, lambda: traced))
@@ -357,6 +361,18 @@ class CompiledFunction:
         )
 
 
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """While thousands of nodes are made, none of which is garbage yet."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 class _Program:
     """One compiled program: what it reads besides its arguments, and how its results are built."""
 
@@ -378,10 +394,8 @@ class _Program:
         self.assigned = [self.sources[i] for i in made.assigned]
         self.count, self.copies, self.run = made.count, made.copies, made.run
         leaves, self.rebuild = flatten(made.result)
-        self.direct = self._make_direct(len(leaves) == 1 and leaves[0] is made.result)
-        self.static = [
-            _NOTHING if is_output(leaf) or leaf is stored.OUTPUT else leaf for leaf in leaves
-        ]
+        self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
+        self.direct = self._make_direct(made.result)
 
     @property
     def traced(self) -> Traced:
@@ -394,36 +408,57 @@ class _Program:
         derived = functools.partial(_derived, self.options)
         return make_card(self.name, self.traced, self._values, derived)
 
-    def _make_direct(self, is_one: bool) -> Any:
+    def _make_direct(self, result: Any) -> Any:
         """A function of plain arguments, without detours, where the program is one native call.
 
         The native call looks at types, dtypes and shapes itself, and answers NotImplemented where
         they are others than those that the program was made for.
         """
         direct = getattr(self.run, "direct", None)
-        sources, arguments, assigned = self.sources, self.arguments, self.assigned
-        if direct is None or any(self.copies) or not is_one or self.count != 1:
-            return None
-        if not all(isinstance(s, Tensor) for s in sources):
+        sources, arguments, count = self.sources, self.arguments, self.count
+        if direct is None or any(self.copies) or any(isinstance(s, Hidden) for s in sources):
             return None
         call, order, places = direct
         in_order = order == tuple(range(arguments + len(sources)))
-        commits = tuple(zip(assigned, places[1:], strict=True))
-        first, wrap, alone = places[0], self.has_tensors, len(places) == 1
+        commits = tuple(zip(self.assigned, places[count:], strict=True))
+        alone = len(places) == 1
+        build = self._builder(result, tuple(places[:count]), alone)
 
         def run(args: tuple[Any, ...]) -> Any:
             if len(args) != arguments:
                 return NotImplemented
-            values = (*args, *[s.value for s in sources]) if sources else args
+            values = (*args, *map(_value_of, sources)) if sources else args
             found = call(*values) if in_order else call(*[values[i] for i in order])
             if found is NotImplemented:
                 return found
             for variable, place in commits:
-                variable.value = found[place]
-            result = found if alone else found[first]
-            return new_tensor(result) if wrap else result
+                variable.value = found if alone else found[place]
+            return found if build is None else build(found)
 
         return run
+
+    def _builder(self, result: Any, places: tuple[int, ...], alone: bool) -> Any:
+        """What makes the function's result of the native call's; None where they are the same."""
+        wrap = self.has_tensors
+        is_one = _is_output(result)
+        is_tuple = type(result) is tuple and all(map(_is_output, result))
+        if is_one:
+            first = places[0]
+            if alone:
+                return new_tensor if wrap else None
+            return lambda found: new_tensor(found[first]) if wrap else found[first]
+        if is_tuple and not wrap and not alone and places == tuple(range(len(places))):
+            if not self.assigned:
+                return None
+            return lambda found: found[: len(places)]
+
+        def build(found: Any) -> Any:
+            outputs = [found if alone else found[i] for i in places]
+            if wrap:
+                outputs = [new_tensor(x) for x in outputs]
+            return tuple(outputs) if is_tuple else self._built(outputs)
+
+        return build
 
     def __call__(self, leaves: list[Any]) -> Any:
         if self.streams:  # from their states to the commit nobody else draws
@@ -485,6 +520,10 @@ class _Program:
 
 
 _NOTHING = object()
+
+
+def _is_output(leaf: Any) -> bool:
+    return is_output(leaf) or leaf is stored.OUTPUT
 
 
 def _compiled(traced: Traced, result: Any, options: Options) -> stored.Stored:

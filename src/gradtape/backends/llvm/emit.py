@@ -22,7 +22,8 @@ import numpy as np
 from llvmlite import ir
 
 from ...graph.ir import Constant, Node, Value
-from . import lowerings, types
+from . import lowerings, rolled, types
+from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
 from .memory import get, memory, put
@@ -125,17 +126,23 @@ class Emitter:
         self.tells = any(getattr(how, "tells", False) for how in self.loop.nodes.values())
         self.reads = self._reads()
         self.nest = self._nest()
+        self.rolled = rolled.find(self)
+        self.has_branches = not self.nest.sizes  # numbers are not vectorised
+        # Numbers are no loop: nothing is gained by copies of the same code, but time to compile.
+        self.is_inline = bool(self.nest.sizes or self.rolled) or (
+            sum(n.op.name in ARITIES for n in self.loop.nodes) < 4
+        )
 
     def _reads(self) -> list[Value]:
         """The values that are loaded from memory, or counted."""
         found: dict[Value, None] = {}
         for node in (*self.loop.nodes, *self.loop.sums):
             for value in node.inputs:
-                if not self._is_inside(value) and uniform(self.plan.base(value)) is None:
+                if not self.is_inside(value) and uniform(self.plan.base(value)) is None:
                     found[value] = None
         return list(found)
 
-    def _is_inside(self, value: Value) -> bool:
+    def is_inside(self, value: Value) -> bool:
         return self.plan.base(value) in self.inside and self.plan.is_plain(value)
 
     def _nest(self) -> Nest:
@@ -296,7 +303,7 @@ class Emitter:
             low, high = self.b.mul(low, step), self.b.mul(high, step)
         else:
             low, high = _zero(), ir.Constant(_I64, one.size)
-        with _Counted(self, low, high) as i:
+        with counted(self, low, high) as i:
             kind = memory(one.dtype)
             at = self.b.gep(self.at[one.node], [i], source_etype=kind)
             put(self.b, one.how.neutral(one.dtype), at, one.dtype)
@@ -312,7 +319,10 @@ class Emitter:
             self.b.store(start, self.totals[one.node])
         if axis == len(sizes):
             self._open_runs()
-            self._element(indices)
+            if self.rolled is None:
+                self._element(indices)
+            else:
+                self.rolled.emit([], None, None)
             self._close_runs()
         else:
             innermost = axis == len(sizes) - 1
@@ -325,11 +335,14 @@ class Emitter:
                     left = self.b.sub(ir.Constant(_I64, self.nest.last), start)
                     short = self.b.icmp_signed("<", left, high)
                     high = self.b.select(short, left, high)
-            with _Counted(self, low, high) as i:
-                if innermost:
-                    self._element([*indices, i])
-                else:
-                    self._axis(axis + 1, [*indices, i], None, None)
+            if innermost and self.rolled is not None:
+                self.rolled.emit(indices, low, high)
+            else:
+                with counted(self, low, high) as i:
+                    if innermost:
+                        self._element([*indices, i])
+                    else:
+                        self._axis(axis + 1, [*indices, i], None, None)
             if innermost:
                 self._close_runs()
         for one in rows:
@@ -433,48 +446,64 @@ class Emitter:
             if self.plan.base(value) not in self.targets and value not in gathered:
                 known[value] = self.load(value, indices)
 
-        def operand(value: Value, dtype: np.dtype[Any]) -> Any:
-            source = self.plan.base(value)
-            if self._is_inside(value):
-                return Scalars(self.b, source.aval.dtype).cast(known[source], dtype)
-            number = uniform(source)
-            if number is not None:
-                return types.constant(dtype, number)
-            x = known[value] if value in known else self.load(value, indices)
-            return Scalars(self.b, value.aval.dtype).cast(x, dtype)
+        def given(value: Value) -> Any:
+            if self.is_inside(value):
+                return known[self.plan.base(value)]
+            if uniform(self.plan.base(value)) is not None:
+                return None
+            return known[value] if value in known else self.load(value, indices)
 
-        # Numbers are no loop: nothing is gained by copies of the same code, but time to compile.
-        inline = bool(self.nest.sizes) or sum(n.op.name in ARITIES for n in self.loop.nodes) < 4
+        def operand(value: Value, dtype: np.dtype[Any]) -> Any:
+            return self.cast(given(value), value, dtype)
+
         for node, lowering in self.loop.nodes.items():
             out = node.outputs[0]
             emit: Any = getattr(lowering, "emit", None)
-            if emit is not None:
-                result = known[out] = emit(self, node, operand, indices)
+            if emit is None:
+                known[out] = self.apply(node, lambda _, value: given(value))
+            else:
+                known[out] = emit(self, node, operand, indices)
                 if getattr(lowering, "stores", False):
                     continue
-            else:
-                dtype = lowerings.compute_dtype(node)
-                truths = lowerings.TRUTHS.get(node.op.name, ())
-                operands = [
-                    operand(v, np.dtype(bool) if i in truths else dtype)
-                    for i, v in enumerate(node.inputs)
-                ]
-                scalars = Scalars(self.b, dtype)
-                scalars.inline = inline
-                result = known[out] = lowering(scalars, *operands)
-            if out in self.placed:
-                self.store(out, result, indices)
-            elif out in self.stored:
-                dtype = out.aval.dtype
-                put(self.b, result, self._address(out, None, dtype, indices), dtype)
+            self.keep(out, known[out], indices)
         for one in self.sums:
-            x = operand(one.node.inputs[0], one.dtype)
-            if one.in_registers:
-                at, kind = self.runs[one.node], types.scalar(one.dtype)
-                joined = one.how.join(self.b, one.dtype, self.b.load(at, typ=kind), x, True)
-                self.b.store(joined, at)
-            else:
-                self._keep(one, x, indices)
+            self.join(one, given(one.node.inputs[0]), indices)
+
+    def cast(self, x: Any, value: Value, dtype: np.dtype[Any]) -> Any:
+        """`x`, an element of `value`, in a dtype; None stands for one of a uniform constant."""
+        if x is None:
+            return types.constant(dtype, uniform(self.plan.base(value)))
+        return Scalars(self.b, value.aval.dtype).cast(x, dtype)
+
+    def apply(self, node: Node, given: Callable[[int, Value], Any]) -> Any:
+        """An element of the result of `node`; `given(i, value)` is that of operand i."""
+        dtype = lowerings.compute_dtype(node)
+        truths = lowerings.TRUTHS.get(node.op.name, ())
+        operands = [
+            self.cast(given(i, v), v, np.dtype(bool) if i in truths else dtype)
+            for i, v in enumerate(node.inputs)
+        ]
+        scalars = Scalars(self.b, dtype)
+        scalars.inline, scalars.branches = self.is_inline, self.has_branches
+        return self.loop.nodes[node](scalars, *operands)
+
+    def keep(self, out: Value, x: Any, indices: list[Any]) -> None:
+        """Write an element of a result that is needed outside."""
+        if out in self.placed:
+            self.store(out, x, indices)
+        elif out in self.stored:
+            dtype = out.aval.dtype
+            put(self.b, x, self._address(out, None, dtype, indices), dtype)
+
+    def join(self, one: Sum, x: Any, indices: list[Any]) -> None:
+        """Join an element with what a reduction has."""
+        x = self.cast(x, one.node.inputs[0], one.dtype)
+        if one.in_registers:
+            at, kind = self.runs[one.node], types.scalar(one.dtype)
+            joined = one.how.join(self.b, one.dtype, self.b.load(at, typ=kind), x, True)
+            self.b.store(joined, at)
+        else:
+            self._keep(one, x, indices)
 
     # ------------------------------------------------------------------ after the parts
 
@@ -511,7 +540,7 @@ def join_rows(
         for argument in function.args:
             argument.add_attribute("noalias")
         code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
-        with _Counted(code, _zero(), ir.Constant(_I64, size)) as i:
+        with counted(code, _zero(), ir.Constant(_I64, size)) as i:
             total: Any = one.how.neutral(dtype)
             for part in range(parts):
                 offset = code.b.add(i, ir.Constant(_I64, part * size))
@@ -526,31 +555,6 @@ def join_rows(
 class _Code:
     b: Any
     function: Any
-
-
-class _Counted:
-    """`with emitter._counted(low, high) as i:` writes a loop from low to high - 1."""
-
-    def __init__(self, emitter: Emitter | _Code, low: Any, high: Any) -> None:
-        self.emitter, self.low, self.high = emitter, low, high
-
-    def __enter__(self) -> Any:
-        e = self.emitter
-        before = e.b.block
-        self.head = e.function.append_basic_block("loop")
-        self.done = e.function.append_basic_block("done")
-        e.b.cbranch(e.b.icmp_signed("<", self.low, self.high), self.head, self.done)
-        e.b.position_at_end(self.head)
-        self.i = e.b.phi(_I64)
-        self.i.add_incoming(self.low, before)
-        return self.i
-
-    def __exit__(self, *_: object) -> None:
-        b = self.emitter.b
-        following = b.add(self.i, ir.Constant(_I64, 1), flags=["nuw", "nsw"])
-        self.i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, self.high), self.head, self.done)
-        b.position_at_end(self.done)
 
 
 def cost_of(loop: Loop) -> float:

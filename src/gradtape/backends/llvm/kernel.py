@@ -126,6 +126,7 @@ class Kernel:
     corrections of the last bits are left out: `exact` is False).
     """
 
+    has_branches = False  # whether the code is not to be vectorised, and may jump
     has_scale = False  # whether x * 2**n over vectors is an instruction
 
     def __init__(self, floats: Scalars, ints: Scalars, precision: str) -> None:
@@ -153,6 +154,11 @@ class Kernel:
         for c in reversed(coefficients[:-1]):
             total = self.fma(total, t, c)
         return total
+
+    def poly_flat(self, name: str, t: Num, square: Num) -> Num:
+        """Return a polynomial of four coefficients at t, in two steps instead of three."""
+        a, b, c, d = POLYNOMIALS[name][self.precision]
+        return self.fma(self.fma(d, t, c), square, self.fma(b, t, a))
 
     def poly_pair(self, name: str, t: Num, t_low: Num) -> tuple[Num, Num]:
         """Return the polynomial at t + t_low as a pair, to about half the error of `poly`.
@@ -299,7 +305,8 @@ class Kernel:
         from gradtape.backends.llvm import library
 
         function = library.declare_rare(
-            self.f.builder.module, name, self.f.dtype, len(operands), limit, self.f.lanes
-        )
+            self.f.builder.module, name, self.f.dtype, len(operands), limit, self.f.lanes,
+            self.has_branches,
+        )  # fmt: skip
         values = [watched.v, *(x.v for x in operands), fast.v]
         return Num(self.f, self.f.builder.call(function, values))

@@ -94,6 +94,7 @@ RARE: dict[str, Entry] = {
     "fmod_large": Entry(division.fmod_large, 2),
 }
 
+BRANCHES = ".branches"  # behind the name of a kernel for code that is not vectorised
 ARITIES = {name: entry.arity for name, entry in KERNELS.items()}
 
 
@@ -104,18 +105,24 @@ class Rendered(NamedTuple):
     needs: dict[str, str]
 
 
-def declare(module: ir.Module, name: str, dtype: Any) -> ir.Function:
-    """Return the declaration of a function of mathematics in a module."""
+def declare(module: ir.Module, name: str, dtype: Any, branches: bool = False) -> ir.Function:
+    """Return the declaration of a function of mathematics in a module.
+
+    With `branches` it is for code that is not vectorised: the look at a rare argument is inlined.
+    """
     dtype = np.dtype(dtype)
-    return _declared(module, f"gt.{name}.{SUFFIX[dtype]}", dtype, ARITIES[name])
+    full = f"gt.{name}.{SUFFIX[dtype]}{BRANCHES * branches}"
+    return _declared(module, full, dtype, ARITIES[name])
 
 
 def declare_rare(
-    module: ir.Module, name: str, dtype: Any, operands: int, limit: float, lanes: int = 0
-) -> ir.Function:
+    module: ir.Module, name: str, dtype: Any, operands: int, limit: float, lanes: int = 0,
+    branches: bool = False,
+) -> ir.Function:  # fmt: skip
     """Return the declaration of a rare function: (watched, operands, fast)."""
     dtype = np.dtype(dtype)
-    full = f"gt.rare.{name}.{SUFFIX[dtype]}.{float(limit).hex()}"
+    family = "near" if branches else "rare"
+    full = f"gt.{family}.{name}.{SUFFIX[dtype]}.{float(limit).hex()}"
     kind = types.vector(types.scalar(dtype), lanes)
     return _declare(module, full, ir.FunctionType(kind, [kind] * (operands + 2)), lanes)
 
@@ -155,9 +162,12 @@ def render(name: str, width: int, avx512: bool, called: bool = False) -> Rendere
         return _render_called(name, kind, DTYPES[rest[0]], width, avx512)
     if kind == "scale":
         return _render_scale(name, DTYPES[rest[0]], width if avx512 else 0)
-    if kind != "rare":
-        return _render_kernel(name, kind, DTYPES[rest[0]])
+    if kind not in ("rare", "near"):
+        suffix = rest[0].removesuffix(BRANCHES)
+        return _render_kernel(name, kind, DTYPES[suffix], branches=suffix != rest[0])
     kernel, suffix, limit = rest[0].split(".", 2)
+    if kind == "near":
+        return _render_near(name, kernel, DTYPES[suffix], float.fromhex(limit))
     return _render_rare(name, kernel, DTYPES[suffix], float.fromhex(limit), width)
 
 
@@ -184,8 +194,9 @@ def _render_called(
 
 
 def _render_kernel(
-    full: str, name: str, dtype: np.dtype[Any], lanes: int = 0, avx512: bool = False
-) -> Rendered:
+    full: str, name: str, dtype: np.dtype[Any], lanes: int = 0, avx512: bool = False,
+    branches: bool = False,
+) -> Rendered:  # fmt: skip
     from gradtape.backends.llvm.scalars import Scalars
 
     entry = KERNELS.get(name) or RARE[name]
@@ -205,7 +216,7 @@ def _render_kernel(
     inner = Scalars(builder, np.float64, lanes) if precision == "w" else outer
     ints = Scalars(builder, types.whole(inner.dtype), lanes)
     kernel = Kernel(inner, ints, precision)
-    kernel.has_scale = avx512
+    kernel.has_scale, kernel.has_branches = avx512, branches
     operands = [Num(inner, outer.cast(x, inner.dtype)) for x in function.args]
     result = entry.kernel(kernel, *operands)
     builder.ret(inner.cast(result.v, dtype))
@@ -288,6 +299,29 @@ def _render_scale(full: str, dtype: np.dtype[Any], width: int) -> Rendered:
 def _lanes(width: int) -> list[int]:
     """Return the numbers of lanes for which there are functions over vectors."""
     return sorted({width // 64, width // 32})
+
+
+def _render_near(full: str, kernel: str, dtype: np.dtype[Any], limit: float) -> Rendered:
+    """A rare function for scalar code: the comparison and the jump, where it is called."""
+    kind = str(types.scalar(dtype))
+    bound = types.constant(dtype, limit).get_reference().strip()
+    target = f"gt.{kernel}.{SUFFIX[dtype]}"
+    operands = [f"{kind} %a{i}" for i in range(RARE[kernel].arity)]
+    given = ", ".join([f"{kind} %w", *operands, f"{kind} %fast"])
+    text = f"""define internal {kind} @"{full}"({given}) alwaysinline nounwind {{
+entry:
+  %c = fcmp ogt {kind} %w, {bound}
+  br i1 %c, label %slow, label %out, !prof !{{!"branch_weights", i32 1, i32 1000000}}
+slow:
+  %r = call {kind} @"{target}"({", ".join(operands)})
+  br label %out
+out:
+  %y = phi {kind} [ %fast, %entry ], [ %r, %slow ]
+  ret {kind} %y
+}}
+"""
+    needs = {target: f'declare {kind} @"{target}"({", ".join([kind] * len(operands))})'}
+    return Rendered(text, needs)
 
 
 def _render_rare(
@@ -378,7 +412,7 @@ def link(text: str, width: int, avx512: bool) -> str:
     sizes = {name: render(name, width, avx512).text.count("\n") for name in wanted}
     called: set[str] = set()
     if sum(counts[name] * sizes[name] for name in wanted) > INLINED:
-        called = {name for name in wanted if counts[name] > 2}
+        called = {n for n in wanted if counts[n] > 2 and not n.endswith(BRANCHES)}
     text = DECLARED.sub(lambda m: "" if m.group(1).startswith("gt.") else m.group(0), text)
     defined: dict[str, str] = {}
     outside: dict[str, str] = {}

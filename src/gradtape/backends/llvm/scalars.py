@@ -60,6 +60,7 @@ class Scalars:
         self.type = types.vector(types.scalar(self.dtype), lanes)
         self.is_float = self.dtype.kind == "f"
         self.is_signed = self.dtype.kind == "i"
+        self.branches = False  # whether the code is not to be vectorised, and may jump
         self.inline = True  # whether functions of mathematics become part of the code around
 
     # --- constants and conversions ----------------------------------------------------------
@@ -337,7 +338,7 @@ class Scalars:
                     "Cast before: s.cast(x, np.float64).",
                 )
             )
-        function = library.declare(self.builder.module, name, self.dtype)
+        function = library.declare(self.builder.module, name, self.dtype, self.branches)
         return self.builder.call(function, operands, attrs=() if self.inline else ("noinline",))
 
     def __getattr__(self, name: str) -> Any:
