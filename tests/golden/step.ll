@@ -17,7 +17,7 @@ entry:
   %.23 = icmp slt i64 %.8, %.9
   br i1 %.23, label %loop, label %done
 loop:
-  %.25 = phi i64 [%.8, %entry], [%.50, %loop]
+  %.25 = phi i64 [%.8, %entry], [%.52, %loop]
   %.26 = load double, ptr %.1
   %.27 = getelementptr double, ptr %.2, i64 %.25
   %.28 = load double, ptr %.27
@@ -31,39 +31,41 @@ loop:
   %.36 = fadd double %.34, %.34
   %.37 = fneg double %.36
   %.38 = fmul double %.37, %.28
-  %.39 = fcmp oeq double %.37, 0x0
-  %.40 = select i1 %.39, double 0x0, double %.38
-  %.41 = load double, double* %.12
-  %.42 = fadd reassoc double %.41, %.35
-  store double %.42, double* %.12
-  %.44 = load double, double* %.14
-  %.45 = fadd reassoc double %.44, %.37
-  store double %.45, double* %.14
-  %.47 = load double, double* %.16
-  %.48 = fadd reassoc double %.47, %.40
-  store double %.48, double* %.16
-  %.50 = add nuw nsw i64 %.25, 1
-  %.51 = icmp slt i64 %.50, %.9
-  br i1 %.51, label %loop, label %done
+  %.39 = fcmp uno double %.38, %.38
+  %.40 = fcmp oeq double %.37, 0x0
+  %.41 = select i1 %.40, double 0x0, double %.38
+  %.42 = select i1 %.39, double %.41, double %.38
+  %.43 = load double, double* %.12
+  %.44 = fadd reassoc double %.43, %.35
+  store double %.44, double* %.12
+  %.46 = load double, double* %.14
+  %.47 = fadd reassoc double %.46, %.37
+  store double %.47, double* %.14
+  %.49 = load double, double* %.16
+  %.50 = fadd reassoc double %.49, %.42
+  store double %.50, double* %.16
+  %.52 = add nuw nsw i64 %.25, 1
+  %.53 = icmp slt i64 %.52, %.9
+  br i1 %.53, label %loop, label %done
 done:
-  %.53 = load double, double* %.12
-  %.54 = load double, double* %.11
-  %.55 = fadd double %.54, %.53
-  store double %.55, double* %.11
-  %.57 = load double, double* %.14
-  %.58 = load double, double* %.13
-  %.59 = fadd double %.58, %.57
-  store double %.59, double* %.13
-  %.61 = load double, double* %.16
-  %.62 = load double, double* %.15
-  %.63 = fadd double %.62, %.61
-  store double %.63, double* %.15
-  %.65 = load double, double* %.11
-  store double %.65, ptr %.5
-  %.67 = load double, double* %.13
-  store double %.67, ptr %.6
-  %.69 = load double, double* %.15
-  store double %.69, ptr %.7
+  %.55 = load double, double* %.12
+  %.56 = load double, double* %.11
+  %.57 = fadd double %.56, %.55
+  store double %.57, double* %.11
+  %.59 = load double, double* %.14
+  %.60 = load double, double* %.13
+  %.61 = fadd double %.60, %.59
+  store double %.61, double* %.13
+  %.63 = load double, double* %.16
+  %.64 = load double, double* %.15
+  %.65 = fadd double %.64, %.63
+  store double %.65, double* %.15
+  %.67 = load double, double* %.11
+  store double %.67, ptr %.5
+  %.69 = load double, double* %.13
+  store double %.69, ptr %.6
+  %.71 = load double, double* %.15
+  store double %.71, ptr %.7
   ret void
 }
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from .aval import Aval
 from .card import Card
-from .lift import Batch, Level
+from .lift import Batch, Level, Lift
 from .registry import CARDS
-from .state import next_key
+from .state import next_key, state
 from .tensor import Tensor, new_traced, settled
 
 Axes = tuple[int | None, ...]
@@ -39,6 +39,27 @@ def batched_card(card: Card, axes: Axes, size: int) -> Card:
     made.shape_rule = functools.partial(_shape, card, axes, size)
     made.batch_rule = functools.partial(_batch, card, axes, size)
     return made
+
+
+def traced_batch(card: Card, axes: Axes, size: int, operands: Any, params: Any) -> Any:
+    """(out, places) by the batching rule on traced Tensors, where all that it does is the card.
+
+    A sum of each example is a sum over other axes, which a backend knows. None where the rule does
+    something else: its derivative might not be the card's.
+    """
+    trace = state.tapes[0]
+    if card.batch_rule is None or not all(_is_traced(x) for x in operands):
+        return None
+    return trace.attempt(  # type: ignore[attr-defined]
+        lambda: card.batch(size, operands, list(axes), params), {card.name, *_MOVES}
+    )
+
+
+_MOVES = ("reshape", "transpose", "broadcast_to")
+
+
+def _is_traced(x: Any) -> bool:
+    return not isinstance(x, Lift) and not isinstance(getattr(x, "value", None), Lift)
 
 
 def _value(card: Card, axes: Axes, size: int, /, *operands: Any, **params: Any) -> Any:

@@ -40,12 +40,22 @@ class Card:
         function of the parameters where these decide; a card with `where` among them always does.
     run : callable or None
         For a card that is a program: plays a record of it backwards, in place of vjps.
+    again : callable or None
+        For a card that is a program: `again(operands)` gives its results anew, recorded as suits a
+        tape that follows; without it the card is applied.
+    push : callable or None
+        For a card that is a program: `push(primals, tangents)` gives (results, their tangents) in
+        place of jvps; a tangent is None where nothing moves.
+    spread : callable or None
+        For a card that is a program: `spread(size, operands, axes)` gives (results, their batch
+        axes) in place of a batching rule; operands may be Tensors, a batch is axis 0.
     rows : Rows or None
         Which entries of the operands meet which results, where a rule multiplies inside: see
         `rows.py`.
     """
 
     __slots__ = (
+        "again",
         "arity",
         "batch_rule",
         "drops",
@@ -57,12 +67,14 @@ class Card:
         "name",
         "outputs",
         "partials",
+        "push",
         "reason",
         "regions",
         "rows",
         "run",
         "shape_rule",
         "signature",
+        "spread",
         "unview",
         "vjps",
         "add_into",
@@ -86,6 +98,9 @@ class Card:
         self.drops: Any = False
         self.rows: Any = None
         self.run: Any = None
+        self.again: Any = None
+        self.push: Any = None
+        self.spread: Any = None
         self.signature: Any = None
         self.reason = ""
         self.regions: Any = None  # of control flow: the graphs of its functions, for a compiler

@@ -257,7 +257,7 @@ def mask_singular(product: Any, ct: Any) -> Any:
         return product if is_nonzero(ct) else HOOKS["op:guard"](product, ct)
     if not has_nan(product):
         return product
-    return np.where(np.equal(ct, 0), np.zeros_like(product), product)
+    return np.where(_is_idle(product, ct), np.zeros_like(product), product)
 
 
 def _times_partial(card: Card, i: int, t: Any, out: Any, operands: Any, conjugate: bool) -> Any:
@@ -365,12 +365,17 @@ def _elementwise_batch(card: Card) -> Rule:
 
 
 # What `mask_singular` gives for values that are not known: nobody can look for a NaN.
+def _is_idle(product: Any, ct: Any) -> Any:
+    return np.logical_and(np.isnan(product), np.equal(ct, 0))
+
+
 guard = elementwise(
     None,
-    lambda _out, _product, ct: np.not_equal(ct, 0),
+    # linear in the product where that is a number, a cotangent of 0 or not: `linearize` starts at 0
+    lambda _out, product, ct: np.logical_not(_is_idle(product, ct)),
     None,
     name="guard",
-    impl=lambda product, ct: np.where(np.equal(ct, 0), np.zeros((), product.dtype), product),
+    impl=lambda product, ct: np.where(_is_idle(product, ct), np.zeros((), product.dtype), product),
     drops=True,
 )
 del CARDS["guard"]  # no function of the user's, so none to be tested as one

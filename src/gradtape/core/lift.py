@@ -178,6 +178,10 @@ class Dual(Lift):
         self.shape = primal.shape
         self.dtype = primal.dtype
 
+    @property
+    def within(self) -> Any:
+        return self.primal
+
     def plain(self) -> Any:
         return bare(self.primal)
 
@@ -211,6 +215,10 @@ class Batch(Lift):
         self.inner = inner
         self.shape = inner.shape[1:]
         self.dtype = inner.dtype
+
+    @property
+    def within(self) -> Any:
+        return self.inner
 
     def plain(self) -> Any:
         return Batch(self.level, bare(self.inner))
@@ -249,6 +257,14 @@ def bottom(x: Any) -> Any:
     while isinstance(x, Batch):
         x = bare(x.inner)
     return x
+
+
+def is_batched(x: Any) -> bool:
+    """Whether `x` has one value for each example of some `vmap`."""
+    x = bare(x)
+    while isinstance(x, Dual):
+        x = bare(x.primal)
+    return isinstance(x, Batch)
 
 
 def holds(condition: Any) -> bool:

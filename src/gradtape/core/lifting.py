@@ -17,8 +17,9 @@ import numpy as np
 from ..errors import GradientWarning, TracingError, UnsupportedOperationError, three_part
 from . import dispatch
 from .aval import INEXACT, aval_of
-from .batched_card import batched_card
+from .batched_card import batched_card, traced_batch
 from .card import Card
+from .console import silent
 from .lift import Batch, Dual, Level, Lift
 from .operands import ended
 from .positions import decode, user_frame
@@ -26,7 +27,9 @@ from .refusals import LOWER, refuse
 from .registry import HOOKS
 from .rows import rows_of, stilled
 from .state import Recorder, below, next_key, state
+from .symbol import Symbol
 from .tensor import Tensor, new_tensor, new_traced, raw, settled
+from .variable import Variable
 
 ndarray = np.ndarray
 
@@ -77,6 +80,13 @@ def run(
     """(the raw result, the tapes that may record it) of `card` on values with lifts among them."""
     level = innermost([values, params])
     assert level is not None
+    trace = _younger_trace(level)
+    if trace is not None:  # the function that is traced uses values of the call around it
+        values[:] = [
+            trace.taken(v, x) if isinstance(v, Lift) else v
+            for v, x in zip(values, operands, strict=True)
+        ]
+        return trace.call(card, values, operands, _taken(params)), state.tapes
     newer = tuple(t for t in state.tapes if t.level > level.stamp)
     play = _run_dual if level.size is None else _run_batch
     if newer:
@@ -85,9 +95,40 @@ def run(
     return play(level, card, values, operands, params), ()
 
 
+def _running_trace() -> Any:
+    return state.tapes[0] if state.tapes and state.tapes[0].is_trace else None
+
+
+def _younger_trace(level: Level) -> Any:
+    """The trace that runs now, if it began inside `level`."""
+    trace = _running_trace()
+    return trace if trace is not None and trace.level > level.stamp else None
+
+
+def _taken(tree: Any) -> Any:
+    """`tree` with inputs of the trace in place of lifts of the levels that it began in."""
+    trace = _running_trace()
+    if trace is None:
+        return tree
+    if isinstance(tree, Lift):
+        return trace.taken(tree, tree) if trace.level > tree.level.stamp else tree
+    if isinstance(tree, Tensor):
+        value = tree.read()
+        if isinstance(value, Lift) and trace.level > value.level.stamp:
+            return new_traced(trace.taken(value, tree), tree.key, tree.why)
+        return tree
+    if type(tree) is tuple or type(tree) is list:
+        return type(tree)(map(_taken, tree))
+    if type(tree) is dict:
+        return {name: _taken(item) for name, item in tree.items()}
+    if type(tree) is slice:
+        return slice(*map(_taken, (tree.start, tree.stop, tree.step)))
+    return tree
+
+
 def _inner(value: Any, operand: Any) -> Any:
     """An operand of outer levels as they shall see it: with its history where one is kept."""
-    if isinstance(value, Lift):
+    if isinstance(value, Lift | Symbol):
         return operand if isinstance(operand, Tensor) else new_traced(value)
     if state.tapes and isinstance(operand, Tensor):
         return operand
@@ -95,8 +136,13 @@ def _inner(value: Any, operand: Any) -> Any:
 
 
 def _opened(x: Any) -> Any:
-    """What a lift holds, as an operand: a raw lift of an outer level becomes a Tensor."""
-    return new_traced(x) if isinstance(x, Lift) else x
+    """What a lift holds, as an operand: a raw lift, or what is traced, becomes a Tensor."""
+    return new_traced(x) if isinstance(x, Lift | Symbol) else x
+
+
+def _version(x: Any) -> Any:
+    """A Variable as what is read of it now: to a program it would be the object."""
+    return new_traced(x.read(), x.key) if isinstance(x, Variable) else x
 
 
 def _evaluate(card: Card, operands: Any, params: dict[str, Any]) -> Any:
@@ -125,6 +171,10 @@ def _run_dual(level: Level, card: Card, values: Any, operands: Any, params: Any)
         else:
             primals.append(_inner(value, operand))
             tangents.append(None)
+    if card.push is not None:
+        with silent(params.get("quiet", False)):
+            results, moves = card.push([_version(x) for x in primals], tangents)
+        return tuple(_dual(level, x, t) for x, t in zip(results, moves, strict=True))
     params = _map(params, level, lambda lift: lift.primal)
     out = _evaluate(card, primals, params)
     if card.jvps is None:
@@ -189,16 +239,17 @@ def _map(tree: Any, level: Level, function: Callable[[Any], Any]) -> Any:
 
 def _run_batch(level: Level, card: Card, values: Any, operands: Any, params: Any) -> Any:
     assert level.size is not None
-    if any(lift.level is level for lift in lifts_in(params)):
+    if card.spread is None and any(lift.level is level for lift in lifts_in(params)):
         inner = [_of_level(v, x, level) for v, x in zip(values, operands, strict=True)]
         return _looped(level, card.name, lambda xs, ps: _evaluate(card, xs, ps), inner, params)
-    if card.batch_rule is None:
+    if card.batch_rule is None and card.spread is None:
         _say_once(card.name)
         inner = [_of_level(v, x, level) for v, x in zip(values, operands, strict=True)]
         return _looped(level, card.name, lambda xs, ps: _evaluate(card, xs, ps), inner, params)
     xs: list[Any] = []
     axes: list[int | None] = []
     has_tensor = False
+    places: Any
     for value, operand in zip(values, operands, strict=True):
         if type(value) is Batch and value.level is level:
             x, axis = _opened(value.inner), 0
@@ -208,12 +259,22 @@ def _run_batch(level: Level, card: Card, values: Any, operands: Any, params: Any
         xs.append(x)
         axes.append(axis)
     try:
-        if has_tensor and card.kind == "elementwise" and "where" not in params:
+        if card.spread is not None:
+            with silent(params.get("quiet", False)):
+                out, places = card.spread(level.size, [_version(x) for x in xs], axes)
+            out, places = tuple(out), tuple(places)
+        elif has_tensor and card.kind == "elementwise" and "where" not in params:
             out = _evaluate(card, HOOKS["align_batch"](xs, axes), params)
-            places: Any = 0 if card.outputs == 1 else (0,) * card.outputs
+            places = 0 if card.outputs == 1 else (0,) * card.outputs
         elif has_tensor:
-            out = _evaluate(batched_card(card, tuple(axes), level.size), xs, params)
-            places = (0,) * len(out) if type(out) is tuple else 0
+            found = None
+            if _running_trace() is not None:
+                found = traced_batch(card, tuple(axes), level.size, xs, params)
+            if found is not None:
+                out, places = found
+            else:
+                out = _evaluate(batched_card(card, tuple(axes), level.size), xs, params)
+                places = (0,) * len(out) if type(out) is tuple else 0
         else:
             out, places = card.batch(level.size, xs, axes, params)
     except LOWER as error:
@@ -228,7 +289,7 @@ def _batch(level: Level, out: Any, axis: int | None) -> Any:
         return raw(out)
     if axis:
         out = np.moveaxis(out, axis, 0)
-    return Batch(level, out if isinstance(out, Tensor | Lift) else np.asarray(out))
+    return Batch(level, out if isinstance(out, Tensor | Lift | Symbol) else np.asarray(out))
 
 
 def _of_level(value: Any, operand: Any, level: Level) -> Any:
@@ -309,8 +370,10 @@ _SHIFTED = {name: getattr(np, name) for name in (
 
 def nondifferentiable(name: str, function: Any, operation: Any, args: Any, kwargs: Any) -> Any:
     """A function without derivative: of the values at a level of `jvp`, of each example else."""
+    args, kwargs = _taken(args), _taken(kwargs)
     level = innermost([args, kwargs])
-    assert level is not None
+    if level is None:
+        return operation(*args, **kwargs)
     with below(level.stamp):
         if level.size is None:
             found = operation(
@@ -366,8 +429,10 @@ def _without(found: Any, args: Any, name: str) -> Any:
 
 def uncarded(name: str, function: Any, args: Any, kwargs: Any) -> Any:
     """A NumPy function without a card on lifts: looped over examples, refused to derivatives."""
+    args, kwargs = _taken(args), _taken(kwargs)
     level = innermost([args, kwargs])
-    assert level is not None
+    if level is None:
+        return function(*args, **kwargs)
     if level.size is None:
         plain = [aval_of(lift) for lift in lifts_in([args, kwargs]) if lift.level is level]
         raise UnsupportedOperationError(
@@ -391,8 +456,10 @@ def uncarded(name: str, function: Any, args: Any, kwargs: Any) -> Any:
 
 def composite(name: str, body: Any, args: Any, kwargs: Any) -> Any:
     """A composite on lifts: its body; looped over examples where that asks for their numbers."""
+    args, kwargs = _taken(args), _taken(kwargs)
     level = innermost([args, kwargs])
-    assert level is not None
+    if level is None:
+        return body(*args, **kwargs)
     if level.size is None:
         return body(*args, **kwargs)
     try:
@@ -420,7 +487,7 @@ def _wrapped_all(found: Any) -> Any:
 
 def raw_call(function: Any, args: Any, kwargs: Any) -> Any:
     """`function` on raw values with lifts among them: of a Dual the value, of a Batch each."""
-    args, kwargs = _plain(args), _plain(kwargs)
+    args, kwargs = _taken(_plain(args)), _taken(_plain(kwargs))
     level = innermost([args, kwargs])
     if level is None:
         return function(*args, **kwargs)

@@ -360,6 +360,9 @@ def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:
             keys, operands, out, params = unpack(rec)
             ts = [tangents.get(k) if k > 0 else None for k in keys]
             if any(t is not None for t in ts):
+                if rec[CARD].push is not None:
+                    tangents[rec[OUT]] = tuple(rec[CARD].push(operands, ts)[1])
+                    continue
                 if rec[CARD].jvps is None:
                     raise unsupported_error(rec)
                 t = rec[CARD].jvp(ts, out, operands, params)

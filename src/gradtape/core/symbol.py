@@ -203,17 +203,29 @@ def is_traced(x: Any) -> bool:
     return type(x) is Symbol or type(getattr(x, "value", None)) is Symbol
 
 
+def _known(x: Any) -> Any:
+    """The array or number at the bottom of `x`; a Symbol where that is not known."""
+    while True:
+        inside = getattr(x, "value", None) if not isinstance(x, np.ndarray) else None
+        if inside is None and type(x) is not Symbol:
+            inside = getattr(x, "within", None)
+        if inside is None:
+            return x
+        x = inside
+
+
 def may_hold(condition: Any) -> bool:
     """Whether `condition` holds somewhere; True where that is not known."""
     value = getattr(condition, "value", condition)
     if type(value) is np.bool_:
         return bool(value)
+    value = _known(value)
     return type(value) is Symbol or bool(np.any(value))
 
 
 def is_known_to_hold(condition: Any) -> bool:
     """Whether `condition` holds somewhere; False where that is not known."""
-    value = getattr(condition, "value", condition)
+    value = _known(condition)
     return type(value) is not Symbol and bool(np.any(value))
 
 
@@ -225,5 +237,5 @@ def is_finite_number(x: Any) -> bool:
 
 def is_nonzero(x: Any) -> bool:
     """Whether `x` is known and nowhere 0."""
-    value = getattr(x, "value", x)
+    value = _known(x)
     return type(value) is not Symbol and bool(np.all(value != 0))

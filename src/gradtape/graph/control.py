@@ -21,6 +21,7 @@ import numpy as np
 from ..core.aval import Aval, aval_of, is_differentiable
 from ..core.console import silent
 from ..core.dispatch import apply
+from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
 from ..core.state import state
 from ..core.symbol import is_traced
@@ -28,7 +29,8 @@ from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
 from ..errors import ShapeError, three_part
 from .evaluate import evaluate
-from .pullback import cotangents, hand_out, operands_of, pull_back, unregistered
+from .lifted import cond_rules, each_alone, scan_rules, while_rules
+from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, unregistered
 from .regions import (
     assign,
     assigned_by,
@@ -38,6 +40,7 @@ from .regions import (
     check_test,
     filled,
     is_smooth,
+    keeping,
     place_of,
     region_of,
     smooth_of,
@@ -45,7 +48,8 @@ from .regions import (
     strong,
     with_assigned,
 )
-from .trace import Traced, replay, trace
+from .segments import behind, joined, parted, segment_length
+from .trace import Traced, is_followed, replay, trace
 
 Tree = Any
 
@@ -77,7 +81,7 @@ def cond(
     >>> f(np.array([1.0, -3.0]))
     array([-1.,  3.])
     """
-    if not is_traced(pred):
+    if not _is_open(pred):
         return true_fn(*operands) if pred else false_fn(*operands)
     if np.ndim(pred):
         raise ShapeError(
@@ -105,6 +109,11 @@ def cond(
     return builds[0](list(results[: len(results) - len(assigned)]))
 
 
+def _is_open(x: Any) -> bool:
+    """Whether `x` has no one truth value: it is traced, or differs from example to example."""
+    return is_traced(bottom(x)) or is_batched(x)
+
+
 def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
     """The results of one of two regions, as Tensors."""
     sources: list[Any] = []
@@ -128,6 +137,7 @@ def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
 
     card = unregistered("cond", impl)
     card.run, card.regions = run, ("cond", [region.graph for region in regions], places)
+    card.push, card.spread = cond_rules(cond, regions, places, avals)
     card.shape_rule = lambda *_, quiet=False: avals
     return apply(card, (pred, *sources), {})
 
@@ -141,6 +151,7 @@ def scan(
     xs: Tree = None,
     length: int | None = None,
     reverse: bool = False,
+    checkpoint: bool | int | None = None,
 ) -> tuple[Tree, Tree]:
     """The last carry and the stacked results of `carry, y = f(carry, x)` for each `x` of `xs`.
 
@@ -156,6 +167,11 @@ def scan(
         The number of turns, where there are no `xs`.
     reverse : bool
         Begin with the last; `ys` are in the order of `xs` all the same.
+    checkpoint : bool or int, optional
+        Whether a gradient keeps the carries at the ends of segments alone, and computes those
+        between again: for n turns about 2 sqrt(n) carries in place of n, for one more run. A number
+        is the length of a segment. From 256 turns on a compiled function does so by itself; outside
+        of one, `checkpoint=True` traces `f` once for it.
 
     Returns
     -------
@@ -178,7 +194,8 @@ def scan(
     """
     leaves, build_x = flatten(xs) if xs is not None else ([], lambda _: None)
     length = _length(leaves, length)
-    if not (state.tapes and state.tapes[0].is_trace):
+    tracing = bool(state.tapes and state.tapes[0].is_trace)
+    if not tracing and not (checkpoint and state.tapes):
         return _looped(f, init, leaves, build_x, length, reverse)
     carries, build_carry = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
@@ -194,16 +211,55 @@ def scan(
     check_carry("scan", region, carry_avals)
     assigned = assigned_by(region)
     region = carrying(region, assigned, count)
-    results = _scanned(region, [*carries, *assigned], leaves, length, reverse)
+    every = segment_length(length, checkpoint)
+    results = _scanned(region, [*carries, *assigned], leaves, length, reverse, every)
     end = count + len(assigned)
     assign(assigned, results[count:end])
     return builds[0]([*results[:count], *results[end:]])  # type: ignore[no-any-return]
 
 
 def _scanned(
-    region: Traced, carries: list[Any], xs: list[Any], length: int, reverse: bool
+    region: Traced, carries: list[Any], xs: list[Any], length: int, reverse: bool, every: int = 1
 ) -> tuple[Any, ...]:
-    """The carries and the stacked results, as Tensors."""
+    """The carries and the stacked results, as Tensors.
+
+    Where a tape follows an operand, carries are kept for it: each, or those at the ends of segments
+    of `every` turns, as a scan over segments each of which is a scan.
+    """
+    nc = len(carries)
+    captured = region.sources[nc + len(xs) :]
+    if not is_followed([*carries, *xs, *captured]):
+        return _run_scan(region, carries, xs, length, reverse, every)
+    if not 1 < every < length:
+        found = _run_scan(keeping(region, nc), carries, xs, length, reverse, kept=nc)
+        return found[: len(region.graph.outputs)]
+
+    def segment(carry: Sequence[Any], x: Sequence[Any], turns: int) -> tuple[Any, ...]:
+        return _run_scan(region, list(carry), list(x), turns, reverse)
+
+    count = length // every
+    whole, rest = parted(xs, length, every, reverse)
+    avals = [strong(c) for c in carries] + [Aval(np.shape(x)[1:], raw(x).dtype) for x in whole]
+    outer, _ = trace(lambda *flat: segment(flat[:nc], flat[nc:], every), avals, "scan of a segment")
+    found = _scanned(outer, carries, whole, count, reverse)
+    ends, ys = found[:nc], [joined(y) for y in found[nc:]]
+    if length > count * every:
+        found = _scanned(region, list(ends), rest, length - count * every, reverse)
+        ends, more = found[:nc], found[nc:]
+        ys = [behind(y, z, reverse) for y, z in zip(ys, more, strict=True)]
+    return (*ends, *ys)
+
+
+def _run_scan(
+    region: Traced,
+    carries: list[Any],
+    xs: list[Any],
+    length: int,
+    reverse: bool,
+    every: int = 1,
+    kept: int = 0,
+) -> tuple[Any, ...]:
+    """One node; of its stacked results the last `kept` are the carries before each turn."""
     graph, nc, nx = region.graph, len(carries), len(xs)
     captured = region.sources[nc + nx :]
     ys = [v.aval for v in graph.outputs[nc:]]
@@ -225,38 +281,68 @@ def _scanned(
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         values = operands_of(rec)
+        cts = [
+            ct for ct, aval in zip(g, avals, strict=True) if is_differentiable(aval.dtype)
+        ]  # fmt: skip
+        carries = results_of(rec)[len(avals) - kept :] if kept else None
         first, taken, rest = values[:nc], values[nc : nc + nx], values[nc + nx :]
-        cts = cotangents(rec, g, avals)
-        found = _scan_back(region, first, taken, rest, cts, reverse)
-        hand_out(rec, found, grads)
+        hand_out(
+            rec, _scan_back(region, first, taken, rest, cts, carries, length, reverse), grads
+        )
 
     card = unregistered("scan", impl)
     card.run, card.regions = run, ("scan", graph, nc, nx, length, reverse)
+    card.push, card.spread = scan_rules(scan, region, nc, nx, length, reverse)
+
+    def again(operands: Sequence[Any]) -> tuple[Any, ...]:
+        first, taken, rest = operands[:nc], operands[nc : nc + nx], operands[nc + nx :]
+        same = Traced(graph, [*[None] * (nc + nx), *rest], region.is_opaque)
+        return _scanned(same, list(first), list(taken), length, reverse, every)
+
+    card.again = again
+    card.keep_out = bool(kept)
     card.shape_rule = lambda *_, quiet=False: avals
-    found = apply(card, (*carries, *xs, *captured), {})
-    return tuple(found)
+    params = {"quiet": True} if state.is_silent else {}
+    return tuple(apply(card, (*carries, *xs, *captured), params))
 
 
 def _scan_back(
-    region: Traced, first: list[Any], xs: list[Any], rest: list[Any], cts: list[Any], reverse: bool
+    region: Traced,
+    first: list[Any],
+    xs: list[Any],
+    rest: list[Any],
+    cts: list[Any],
+    carries: Any,
+    length: int,
+    reverse: bool,
 ) -> list[Any]:
-    """Cotangents of the first carries, of `xs` and of what was captured."""
+    """Cotangents of the first carries, of `xs` and of what was captured.
+
+    `carries` are those before each turn; they are computed again if they were not kept. A cotangent
+    is None where there is none.
+    """
     nc = len(first)
-    are_smooth = [is_differentiable(v.aval.dtype) for v in region.graph.outputs[:nc]]
-    length = np.shape(xs[0])[0] if xs else np.shape(cts[-1])[0]
 
     def forward(carry: list[Any], x: list[Any]) -> tuple[list[Any], list[Any]]:
         with silent():
             return replay(region.graph, [*carry, *x, *rest])[:nc], carry
 
-    _, carries = scan(forward, list(first), list(xs), length, reverse)
-    smooth = [c for c, s in zip(first, are_smooth, strict=True) if s]
-    ct_carry, ct_ys = cts[: len(smooth)], cts[len(smooth) :]
+    if carries is None:
+        _, carries = scan(forward, list(first), list(xs), length, reverse)
+    smooth = smooth_of(first)
+    ct_carry = [
+        np.zeros(np.shape(c), raw(c).dtype)[()] if ct is None else ct
+        for c, ct in zip(smooth, cts, strict=False)
+    ]
+    ct_ys = cts[len(smooth) :]
+    has_ct = [ct is not None for ct in ct_ys]
     sums = [np.zeros(np.shape(r), aval_of(raw(r)).dtype)[()] for r in smooth_of(rest)]
 
     def back(state: Any, turn: Any) -> Any:
         ct_carry, sums = state
-        carry, x, ct_y = turn
+        carry, x, given = turn
+        found = iter(given)
+        ct_y = [next(found) if mark else None for mark in has_ct]
         values = [*carry, *x, *rest]
         found = filled(values, range(len(values)), pull_back(region, values, [*ct_carry, *ct_y]))
         n, m = len(smooth), len(smooth_of(x))
@@ -265,7 +351,11 @@ def _scan_back(
         ]
 
     (ct_first, sums), ct_xs = scan(
-        back, (list(ct_carry), sums), (carries, list(xs), list(ct_ys)), length, not reverse
+        back,
+        (ct_carry, sums),
+        (list(carries), list(xs), [ct for ct in ct_ys if ct is not None]),
+        length,
+        not reverse,
     )
     return spread([*first, *xs, *rest], [*ct_first, *ct_xs, *sums])
 
@@ -321,7 +411,7 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
     >>> gt.fori_loop(0, 3, lambda i, x: x * 2.0 + i, 1.0)
     12.0
     """
-    if is_traced(lower) or is_traced(upper):
+    if _is_open(lower) or _is_open(upper):
         start = np.asarray(lower) if not isinstance(lower, Tensor) else lower
         return while_loop(
             lambda turn: turn[0] < upper, lambda turn: (turn[0] + 1, body(*turn)), (start, init)
@@ -350,9 +440,14 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     """
     if not (state.tapes and state.tapes[0].is_trace):
         carry = init
-        while cond_fn(carry):
+        while True:
+            holds = cond_fn(carry)
+            if is_batched(holds):  # some examples have ended and some have not
+                init = carry
+                break
+            if not holds:
+                return carry
             carry = body_fn(carry)
-        return carry
     carries, build = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
     avals = [strong(c) for c in carries]
@@ -395,6 +490,7 @@ def _repeated(
 
     card = unregistered("while_loop", impl)
     card.run, card.regions = run, ("while", test.graph, body.graph, nc, places)
+    card.push, card.spread = while_rules(while_loop, test, body, places, nc)
     card.shape_rule = lambda *_, quiet=False: avals
     return tuple(apply(card, (*carries, *sources), {}))
 
@@ -435,5 +531,7 @@ def _while_back(
 
     cts_ = list(cts)
     card = unregistered("while_loop backward", impl)
+    card.kind = "primitive"  # one without a rule, so that a second derivative is refused
+    card.spread = each_alone(card)
     card.shape_rule = lambda *_, quiet=False: avals
     return apply(card, (*values, *cts_, *extra), {})

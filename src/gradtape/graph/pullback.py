@@ -42,8 +42,8 @@ def pull_back(
 ) -> list[Any]:
     """The cotangents of `primals`, None where there is none.
 
-    `cts` has one for each differentiable output, in their order. `wanted` says which primals are
-    asked for; all are, if it is not given.
+    `cts` has one for each differentiable output, in their order, or None. `wanted` says
+    which primals are asked for; all are, if it is not given.
     """
     return value_and_pull_back(traced, primals, cts, wanted, quiet=True)[1]
 
@@ -82,6 +82,8 @@ def value_and_pull_back(
         if not is_differentiable(value.aval.dtype):
             continue
         ct = next(given)
+        if ct is None:
+            continue
         if not is_recorded(recorder):
             ct = np.asarray(raw(ct))[()]
         elif not isinstance(ct, Tensor):
@@ -111,6 +113,14 @@ def operands_of(rec: list[Any]) -> list[Any]:
                 for v, k in zip(values, keys, strict=True)]  # fmt: skip
     return [new_traced(v, abs(k)) if k or isinstance(v, Lift | Symbol) else v
             for v, k in zip(values, keys, strict=True)]  # fmt: skip
+
+
+def results_of(rec: list[Any]) -> list[Any]:
+    """The results of a record that kept them; Tensors with their keys while something records."""
+    return [
+        new_traced(v, k) if state.tapes or isinstance(v, Lift | Symbol) else v
+        for v, k in zip(rec[10], rec[6], strict=True)
+    ]
 
 
 def hand_out(rec: list[Any], found: Sequence[Any], grads: dict[int, Any]) -> None:

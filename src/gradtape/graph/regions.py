@@ -166,6 +166,13 @@ def carrying(region: Traced, variables: list[Variable], count: int) -> Traced:
     return region
 
 
+def keeping(region: Traced, count: int) -> Traced:
+    """`region` with its first `count` inputs, the carries of a loop, as further results."""
+    graph = region.graph.rebuilt(region.graph.nodes, lambda value: value)
+    graph.outputs = [*graph.outputs, *graph.inputs[:count]]
+    return Traced(graph, region.sources, region.is_opaque)
+
+
 def assign(variables: list[Variable], values: Sequence[Any]) -> None:
     """Assign what a loop or branch leaves in Variables."""
     for variable, value in zip(variables, values, strict=True):

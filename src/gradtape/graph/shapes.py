@@ -75,9 +75,10 @@ def _counts_on_values(op: Any, avals: Sequence[Aval], operands: int) -> bool:
     if op.kind == "plain" and (op.name in _UNKNOWN or (op.name == "where" and len(avals) == 1)):
         return True
     masks = [a for a in avals[1 if operands else 0 :] if a.dtype == bool and a.ndim]
-    if op.name in ("getitem", "scatter_add", "add_at"):
+    name = op.name.removesuffix(" of a batch")
+    if name in ("getitem", "scatter_add", "add_at"):
         return bool(masks)
-    return op.name == "setitem" and bool(masks) and avals[1].ndim > 0
+    return name == "setitem" and bool(masks) and avals[1].ndim > 0
 
 
 def _data_dependent(name: str, avals: Sequence[Aval]) -> TracingError:

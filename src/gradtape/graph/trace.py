@@ -25,9 +25,10 @@ import numpy as np
 from ..core.aval import Aval, aval_of
 from ..core.card import Card
 from ..core.dispatch import apply
+from ..core.lift import Lift
 from ..core.positions import decode, here
-from ..core.registry import CARDS
-from ..core.state import SEVERAL, Recorder, state, traces
+from ..core.registry import CARDS, HOOKS
+from ..core.state import SEVERAL, Recorder, next_key, state, traces
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten
@@ -91,6 +92,7 @@ class Trace(Recorder):
         self.is_opaque: Any = None  # position of a custom rule, which the graph does not have
 
     def __enter__(self) -> Trace:
+        self.level = next_key()  # later than the levels that it began in
         self.saved = (state.tapes, state.tape)
         state.tapes, state.tape = (self,), SEVERAL
         traces.append(self)
@@ -106,7 +108,11 @@ class Trace(Recorder):
 
     def call(self, card: Any, values: Sequence[Any], operands: Any, params: dict[str, Any]) -> Any:
         """The result of a card: symbols, or values where nothing is unknown."""
-        if Symbol not in map(type, values) and not (params and _mentions(params)):
+        is_known = Symbol not in map(type, values) and not (params and _mentions(params))
+        # what a tape follows from before the trace is read when the program is called
+        if is_known and not any(
+            isinstance(x, Tensor) and 0 < x.key < self.level for x in operands
+        ):  # fmt: skip
             return card.impl(*values, **params)
         return self.emit(card, values, params, operands)
 
@@ -120,6 +126,8 @@ class Trace(Recorder):
                     f"Take the result: y = np.{name}(...).",
                 )
             )
+        if any(isinstance(x, Lift) for x in args):  # played by its level, or taken for an input
+            return HOOKS["lifted_raw"](function, args, kwargs)
         count = len(args)
         if not isinstance(function, np.ufunc):
             count = next((n for n, x in enumerate(args) if not _is_array(x)), len(args))
@@ -141,7 +149,7 @@ class Trace(Recorder):
 
             def lifted(leaf: Any) -> Any:
                 leaf = leaf.read() if isinstance(leaf, Tensor) else leaf
-                if type(leaf) is not Symbol:
+                if not isinstance(leaf, Symbol | Lift):
                     return leaf
                 inputs.append(self.value_of(leaf, leaf))
                 return Hole(len(inputs) - 1)
@@ -153,6 +161,25 @@ class Trace(Recorder):
         symbols = tuple(Symbol(v.aval, v, self, position) for v in node.outputs)
         return symbols if many else symbols[0]
 
+    def attempt(self, function: Callable[[], Any], names: set[str]) -> Any:
+        """What `function` gives, if all that it did is operations of these names; None if not.
+
+        What it traced and recorded is taken back then.
+        """
+        start = len(self.graph.nodes)
+        records = [(tape, len(tape.ops)) for tape in state.tapes]
+        try:
+            found = function()
+        except (TracingError, TypeError, AttributeError, ValueError):
+            found = None
+        made = self.graph.nodes[start:]
+        if found is not None and made and all(node.op.name in names for node in made):
+            return found
+        del self.graph.nodes[start:]
+        for tape, length in records:
+            del tape.ops[length:]
+        return None
+
     def value_of(self, x: Any, source: Any) -> Value:
         """The value of the graph that stands for `x`, which came in as `source`."""
         if type(x) is Symbol:
@@ -162,12 +189,14 @@ class Trace(Recorder):
             if not self._is_inside(x.trace):
                 raise _leaked(x)
             return self._from_outside(x, source)
+        if isinstance(x, Lift):
+            return self._from_outside(x, source)
         if type(x) is not ndarray:
             if isinstance(x, ndarray):
                 x = x.view(ndarray)
             elif not isinstance(x, np.generic) and type(x) not in (bool, int, float, complex):
                 x = np.asarray(x)
-        if type(x) is not ndarray:
+        if type(x) is not ndarray and not (isinstance(source, Tensor) and source.value is x):
             return Constant(aval_of(x), x)
         known = self.captured.get(id(x))
         if known is None:
@@ -179,15 +208,20 @@ class Trace(Recorder):
         parent = self.parent
         return parent is not None and (parent is other or parent._is_inside(other))
 
-    def _from_outside(self, x: Symbol, source: Any) -> Value:
-        """The input that stands for a symbol of the function around this one."""
+    def _from_outside(self, x: Any, source: Any) -> Value:
+        """The input that stands for a symbol, or a lift, of the function around this one."""
         held = source if isinstance(source, Tensor) and source.value is x else x
-        place = id(x.node), getattr(held, "key", 0)
+        place = id(getattr(x, "node", x)), getattr(held, "key", 0)
         known = self.captured.get(place)
         if known is None:
-            aval = Aval(x.shape, x.dtype, x.weak)
+            aval = Aval(x.shape, x.dtype, getattr(x, "weak", False))
             known = self.captured[place] = (self.graph.add_input(aval, "captured"), x, held)
         return known[0]
+
+    def taken(self, x: Any, source: Any) -> Symbol:
+        """The input that stands for a lift of a level that this trace began in."""
+        value = self.value_of(x, source)
+        return Symbol(value.aval, value, self, here(3))
 
     # ------------------------------------------------------------------ Variables
 
@@ -233,12 +267,12 @@ class Trace(Recorder):
         objects: dict[Value, Any] = {}
         for key in list(self.captured):
             value, array, held = self.captured.pop(key)
-            if type(array) is Symbol:
+            if isinstance(array, Symbol | Lift):
                 objects[value] = held
                 continue
             if sys.getrefcount(held) <= _OURS[0]:
                 held = None  # a Tensor that was made while tracing
-            if held is None and _count(array) in _OURS[1:]:
+            if held is None and (type(array) is not ndarray or _count(array) in _OURS[1:]):
                 constants[value] = Constant(value.aval, array)
             else:
                 objects[value] = array if held is None else held
@@ -308,6 +342,8 @@ def replay(
             params = {**params, "quiet": True}
         if node.op.kind == "plain":
             found = node.op.impl(*map(raw, operands), **params)
+        elif node.op.again is not None and is_followed(operands):
+            found = node.op.again(operands)
         else:
             found = apply(node.op, tuple(operands), params)
         parts = found if type(found) in (tuple, list) else (found,)
@@ -316,9 +352,17 @@ def replay(
     return [read(v) for v in (graph.outputs if results is None else results)]
 
 
+def is_followed(operands: Sequence[Any]) -> bool:
+    """Whether a tape follows one of `operands`."""
+    return any(
+        isinstance(x, Tensor) and any(x.key in tape.tracked for tape in state.tapes)
+        for x in operands
+    )
+
+
 def np_scalar(x: Any) -> Any:
     """`x` as a Tensor holds it: 0-d arrays and Python numbers are NumPy scalars."""
-    if isinstance(x, Symbol) or (type(x) is ndarray and x.ndim):
+    if isinstance(x, Symbol | Lift) or (type(x) is ndarray and x.ndim):
         return x
     return np.asarray(x)[()]
 

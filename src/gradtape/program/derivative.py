@@ -12,6 +12,7 @@ derivatives of every order; each order but the first computes the forward part a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from ..core.aval import Aval, is_differentiable
 from ..core.card import Card
 from ..core.state import KEYS, state
 from ..core.tensor import Tensor, raw
+from ..graph.forward import map_over, push_forward
 from ..graph.ir import Constant, Graph
 from ..graph.pullback import (
     cotangents,
@@ -139,5 +141,38 @@ def make_card(name: str, traced: Traced, run: Callable[..., Any], compiled: Any)
             held[followed] = backward_for(followed)
         hand_out(rec, held[followed](*operands_of(rec), *cts), grads)
 
-    card.run = run_backward
+    pushes: dict[tuple[bool, ...], Any] = {}
+    spreads: dict[tuple[int | None, ...], Any] = {}
+
+    def push(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        mask = tuple(t is not None for t in tangents)
+        if mask not in pushes:
+            pushes[mask] = compiled(functools.partial(_pushed, graph, mask), f"{name}_jvp")
+        return pushes[mask](*primals, *(t for t in tangents if t is not None))  # type: ignore[no-any-return]
+
+    def spread(size: int, operands: Sequence[Any], axes: Sequence[int | None]) -> tuple[Any, Any]:
+        taken = tuple(axes)
+        if taken not in spreads:
+            given: list[Any] = []  # where the batch is in the results, which tracing tells
+            one = functools.partial(_spread, graph, taken, given)
+            spreads[taken] = compiled(one, f"{name}_vmap"), given
+        f, given = spreads[taken]
+        return tuple(f(*operands)), tuple(given)
+
+    card.run, card.push, card.spread = run_backward, push, spread
     return card
+
+
+def _pushed(graph: Graph, mask: tuple[bool, ...], *flat: Any) -> Any:
+    """(the results of `graph`, their tangents, None for those that do not move)."""
+    given = iter(flat[len(mask) :])
+    return push_forward(graph, flat[: len(mask)], [next(given) if m else None for m in mask])
+
+
+def _spread(
+    graph: Graph, axes: tuple[int | None, ...], places: list[int | None], *operands: Any
+) -> Any:
+    """The results of `graph` for each example; `places` becomes their batch axes, 0 or None."""
+    size = next(np.shape(x)[0] for x, a in zip(operands, axes, strict=True) if a is not None)
+    found, places[:] = map_over(graph, size, operands, axes)
+    return found

@@ -17,6 +17,7 @@ from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
 from ..core.dispatch import apply, record_many
+from ..core.lift import is_lifted
 from ..core.parallel import available
 from ..core.positions import decode, here, user_level
 from ..core.refusals import ArgumentValueError
@@ -467,10 +468,12 @@ class _Program:
         return self._called(leaves)
 
     def _called(self, leaves: list[Any]) -> Any:
-        if state.tapes:
+        if state.tapes or state.levels:
             operands = (*leaves, *self.sources)
             for variable in self.variables:
                 variable.read()
+            if state.levels and any(map(is_lifted, operands)):
+                return self._lifted(operands)
             followed = tuple([self._is_followed(x) for x in operands])
             if any(followed):
                 return self._recorded(operands, followed)
@@ -484,6 +487,13 @@ class _Program:
     @staticmethod
     def _is_followed(x: Any) -> bool:
         return isinstance(x, Tensor) and any(x.key in tape.tracked for tape in state.tapes)
+
+    def _lifted(self, operands: tuple[Any, ...]) -> Any:
+        """The result inside `jvp` or `vmap`."""
+        results = apply(self.card, operands, {})
+        for variable, value in zip(self.assigned, results[self.count :], strict=True):
+            variable.assign(value)
+        return self._built(list(results[: self.count]))
 
     def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
         """The result where a tape records: that of a forward program, which leaves residuals."""

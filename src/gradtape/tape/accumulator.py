@@ -61,6 +61,9 @@ class _Player(Recorder):
             return
         older = state.tapes[: state.tapes.index(self)]
         with only(older), np.errstate(all="ignore"):
+            if card.push is not None:
+                tangents[rec[OUT]] = tuple(card.push(unpack(rec, wrap)[1], ts)[1])
+                return
             if card.kind == "custom":
                 tangents[rec[OUT]] = pushed(rec, ts)
                 return

@@ -20,6 +20,7 @@ from ..core.products import calm
 from ..core.refusals import door
 from ..core.state import Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import _children, flatten
 from ..core.variable import Variable
@@ -224,7 +225,7 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
                 )
             )
         value = raw(ct)
-        array: Any = value if isinstance(value, Lift) else np.asarray(value)
+        array: Any = value if isinstance(value, Lift | Symbol) else np.asarray(value)
         dtype = t.dtype
         held = array.dtype.kind in "iub" or array.dtype.char in INEXACT
         if not held or (array.dtype.kind == "c" and dtype.kind != "c"):

@@ -145,10 +145,12 @@ def _find(name: str, node: Node, dtype: np.dtype[Any]) -> Lowering | None:
 
 
 def _guard(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:
-    """0 where the cotangent is 0."""
+    """0 where the cotangent is 0 and the product is no number."""
     if dtype.kind != "f":
         return None
-    return lambda s, p, ct: s.select(s.eq(ct, s.const(0)), s.const(0), p)
+    return lambda s, p, ct: s.select(
+        s.isnan(p), s.select(s.eq(ct, s.const(0)), s.const(0), p), p
+    )
 
 
 def _square(_node: Node, dtype: np.dtype[Any]) -> Lowering | None:

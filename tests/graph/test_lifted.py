@@ -1,0 +1,155 @@
+"""Control flow under every transform: eagerly, of compiled functions, compiled, and both."""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.core.tree import flatten
+from gradtape.errors import UnsupportedOperationError
+
+X = np.linspace(-1.0, 1.0, 4) + 0.1
+T = X[::-1].copy()
+W = np.random.default_rng(0).normal(size=(4, 4)) / 3
+S = np.array([[1.0], [2.0], [-1.0]])
+
+
+def choice(x):
+    return gt.cond(x.sum() > 0, lambda: np.sin(x) * x[0], lambda: x**2 * 3.0)
+
+
+def recurrence(x):
+    def step(c, t):
+        c = np.tanh(W @ c) + t * x
+        return c, c * t
+
+    c, ys = gt.scan(step, x, np.array([0.1, 0.2, 0.3]))
+    return c + ys.sum(axis=0)
+
+
+def backwards_with_a_count(x):
+    def step(c, t):
+        return (c[0] * t, c[1] + 1), np.sin(c[0])
+
+    (c, _), ys = gt.scan(step, (x[0], 0), x, reverse=True)
+    return ys * c
+
+
+def counted(x):
+    return gt.fori_loop(0, 3, lambda i, c: np.sin(c) * x + i, np.ones(4))
+
+
+def until(x):
+    return gt.while_loop(lambda c: np.sum(c * c) < 30.0, lambda c: c * 1.5 + x * x, x)
+
+
+FUNCTIONS = [choice, recurrence, backwards_with_a_count, counted, until]
+
+
+def compiled(f):
+    return gt.function(f, backend="numpy")
+
+
+def squared(f):
+    return lambda x: np.sum(f(x) ** 2)
+
+
+def rows(f):
+    return np.stack([f(x) for x in X * S])
+
+
+# name -> (the transform of f, what it gives at X by Python's control flow and without a batch)
+TRANSFORMS = {
+    "grad": (lambda f: gt.grad(squared(f)), None),
+    "jvp": (lambda f: lambda x: gt.jvp(f, (x,), (T,)), None),
+    "jacobian forward": (lambda f: gt.jacobian(f, mode="forward"), None),
+    "jacobian reverse": (lambda f: gt.jacobian(f, mode="reverse"), None),
+    "hessian": (lambda f: gt.hessian(squared(f)), None),
+    "jvp of grad": (lambda f: lambda x: gt.jvp(gt.grad(squared(f)), (x,), (T,)), None),
+    "grad of jvp": (lambda f: gt.grad(squared(lambda x: gt.jvp(f, (x,), (T,))[1])), None),
+    "jvp of jvp": (
+        lambda f: lambda x: gt.jvp(lambda y: gt.jvp(f, (y,), (T,))[1], (x,), (T,)),
+        None,
+    ),
+    "vmap": (lambda f: lambda x: gt.vmap(f)(x * S), rows),
+    "vmap of grad": (
+        lambda f: lambda x: gt.vmap(gt.grad(squared(f)))(x * S),
+        lambda f: rows(gt.grad(squared(f))),
+    ),
+    "grad of vmap": (
+        lambda f: gt.grad(lambda x: np.sum(gt.vmap(f)(x * S) ** 2)),
+        lambda f: sum(gt.grad(squared(f))(X * s) * s for s in S),
+    ),
+    "vmap of jvp": (
+        lambda f: lambda x: gt.vmap(lambda y: gt.jvp(f, (y,), (T,))[1])(x * S),
+        lambda f: rows(lambda x: gt.jvp(f, (x,), (T,))[1]),
+    ),
+    "jvp of vmap": (
+        lambda f: lambda x: gt.jvp(lambda y: gt.vmap(f)(y * S), (x,), (T,))[1],
+        lambda f: np.stack([gt.jvp(f, (X * s,), (T * s,))[1] for s in S]),
+    ),
+}  # fmt: skip
+SECOND = ("hessian", "jvp of grad")  # a while_loop has no second derivative in reverse
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_control_flow_under_every_transform(f, name):
+    make, reference = TRANSFORMS[name]
+    expected = flatten(make(f)(X) if reference is None else reference(f))[0]
+    ways = {
+        "eager": lambda: make(f),
+        "inside": lambda: make(compiled(f)),
+        "outside": lambda: compiled(make(f)),
+        "both": lambda: compiled(make(compiled(f))),
+    }
+    for way, build in ways.items():
+        if f is until and name in SECOND and way != "eager":
+            with pytest.raises(UnsupportedOperationError, match="while_loop"):
+                build()(X)
+            continue
+        for a, b in zip(flatten(build()(X))[0], expected, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-12, err_msg=way)
+
+
+@pytest.mark.parametrize("around", [lambda f: f, compiled])
+def test_examples_of_a_while_loop_end_each_at_its_turn(around):
+    """Three examples need 0, 2 and 5 turns; those that have ended keep their carry."""
+
+    def f(x):
+        return gt.while_loop(lambda c: c[0] < 32.0, lambda c: (c[0] * 2.0, c[1] + 1), (x, 0))
+
+    values, turns = around(gt.vmap(f))(np.array([40.0, 8.0, 1.0]))
+    assert values.tolist() == [40.0, 32.0, 32.0]
+    assert turns.tolist() == [0, 2, 5]
+
+
+@pytest.mark.parametrize("around", [lambda f: f, compiled])
+def test_a_branch_that_an_example_does_not_take_does_not_spoil_it(around):
+    def f(x):
+        return gt.cond(x > 0, lambda: np.sqrt(x), lambda: -x)
+
+    xs = np.array([4.0, -1.0, 0.0])
+    np.testing.assert_array_equal(around(gt.vmap(f))(xs), [2.0, 1.0, 0.0])
+    np.testing.assert_array_equal(around(gt.vmap(gt.grad(f)))(xs), [0.25, -1.0, -1.0])
+
+
+@pytest.mark.parametrize("around", [lambda f: f, compiled])
+def test_a_loop_with_a_number_of_turns_for_each_example(around):
+    f = lambda n, x: gt.fori_loop(0, n, lambda i, c: c * x, 1.0)  # noqa: E731
+    found = around(gt.vmap(f, in_axes=(0, None)))(np.array([0, 1, 3]), np.array(2.0))
+    assert found.tolist() == [1.0, 2.0, 8.0]
+
+
+def test_only_what_moves_is_carried_forward():
+    """The tangent of a carry that depends on nothing that moves is not computed."""
+
+    def f(x):
+        def step(c, _):
+            return (c[0] * 2.0, c[1] * x), None
+
+        return gt.scan(step, (np.ones(4), x), length=3)[0][1]
+
+    inner = compiled(lambda x: gt.jvp(f, (x,), (T,))[1])
+    assert "scan(" in inner.graph(X)
+    (line,) = [line for line in inner.graph(X).splitlines() if "scan(" in line]
+    assert line.count("float64[4], ") + line.count("float64[4] =") == 3  # two values, one tangent
