@@ -243,7 +243,8 @@ def entry_text(
         for j, r in enumerate(results)
         if r.shape
     )
-    head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count)"
+    # It runs once, straight on: optimising it takes longer than it could ever save.
+    head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count) noinline optnone"
     return f"{shapes}\n{head} {{\nbegin:\n{body}\n}}\n".replace("@shape", f"@{name}.shape")
 
 
