@@ -60,3 +60,20 @@ print(before, during, after, blas.threads())
     if done.stdout.split()[0] == "None":
         pytest.skip("SciPy has another BLAS here")
     assert done.stdout.split() == ["2", "1", "2", "1"]
+
+
+def test_a_routine_is_found_without_importing_scipys_linear_algebra():
+    code = """
+import sys
+from gradtape.backends.llvm import blas
+found = blas.address("dgemm")
+print("scipy.linalg" in sys.modules)
+import scipy.linalg
+import numpy as np
+print(hasattr(scipy.linalg, "cython_blas"), scipy.linalg.inv(np.eye(2) * 2)[0, 0])
+blas._capsules.cache_clear()
+blas.address.cache_clear()
+print(blas.address("dgemm") == found)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "0.5", "True"], done.stderr

@@ -33,7 +33,7 @@ CACHE = 3 << 16  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
 MOST_PARTS = 64
 MOST_ROWS, FEWEST_ROWS = 2048, 16
-CALLED_ROWS = 128  # of a block, where BLAS is called for it: it copies its second operand each time
+CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
 _NS = {"blas": 0.012, "tile": 0.05, "dot": 0.08}  # of one product of numbers, by an estimate
 
@@ -116,7 +116,7 @@ class Group:
             return None
         if product.way == "blas":
             line = product.column.size * product.inner.size * out.aval.dtype.itemsize
-            if self.rows < 4 * CALLED_ROWS or line > PANEL:
+            if self.rows < 16 * CALLED_ROWS or line > PANEL:
                 return None
         axis = self._axis(product, out, operands)
         if axis is None:

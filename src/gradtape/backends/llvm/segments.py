@@ -25,7 +25,7 @@ from .product import Product
 from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
 from .share import share
-from .tiles import CALL_GEMM, ProductEmitter
+from .tiles import CALL_GEMM, ProductEmitter, with_rolled_loops
 from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
 
@@ -297,7 +297,7 @@ def _compile(
     written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
     lines = [
         line
-        for line in str(module).splitlines()
+        for line in with_rolled_loops(str(module)).splitlines()
         if not any(line.startswith(f'declare void @"{name}"') for name in written)
     ]
     release = bool(turns) or _is_long(loops)

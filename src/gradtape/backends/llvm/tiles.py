@@ -7,6 +7,7 @@ than some thousand terms are sums of sums.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from .fuse import Plan
 from .product import KEPT, Axis, Product
 from .reductions import Reduction
 
-__all__ = ["ProductEmitter"]
+__all__ = ["CALL_GEMM", "ProductEmitter", "with_rolled_loops"]
 
 _I64, _I32, _PTR, _I1 = ir.IntType(64), ir.IntType(32), ir.PointerType(), ir.IntType(1)
 _FMA = ("contract",)
@@ -34,6 +35,14 @@ define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k
   ret void
 }
 """  # noqa: E501
+
+
+_ROLLED = re.compile(r'^(!\d+) = !\{ !"rolled \d+" \}$', re.MULTILINE)
+
+
+def with_rolled_loops(text: str) -> str:
+    """The text of a module, where loops that are to stay as they are say so in LLVM's words."""
+    return _ROLLED.sub(r'\1 = distinct !{ \1, !{ !"llvm.loop.unroll.disable" } }', text)
 
 
 def _int(n: int) -> Any:
@@ -209,8 +218,14 @@ class ProductEmitter:
         yield i
         following = b.add(i, _int(step), flags=["nuw", "nsw"])
         i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, high), head, done)
+        self._rolled(b.cbranch(b.icmp_signed("<", following, high), head, done))
         b.position_at_end(done)
+
+    def _rolled(self, branch: Any) -> None:
+        """Keep a loop around tiles as it is: copies of them only take time to compile."""
+        count = len(self.module.metadata)
+        name = ir.MetaDataString(self.module, f"rolled {count}")
+        branch.set_metadata("llvm.loop", self.module.add_metadata([name]))
 
     def _blocks(self, low: Any, high: Any, size: int) -> Any:
         """`high` cut to whole blocks of `size` from `low` on."""
