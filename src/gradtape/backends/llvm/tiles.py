@@ -40,6 +40,9 @@ define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k
 _ROLLED = re.compile(r'^(!\d+) = !\{ !"rolled \d+" \}$', re.MULTILINE)
 
 
+LONG = 32  # terms from which on a small tile keeps several sums, none of which waits for the last
+
+
 def with_rolled_loops(text: str) -> str:
     """The text of a module, where loops that are to stay as they are say so in LLVM's words."""
     return _ROLLED.sub(r'\1 = distinct !{ \1, !{ !"llvm.loop.unroll.disable" } }', text)
@@ -377,12 +380,42 @@ class ProductEmitter:
             for i in range(k.size):
                 totals = step(_int(i), totals)
         else:
-            totals = self._summed(inner, [list(zeros) for _ in range(height)], step)
+            start = [list(zeros) for _ in range(height)]
+            count = height * len(pieces)
+            sums = 1 if k.size < LONG or count > 4 else 4 if count <= 2 else 2
+            totals = self._summed_apart(inner, start, step, sums)
         for r in range(height):
             for (j, w), total in zip(pieces, totals[r], strict=True):
                 self._store(total, outs[r], j, w, first)
 
-    def _summed(self, inner: Any, start: list[list[Any]], step: Any) -> list[list[Any]]:
+    def _summed_apart(
+        self, inner: Any, start: list[list[Any]], step: Any, sums: int
+    ) -> list[list[Any]]:
+        """A loop with several sums at a time, none of which waits for another."""
+        if sums <= 1:
+            return self._summed(inner, start, step)
+        b, height = self.b, len(start)
+        whole = self._blocks(inner[0], inner[1], sums)
+
+        def all_steps(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
+            found = []
+            for n in range(sums):
+                own = totals[n * height : (n + 1) * height]
+                found += step(b.add(i, _int(n)) if n else i, own)
+            return found
+
+        lines = self._summed((inner[0], whole), start * sums, all_steps, sums)
+        while len(lines) > height:
+            half = len(lines) // 2
+            lines = [
+                [b.fadd(x, y) for x, y in zip(lines[n], lines[n + half], strict=True)]
+                for n in range(half)
+            ]
+        return self._summed((whole, inner[1]), lines, step)
+
+    def _summed(
+        self, inner: Any, start: list[list[Any]], step: Any, stride: int = 1
+    ) -> list[list[Any]]:
         """A loop that carries totals in registers."""
         b, before = self.b, self.b.block
         head, done = (self.function.append_basic_block(n) for n in ("sum", "summed"))
@@ -395,7 +428,7 @@ class ProductEmitter:
             for phi, t in zip(phis, line, strict=True):
                 phi.add_incoming(t, before)
         found = step(i, carried)
-        following = b.add(i, _int(1), flags=["nuw", "nsw"])
+        following = b.add(i, _int(stride), flags=["nuw", "nsw"])
         i.add_incoming(following, b.block)
         last = b.block
         for phis, line in zip(carried, found, strict=True):
