@@ -8,6 +8,7 @@ Bfloat16Operand for such an operand, and the function is called again with float
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ REFUSED = {
                      "linalg.triangular_solve", "math.digamma", "math.lgamma", "math.rint",
                      "truncatemod"), no_kernel),
 }  # fmt: skip
+STEPS: dict[str, Any] = {}  # filled by families/steps.py
 MIXED: frozenset[str] = frozenset()  # what takes a tensor of float32 beside one of bfloat16
 
 
@@ -99,6 +101,13 @@ def rounded(x: Any) -> Any:
     return float(found) if type(x) is float else core.settled(found.astype(_FLOAT32))
 
 
+def in_steps(name: str) -> Any:
+    """The function that TensorFlow computes in several steps; None where it rounds once."""
+    if not STEPS:
+        import_module("gradtape.tf.families.steps")
+    return STEPS.get(name)
+
+
 def check(name: str) -> None:
     """Raise TensorFlow's error if it has the function for float32 and not for bfloat16."""
     if name in REFUSED:
@@ -149,6 +158,10 @@ class _Widening:
 def again(function: Any, name: str, args: Any, kwargs: Any) -> Any:
     """A call of a function that met bfloat16, in float32; what comes out is bfloat16."""
     check(name)
+    steps = in_steps(name)
+    found = steps(*args, **kwargs) if steps is not None else NotImplemented
+    if found is not NotImplemented:  # which leaves the call, or its mistake, to the function
+        return found
     widening = _Widening()
     wide = widening.of(list(args))
     options = widening.of(kwargs)

@@ -127,6 +127,9 @@ def _general(
 def _in_float32(name: str, card: Card, fast: Any, operands: Any, args: Any, depth: int) -> Any:
     """A call with operands of bfloat16."""
     bfloat16.check(name)
+    steps = bfloat16.in_steps(name or card.name)
+    if steps is not None:
+        return steps(*operands)
     with quiet():
         try:
             out = adopt(apply(bfloat16.twin(card), tuple(map(bare, operands)), {}))

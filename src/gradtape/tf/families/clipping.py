@@ -100,11 +100,11 @@ def clip_by_global_norm(
     """All tensors of a list, scaled so that their global norm is at most `clip_norm`; the norm."""
     tensors = _listed(t_list)
     norm = global_norm(tensors) if use_norm is None else natural(use_norm)
-    return _scaled(tensors, clip_norm, norm), norm
+    return _clipped(tensors, clip_norm, norm), norm
 
 
 @op()
-def _scaled(tensors: list[Any], clip_norm: Any, norm: Any) -> list[Any]:
+def _clipped(tensors: list[Any], clip_norm: Any, norm: Any) -> list[Any]:
     if norm.value.ndim:
         raise RefusedValue(
             three_part(

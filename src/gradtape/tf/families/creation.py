@@ -18,7 +18,7 @@ from ..base.arguments import (
     lengths,
     no_kernel,
 )
-from ..base.dtypes import DTYPES, as_dtype, kind_of
+from ..base.dtypes import DTYPES, as_dtype, is_bfloat16, kind_of
 from ..base.making import bare, convert, export, native, natural, op
 from ..base.promotion import mismatch
 from ..base.shapes import TensorShape
@@ -171,6 +171,10 @@ def _check_range_dtype(dtype: Any) -> None:
     raise (no_kernel if dtype in (DTYPES["int16"], DTYPES["int8"]) else bad)("range", fact, remedy)
 
 
+def _steps_between(limit: Any, start: Any, delta: Any) -> Any:
+    return (limit - start) / delta
+
+
 def _range(dtype: Any, start: Any, limit: Any, delta: Any) -> Any:
     start, limit, delta = (dtype.type(x) for x in (start, limit, delta))
     if delta == 0:
@@ -185,7 +189,8 @@ def _range(dtype: Any, start: Any, limit: Any, delta: Any) -> Any:
     if dtype.kind == "i":
         size = -((int(start) - int(limit)) // int(delta))
     else:
-        size = int(np.ceil(np.abs((float(limit) - float(start)) / float(delta))))
+        wide = (x if is_bfloat16(dtype) else float(x) for x in (limit, start, delta))
+        size = int(np.ceil(np.abs(_steps_between(*wide))))
     return (start + np.arange(size).astype(dtype) * delta).astype(dtype)
 
 

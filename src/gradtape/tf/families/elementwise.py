@@ -21,6 +21,7 @@ from ..base.arguments import no_kernel
 from ..base.dtypes import BY_CHAR, DTYPES
 from ..base.errors import RefusedState, RefusedType, RefusedValue, invalid
 from ..base.making import (
+    BFLOAT16,
     BOOL,
     EVERY,
     FLOAT,
@@ -142,7 +143,9 @@ def floordiv(x: Any, y: Any, name: Any = None) -> Any:
     if a.value.dtype.kind == "c":
         raise no_kernel("floordiv", f"{a.dtype.name} is not rounded.", "Use tf.truediv.")
     a, b = unify("floordiv", (a, b))
-    allow("floordiv", a, REAL)
+    allow("floordiv", a, REAL + BFLOAT16)
+    if a.value.dtype.char == BFLOAT16:
+        return np.floor(np.true_divide(bare(a), bare(b)))
     _whole_divisor(b.value)
     return np.floor_divide(native(a), native(b))
 
@@ -235,8 +238,8 @@ def _not_numeric(name: str, x: Any) -> RefusedType:
 def squared_difference(x: Any, y: Any, name: Any = None) -> Any:
     """`(x - y) ** 2`, of the conjugate for complex numbers."""
     x, y = unify("squared_difference", (x, y))
-    allow("squared_difference", x, FLOAT + "il")
-    d: Any = np.subtract(native(x), native(y))
+    allow("squared_difference", x, FLOAT + BFLOAT16 + "il")
+    d: Any = np.subtract(bare(x), bare(y))
     return np.conjugate(d) * d if d.value.dtype.kind == "c" else np.square(d)
 
 
@@ -374,10 +377,10 @@ def polyval(coeffs: Any, x: Any, name: Any = None) -> Any:
     for i, c in enumerate(coeffs if given.dtype == DTYPES["bfloat16"] else ()):
         if natural(c).dtype != given.dtype and len(coeffs) > 1:  # a plain number is float32
             raise mismatch("polyval", "c", given.value.dtype, natural(c).value.dtype, i)
-    x = native(given)
+    x = bare(given)
     if not coeffs:
         return np.zeros_like(x)
-    parts = [native(c, hint=x.dtype) for c in coeffs]
+    parts = [bare(c, hint=x.dtype) for c in coeffs]
     total = parts[0]
     for part in parts[1:]:
         total = part + total * x

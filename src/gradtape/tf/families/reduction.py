@@ -281,8 +281,8 @@ def cumulative_logsumexp(
     x: Any, axis: Any = 0, exclusive: Any = False, reverse: Any = False, name: Any = None
 ) -> Any:
     """`log(cumsum(exp(x)))` without overflow."""
-    x = native(x)
-    allow("cumulative_logsumexp", x, FLOATS)
+    x = bare(x)  # of bfloat16 too: TensorFlow rounds after each
+    allow("cumulative_logsumexp", x, FLOATS + BFLOAT16)
     return _log("cumulative_logsumexp", x, axis, exclusive, reverse)
 
 
