@@ -88,7 +88,10 @@ def run_sum_all(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         gi = np.empty(shape, g.dtype)
         gi.fill(g)
     else:  # one number seen through zero strides
-        gi = np.ndarray(shape, g.dtype, np.asarray(g).data, 0, (0,) * len(shape))
+        try:
+            gi = np.ndarray(shape, g.dtype, np.asarray(g).data, 0, (0,) * len(shape))
+        except ValueError:  # bfloat16 is in no buffer
+            gi = np.broadcast_to(np.asarray(g), shape)
     if not gi.size:
         beware()
     k = rec[5]

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 
 from tests.tf import scheme
+from tests.tf.scheme import call, program
 
 # `promotion` goes over all dtypes by itself.
 _OTHERS = [family for family in scheme.FAMILIES if family not in ("bfloat16", "promotion")]
@@ -67,4 +68,124 @@ def _converted():
                 yield half
 
 
-CASES = [*_converted()]
+# ------------------------------------------------------------------------------ bit by bit
+
+_X = "bf16(np.sin(np.arange(1.0, 61.0) ** 2).reshape(6, 10) * 4)"
+_Y = "bf16(np.cos(np.arange(1.0, 61.0) ** 2).reshape(6, 10) * 2)"
+_P = "bf16(np.abs(np.sin(np.arange(1.0, 61.0) ** 2)).reshape(6, 10) * 4 + 0.01)"
+_U = "bf16(np.sin(np.arange(1.0, 61.0) ** 2).reshape(6, 10) * 0.97)"
+_MANY = "bf16(np.sin(np.arange(1.0, 3001.0) ** 2))"
+
+
+def exact(names, arguments, **values):
+    """A call that must give TensorFlow's bits, value and gradients."""
+    values = {"tolerance": 0.0, "because": "every rounding is TensorFlow's", **values}
+    return call(names, arguments, **values)
+
+
+BITS = [
+    exact("abs cos sin tan tanh exp math.expm1 sigmoid square negative floor math.ceil round math.erf math.erfc sinh "
+          "cosh asinh atan math.softplus math.softsign math.log_sigmoid nn.relu nn.relu6 nn.leaky_relu nn.elu nn.selu "
+          "nn.gelu nn.silu nn.softmax math.sign math.reduce_logsumexp", "x", x=_X, wrt="x"),
+    exact("nn.gelu", "x, True", x=_X),
+    exact("math.log math.log1p sqrt math.reciprocal", "x", x=_P, wrt="x"),
+    exact("acosh", "x + 1", x=_P, wrt="x"),
+    exact("acos asin math.atanh", "x", x=_U, wrt="x"),
+    exact("add subtract multiply divide maximum minimum math.squared_difference atan2 math.floordiv math.floormod "
+          "math.multiply_no_nan", "x, y", x=_X, y=_Y, wrt="x y"),
+    exact("math.divide_no_nan math.xdivy", "x, y", x=_X, y=_Y),
+    exact("math.xlogy math.xlog1py pow", "x, y", x=_P, y=_P),
+    exact("multiply add divide", "x, 0.3", x=_X, wrt="x"),
+    exact("pow", "x, 1.7", x=_P),
+    exact("multiply", "x, y[:1]", x=_X, y=_Y, wrt="x y"),
+    exact("reduce_sum reduce_mean reduce_max reduce_min norm nn.l2_loss cumsum", "x",
+          x=_MANY, wrt="x"),
+    exact("math.reduce_std math.reduce_variance", "x", x=_MANY),
+    exact("reduce_sum reduce_mean reduce_max math.reduce_std cumsum", "x, 1", x=_X, wrt="x"),
+    exact("math.cumprod", "x, 1", x=_X),
+    exact("matmul", "x, tf.transpose(y)", x=_X, y=_Y, wrt="x y"),
+    exact("einsum", "'ij,kj->ik', x, y", x=_X, y=_Y, wrt="x y"),
+    exact("add_n", "[x, y, p]", x=_X, y=_Y, p=_P, wrt="x y p"),
+    exact("math.polyval", "[y, x], y", x=_X, y=_Y, wrt="x y"),
+    exact("math.unsorted_segment_sum", "x, np.arange(3000) % 3, 3", x=_MANY, wrt="x"),
+    exact("math.segment_sum", "x, np.arange(3000) // 1200", x=_MANY, wrt="x"),
+    exact("math.segment_mean", "x, np.arange(3000) // 1200", x=_MANY),
+    exact("scatter_nd", "np.arange(3000)[:, None] % 3, x, [3]", x=_MANY, wrt="x"),
+    exact("gather", "x, np.arange(3000) % 5", x=_X, wrt="x"),
+    exact("nn.softmax_cross_entropy_with_logits", "tf.nn.softmax(y), x", x=_X, y=_Y),
+    exact("nn.sigmoid_cross_entropy_with_logits", "tf.cast(y > 0, tf.bfloat16), x", x=_X, y=_Y, wrt="x"),
+    exact("nn.weighted_cross_entropy_with_logits", "tf.cast(y > 0, tf.bfloat16), x, 2.0", x=_X, y=_Y, wrt="x"),
+    exact("nn.log_poisson_loss", "p, x", x=_X, p=_P, wrt="x"),
+    exact("nn.moments", "x, [0]", x=_X, wrt="x"),
+    exact("nn.batch_normalization", "x, y[0], p[0], y[1], y[2], 1e-3", x=_X, y=_Y, p=_P, wrt="x y"),
+    exact("nn.bias_add", "x, y[0]", x=_X, y=_Y, wrt="x y"),
+    exact("clip_by_norm", "x, 2.0", x=_X, wrt="x"),
+    exact("linspace", "x[0, 0], y[0, 0], 50", x=_X, y=_Y),
+    exact("range", "x[0, 0], 90.0, 0.3", x=_P),
+    exact("cast", "x, tf.int32", x=_X),
+    exact("cast", "x, tf.float32", x=_X, wrt="x"),
+    exact("cast", "x, tf.bfloat16", x="tf.constant(np.sin(np.arange(1.0, 61.0) ** 2))", wrt="x"),
+]  # fmt: skip
+
+# What has no case in float32 by itself.
+MORE = [
+    call("debugging.assert_positive debugging.assert_non_negative", "x", x="bf16([1.0, 2.0])"),
+    call("debugging.assert_negative debugging.assert_non_positive", "x", x="bf16([1.0, 2.0])"),
+    call("debugging.assert_rank assert_rank debugging.assert_rank_at_least", "x, 1", x="bf16([1.0, 2.0])"),
+    call("debugging.assert_near", "x, x + 0.01, 0.1, 0.1", x="bf16([1.0, 2.0])"),
+    call("debugging.assert_scalar debugging.is_numeric_tensor", "x", x="bf16(1.0)"),
+    program("custom_gradient",
+            "x = bf16([1.0, 2.0])", "f = tf.custom_gradient(lambda z: (z * 2, lambda ct: ct * 3))",
+            "with tf.GradientTape() as t:", "    t.watch(x)", "    y = f(x)", "out = [y, t.gradient(y, x)]"),
+    program("recompute_grad",
+            "x = bf16([1.0, 2.0])", "f = tf.recompute_grad(lambda z: tf.tanh(z) * z)",
+            "with tf.GradientTape() as t:", "    t.watch(x)", "    y = f(x)", "out = [y, t.gradient(y, x)]"),
+    program("grad_pass_through",
+            "x = bf16([1.4, 2.0])", "f = tf.grad_pass_through(tf.round)",
+            "with tf.GradientTape() as t:", "    t.watch(x)", "    y = f(x)", "out = [y, t.gradient(y, x)]"),
+    program("while_loop",
+            "x = bf16(1.0)",
+            "out = tf.while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 1.1), [0, x])"),
+    program("switch_case", "x = bf16(1.0)", "out = tf.switch_case(1, [lambda: x, lambda: x * 2])"),
+    program("GradientTape",
+            "v = tf.Variable([1.0, 2.0])", "x = bf16([0.3, 0.7])",
+            "with tf.GradientTape() as t:",
+            "    y = tf.cast(tf.reduce_sum(tf.tanh(tf.cast(v, tf.bfloat16) * x)), tf.float32)",
+            "out = [y, *t.gradient(y, [v])]"),
+    program("GradientTape",
+            "x = bf16([0.3, 0.7])",
+            "with tf.GradientTape() as t:",
+            "    t.watch(x)",
+            "    with tf.GradientTape() as s:",
+            "        s.watch(x)",
+            "        y = tf.reduce_sum(x * x * x)",
+            "    g = s.gradient(y, x)",
+            "out = [g, t.gradient(g, x)]"),
+    program("GradientTape",
+            "x = bf16([0.3, 0.7])",
+            "with tf.GradientTape() as t:", "    t.watch(x)", "    y = x * x",
+            "out = t.jacobian(y, x)"),
+    program("Variable",
+            "v = tf.Variable([1.0, 2.0], dtype=tf.bfloat16)", "v.assign_add([0.1, 0.1])",
+            "v.assign_sub(bf16([0.3, 0.3]))", "v[0].assign(7.0)", "out = [v, repr(v)]"),
+    program("Variable", "v = tf.Variable(bf16([1.0]))", "v.assign(f32([2.0]))", "out = v"),
+    program("data.Dataset",
+            "d = tf.data.Dataset.from_tensor_slices(bf16([1.0, 2.0, 3.0])).map(lambda x: x / 3).batch(2)",
+            "out = [list(d), repr(d.element_spec)]"),
+    program("train.Checkpoint",
+            "import tempfile", "at = tempfile.mkdtemp() + '/ck'",
+            "v = tf.Variable(bf16([1.5, 0.3]))", "p = tf.train.Checkpoint(v=v).save(at)",
+            "v.assign([0.0, 0.0])", "tf.train.Checkpoint(v=v).restore(p).assert_consumed()", "out = v"),
+    *[program(name, f"x = tf.{name}([3], dtype=tf.bfloat16)", "out = [x.shape, x.dtype]")
+      for name in ("random.normal", "random.uniform", "random.truncated_normal")],
+    *[program(name, f"x = tf.{name}([3], [1, 2], dtype=tf.bfloat16)", "out = [x.shape, x.dtype]")
+      for name in ("random.stateless_normal", "random.stateless_uniform", "random.stateless_truncated_normal")],
+    call("random.gamma", "[3], 1.0, dtype=tf.bfloat16"),
+    call("random.stateless_gamma", "[3], [1, 2], bf16(1.0), dtype=tf.bfloat16"),
+    call("random.poisson", "[3], 1.0, dtype=tf.bfloat16"),
+    call("print", "bf16([1.0, 2.0])"),
+    call("cast", "tf.bfloat16.max, tf.float32"),
+    call("cast", "tf.bfloat16.min, tf.float32"),
+]  # fmt: skip
+
+CASES = [*_converted(), *(case for lines in BITS for case in lines), *(case for lines in MORE for case in lines)]

@@ -41,13 +41,6 @@ MIXED: frozenset[str] = frozenset()  # what takes a tensor of float32 beside one
 
 
 _twins: dict[str, Card] = {}
-# What TensorFlow computes in steps, rounding after each.
-_IN_STEPS = {"sigmoid": lambda x: _sigmoid(_rounding(np.exp)(x))}
-
-
-def _sigmoid(e: Any) -> Any:
-    one = np.ones_like(e)  # to NumPy before 2.4, 1 + e is of float32
-    return np.where(np.isinf(e), one, e / (one + e))
 
 
 def twin(card: Card) -> Card:
@@ -60,7 +53,7 @@ def twin(card: Card) -> Card:
         found = _twins[card.name] = Card.__new__(Card)
         for slot in Card.__slots__:
             setattr(found, slot, getattr(card, slot))
-        found.impl = _IN_STEPS.get(card.name) or _rounding(card.impl)
+        found.impl = _rounding(card.impl)
     return found
 
 

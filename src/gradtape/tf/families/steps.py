@@ -8,7 +8,7 @@ rounds. What has a rule of its own in TensorFlow has it here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..base.bfloat16 import STEPS
@@ -37,11 +37,17 @@ def call(name: str, *args: Any) -> Any:
 
 def _rule(name: str, value: Any, slope: Any) -> None:
     """A function of one tensor, with the cotangent `slope(ct, x)`."""
-    ruled = custom_gradient(lambda x: (value(x), lambda ct: slope(ct, x)))
+    ruled = custom_gradient(lambda x: (value(x), lambda ct: _spared(ct, slope(ct, x))))
 
     @steps(name)
     def run(x: Any = None, name: Any = None, features: Any = None) -> Any:
         return ruled(natural(features if x is None else x))
+
+
+def _spared(ct: Any, found: Any) -> Any:
+    """A cotangent of exactly 0 wins over a slope that is infinite, or NaN."""
+    lost = call("logical_and", call("equal", ct, 0.0), call("math.is_nan", found))
+    return call("where", lost, call("zeros_like", ct), found)
 
 
 def _rounded(name: str, x: Any) -> Any:
@@ -80,11 +86,36 @@ def _erf_slope(ct: Any, x: Any) -> Any:
     return ct * (2 / math.sqrt(math.pi)) * call("exp", -call("square", x))
 
 
+def _slope_of_asin(ct: Any, x: Any) -> Any:
+    return ct * call("math.reciprocal", call("sqrt", 1.0 - call("square", x)))
+
+
 def _rsqrt_slope(ct: Any, x: Any) -> Any:
     y = _rounded("math.rsqrt", x)
     return ct * -0.5 * (y * y) * y
 
 
+def _sigmoid(x: Any) -> Any:
+    e = call("exp", x)
+    return call("where", call("math.is_inf", e), call("ones_like", e), e / (1.0 + e))
+
+
+def _sigmoid_slope(ct: Any, x: Any) -> Any:
+    y = _sigmoid(x)
+    return ct * (y * (1.0 - y))
+
+
+def _by_reciprocal(name: str, of: Any) -> None:
+    _rule(name, lambda x: _rounded(name, x), lambda ct, x: ct * call("math.reciprocal", of(x)))
+
+
+_by_reciprocal("math.log", lambda x: x)
+_by_reciprocal("math.log1p", lambda x: 1.0 + x)
+_by_reciprocal("atan", lambda x: 1.0 + call("square", x))
+_by_reciprocal("atanh", lambda x: 1.0 - call("square", x))
+_rule("sigmoid", _sigmoid, _sigmoid_slope)
+_rule("tanh", lambda x: _rounded("tanh", x),
+      lambda ct, x: ct * (1.0 - call("square", _rounded("tanh", x))))  # fmt: skip
 _rule("math.softplus", _softplus, lambda ct, x: ct * call("sigmoid", x))
 _rule("math.softsign", lambda x: x / (1.0 + call("abs", x)),
       lambda ct, x: ct / call("square", 1.0 + call("abs", x)))  # fmt: skip
@@ -97,6 +128,9 @@ _rule("math.erf", lambda x: _rounded("math.erf", x), _erf_slope)
 _rule("math.erfc", lambda x: _rounded("math.erfc", x), lambda ct, x: -_erf_slope(ct, x))
 _rule("asinh", lambda x: _rounded("asinh", x),
       lambda ct, x: ct / call("cosh", _rounded("asinh", x)))  # fmt: skip
+_rule("asin", lambda x: _rounded("asin", x), _slope_of_asin)
+_rule("acos", lambda x: _rounded("acos", x), lambda ct, x: -_slope_of_asin(ct, x))
+_rule("sqrt", lambda x: _rounded("sqrt", x), lambda ct, x: ct * (0.5 / _rounded("sqrt", x)))
 _rule("acosh", lambda x: _rounded("acosh", x),
       lambda ct, x: ct / call("sinh", _rounded("acosh", x)))  # fmt: skip
 _rule("math.rsqrt", lambda x: _rounded("math.rsqrt", x), _rsqrt_slope)
@@ -115,10 +149,9 @@ def _leaky_relu(features: Any, alpha: Any = 0.2, name: Any = None) -> Any:
 
 @steps("nn.silu")
 def _silu(features: Any, beta: Any = 1.0) -> Any:
-    return _swish(natural(features), natural(features) * beta)
+    return custom_gradient(_swish)(natural(features), natural(features) * beta)
 
 
-@custom_gradient
 def _swish(x: Any, scaled: Any) -> Any:
     def grad(ct: Any) -> Any:
         s = call("sigmoid", scaled)
@@ -156,14 +189,26 @@ _zero_first("xlogy", "math.log")
 _zero_first("xlog1py", "math.log1p")
 
 
-@custom_gradient
-def _angle(y: Any, x: Any) -> Any:
-    def grad(ct: Any) -> Any:
-        share = ct / (call("square", x) + call("square", y))
-        return _summed(x * share, y), _summed(-y * share, x)
+def _pair(title: str, name: str, slopes: Any) -> None:
+    """A function of two tensors, with the cotangents `slopes(ct, x, y)`."""
 
-    wide = (cast(t, DTYPES["float32"]) for t in (y, x))
-    return cast(call("atan2", *wide), DTYPES["bfloat16"]), grad
+    def value(x: Any, y: Any) -> Any:
+        found = call(name, cast(x, DTYPES["float32"]), cast(y, DTYPES["float32"]))
+        return cast(found, DTYPES["bfloat16"])
+
+    def run(x: Any, y: Any) -> Any:
+        def grad(ct: Any) -> Any:
+            ct_x, ct_y = (_spared(ct, part) for part in slopes(ct, x, y))
+            return _summed(ct_x, x), _summed(ct_y, y)
+
+        return value(x, y), grad
+
+    steps(title)(custom_gradient(run))
+
+
+def _angle_slopes(ct: Any, y: Any, x: Any) -> Any:
+    share = ct / (call("square", x) + call("square", y))
+    return x * share, -y * share
 
 
 def _summed(ct: Any, x: Any) -> Any:
@@ -173,7 +218,8 @@ def _summed(ct: Any, x: Any) -> Any:
     return call("reshape", call("reduce_sum", ct, axes), x.shape) if axes else ct
 
 
-steps("arctan2")(lambda y, x: _angle(y, x))
+_pair("arctan2", "atan2", _angle_slopes)
+_pair("truediv", "truediv", lambda ct, x, y: (ct / y, ct * (-x / y / y)))
 
 
 # ------------------------------------------------------------------------------ along an axis
@@ -188,7 +234,6 @@ def _log_softmax_of(x: Any, axis: Any) -> Any:
 def _log_softmax(logits: Any, axis: Any = None, name: Any = None) -> Any:
     axis = -1 if axis is None else axis
 
-    @custom_gradient
     def run(x: Any) -> Any:
         def grad(ct: Any) -> Any:
             share = call("exp", _log_softmax_of(x, axis))
@@ -196,7 +241,7 @@ def _log_softmax(logits: Any, axis: Any = None, name: Any = None) -> Any:
 
         return _log_softmax_of(x, axis), grad
 
-    return run(natural(logits))
+    return custom_gradient(run)(natural(logits))
 
 
 @steps("nn.softmax")
@@ -207,7 +252,6 @@ def _softmax(logits: Any, axis: Any = None, name: Any = None) -> Any:
         share = lookup("nn.softmax")(cast(x, DTYPES["float32"]), axis)
         return cast(share, DTYPES["bfloat16"])
 
-    @custom_gradient
     def run(x: Any) -> Any:
         def grad(ct: Any) -> Any:
             share = value(x)
@@ -215,7 +259,7 @@ def _softmax(logits: Any, axis: Any = None, name: Any = None) -> Any:
 
         return value(x), grad
 
-    return run(natural(logits))
+    return custom_gradient(run)(natural(logits))
 
 
 @steps("reduce_logsumexp")
@@ -285,6 +329,14 @@ def _norm(
     return call("sqrt", call("reduce_sum", x * x, axis, bool(keepdims)))
 
 
+@steps("linalg.global_norm")
+def _global_norm(t_list: Any, name: Any = None) -> Any:
+    if isinstance(t_list, str) or not isinstance(t_list, Sequence):
+        return NotImplemented
+    halves = [call("nn.l2_loss", t) for t in t_list if t is not None]
+    return call("sqrt", call("reduce_sum", call("stack", halves)) * 2.0)
+
+
 @steps("clipped")
 def _clipped(tensors: Any, clip_norm: Any, norm: Any) -> Any:
     """`clip_by_global_norm`, of a norm that is known."""
@@ -309,7 +361,6 @@ def _bias_add(value: Any, bias: Any, data_format: Any = None, name: Any = None) 
         return NotImplemented
     around = [-1 if i == at else 1 for i in range(x.value.ndim)]
 
-    @custom_gradient
     def run(x: Any, b: Any) -> Any:
         def grad(ct: Any) -> Any:
             order = [i for i in range(len(ct.shape)) if i != at]
@@ -319,7 +370,7 @@ def _bias_add(value: Any, bias: Any, data_format: Any = None, name: Any = None) 
 
         return x + call("reshape", b, around), grad
 
-    return run(x, b)
+    return custom_gradient(run)(x, b)
 
 
 @steps("nn.log_poisson_loss")
