@@ -250,10 +250,16 @@ def _broadcast_batch(size: int, operands: Any, axes: Any, shape: Any) -> Any:
     return np.broadcast_to(x, (size, *shape)), 0
 
 
+def _broadcast_shape(x: Aval, shape: Any) -> Aval:
+    if np.broadcast_shapes(x.shape, shape) != tuple(shape):
+        np.broadcast_to(np.empty(x.shape, bool), shape)  # NumPy's own error
+    return Aval(shape, x.dtype)
+
+
 broadcast_to = linear(
     np.broadcast_to,
     signature=_broadcast_signature,
-    shape=lambda x, shape: Aval(shape, x.dtype),
+    shape=_broadcast_shape,
     transpose=lambda ct, x, shape: unbroadcast(ct, x.shape),
     batch=_broadcast_batch,
     unview=read_only,

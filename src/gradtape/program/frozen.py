@@ -86,7 +86,7 @@ def _parts(x: Any) -> list[Any]:
         return []
     if isinstance(x, types.FunctionType):
         if (x.__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
-            return []
+            return [_read_cell(cell) for cell in x.__closure__ or ()]  # a function of the user's
         names = [x.__globals__.get(name) for name in _names(x.__code__)]
         modules = [m for m in names if isinstance(m, types.ModuleType)]
         names += [vars(m).get(name) for m in modules for name in x.__code__.co_names]

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core import tensor as core
 from ...core.cards import unbroadcast
 from ...core.positions import decode, here
 from ...core.registry import HOOKS
@@ -20,7 +21,7 @@ from ...tape.custom import custom_gradient
 from .dtypes import BFLOAT16, BY_CHAR, DType, as_dtype
 from .errors import KINDS, RefusedValue, invalid
 from .promotion import natural
-from .tensors import Tensor, make
+from .tensors import adopt, make
 
 REALS, WHOLES, FULL = "efd", "il", "ilIL"  # dtypes by character; see making.py
 FLOATS = REALS + BFLOAT16
@@ -68,8 +69,10 @@ def accept(dtype: Any, chars: str, is_value_error: bool = True) -> DType:
     return found
 
 
-def tensor(array: Any, dtype: Any) -> Tensor:
-    """An array as a tf.Tensor of a dtype."""
+def tensor(array: Any, dtype: Any) -> Any:
+    """An array as a tf.Tensor of a dtype; what was drawn while something is traced is one."""
+    if isinstance(array, core.Tensor):
+        return adopt(array)
     with np.errstate(all="ignore"):
         return make(settled(np.asarray(array).astype(dtype.held(), copy=False)))
 
@@ -133,6 +136,16 @@ def full(rng: np.random.Generator, shape: Any, dtype: DType) -> Any:
 
 def choices(rng: np.random.Generator, logits: Any, count: Any, dtype: DType) -> Any:
     """`count` class numbers for each row of unnormalized log-probabilities."""
+    check_choices(logits, count)
+    top = np.max(logits, axis=1, keepdims=True)
+    total = np.cumsum(np.exp(logits.astype(float) - top), axis=1)
+    points = rng.random((len(logits), int(count))) * total[:, -1:]
+    rows = [np.searchsorted(t, p, side="right") for t, p in zip(total, points, strict=True)]
+    return np.array(rows, dtype.held()).reshape(len(logits), int(count))
+
+
+def check_choices(logits: Any, count: Any) -> None:
+    """Refuse what has no rows to draw from."""
     if logits.ndim != 2:
         raise invalid(
             f"logits should be a matrix, got shape {list(logits.shape)}.",
@@ -160,11 +173,6 @@ def choices(rng: np.random.Generator, logits: Any, count: Any, dtype: DType) -> 
             f"Called at {decode(*here())}.",
             "Pass logits of shape [rows, classes] and a number of samples.",
         )
-    top = np.max(logits, axis=1, keepdims=True)
-    total = np.cumsum(np.exp(logits.astype(float) - top), axis=1)
-    points = rng.random((len(logits), int(count))) * total[:, -1:]
-    rows = [np.searchsorted(t, p, side="right") for t, p in zip(total, points, strict=True)]
-    return np.array(rows, dtype.held()).reshape(len(logits), int(count))
 
 
 def gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType) -> Any:
@@ -174,8 +182,8 @@ def gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType) -> Any
     return np.where(alpha >= 0, out, np.nan).astype(dtype.held())
 
 
-def moving_gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType) -> Any:
-    """Gamma numbers of scale 1 that get a gradient with respect to `alpha`, a Tensor.
+def moving_gamma(draw: Any, alpha: Any) -> Any:
+    """Gamma numbers of scale 1, `draw(alpha)`, that get a gradient with respect to `alpha`.
 
     They move with it as the quantiles at which they stand. How that changes in its turn, for a
     second derivative, is refused.
@@ -183,7 +191,7 @@ def moving_gamma(rng: np.random.Generator, shape: Any, alpha: Any, dtype: DType)
 
     @custom_gradient
     def drawn(a: Any) -> Any:
-        numbers = gamma(rng, shape, raw(a), dtype)
+        numbers = draw(raw(a))
 
         def grad(ct: Any) -> Any:
             slope = unsupported(

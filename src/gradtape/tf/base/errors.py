@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from ...core.refusals import LOWER, refusal
-from ...errors import GradtapeError, three_part
+from ...errors import GradtapeError, TracingError, three_part
 
 OK, CANCELLED, UNKNOWN, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND = range(6)
 ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION = range(6, 10)
@@ -111,7 +111,7 @@ def refuse(
     `kind` is the class that TensorFlow gives for this function; InvalidArgumentError for values
     and shapes by default, TypeError for types.
     """
-    if isinstance(error, OpError | Refused):
+    if isinstance(error, OpError | Refused | TracingError):
         raise error
     if not isinstance(error, GradtapeError):
         error = refusal(error, name, args, kwargs or {})

@@ -22,7 +22,7 @@ _SPECIAL = ("lgamma", "digamma", "erf", "erfc")
 PLANNED = {
     **dict.fromkeys(("keras", "initializers", "losses", "metrics", "optimizers"), _KERAS),
     "IndexedSlices": "Gradients of gathered Variables are dense tensors.",
-    "autograph.to_graph": "Call the function itself: it runs eagerly, as one under tf.function.",
+    "autograph.to_graph": "Call the function itself, or put it under tf.function.",
     "autograph.to_code": "Read the function itself: it runs as it is written.",
     "math.special": f"tf.math has {', '.join(_SPECIAL)}; scipy.special has it, without gradient.",
     **dict.fromkeys(
@@ -62,7 +62,7 @@ INSTEAD = {
     "foldr": "Write a Python loop over reversed(list(xs)), as tf.while_loop does.",
     "gradients": "Use tf.GradientTape: with tf.GradientTape() as tape: ...; tape.gradient(y, x).",
     "hessians": "Use tf.GradientTape twice, one in the other.",
-    "Graph": "Call functions eagerly; tf.function is accepted, and runs its body at each call.",
+    "Graph": "Use tf.function, or call functions eagerly.",
     "Operation": "Call functions eagerly: a tf.Tensor comes from no graph.",
     "compat.v1": "Write tf.add in place of tf.compat.v1.add; tf_upgrade_v2 of TensorFlow rewrites "
                  "scripts.",
@@ -79,7 +79,7 @@ INSTEAD = {
     "signal": "Transform with np.fft or scipy.signal before tf.constant; np.fft.fft(x.numpy()) "
               "of a tf.Tensor has no gradient.",
     "summary": "Write numbers with tf.print, Python's print or the csv module.",
-    "profiler": "Use Python's cProfile around the steps; tf.function compiles nothing here.",
+    "profiler": "Use Python's cProfile around the steps.",
     "saved_model": "Save the Variables with tf.train.Checkpoint, and keep the script.",
     "distribute": "Leave the strategy out: there is one process and one device, as tf.device says.",
     "tpu": "Leave it out: there is one device, as tf.config.list_physical_devices() says.",
@@ -87,8 +87,8 @@ INSTEAD = {
               "tf.config.list_physical_devices() says.",
     "dtensor": "Leave it out: there is one device, as tf.config.list_physical_devices() says.",
     "xla": "Leave it out; tf.function(jit_compile=True) is accepted.",
-    "mlir": "Leave it out: tf.function makes no graph.",
-    "graph_util": "Leave it out: tf.function makes no graph.",
+    "mlir": "Leave it out: tf.function makes a graph of gradtape's own.",
+    "graph_util": "Leave it out: tf.function makes a graph of gradtape's own.",
     "lookup": "Use a dict of Python's, or tf.gather(table, numbers).",
     "queue": "Use queue.Queue of Python's, or tf.data.Dataset.from_tensor_slices.",
     "sets": "Use sets of Python's, or np.intersect1d of x.numpy(); tf.unique is there.",
@@ -143,7 +143,7 @@ INSTEAD = {
     **dict.fromkeys(("get_current_name_scope", "variable_creator_scope"),
                     "Name Variables where they are made: with tf.name_scope('layer'): ..."),
     **dict.fromkeys(("get_static_value", "make_tensor_proto", "make_ndarray",
-                     "is_symbolic_tensor", "inside_function"),
+                     "is_symbolic_tensor"),
                     "Every tf.Tensor has its value here: x.numpy()."),
     **dict.fromkeys(("check_pinned", "nondifferentiable_batch_function", "parallel_stack",
                      "register_tensor_conversion_function", "fingerprint", "edit_distance",

@@ -32,12 +32,13 @@ from ...core import tensor as core
 from ...core.aval import INEXACT
 from ...core.positions import decode, here
 from ...core.state import next_key, state
+from ...core.symbol import Symbol
 from ...errors import three_part
 from .dtypes import BFLOAT16, DType, as_dtype, is_bfloat16, kind_of
 from .errors import KINDS, RefusedType, RefusedValue, invalid
 from .quiet import quietly
 from .shapes import TensorShape
-from .tensors import Tensor, make
+from .tensors import Tensor, Traced, make
 from .variables import Variable
 
 ndarray = np.ndarray
@@ -56,7 +57,7 @@ _CPP = {"float32": "float", "float64": "double", "float16": "half"}  # TensorFlo
 def convert(x: Any, dtype: Any = None, hint: Any = None) -> Tensor:
     """`x` as a tf.Tensor, with the history that it has; `hint` is a dtype to try first."""
     kind = type(x)
-    if kind is Tensor and dtype is None:
+    if (kind is Tensor or kind is Traced) and dtype is None:
         return x  # type: ignore[no-any-return]
     if dtype is not None:
         target = getattr(dtype, "numpy_dtype", None)
@@ -74,7 +75,7 @@ def convert(x: Any, dtype: Any = None, hint: Any = None) -> Tensor:
 def natural(x: Any) -> Tensor:
     """`x` as a tf.Tensor of the dtype that it has on its own."""
     kind = type(x)
-    if kind is Tensor:
+    if kind is Tensor or kind is Traced:
         return x  # type: ignore[no-any-return]
     if kind is Variable or isinstance(x, Variable):
         return x.value()  # type: ignore[no-any-return]
@@ -92,6 +93,8 @@ def natural(x: Any) -> Tensor:
         return make(np.int32(x.as_datatype_enum))
     if isinstance(x, list | tuple | range):
         return _of_sequence(x, None)
+    if type(x) is Symbol:
+        return make(x.cut())
     if hasattr(x, "__tf_tensor__"):
         return x.__tf_tensor__()  # type: ignore[no-any-return]
     base: Any = next((c for c in (int, float, complex) if isinstance(x, c)), None)
@@ -457,7 +460,7 @@ def native(x: Any, dtype: Any = None, hint: Any = None) -> Any:
         raise Bfloat16Operand
     if not t.key and t.why is None and state.tape is not None and char in INEXACT:
         t.key = next_key()  # so that its results can tell, if it is watched later
-    return core.new_tensor(t.value, t.key, t.why)
+    return core.new_traced(t.value, t.key, t.why)
 
 
 def bare(x: Any, dtype: Any = None, hint: Any = None) -> Any:
@@ -465,7 +468,7 @@ def bare(x: Any, dtype: Any = None, hint: Any = None) -> Any:
     t = x if type(x) is Tensor and dtype is None else convert(x, dtype, hint)
     if not t.key and t.why is None and state.tape is not None and t.value.dtype.char in INEXACT:
         t.key = next_key()
-    return core.new_tensor(t.value, t.key, t.why)
+    return core.new_traced(t.value, t.key, t.why)
 
 
 # ----------------------------------------------------------------------- refusals

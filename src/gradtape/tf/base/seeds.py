@@ -9,14 +9,16 @@ operation is as good as one and no seed at all is a surprise.
 from __future__ import annotations
 
 import contextlib
-import random
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from ...core.aval import Aval
 from ...core.positions import decode, here
+from ...core.streams import Stream
+from ...core.streams import draw as drawn
 from ...errors import three_part
 from .errors import RefusedState, RefusedType
 
@@ -26,14 +28,17 @@ _WORD = 2**64 - 1
 
 
 class _State:
-    """The process's: TensorFlow's is no matter of threads either."""
+    """The process's: TensorFlow's is no matter of threads either.
+
+    `sequence` gives the seeds of operations that have none; it is a stream itself, so that a
+    compiled function draws the next seed at each call, as eager mode does.
+    """
 
     def __init__(self) -> None:
         self.seed: int | None = None
-        self.sequence = random.Random()
-        self.streams: dict[Any, np.random.Generator] = {}
+        self.sequence = Stream(name="seeds")
+        self.streams: dict[Any, Stream] = {}
         self.must_be_seeded = False  # tf.config.experimental.enable_op_determinism
-        self.free = np.random.Generator(np.random.PCG64())
 
 
 _state = _State()
@@ -42,8 +47,9 @@ _state = _State()
 def set_seed(seed: Any) -> None:
     """Start the sequence of seeds, and every stream that has one, anew."""
     _state.seed = None if seed is None else whole(seed)
-    _state.sequence = random.Random(_state.seed)
-    _state.streams.clear()
+    _state.sequence.restart(None if seed is None else _words("sequence", _state.seed))
+    for key, stream in _state.streams.items():
+        stream.restart(_words(*_with_global(key)))
 
 
 def demand_seeds() -> None:
@@ -75,8 +81,14 @@ def pair(seed: Any) -> tuple[int, int] | None:
     if seed is not None:
         return DEFAULT_SEED if _state.seed is None else _state.seed, whole(seed)
     if _state.seed is not None:
-        return _state.seed, _state.sequence.randint(0, _LARGEST)
-    if _state.must_be_seeded:
+        with _state.sequence.lock:
+            return _state.seed, int(_state.sequence.rng.integers(_LARGEST))
+    _check_seeded()
+    return None
+
+
+def _check_seeded() -> None:
+    if _state.must_be_seeded and _state.seed is None:
         raise RefusedState(
             three_part(
                 "Random ops require a seed to be set when determinism is enabled.",
@@ -85,37 +97,54 @@ def pair(seed: Any) -> tuple[int, int] | None:
                 "Set one: tf.random.set_seed(1).",
             )
         )
-    return None
 
 
-def stream(kind: str, dtype: Any, seed: Any) -> np.random.Generator:
-    """The stream that an operation of this kind and dtype reads, given its seed."""
-    seeds = pair(seed)
-    if seeds is None:
-        return _state.free
-    key = (kind, str(dtype), *seeds)
-    if seed is None:
-        return fresh(*key)  # its seed is used once
-    found = _state.streams.get(key)
-    if found is None:
-        found = _state.streams[key] = fresh(*key)
-    return found
+def draw(
+    kind: str, dtype: Any, seed: Any, function: Any, shape: Any, operands: Any = (),
+    held: Any = None,
+) -> Any:  # fmt: skip
+    """`function(rng, *operands)` of an operation of this kind and dtype, given its seed.
+
+    An array of `shape`, or a Tensor while something is traced.
+    """
+    aval = Aval(tuple(shape), np.dtype(dtype.held() if held is None else held))
+    if seed is not None:
+        key = (kind, str(dtype), whole(seed))
+        stream = _state.streams.get(key)
+        if stream is None:
+            stream = _state.streams[key] = Stream(_words(*_with_global(key)), f"tf.random {key}")
+        return drawn(stream, kind, function, aval, operands)
+    _check_seeded()
+
+    def once(rng: np.random.Generator, *operands: Any) -> Any:  # its seed is used once
+        return function(fresh(kind, str(dtype), rng.integers(_LARGEST)), *operands)
+
+    return drawn(_state.sequence, kind, once, aval, operands)
+
+
+def _with_global(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    kind, dtype, seed = key
+    return kind, dtype, DEFAULT_SEED if _state.seed is None else _state.seed, seed
 
 
 def fresh(*key: Any) -> np.random.Generator:
     """A stream that depends on words and whole numbers alone."""
+    return np.random.Generator(np.random.PCG64(_words(*key)))
+
+
+def _words(*key: Any) -> Any:
     words = [zlib.crc32(k.encode()) if isinstance(k, str) else int(k) & _WORD for k in key]
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+    return np.random.SeedSequence(words)
 
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """What is drawn inside leaves the sequence and the streams as they were."""
-    import copy
-
-    saved = _state.sequence.getstate(), copy.deepcopy(_state.streams)
+    known = dict(_state.streams)
+    saved = [(stream, stream.value) for stream in (_state.sequence, *known.values())]
     try:
         yield
     finally:
-        _state.sequence.setstate(saved[0])
-        _state.streams = saved[1]
+        _state.streams = known
+        for stream, words in saved:
+            stream.assign(words)

@@ -13,6 +13,7 @@ from ...errors import three_part
 from . import errors, indexing, scopes, tapes, tensors, variables
 from .dtypes import BFLOAT16, DTYPES, DType, as_dtype, kind_of
 from .errors import RefusedType
+from .graphs import is_tracing
 from .making import op
 from .names import NAMES, export
 from .promotion import bare, convert, natural
@@ -141,5 +142,11 @@ def is_tensor(x: Any) -> bool:
 
 @export("executing_eagerly")
 def executing_eagerly() -> bool:
-    """True: there are no graphs."""
-    return True
+    """Whether functions compute at once: not while a `tf.function` is traced."""
+    return not is_tracing()
+
+
+@export("inside_function")
+def inside_function() -> bool:
+    """Whether a `tf.function` is traced."""
+    return is_tracing()

@@ -23,7 +23,7 @@ from . import numerics
 from .errors import RefusedState, RefusedType, RefusedValue
 from .names import export
 from .promotion import bare, natural
-from .tensors import Tensor, adopt, make
+from .tensors import Tensor, Traced, adopt, make
 from .variables import Held, Variable
 from .wording import TensorFlowRecorder, worded
 
@@ -221,17 +221,17 @@ def _native(tree: Any, known: dict[int, Any]) -> Any:
     kind = type(tree)
     if kind is Variable:
         return tree.held
-    if kind is Tensor:
+    if kind is Tensor or kind is Traced:
         twin = known.get(id(tree))
         if twin is None:
-            twin = known[id(tree)] = core.new_tensor(tree.value, tree.key, tree.why)
+            twin = known[id(tree)] = core.new_traced(tree.value, tree.key, tree.why)
         return twin
     if kind is list:
         return [_native(item, known) for item in tree]
     if isinstance(tree, Variable):
         return tree.held
     if isinstance(tree, Tensor):
-        return core.new_tensor(tree.value, tree.key, tree.why)
+        return core.new_traced(tree.value, tree.key, tree.why)
     leaves, rebuild = flatten(tree)
     if len(leaves) == 1 and leaves[0] is tree:
         return tree

@@ -15,7 +15,9 @@ import numpy as np
 
 from ...core import tensor as core
 from ...core.exits import note_exit
+from ...core.lift import Batch, Dual
 from ...core.methods import ArrayMethods
+from ...core.symbol import Symbol
 from ...errors import DTypeError, three_part
 from .dtypes import BY_CHAR, DType
 from .errors import RefusedType, RefusedValue
@@ -312,11 +314,39 @@ for _name in _HIDDEN:
 
 Tensor.__name__ = Tensor.__qualname__ = "EagerTensor"  # what scripts see of type(x)
 _new = Tensor.__new__
+_UNKNOWN = frozenset([Symbol, Dual, Batch])  # what stands for numbers in a trace or a transform
+
+
+class Traced(Tensor):
+    """A tensor inside a compiled function or a transform: the fast path does not know its class."""
+
+    __slots__ = ()
+
+    def numpy(self) -> Any:
+        """No numbers: TracingError."""
+        return np.asarray(self.value)
+
+    _numpy = numpy
+
+    def __repr__(self) -> str:
+        return f"<tf.Tensor {self.value!r} shape={self.shape} dtype={self.dtype.name}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value.item(), spec) if spec else repr(self)  # no number: TracingError
+
+    def __hash__(self) -> int:
+        return Tensor.__hash__(self)
+
+
+Traced.__name__ = Traced.__qualname__ = "SymbolicTensor"
 
 
 def make(value: Any, key: int = 0, why: Any = None) -> Tensor:
     """A tf.Tensor around `value`, without a copy and without a look at it."""
-    out = _new(Tensor)
+    out = _new(Tensor if type(value) not in _UNKNOWN else Traced)
     out.value = value
     out.key = key
     out.why = why
@@ -330,7 +360,8 @@ def adopt(result: Any) -> Any:
         result.__class__ = Tensor
         return result
     if isinstance(result, core.Tensor):
-        return result if kind is Tensor else make(result.read(), result.key, result.why)
+        known = kind is Tensor or kind is Traced
+        return result if known else make(result.read(), result.key, result.why)
     if kind is tuple or kind is list:
         return kind(map(adopt, result))
     if isinstance(result, tuple) and hasattr(result, "_fields"):

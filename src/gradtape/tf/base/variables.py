@@ -95,9 +95,11 @@ class Variable:
         shape: Any = None,
         experimental_enable_variable_lifting: bool = True,
     ) -> None:
+        from .graphs import no_new_variable
         from .promotion import convert
         from .scopes import scoped
 
+        no_new_variable(name)
         if initial_value is None:
             raise RefusedValue(
                 three_part(
@@ -242,7 +244,7 @@ class Variable:
         if new.value.shape != held.value.shape:
             held.value = new.value
         else:
-            held.assign(core.new_tensor(new.value, new.key, new.why))
+            held.assign(core.new_traced(new.value, new.key, new.why))
         return _unread(self) if read_value else None
 
     def assign_add(
@@ -270,7 +272,7 @@ class Variable:
                 f"Bring it to that shape: tf.broadcast_to(x, {list(held.value.shape)}), or "
                 "tf.reshape.",
             )
-        return core.new_tensor(t.value, t.key, t.why)
+        return core.new_traced(t.value, t.key, t.why)
 
     def _operand(self, value: Any) -> Tensor:
         if type(value) is Tensor and value.value.dtype is self.held.value.dtype:

@@ -1,4 +1,4 @@
-"""tf.autograph: switches of a translation that does not take place, as functions run eagerly."""
+"""tf.autograph: switches of a translation that does not take place: `if` runs as Python."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def trace(*args: Any) -> None:
 
 @export("autograph.experimental.do_not_convert")
 def do_not_convert(func: Any = None) -> Any:
-    """`func` as it is: it runs as Python in any case."""
+    """`func` as it is: nothing is translated in any case."""
     return do_not_convert if func is None else func
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
+from ...core.symbol import may_hold
 from ...errors import three_part
 from ..base.axes import axes_of
 from ..base.errors import RefusedType, RefusedValue, invalid
@@ -116,8 +117,8 @@ def _clipped(tensors: list[Any], clip_norm: Any, norm: Any) -> list[Any]:
     n = native(norm)
     limit = native(convert(clip_norm, hint=n.value.dtype))
     scale = limit * np.minimum(1 / n, 1 / limit)
-    if not np.isfinite(n.value):  # then all are nan, as TensorFlow gives them
-        scale = n - n
+    if may_hold(~np.isfinite(n.value)):  # then all are nan, as TensorFlow gives them
+        scale = np.where(np.isfinite(n.value), scale, n - n)
     return [
         None if t is None else adopt(native(t) * scale.astype(natural(t).value.dtype))
         for t in tensors

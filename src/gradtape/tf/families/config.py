@@ -14,6 +14,7 @@ from ...core.positions import decode, here
 from ...core.settings import configure
 from ...errors import three_part
 from ..base.errors import RefusedValue
+from ..base.graphs import switches
 from ..base.names import export
 
 
@@ -45,7 +46,7 @@ class LogicalDeviceConfiguration(NamedTuple):
 CPU = PhysicalDevice("/physical_device:CPU:0", "CPU")
 _LOGICAL = LogicalDevice("/device:CPU:0", "CPU")
 settings: dict[str, Any] = {
-    "visible": [CPU], "divided": None, "eagerly": False, "placement": True, "between": 0,
+    "visible": [CPU], "divided": None, "placement": True, "between": 0,
     "within": 0, "jit": False, "options": {}, "policy": None, "synchronous": True, "tf32": True,
     "log placement": False, "filtering": True,
 }  # fmt: skip
@@ -191,14 +192,14 @@ def reset_memory_stats(device: Any) -> None:
 
 @export("config.run_functions_eagerly", "config.experimental_run_functions_eagerly")
 def run_functions_eagerly(run_eagerly: Any) -> None:
-    """Say that `tf.function` shall run its body at every call, as it does."""
-    settings["eagerly"] = bool(run_eagerly)
+    """Say that `tf.function` shall run its body at every call, and compile nothing."""
+    switches["eagerly"] = bool(run_eagerly)
 
 
 @export("config.functions_run_eagerly", "config.experimental_functions_run_eagerly")
 def functions_run_eagerly() -> bool:
     """What `run_functions_eagerly` was given."""
-    return bool(settings["eagerly"])
+    return switches["eagerly"]
 
 
 @export("config.set_soft_device_placement")

@@ -451,7 +451,7 @@ def _same(t: Any) -> Any:
     """Another tensor of the same value and history."""
     if t.value.dtype.kind in "iufc":
         return np.positive(t)
-    return core.new_tensor(t.value, t.key, t.why)
+    return core.new_traced(t.value, t.key, t.why)
 
 
 @op("guarantee_const")

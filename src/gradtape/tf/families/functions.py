@@ -1,13 +1,13 @@
-"""`tf.function` and what calls Python: py_function, numpy_function, cond, while_loop, print.
+"""What calls functions: cond, while_loop, case, py_function, numpy_function; and print.
 
-`tf.function` is eager until functions are compiled: its body runs at every call.
+Where nothing is traced, control flow is Python's. While a `tf.function` is traced it is the
+engine's, one node of the program.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import pprint
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,129 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from ...core import tensor as core
+from ...core.console import print_when_run
 from ...core.positions import decode, here
+from ...core.symbol import is_traced
+from ...core.tree import flatten, tree_map
 from ...errors import three_part
+from ...graph import control
 from ..base.dtypes import as_dtype, is_bfloat16
 from ..base.errors import RefusedType, RefusedValue, invalid
-from ..base.making import convert, export, natural
-from ..base.tensors import Tensor
+from ..base.graphs import is_tracing
+from ..base.making import adopt, bare, convert, export, native, natural
+from ..base.tensors import Tensor, make
 from ..base.variables import Variable
-
-# ------------------------------------------------------------------------------ tf.function
-
-
-@export("function")
-def function(
-    func: Any = None,
-    input_signature: Any = None,
-    autograph: Any = True,
-    jit_compile: Any = None,
-    reduce_retracing: Any = False,
-    experimental_implements: Any = None,
-    experimental_autograph_options: Any = None,
-    experimental_attributes: Any = None,
-    experimental_relax_shapes: Any = None,
-    experimental_compile: Any = None,
-    experimental_follow_type_hints: Any = None,
-) -> Any:
-    """`func` as TensorFlow calls it: arrays arrive as tensors, and numbers leave as tensors.
-
-    With `input_signature`, arguments are converted to its dtypes and must fit its shapes. The
-    options that only concern compilation are accepted.
-    """
-    if func is None:
-        return functools.partial(Function, input_signature=input_signature)
-    return Function(func, input_signature)
-
-
-class Function:
-    """What `tf.function` returns."""
-
-    def __init__(self, python_function: Any, input_signature: Any = None) -> None:
-        functools.update_wrapper(self, python_function)
-        self.python_function = python_function
-        self.input_signature = (
-            None if input_signature is None else tuple(_flat_specs(input_signature))
-        )
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.input_signature is not None:
-            args, kwargs = self._bound(args, kwargs), {}
-        else:
-            args, kwargs = _inward(args), _inward(kwargs)
-        return _outward(self.python_function(*args, **kwargs))
-
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        if instance is None:
-            return self
-        bound = Function(self.python_function.__get__(instance, owner))
-        bound.input_signature = self.input_signature
-        return bound
-
-    def get_concrete_function(self, *args: Any, **kwargs: Any) -> Function:
-        """The function itself: there is one for all signatures."""
-        return self
-
-    def pretty_printed_concrete_signatures(self, verbose: bool = True) -> str:
-        """The signature, as far as it was given."""
-        name = getattr(self.python_function, "__name__", "function")
-        return f"{name}({', '.join(map(repr, self.input_signature or ()))})"
-
-    def _bound(self, args: Any, kwargs: Any) -> tuple[Any, ...]:
-        assert self.input_signature is not None
-        try:
-            found = inspect.signature(self.python_function).bind(*args, **kwargs)
-        except TypeError as error:
-            raise self._refused(f"{error}", args, kwargs) from None
-        values = (*found.args, *found.kwargs.values())
-        if len(values) != len(self.input_signature):
-            raise self._refused(
-                f"{len(values)} arguments for an input_signature of {len(self.input_signature)}",
-                args, kwargs,
-            )  # fmt: skip
-        return tuple(
-            self._fitted(value, spec, args, kwargs)
-            for value, spec in zip(values, self.input_signature, strict=True)
-        )
-
-    def _fitted(self, value: Any, spec: Any, args: Any, kwargs: Any) -> Any:
-        if not hasattr(spec, "shape"):
-            return value
-        is_tensor = isinstance(value, Tensor | Variable)
-        try:
-            t = natural(value) if is_tensor else convert(value, spec.dtype)
-        except (TypeError, ValueError) as error:
-            raise self._refused(str(error).splitlines()[0], args, kwargs) from None
-        if t.dtype != spec.dtype or not spec.shape.is_compatible_with(t.shape):
-            raise self._refused(
-                f"Can not cast a tensor of shape {t.shape} and dtype {t.dtype.name} to {spec}",
-                args, kwargs,
-            )  # fmt: skip
-        return t
-
-    def _refused(self, fact: str, args: Any, kwargs: Any) -> RefusedType:
-        return RefusedType(
-            three_part(
-                f"Binding inputs to tf.function failed due to `{fact}`.",
-                f"Called at {decode(*here())} with {len(args) + len(kwargs)} arguments.",
-                f"The input_signature is {self.input_signature}; cast or reshape what is passed.",
-            )
-        )
-
-
-def _flat_specs(signature: Any) -> Iterator[Any]:
-    for item in signature:
-        if isinstance(item, list | tuple) and not hasattr(item, "dtype"):
-            yield from _flat_specs(item)
-        else:
-            yield item
-
-
-def _inward(x: Any) -> Any:
-    """Arguments with tensors in place of arrays; numbers stay Python's, as TensorFlow has it."""
-    if isinstance(x, np.ndarray | np.generic):
-        return natural(x)
-    return _through(x, _inward)
 
 
 def _outward(x: Any) -> Any:
@@ -184,7 +74,19 @@ def cond(pred: Any, true_fn: Any = None, false_fn: Any = None, name: Any = None)
                     "Pass a function without arguments: lambda: x + 1.",
                 )
             )
-    return true_fn() if bool(natural(pred)) else false_fn()
+    return _choose(natural(pred), true_fn, false_fn)
+
+
+def _choose(pred: Any, true_fn: Any, false_fn: Any) -> Any:
+    """`cond` for a tensor; in a program, whose results are tensors, by the engine."""
+    if not is_traced(pred):
+        return true_fn() if bool(pred) else false_fn()
+    branches = [lambda f=f: tree_map(_native, _outward(f())) for f in (true_fn, false_fn)]
+    return adopt(control.cond(native(pred), *branches))
+
+
+def _native(leaf: Any) -> Any:
+    return bare(leaf) if isinstance(leaf, core.Tensor) else leaf
 
 
 @export("while_loop")
@@ -219,6 +121,8 @@ def while_loop(
         )
     kind = type(loop_vars)
     state = [_outward(item) for item in loop_vars]
+    if is_tracing():
+        return kind(_looped(cond, body, state, maximum_iterations))
     count = 0
     most = None if maximum_iterations is None else int(natural(maximum_iterations).value)
     while (most is None or count < most) and bool(natural(cond(*state))):
@@ -226,16 +130,40 @@ def while_loop(
         kind = type(found) if isinstance(found, list | tuple) else kind
         found = list(found) if isinstance(found, list | tuple) else [found]
         if len(found) != len(state):
-            raise RefusedValue(
-                three_part(
-                    f"The body returned {len(found)} values for {len(state)} loop variables.",
-                    f"tf.while_loop was called at {decode(*here())}.",
-                    "Return all of them, in their order.",
-                )
-            )
+            raise _wrong_number(found, state)
         state = [_outward(item) for item in found]
         count += 1
     return kind(state) if not hasattr(kind, "_fields") else kind(*state)
+
+
+def _looped(cond: Any, body: Any, state: list[Any], most: Any) -> list[Any]:
+    """The loop as one node of the program; what is carried keeps its shapes."""
+
+    def holds(carry: Any) -> Any:
+        turn, carried = carry
+        found = native(natural(cond(*map(adopt, carried))))
+        return found if most is None else np.logical_and(found, turn < native(most, np.int64))
+
+    def turned(carry: Any) -> Any:
+        turn, carried = carry
+        found = body(*map(adopt, carried))
+        found = list(found) if isinstance(found, list | tuple) else [found]
+        if len(found) != len(state):
+            raise _wrong_number(found, state)
+        return turn + 1, [tree_map(_native, _outward(item)) for item in found]
+
+    start = core.new_tensor(np.int64(0)), [tree_map(_native, item) for item in state]
+    return [adopt(x) for x in control.while_loop(holds, turned, start)[1]]
+
+
+def _wrong_number(found: Any, state: Any) -> RefusedValue:
+    return RefusedValue(
+        three_part(
+            f"The body returned {len(found)} values for {len(state)} loop variables.",
+            f"tf.while_loop was called at {decode(*here())}.",
+            "Return all of them, in their order.",
+        )
+    )
 
 
 @export("switch_case")
@@ -264,9 +192,18 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: A
                 "Pass tf.constant(i); or call the function itself, functions[i]().",
             )
         )
-    chosen = int(natural(branch_index).value)
     last = calls[max(calls)] if default is None else default
-    return calls.get(chosen, last)()
+    index = natural(branch_index)
+    if is_traced(index):
+        return _among(native(index), calls, last)
+    return calls.get(int(index.value), last)()
+
+
+def _among(index: Any, calls: dict[int, Any], last: Any) -> Any:
+    rest = last
+    for i in sorted(calls, reverse=True):
+        rest = functools.partial(_choose, adopt(np.equal(index, i)), calls[i], rest)
+    return rest()
 
 
 @export("case")
@@ -278,6 +215,11 @@ def case(
     name: Any = "case",
 ) -> Any:
     """The result of the function beside the first predicate that holds."""
+    if any(is_traced(natural(pred)) for pred, _ in pred_fn_pairs):
+        rest = default if default is not None else pred_fn_pairs[-1][1]
+        for pred, call in reversed(list(pred_fn_pairs)):
+            rest = functools.partial(_choose, natural(pred), call, rest)
+        return rest()
     pairs = [(bool(natural(pred)), call) for pred, call in pred_fn_pairs]
     if not pairs and default is None:
         raise RefusedValue(
@@ -396,16 +338,29 @@ def print_tensors(*inputs: Any, **kwargs: Any) -> None:
             )
         )
     most = 3 if summarize is None else int(summarize)
-    text = sep.join(_shown(x, most) for x in inputs) + end
     if isinstance(stream, str):
-        _to_file(stream, text)
-        return
-    stream = {"stdout": sys.stdout, "stderr": sys.stderr}.get(getattr(stream, "name", ""), stream)
-    stream.write(text)
-    stream.flush()
+        _check_file(stream)
+    leaves, rebuild = flatten(list(inputs))
+    where = [n for n, x in enumerate(leaves) if isinstance(x, Tensor | Variable)]
+
+    def show(*values: Any) -> None:
+        filled = list(leaves)
+        for n, value in zip(where, values, strict=True):
+            filled[n] = make(value)
+        text = sep.join(_shown(x, most) for x in rebuild(filled)) + end
+        if isinstance(stream, str):
+            with open(stream[len("file://") :], "a", encoding="utf-8") as file:
+                file.write(text)
+            return
+        known = {"stdout": sys.stdout, "stderr": sys.stderr}
+        found = known.get(getattr(stream, "name", ""), stream)
+        found.write(text)
+        found.flush()
+
+    print_when_run(show, [bare(leaves[n]) for n in where])
 
 
-def _to_file(stream: str, text: str) -> None:
+def _check_file(stream: str) -> None:
     if not stream.startswith("file://"):
         raise RefusedValue(
             three_part(
@@ -414,8 +369,6 @@ def _to_file(stream: str, text: str) -> None:
                 "Give sys.stdout, sys.stderr, or 'file:///path/of/file'.",
             )
         )
-    with open(stream[len("file://") :], "a", encoding="utf-8") as file:
-        file.write(text)
 
 
 def _shown(x: Any, most: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...core.dispatch import nondifferentiable_call
+from ...core.symbol import is_traced
 from ..base.arguments import (
     attribute,
     axis_of,
@@ -25,6 +26,7 @@ from ..base.arguments import (
     refused_index,
     whole,
 )
+from ..base.graphs import in_range
 from ..base.making import bare, native, op, unify
 from ..base.promotion import mismatch
 
@@ -82,7 +84,9 @@ def gather(
             f"{index.shape[:batch]}.",
             "The batch axes of both must be equally long.",
         )
-    if index.size and (index.min() < 0 or index.max() >= dims[at]):
+    if is_traced(index):
+        index = in_range(index, dims[at])
+    elif index.size and (index.min() < 0 or index.max() >= dims[at]):
         raise _outside("gather", index, dims[at], dims)
     if not batch:
         return x[(_FULL,) * at + (index,)]

@@ -9,9 +9,11 @@ import numpy as np
 
 from ...core.positions import decode, here
 from ...core.registry import HOOKS
+from ...core.symbol import is_traced
 from ...errors import three_part
 from ..base.axes import axes_of
 from ..base.errors import RefusedValue, invalid
+from ..base.graphs import in_range
 from ..base.making import (
     FLOAT,
     FLOATS,
@@ -196,7 +198,9 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any, logits: Any, name: Any
     allow(title, natural(logits), FLOATS)
     allow(title, natural(labels), "il")
     n = z.value.shape[-1]
-    if np.any(classes < 0) or np.any(classes >= n):
+    if is_traced(classes):
+        classes = in_range(classes, n)
+    elif np.any(classes < 0) or np.any(classes >= n):
         bad = classes[(classes < 0) | (classes >= n)] if np.ndim(classes) else classes
         raise invalid(
             f"{title}: Received a label value of {np.ravel(bad)[0]} which is outside the valid "
@@ -475,14 +479,15 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = No
     allow("embedding_lookup", places, "il", place=1)
     n = table.value.shape[0]
     flat = np.reshape(places.value, -1)
-    if np.any(flat < 0) or np.any(flat >= n):
+    where = in_range(places.value, n)
+    if not is_traced(flat) and (np.any(flat < 0) or np.any(flat >= n)):
         k = int(np.flatnonzero((flat < 0) | (flat >= n))[0])
         raise invalid(
             f"embedding_lookup: indices[{k}] = {flat[k]} is not in [0, {n}).",
             f"Called at {decode(*here())}.",
             "An id is the number of a row of params.",
         )
-    rows = np.take(table, places.value, axis=0)
+    rows = np.take(table, where, axis=0)
     if max_norm is None:
         return rows
     axes = tuple(range(np.ndim(places.value), rows.value.ndim))

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...core.dispatch import nondifferentiable_call
 from ...core.registry import HOOKS
+from ...core.symbol import is_traced, may_hold
 from ..base.arguments import (
     axis_of,
     bad,
@@ -73,10 +74,10 @@ def _position(name: str, input: Any, axis: Any, output_type: Any, largest: bool)
         )
 
     def find(value: Any) -> Any:
-        if value.dtype.kind == "f" and np.isnan(value).any():  # a NaN is never chosen
+        if value.dtype.kind == "f" and may_hold(np.isnan(value)):  # a NaN is never chosen
             value = np.where(np.isnan(value), -np.inf if largest else np.inf, value)
         found = (np.argmax if largest else np.argmin)(value, axis=at)
-        return np.asarray(found).astype(held)[()]
+        return found.astype(held) if is_traced(found) else np.asarray(found).astype(held)[()]
 
     return nondifferentiable_call(name, find)(x)
 

@@ -54,7 +54,8 @@ def _scaled(kind: str, draw: Any, shape: Any, mean: Any, stddev: Any, dtype: Any
     lengths, dtype = draws.lengths(shape), as_dtype(dtype)
     mean, stddev = native(mean, dtype), native(stddev, dtype)
     draws.accept(dtype, draws.REALS, False)
-    z = native(draws.tensor(draw(seeds.stream(kind, dtype, seed), lengths, dtype), dtype))
+    found = seeds.draw(kind, dtype, seed, lambda rng: draw(rng, lengths, dtype), lengths)
+    z = native(draws.tensor(found, dtype))
     return np.add(np.multiply(z, stddev), mean)
 
 
@@ -72,7 +73,9 @@ def uniform(
     lengths = draws.lengths(shape)
     if dtype.is_floating:
         low, high = bare(minval, dtype), bare(1 if maxval is None else maxval, dtype)
-        u = draws.uniform(seeds.stream("uniform", dtype, seed), lengths, dtype)
+        u = seeds.draw(
+            "uniform", dtype, seed, lambda rng: draws.uniform(rng, lengths, dtype), lengths
+        )
         return np.add(np.multiply(bare(draws.tensor(u, dtype)), np.subtract(high, low)), low)
     if maxval is None:
         raise RefusedValue(
@@ -83,16 +86,24 @@ def uniform(
             )
         )
     low, high = native(minval, dtype).value, native(maxval, dtype).value
-    rng = seeds.stream("uniform", dtype, seed)
-    return draws.tensor(draws.whole(rng, lengths, low, high, dtype), dtype)
+    found = seeds.draw(
+        "uniform", dtype, seed,
+        lambda rng, low, high: draws.whole(rng, lengths, low, high, dtype), lengths, (low, high),
+    )  # fmt: skip
+    return draws.tensor(found, dtype)
 
 
 @op("random.shuffle")
 def shuffle(value: Any, seed: Any = None, name: Any = None) -> Any:
     """`value` with its rows in random order."""
     x = native(value)
-    rng = seeds.stream("shuffle", x.value.dtype, seed)
-    return np.take(x, rng.permutation(len(x.value)), axis=0) if x.value.ndim else natural(value)
+    if not x.value.ndim:
+        return natural(value)
+    count = len(x.value)
+    order = seeds.draw(
+        "shuffle", x.value.dtype, seed, lambda rng: rng.permutation(count), (count,), (), np.int64
+    )
+    return np.take(x, order, axis=0)
 
 
 @op("random.categorical")
@@ -101,8 +112,12 @@ def categorical(
 ) -> Any:
     """Class numbers drawn for each row of unnormalized log-probabilities."""
     dtype = draws.accept(int64 if dtype is None else dtype, draws.WHOLES)
-    rng = seeds.stream("categorical", dtype, seed)
-    found = draws.choices(rng, natural(logits).value, natural(num_samples).value, dtype)
+    rows, count = natural(logits).value, natural(num_samples).value
+    draws.check_choices(rows, count)
+    found = seeds.draw(
+        "categorical", dtype, seed, lambda rng, rows: draws.choices(rng, rows, count, dtype),
+        (len(rows), int(count)), (rows,),
+    )  # fmt: skip
     return draws.tensor(found, dtype)
 
 
@@ -123,11 +138,16 @@ def gamma(
     alpha = native(alpha, dtype)
     beta = native(1 if beta is None else beta, dtype)
     draws.accept(dtype, draws.REALS, False)
-    rng = seeds.stream("gamma", dtype, seed)
     full = lengths + np.broadcast_shapes(alpha.value.shape, beta.value.shape)
 
     tiny = np.finfo(dtype.held()).tiny
-    numbers = draws.moving_gamma(rng, full, alpha, dtype)
+
+    def drawn(alpha: Any) -> Any:
+        return seeds.draw(
+            "gamma", dtype, seed, lambda rng, a: draws.gamma(rng, full, a, dtype), full, (alpha,)
+        )
+
+    numbers = draws.moving_gamma(drawn, alpha)
     return np.maximum(np.divide(numbers, beta), tiny)
 
 
@@ -136,5 +156,8 @@ def poisson(shape: Any, lam: Any, dtype: Any = float32, seed: Any = None, name: 
     """`shape` counts for each rate `lam`."""
     lengths, dtype = draws.lengths(shape), draws.accept(dtype, WHOLE_OR_REAL, False)
     rate = natural(lam).value
-    rng = seeds.stream("poisson", dtype, seed)
-    return draws.tensor(draws.poisson(rng, lengths + rate.shape, rate), dtype)
+    full = lengths + rate.shape
+    found = seeds.draw(
+        "poisson", dtype, seed, lambda rng, rate: draws.poisson(rng, full, rate), full, (rate,)
+    )
+    return draws.tensor(found, dtype)

@@ -12,6 +12,7 @@ from ...core.positions import decode, here
 from ...core.registry import CARDS
 from ...core.state import next_key, state
 from ...core.sweep import run_sum_all
+from ...core.symbol import is_traced
 from ...errors import three_part
 from ..base.axes import axes_of
 from ..base.dtypes import as_dtype, kind_of
@@ -202,7 +203,8 @@ def count_nonzero(
     if x.dtype == object:
         x = np.reshape([len(item) for item in x.reshape(-1)], x.shape)
     found = np.sum(np.not_equal(x, 0), axis=axis, keepdims=bool(keepdims))
-    return native(np.asarray(found).astype(as_dtype(dtype).held())[()])
+    found = found if is_traced(found) else np.asarray(found)
+    return native(found.astype(as_dtype(dtype).held())[()])
 
 
 @op("math.zero_fraction", "nn.zero_fraction")
@@ -211,7 +213,8 @@ def zero_fraction(value: Any, name: Any = None) -> Any:
     x = natural(value).value
     if not x.size:
         return native(np.float32(np.nan))
-    return native(np.float32(x.size - np.count_nonzero(x)) / np.float32(x.size))
+    zeros = np.sum(np.equal(x, 0))
+    return native(zeros.astype(np.float32) / np.float32(x.size))
 
 
 # ------------------------------------------------------------------------------ running

@@ -152,7 +152,7 @@ def stateless_gamma(
     rng = seeds.fresh("gamma", *_words(seed))
 
     tiny = np.finfo(dtype.held()).tiny
-    numbers = draws.moving_gamma(rng, lengths, alpha, dtype)
+    numbers = draws.moving_gamma(lambda a: draws.gamma(rng, lengths, a, dtype), alpha)
     return np.maximum(np.divide(numbers, beta), tiny)
 
 
