@@ -456,7 +456,8 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     check_carry("while_loop", body, avals)
     check_test(test)
     count, assigned = len(carries), assigned_by(body)
-    body, test = (carrying(region, assigned, count) for region in (body, test))
+    body = carrying(body, assigned, count)
+    test = carrying(test, assigned, count, gives=False)
     carries = [*carries, *assigned]
     avals += [strong(v) for v in assigned]
     results = _repeated(test, body, carries, tuple(avals))

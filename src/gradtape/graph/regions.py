@@ -131,10 +131,13 @@ def with_assigned(region: Traced, assigned: list[Variable]) -> Traced:
     return region
 
 
-def carrying(region: Traced, variables: list[Variable], count: int) -> Traced:
+def carrying(
+    region: Traced, variables: list[Variable], count: int, gives: bool = True
+) -> Traced:
     """`region` with the values of `variables` as carries behind the first `count`, and no effects.
 
-    So what a turn assigns, the next turn reads; a derivative leads from there to the Variable.
+    So what a turn assigns, the next turn reads; a derivative leads from there to the Variable. A
+    condition only takes carries, and `gives` none.
     """
     if not variables:
         return region
@@ -161,7 +164,8 @@ def carrying(region: Traced, variables: list[Variable], count: int) -> Traced:
     graph.inputs[count:count] = taken
     graph.kinds[count:count] = ["argument"] * len(taken)
     region.sources[count:count] = [None] * len(taken)
-    graph.outputs[count:count] = given
+    if gives:
+        graph.outputs[count:count] = given
     graph.effects = []
     return region
 
