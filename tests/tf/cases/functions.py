@@ -54,7 +54,7 @@ CASES = [
             "g = f.get_concrete_function(tf.TensorSpec([], tf.float32))",
             "out = [len(seen), f.experimental_get_tracing_count(), g(tf.constant(4.0))]"),
     program("function", "g = tf.function(lambda x: x * 2).get_concrete_function("
-            "tf.TensorSpec([], tf.float32))", "out = g(tf.constant([1.0, 2.0]))",
+            "tf.TensorSpec([], tf.int32))", "out = g(tf.constant([1, 2]))",
             ours="a concrete function refuses a shape that it was not made for"),
     program("function", "class Lazy:", "    v = None", "    @tf.function",
             "    def __call__(self, x):", "        if self.v is None:",

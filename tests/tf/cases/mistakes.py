@@ -63,7 +63,7 @@ CASES = [
                   "config.experimental.enable_tensor_float_32_execution debugging.set_log_device_placement "
                   "autograph.set_verbosity compat.path_to_str compat.dimension_value train.latest_checkpoint "
                   "data.experimental.assert_cardinality control_dependencies"),
-    *mistakes("1, 2, 3, 4, 5", "executing_eagerly random.get_global_generator random.experimental.get_global_generator "
+    *mistakes("1, 2, 3, 4, 5", "executing_eagerly inside_function random.get_global_generator random.experimental.get_global_generator "
                                "debugging.disable_check_numerics init_scope no_op config.list_physical_devices "
                                "config.experimental.list_physical_devices config.list_logical_devices "
                                "config.experimental.list_logical_devices config.get_visible_devices "

@@ -79,7 +79,7 @@ INSTEAD = {
     "signal": "Transform with np.fft or scipy.signal before tf.constant; np.fft.fft(x.numpy()) "
               "of a tf.Tensor has no gradient.",
     "summary": "Write numbers with tf.print, Python's print or the csv module.",
-    "profiler": "Use Python's cProfile around the steps.",
+    "profiler": "Use Python's cProfile around calls of the tf.function.",
     "saved_model": "Save the Variables with tf.train.Checkpoint, and keep the script.",
     "distribute": "Leave the strategy out: there is one process and one device, as tf.device says.",
     "tpu": "Leave it out: there is one device, as tf.config.list_physical_devices() says.",

@@ -23,7 +23,7 @@ from ...core.tree import flatten, tree_map
 from ...errors import TracingWarning, three_part
 from ...program.function import function as compiled
 from ...program.signature import Static
-from ..base.errors import LOWER, RefusedType, RefusedValue
+from ..base.errors import LOWER, RefusedType, RefusedValue, invalid
 from ..base.graphs import CreatesVariable, is_tracing, switches
 from ..base.making import bare, convert, export, natural
 from ..base.tensors import Tensor, make
@@ -350,9 +350,16 @@ class ConcreteFunction:
         for n, x in zip(self._open, given, strict=True):
             known = filled[n]
             x = natural(x)
-            if x.dtype != known.dtype or not known.shape.is_compatible_with(x.shape):
+            if x.dtype != known.dtype:
+                raise invalid(
+                    f"cannot compute {self.name} as input #{n}(zero-based) was expected to be a "
+                    f"{known.dtype.name} tensor but is a {x.dtype.name} tensor.",
+                    f"Called at {decode(*here())}.",
+                    f"Cast it: tf.cast(x, tf.{known.dtype.name}).",
+                )
+            if not known.shape.is_compatible_with(x.shape):
                 raise self._refused(
-                    f"a tensor of shape {x.shape} and dtype {x.dtype.name} is no {known!r:.100}"
+                    f"a tensor of shape {x.shape} does not fit {known.shape}"
                 )
             filled[n] = x
         args, kwargs = self._rebuild(filled)
