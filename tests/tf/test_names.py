@@ -82,8 +82,8 @@ def test_import_forms():
 # one. TensorFlow gives None for these, or has no rule; that is stored where it can be asked.
 NO_GRADIENT = {
     "": "as_dtype is_tensor executing_eagerly inside_function floor logical_not less less_equal "
-        "greater greater_equal equal not_equal logical_and logical_or round reduce_all reduce_any zeros "
-        "ones zeros_like ones_like eye range one_hot sequence_mask shape shape_n rank size "
+        "greater greater_equal equal not_equal logical_and logical_or round reduce_all reduce_any "
+        "zeros ones zeros_like ones_like eye range one_hot sequence_mask shape shape_n rank size "
         "guarantee_const bitcast broadcast_static_shape broadcast_dynamic_shape argmax argmin "
         "argsort unique unique_with_counts searchsorted histogram_fixed_width_bins "
         "histogram_fixed_width unravel_index required_space_to_batch_paddings assert_equal "
