@@ -17,6 +17,7 @@ from gradtape.passes.common import merge_common
 from gradtape.passes.cuts import remove_cuts
 from gradtape.passes.dead import remove_dead
 from gradtape.passes.fold import fold_constants
+from gradtape.passes.inline import inline_calls
 from gradtape.passes.pipeline import PIPELINE, optimise
 from gradtape.passes.sink import sink_views
 
@@ -49,6 +50,28 @@ def test_remove_cuts():
     assert after(remove_cuts, f, VECTOR) == [
         "v0: float64[3] = sin(x0)", "assign w0 <- x0", "return v0",
     ]  # fmt: skip
+
+
+def test_inline_calls():
+    @gt.custom_gradient
+    def log1pexp(x):
+        e = np.exp(x)
+        return np.log(e + 1.0), lambda ct: ct * (1 - 1 / (1 + e))
+
+    @gt.custom_gradient
+    def around(x):
+        return log1pexp(x) * 2.0, lambda ct: ct
+
+    traced, _ = trace(lambda x: np.sin(around(x)), [VECTOR], "f")
+    assert body(traced.graph)[0] == "v0: float64[3] = around(x0)"
+    assert after(inline_calls, lambda x: np.sin(around(x)), VECTOR) == [
+        "v0: float64[3] = exp(x0)",
+        "v1: float64[3] = add(v0, 1.0)",
+        "v2: float64[3] = log(v1)",
+        "v3: float64[3] = multiply(v2, 2.0)",
+        "v4: float64[3] = sin(v3)",
+        "return v4",
+    ]
 
 
 def test_remove_dead():

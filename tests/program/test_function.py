@@ -13,7 +13,6 @@ from gradtape.errors import (
     DTypeError,
     TracingError,
     TracingWarning,
-    UnsupportedOperationError,
 )
 
 X = np.array([0.3, -1.2, 0.7])
@@ -383,17 +382,6 @@ def test_a_read_after_an_assignment_is_connected_to_the_variable_alone():
         return [g.tolist() for g in tape.gradient(y, [w, x])]
 
     assert gradients(gt.function(step)) == gradients(step)
-
-
-def test_a_custom_rule_inside_is_used_by_a_tape_inside_and_refused_outside():
-    @gt.custom_gradient
-    def double(x):
-        return x * 1.0, lambda ct: ct * 2.0
-
-    inside = gt.function(gt.grad(lambda x: np.sum(double(x))))
-    assert inside(X).tolist() == [2.0, 2.0, 2.0]
-    with pytest.raises(UnsupportedOperationError, match="custom_gradient(.|\n)*inside"):
-        gt.grad(gt.function(lambda x: np.sum(double(x))))(X)
 
 
 def test_complex_arguments_have_gradients_through_a_program():

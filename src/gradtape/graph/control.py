@@ -296,7 +296,7 @@ def _run_scan(
 
     def again(operands: Sequence[Any]) -> tuple[Any, ...]:
         first, taken, rest = operands[:nc], operands[nc : nc + nx], operands[nc + nx :]
-        same = Traced(graph, [*[None] * (nc + nx), *rest], region.is_opaque)
+        same = Traced(graph, [*[None] * (nc + nx), *rest])
         return _scanned(same, list(first), list(taken), length, reverse, every)
 
     card.again = again
@@ -439,15 +439,13 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     162.0
     """
     if not (state.tapes and state.tapes[0].is_trace):
-        carry = init
         while True:
-            holds = cond_fn(carry)
+            holds = cond_fn(init)
             if is_batched(holds):  # some examples have ended and some have not
-                init = carry
                 break
             if not holds:
-                return carry
-            carry = body_fn(carry)
+                return init
+            init = body_fn(init)
     carries, build = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
     avals = [strong(c) for c in carries]

@@ -15,14 +15,12 @@ from ..core.card import Card
 from ..core.console import silent
 from ..core.cotangents import accumulate
 from ..core.lift import Lift, is_lifted
-from ..core.positions import decode
 from ..core.products import beware
 from ..core.registry import CARDS
 from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.symbol import Symbol, is_traced
 from ..core.tensor import Tensor, new_traced, raw
-from ..errors import UnsupportedOperationError, three_part
 from .trace import Traced, replay
 
 
@@ -56,8 +54,6 @@ def value_and_pull_back(
     quiet: bool = False,
 ) -> tuple[list[Any], list[Any]]:
     """(the results of the graph, the cotangents of `primals`); `quiet` without its prints."""
-    if traced.is_opaque is not None:
-        raise opaque(traced.graph.name, traced.is_opaque)
     recorder = Recorder(auto_watch=False)
     sources = []
     for n, x in enumerate(primals):
@@ -138,14 +134,3 @@ def hand_out(rec: list[Any], found: Sequence[Any], grads: dict[int, Any]) -> Non
             accumulate(grads, k, raw(gi))
     beware()  # entries may have been dropped inside
 
-
-def opaque(name: str, position: Any) -> UnsupportedOperationError:
-    """The error for a derivative of a graph that holds a rule of the user's."""
-    return UnsupportedOperationError(
-        three_part(
-            f"gradient: the compiled function {name} holds a rule of gt.custom_gradient.",
-            f"It was called at {decode(*position)}; a program knows what a rule computed while a "
-            "tape inside it recorded, and not the rule itself.",
-            "Take the gradient inside the compiled function, or leave @gt.function out.",
-        )
-    )

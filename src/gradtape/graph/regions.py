@@ -174,7 +174,7 @@ def keeping(region: Traced, count: int) -> Traced:
     """`region` with its first `count` inputs, the carries of a loop, as further results."""
     graph = region.graph.rebuilt(region.graph.nodes, lambda value: value)
     graph.outputs = [*graph.outputs, *graph.inputs[:count]]
-    return Traced(graph, region.sources, region.is_opaque)
+    return Traced(graph, region.sources)
 
 
 def assign(variables: list[Variable], values: Sequence[Any]) -> None:

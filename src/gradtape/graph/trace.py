@@ -78,7 +78,7 @@ class _Held:
 class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
-    __slots__ = ("captured", "graph", "is_opaque", "parent", "saved", "variables")
+    __slots__ = ("captured", "graph", "parent", "saved", "variables")
     is_general = True
     is_trace = True
 
@@ -89,7 +89,6 @@ class Trace(Recorder):
         # by id of the array (node and key of a symbol): its value, itself, the Tensor around it
         self.captured: dict[Any, tuple[Value, Any, Any]] = {}
         self.variables: dict[int, _Held] = {}
-        self.is_opaque: Any = None  # position of a custom rule, which the graph does not have
 
     def __enter__(self) -> Trace:
         self.level = next_key()  # later than the levels that it began in
@@ -101,8 +100,6 @@ class Trace(Recorder):
     def __exit__(self, *_: object) -> None:
         state.tapes, state.tape = self.saved
         traces.remove(self)
-        if self.parent is not None and self.is_opaque is not None:
-            self.parent.is_opaque = self.is_opaque
 
     # ------------------------------------------------------------------ what is asked of it
 
@@ -218,6 +215,12 @@ class Trace(Recorder):
             known = self.captured[place] = (self.graph.add_input(aval, "captured"), x, held)
         return known[0]
 
+    def custom(self, *arguments: Any) -> Any:
+        """A node with a rule of the user's; see `custom.custom_node`."""
+        from .custom import custom_node
+
+        return custom_node(*arguments)
+
     def taken(self, x: Any, source: Any) -> Symbol:
         """The input that stands for a lift of a level that this trace began in."""
         value = self.value_of(x, source)
@@ -278,7 +281,7 @@ class Trace(Recorder):
                 objects[value] = array if held is None else held
         for variable in self.variables.values():
             objects[variable.source] = variable.variable
-        return _pruned(graph, constants, objects, self.is_opaque)
+        return _pruned(graph, constants, objects)
 
 
 @dataclass
@@ -290,7 +293,6 @@ class Traced:
 
     graph: Graph
     sources: list[Any]
-    is_opaque: Any = None
 
 
 def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:
@@ -342,6 +344,8 @@ def replay(
             params = {**params, "quiet": True}
         if node.op.kind == "plain":
             found = node.op.impl(*map(raw, operands), **params)
+            if node.op == STOP and type(found) is Symbol:
+                found = found.cut()
         elif node.op.again is not None and is_followed(operands):
             found = node.op.again(operands)
         else:
@@ -371,7 +375,7 @@ def np_scalar(x: Any) -> Any:
 
 
 def _pruned(
-    graph: Graph, constants: dict[Value, Constant], objects: dict[Value, Any], is_opaque: Any
+    graph: Graph, constants: dict[Value, Constant], objects: dict[Value, Any]
 ) -> Traced:
     """`graph` without nodes and inputs that no result needs, and with its constants."""
     needed: set[Value] = set(graph.results)
@@ -392,7 +396,7 @@ def _pruned(
     ]
     graph.inputs = [value for value, _ in inputs]
     graph.kinds = [kind for _, kind in inputs]
-    return Traced(graph, [objects.get(value) for value in graph.inputs], is_opaque)
+    return Traced(graph, [objects.get(value) for value in graph.inputs])
 
 
 def _mentions(params: Any) -> bool:

@@ -13,11 +13,13 @@ from .contract import plan_contractions
 from .cuts import remove_cuts
 from .dead import remove_dead
 from .fold import fold_constants
+from .inline import inline_calls
 from .sink import sink_views
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("inline calls", inline_calls),
     ("remove cuts", remove_cuts),
     ("fold constants", fold_constants),
     ("simplify", simplify),

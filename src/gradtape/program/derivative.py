@@ -28,7 +28,6 @@ from ..graph.ir import Constant, Graph
 from ..graph.pullback import (
     cotangents,
     hand_out,
-    opaque,
     operands_of,
     pull_back,
     unregistered,
@@ -127,8 +126,6 @@ def make_card(name: str, traced: Traced, run: Callable[..., Any], compiled: Any)
         return compiled(pull, f"{name}_backward")
 
     def run_backward(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
-        if traced.is_opaque is not None:
-            raise opaque(name, traced.is_opaque)
         kept = rec[10]
         cts = cotangents(rec, g, avals)
         if type(kept) is Residuals and not state.tapes and not any(

@@ -103,8 +103,9 @@ def function(
 
     Notes
     -----
-    As one operation of a tape outside, a program is played backwards by a program. A derivative
-    does not pass through `gt.custom_gradient` inside it: take the gradient inside.
+    As one operation of a tape outside, a program is played backwards by a program, pushed
+    forward by one, and mapped by one. Rules of `gt.custom_gradient` and `gt.custom_jvp` inside it
+    hold for derivatives from outside too.
 
     Examples
     --------
@@ -498,15 +499,11 @@ class _Program:
     def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
         """The result where a tape records: that of a forward program, which leaves residuals."""
         values = [_value_of(x) for x in operands]
-        if self.traced.is_opaque is not None:
-            results = apply(self.card, operands, {})
-        else:
-            pair = self.pairs.get(followed)
-            if pair is None:
-                pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
-            found, residuals = pair.run(values)
-            found = self._settled(found)
-            results = record_many(self.card, operands, values, tuple(found), residuals)
+        pair = self.pairs.get(followed)
+        if pair is None:
+            pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
+        found, residuals = pair.run(values)
+        results = record_many(self.card, operands, values, tuple(self._settled(found)), residuals)
         self._commit([x.value for x in results])
         return self._built(list(results[: self.count]))
 

@@ -1,10 +1,15 @@
-"""Gradients by the user's own rule, and values taken off the tape on purpose."""
+"""Gradients by the user's own rule, and values taken off the tape on purpose.
+
+The file is long, because a rule has to hold in every way in which its function can be called: on
+tapes, while a function is traced, inside `jvp`, inside `vmap`, with tapes inside of these or around.
+"""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,7 +19,7 @@ from ..core.cards import Card
 from ..core.cotangents import accumulate
 from ..core.dispatch import ITEM
 from ..core.exits import meant, muted, note_capture
-from ..core.lift import Dual, is_lifted
+from ..core.lift import Batch, Dual, is_lifted
 from ..core.operands import blunted, why_of
 from ..core.positions import decode, here, user_frame
 from ..core.products import beware
@@ -25,10 +30,12 @@ from ..core.state import (
     CODE,
     KEYS,
     LASTI,
+    OUT,
     RESIDUALS,
     Recorder,
     below,
     next_key,
+    paused,
     pop,
     push,
     state,
@@ -38,7 +45,7 @@ from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
+from ..errors import DTypeError, ShapeError, three_part
 
 _NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
 
@@ -209,18 +216,23 @@ class _Rule:
 
 def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, _NUMBERS)]
+    if state.tapes and state.tapes[0].is_trace:
+        return _call_traced(f, card, args, kwargs, inputs)
     if state.levels and any(map(is_lifted, inputs)):
         level = HOOKS["innermost"](inputs)
         if level.size is None:
             return _call_dual(level, f, card, args, kwargs)
+        if any(t.level < level.stamp for t in state.tapes) or any(
+            isinstance(x := raw(leaf), Batch) and x.level is level and is_lifted(x.inner)
+            for leaf in inputs
+        ):
+            return _call_batch(level, f, card, args, kwargs)
     if not state.tapes:
         return tree_map(_as_tensor, _checked(card, f(*args, **kwargs))[0])
     for x in inputs:
         if isinstance(x, Tensor):
             x.read()  # watches a Variable that f may never read itself
     starts = [(tape, len(tape.ops)) for tape in state.tapes]
-    if state.tapes[0].is_trace:
-        state.tapes[0].is_opaque = here()  # type: ignore[attr-defined]
     stamp = next_key()
     probe = Recorder()  # sees which Variables are read
     push(probe)
@@ -233,18 +245,69 @@ def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     found = [v for v in probe.leaves.values() if not any(v is x for x in inputs)]
     variables = sorted(found, key=lambda v: v.order)
     if variables and not _takes_variables(grad_fn):
-        names = ", ".join(repr(v.name) for v in variables)
-        raise DTypeError(
-            three_part(
-                f"custom_gradient: grad_fn of {card.name} must accept keyword argument "
-                f"'variables', since function uses variables: {names}.",
-                f"It was called at {decode(*here())}.",
-                "Write def grad_fn(*cts, variables): ... return gradients, variable_gradients; or "
-                "pass the Variables as arguments.",
-            )
-        )
+        raise _no_variables(card, variables)
     rule = _Rule(grad_fn, len(inputs), variables)
     return _record(card, rule, inputs, y, starts, stamp)
+
+
+def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) -> Any:
+    """The call while a function is traced: one node, which holds `f` and its rule as graphs."""
+    leaves, rebuild = flatten(list(args))
+    moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
+    frame = user_frame()
+    rec = [None, card, 0, frame.f_code, frame.f_lasti]
+    build: Any = None
+
+    def call(xs: Any) -> tuple[Any, Any]:
+        new = list(leaves)
+        for i, x in zip(moves, xs, strict=True):
+            new[i] = x
+        with muted():
+            return _checked(card, f(*rebuild(new), **kwargs))
+
+    def forward(*xs: Any) -> list[Any]:
+        nonlocal build
+        found, again = flatten(call(xs)[0])
+        at = [i for i, leaf in enumerate(found) if isinstance(leaf, _NUMBERS)]
+
+        def build(values: Any) -> Any:
+            for i, value in zip(at, values, strict=True):
+                found[i] = value
+            return again(found)
+
+        return [found[i] for i in at]
+
+    def backward(xs: list[Any], cts: list[Any], variables: list[Variable]) -> list[Any]:
+        grad_fn = call(xs)[1]
+        if variables:
+            if not _takes_variables(grad_fn):
+                raise _no_variables(card, variables)
+            result = grad_fn(*cts, variables=list(variables))
+            found = _leaves(result[0]) if _is_pair(result) else []
+            of_variables = _leaves(result[1]) if _is_pair(result) else []
+            _check_count(rec, "variable gradients", len(variables), len(of_variables))
+        else:
+            found, of_variables = _leaves(grad_fn(*cts)), []
+        _check_count(rec, "gradients", len(xs), len(found))
+        for i, g in enumerate(found):
+            if g is not None:
+                _check_shape(rec, i, g, aval_of(raw(xs[i])))
+        return [*found, *of_variables]
+
+    stamp = next_key()
+    trace: Any = state.tapes[0]
+    found, made, used = trace.custom(card.name, forward, backward, inputs, _pushed_by)
+    for tape in state.tapes:
+        keys = [(x.key, stamp) for x in used if x.key in tape.tracked]
+        if keys:
+            out = next(r[OUT] for r in reversed(tape.ops) if r[CARD] is made)
+            note_capture(tape, frame, keys, out)
+    return build(found)
+
+
+def _pushed_by(grad_fn: Any, avals: Any, tangents: Any) -> list[Any]:
+    """Tangents of the results by the rule of the cotangents, transposed."""
+    return _transposed(grad_fn, avals, tangents, ())
 
 
 def _checked(card: Card, result: Any) -> tuple[Any, Any]:
@@ -255,6 +318,19 @@ def _checked(card: Card, result: Any) -> tuple[Any, Any]:
             f"custom_gradient: {card.name} returned {type(result).__name__}, not (y, grad_fn).",
             f"It was called at {decode(*here())}.",
             "Return the result and a function: return y, grad_fn.",
+        )
+    )
+
+
+def _no_variables(card: Card, variables: list[Variable]) -> DTypeError:
+    names = ", ".join(repr(v.name) for v in variables)
+    return DTypeError(
+        three_part(
+            f"custom_gradient: grad_fn of {card.name} must accept keyword argument "
+            f"'variables', since function uses variables: {names}.",
+            f"It was called at {decode(*here(3))}.",
+            "Write def grad_fn(*cts, variables): ... return gradients, variable_gradients; or "
+            "pass the Variables as arguments.",
         )
     )
 
@@ -389,17 +465,6 @@ def _call_dual(level: Any, f: Any, card: Card, args: Any, kwargs: Any) -> Any:
             tangents.append(held.tangent)
         else:
             tangents.append(None)
-    newer = [t for t in state.tapes if t.level > level.stamp]
-    if any(x.key in t.tracked for t in newer for x in flatten(list(args))[0]
-           if isinstance(x, Tensor)):  # fmt: skip
-        raise UnsupportedOperationError(
-            three_part(
-                f"{level.name}: {card.name}, which has a gradient of its own, on a tape inside.",
-                f"It was called at {decode(*here())}.",
-                "Take the derivative of the gradient in reverse: gt.grad of gt.grad, or a second "
-                "tape; or give the function its tangents with @gt.custom_jvp.",
-            )
-        )
     with below(level.stamp):
         kept: list[Any] = []
 
@@ -420,7 +485,93 @@ def _call_dual(level: Any, f: Any, card: Card, args: Any, kwargs: Any) -> Any:
         held = out if state.tapes or is_lifted(out) else raw(out)
         t = _zeros(aval) if t is None else t
         duals.append(new_traced(Dual(level, held, t), next_key()))
-    return again(duals)
+    return _recorded_inside(level, f, card, args, kwargs, again(duals))
+
+
+def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: Any) -> Any:
+    """`y` with a record on the tapes inside the level that follow an input.
+
+    These play the rule on lifts, so that its own derivative is taken.
+    """
+    newer = [t for t in state.tapes if t.level > level.stamp]
+    inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, _NUMBERS)]
+    if not any(isinstance(x, Tensor) and x.key in t.tracked for t in newer for x in inputs):
+        return y
+    starts = [(tape, len(tape.ops)) for tape in newer]
+    with paused(), muted():
+        rule = _Rule(_checked(card, f(*args, **kwargs))[1], len(inputs), [])
+    for tape in newer:
+        tape.is_lifted = True
+    return _record(card, rule, inputs, y, starts, next_key())
+
+
+def _call_batch(level: Any, f: Any, card: Card, args: Any, kwargs: Any) -> Any:
+    """The call inside `vmap`, where something around follows the batch: one of all examples."""
+    leaves, rebuild = flatten(list(args))
+    moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
+    batched = [
+        isinstance(held := raw(leaves[i]), Batch) and held.level is level for i in moves
+    ]  # fmt: skip
+    inner = [
+        _inside(leaves[i]) if mark else leaves[i] for i, mark in zip(moves, batched, strict=True)
+    ]
+    build: Any = None
+
+    def lift(x: Any) -> Any:
+        return new_traced(Batch(level, x), next_key())
+
+    def every(*xs: Any) -> Any:
+        nonlocal build
+        new = list(leaves)
+        for i, x, mark in zip(moves, xs, batched, strict=True):
+            new[i] = lift(x) if mark else x
+        y, grad_fn = _checked(card, f(*rebuild(new), **kwargs))
+        outs, again = flatten(y)
+        at = [i for i, out in enumerate(outs) if isinstance(out, _NUMBERS)]
+
+        def build(found: Any) -> Any:
+            for i, out in zip(at, found, strict=True):
+                outs[i] = new_traced(Batch(level, out), next_key())
+            return again(outs)
+
+        def rule(*cts: Any, variables: Any = ()) -> Any:
+            options = {"variables": variables} if variables else {}
+            with nullcontext() if level.active else level:  # the sweep may come after the call
+                result = grad_fn(*map(lift, cts), **options)
+                if not variables:
+                    return _gathered(level, _leaves(result), batched)
+                first, second = result
+                of_variables = _gathered(level, _leaves(second), [False] * len(variables))
+                return _gathered(level, _leaves(first), batched), of_variables
+
+        return [_in_front(level, outs[i]) for i in at], rule
+
+    with below(level.stamp):
+        found = _call(every, card, tuple(inner), {})
+    return _recorded_inside(level, f, card, args, kwargs, build(found))
+
+
+def _inside(x: Any) -> Any:
+    held = raw(x).inner
+    return held if isinstance(held, Tensor) else new_traced(held)
+
+
+def _in_front(level: Any, x: Any) -> Any:
+    """A result of all examples, repeated where it is the same for each."""
+    held = raw(x)
+    if isinstance(held, Batch) and held.level is level:
+        return _inside(x)
+    function: Any = np.broadcast_to
+    return function(x, (level.size, *np.shape(held)))
+
+
+def _gathered(level: Any, gradients: Any, batched: Any) -> list[Any]:
+    """The gradients of all examples; of an input that all share, their sum."""
+    found: list[Any] = []
+    for g, mark in zip(gradients, batched, strict=False):
+        whole = None if g is None else _in_front(level, g)
+        found.append(whole if mark or whole is None else np.sum(whole, axis=0))
+    return [*found, *gradients[len(found) :]]  # one too many is told by the check of their number
 
 
 def pushed(rec: list[Any], tangents: Any) -> Any:
