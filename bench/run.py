@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 
 # What is measured by other means than a timed `run`.
 SPECIAL = ("import", "script", "memory")
-SET_NAMES = tuple(f"{kernels.PREFIX}-{name}" for name in kernels.KERNELS)
+SET_NAMES = tuple(f"{one.suite}-{name}" for name, one in kernels.KERNELS.items())
 NAMES = (*BY_NAME, *SPECIAL, *optimizing.CONTESTS, *fitting.NAMES)
 
 

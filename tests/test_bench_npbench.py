@@ -1,4 +1,4 @@
-"""The kernels of NPBench: every gradient against central differences; their rows and their page."""
+"""Kernels of NPBench and GradBench: gradients against central differences; rows and pages."""
 
 from __future__ import annotations
 
@@ -22,18 +22,21 @@ from bench.npbench.cases import (
     gradient_by_tape,
     reference,
 )
-from bench.npbench.kernels import inputs, loss, variables
+from bench.npbench.kernels import inputs, loss, names_of, variables
 from bench.npbench.report import SetDocument, as_json, as_markdown, geometric_mean
 from bench.peers import OURS_COMPILED
 from bench.run import main
 from bench.stats import Ratio
 
 # Compiled by us in seconds each; the rest is in the bench's own check of every answer.
-QUICK = ("gemm", "gesummv", "softmax", "go_fast", "arc_distance", "compute", "durbin", "trisolv")
+QUICK = ("gemm", "gesummv", "softmax", "go_fast", "arc_distance", "compute", "trisolv", "ba",
+         "kmeans", "det", "llsq")  # fmt: skip
 
 
 def test_there_are_at_least_the_kernels_that_were_promised() -> None:
-    assert len(KERNELS) >= 25
+    assert len(names_of("npbench")) >= 25
+    wanted = {"gmm", "ba", "ht", "lstm", "ode", "kmeans", "det", "llsq", "saddle", "particle"}
+    assert set(names_of("gradbench")) == wanted
 
 
 @pytest.mark.parametrize("name", KERNELS)
@@ -122,7 +125,23 @@ def test_a_run_of_one_kernel_asks_for_that_kernel(
         return [result("durbin", 1.0, 4.0)], {}
 
     monkeypatch.setattr(command, "measured", measured)
-    words = ["--only", "npbench", "--case", "npbench-durbin", "--out", str(tmp_path)]
-    assert main(words) == 0
-    assert asked == ["npbench-durbin"]
-    assert "NPBench" in (tmp_path / "results.md").read_text(encoding="utf-8")
+    for suite, name in (("npbench", "durbin"), ("gradbench", "lstm")):
+        words = ["--only", suite, "--case", f"{suite}-{name}", "--out", str(tmp_path)]
+        assert main(words) == 0
+        assert asked.pop() == f"{suite}-{name}" and not asked
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "## NPBench" in page and "## GradBench" in page
+    assert (tmp_path / "gradbench.json").is_file()
+
+
+def test_the_particle_is_at_the_ground_when_its_flight_ends() -> None:
+    from bench.gradbench import objectives
+
+    fixed, moving = np.array([10.0, 0.0]), np.array([10.0, 9.7])
+    x, v = np.array([0.0, 8.0]), np.array([0.75, 0.0])
+    heights = []
+    for _ in range(objectives.FLIGHT):
+        a = sum((x - c) * np.sum((x - c) ** 2) ** -1.5 for c in (fixed, moving))
+        x, v = x + objectives.STEP * v, v + objectives.STEP * a
+        heights.append(x[1])
+    assert heights[-2] > 0 >= heights[-1]

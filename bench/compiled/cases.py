@@ -74,7 +74,7 @@ def find(name: str) -> Case:
     if name == OVERHEAD.name:
         return OVERHEAD
     kind, _, size = name.partition("-")
-    if kind == "npbench":
+    if kind in ("npbench", "gradbench"):
         from bench.npbench.cases import case
 
         return case(size)

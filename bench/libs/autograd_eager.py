@@ -176,7 +176,7 @@ def _value_and_grad(function: Callable[[Any], Any], x: Any) -> Run:
     return run
 
 
-def npbench(data: Arrays) -> Run:
+def kernel(data: Arrays) -> Run:
     from bench.npbench import kernels, namespaces
 
     name = str(data["kernel"])

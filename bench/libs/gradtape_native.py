@@ -186,7 +186,7 @@ def gmm(data: Arrays) -> Run:
     return run
 
 
-def npbench(data: Arrays) -> Run:
+def kernel(data: Arrays) -> Run:
     from bench.npbench import kernels, namespaces
 
     name = str(data["kernel"])

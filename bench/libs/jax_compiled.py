@@ -15,7 +15,7 @@ from bench.cases import CHAIN_LENGTH, MLP_RATE, SIN_LENGTH, TUTORIAL_RATE, Array
 from bench.libs.jax_eager import VERSION, log_likelihood, setup, to_numpy
 
 __all__ = ["VERSION", "chain", "elementwise", "gmm", "graph", "hessian", "jacobian", "logistic",
-           "mlp", "npbench", "overhead", "setup", "sin50", "to_numpy", "tutorial"]  # fmt: skip
+           "mlp", "kernel", "overhead", "setup", "sin50", "to_numpy", "tutorial"]  # fmt: skip
 
 
 def tutorial(data: Arrays, *, is_value: bool = False) -> Run:
@@ -162,7 +162,7 @@ def overhead(data: Arrays) -> Run:
     return run
 
 
-def npbench(data: Arrays, *, is_value: bool = False) -> Run:
+def kernel(data: Arrays, *, is_value: bool = False) -> Run:
     from bench.npbench import kernels, namespaces
 
     name = str(data["kernel"])

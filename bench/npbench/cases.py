@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from bench.cases import Arrays, Case, Outcome, Reference
+from bench.gradbench import objectives
 from bench.npbench import dense, learning, namespaces, science, solvers, stencils
 from bench.npbench.kernels import KERNELS, inputs, loss, variables
 
-__all__ = ["KERNELS", "PREFIX", "case", "central_slope", "data", "gradient_by_tape", "reference"]
+__all__ = ["KERNELS", "case", "central_slope", "data", "gradient_by_tape", "reference"]
 
-PREFIX = "npbench"
 TOLERANCE = 1e-8
-ROOMS = (dense, stencils, solvers, learning, science)  # each enters its kernels
+ROOMS = (dense, stencils, solvers, learning, science, objectives)  # each enters its kernels
 
 
 def data(name: str) -> Arrays:
@@ -73,7 +73,7 @@ def reference(name: str, given: Arrays) -> Reference:
 def case(name: str) -> Case:
     """Return a kernel as a case."""
     return Case(
-        f"{PREFIX}-{name}",
+        f"{KERNELS[name].suite}-{name}",
         KERNELS[name].about,
         partial(data, name),
         partial(reference, name),

@@ -13,20 +13,23 @@ from bench.compiled.measuring import Bench, Result, compared
 from bench.compiled.run import show
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings
-from bench.npbench.cases import PREFIX, case
-from bench.npbench.kernels import KERNELS
+from bench.npbench.cases import case
+from bench.npbench.kernels import names_of
 from bench.npbench.report import SetDocument, as_json, as_markdown
 from bench.peers import COMPILED_PEERS, OURS_COMPILED, PEERS, Peer
 
-ABOUT = (
-    "Written by `python -m bench --only npbench`; the samples are in `npbench.json`. Value and"
-    " gradient, with respect to all its arrays, of half the sum of squares of what a kernel"
-    " computes, in float64. Kernels are written once, in NumPy; loops are Python's, unrolled by"
-    " whoever traces. Errors are relative to the gradient of our tape in eager mode, which central"
+HOW = (
+    " Kernels are written once, in NumPy; loops are Python's, unrolled by whoever traces. Errors"
+    " are relative to the gradient of our tape in eager mode, which central"
     " differences in `longdouble` along a random direction confirm before every run. Times are"
     " minima, medians in brackets. Losing rows stay in."
 )
-ABSENT = ("DaCe AD is not measured: `dace` of the package index has no automatic differentiation.",)
+ABOUT = (
+    "Written by `python -m bench --only npbench`; the samples are in `npbench.json`. Value and"
+    " gradient, with respect to all its arrays, of half the sum of squares of what a kernel"
+    " computes, in float64." + HOW
+)
+ABSENT = ("DaCe AD is not measured: dace 1.0.2, the last release, has no derivatives.",)
 PATIENCE = 4.0
 TURN = 0.05
 ROUNDS = 5
@@ -60,8 +63,11 @@ def measured(
     return results, said
 
 
-def run(settings: Settings, options: argparse.Namespace) -> tuple[str, str]:
-    """Return the section's Markdown and the JSON of what the options ask for."""
+def run_suite(
+    suite: str, title: str, about: str, quick: Sequence[str], settings: Settings,
+    options: argparse.Namespace,
+) -> tuple[str, str]:  # fmt: skip
+    """Return the Markdown and the JSON of a published set, as far as the options ask for it."""
     load_before = whole.load()
     settings = replace(
         settings,
@@ -69,11 +75,16 @@ def run(settings: Settings, options: argparse.Namespace) -> tuple[str, str]:
         patience=min(settings.patience, PATIENCE),
         seconds=min(settings.seconds, TURN),
     )
-    names = list(QUICK if options.quick else KERNELS)
+    names = list(quick if options.quick else names_of(suite))
     if options.case:
-        names = [name for name in KERNELS if f"{PREFIX}-{name}" in options.case]
+        names = [name for name in names_of(suite) if f"{suite}-{name}" in options.case]
     peers = [peer for peer in SET_PEERS if not options.peer or peer.name in options.peer]
     results, libraries = measured([case(name) for name in names], settings, peers)
     machine = whole.machine(settings.threads, settings.rounds, None, load_before)
-    document = SetDocument("NPBench", ABOUT, results, machine, libraries, ABSENT)
+    document = SetDocument(title, about, results, machine, libraries, ABSENT)
     return as_markdown(document), as_json(document)
+
+
+def run(settings: Settings, options: argparse.Namespace) -> tuple[str, str]:
+    """Return the section's Markdown and the JSON of what the options ask for."""
+    return run_suite("npbench", "NPBench", ABOUT, QUICK, settings, options)

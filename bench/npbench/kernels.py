@@ -28,22 +28,34 @@ class Kernel:
     function: Callable[..., Any]
     data: Callable[[Random], Arrays]
     constants: tuple[str, ...] = ()
+    suite: str = "npbench"
+    is_objective: bool = False  # its result is the value itself, a number
 
 
 KERNELS: dict[str, Kernel] = {}
 
 
 def kernel(
-    about: str, data: Callable[[Random], Arrays], constants: tuple[str, ...] = ()
+    about: str,
+    data: Callable[[Random], Arrays],
+    constants: tuple[str, ...] = (),
+    *,
+    suite: str = "npbench",
+    is_objective: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Enter a function into the table under its own name."""
 
     def enter(function: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__
-        KERNELS[name] = Kernel(name, about, function, data, constants)
+        KERNELS[name] = Kernel(name, about, function, data, constants, suite, is_objective)
         return function
 
     return enter
+
+
+def names_of(suite: str) -> list[str]:
+    """Return the names of a published set's kernels."""
+    return [name for name, one in KERNELS.items() if one.suite == suite]
 
 
 def inputs(name: str) -> Arrays:
@@ -60,6 +72,8 @@ def variables(name: str, data: Arrays) -> list[str]:
 def loss(name: str, xp: Any) -> Callable[..., Any]:
     """Return half the sum of squares of a kernel's results, of its arrays in their order."""
     function = KERNELS[name].function
+    if KERNELS[name].is_objective:
+        return lambda *arrays: function(xp, *arrays)
 
     def total(*arrays: Any) -> Any:
         results = function(xp, *arrays)

@@ -1,5 +1,6 @@
 """Each library's functions under NumPy's names, as kernels use them; made where they are asked for.
 
+`grad(f, by_hand)` is the gradient of f; NumPy alone takes the one that is written by hand.
 NumPy's own has assignments, which ours follows; JAX has `.at`; for HIPS autograd an assignment is a
 function with a derivative of its own, as its users write it.
 """
@@ -12,8 +13,8 @@ from typing import Any
 import numpy as np
 
 NAMES = (
-    "exp", "sqrt", "tanh", "sin", "cos", "arctan2", "sum", "mean", "max", "maximum", "minimum",
-    "where", "concatenate", "stack", "reshape", "flip", "array",
+    "exp", "log", "sqrt", "tanh", "sin", "cos", "arctan2", "sum", "mean", "max", "maximum",
+    "minimum", "where", "concatenate", "stack", "reshape", "flip", "array", "einsum",
 )  # fmt: skip
 
 
@@ -30,7 +31,7 @@ def numpy() -> SimpleNamespace:
         y[index] = v
         return y
 
-    return _of(np, put)
+    return _of(np, put, grad=lambda f, by_hand: by_hand)
 
 
 def gradtape() -> SimpleNamespace:
@@ -41,16 +42,18 @@ def gradtape() -> SimpleNamespace:
         y[index] = v
         return y
 
-    return _of(np, put, stack=gt.stack, concatenate=gt.concatenate)
+    return _of(np, put, stack=gt.stack, concatenate=gt.concatenate, grad=lambda f, _: gt.grad(f))
 
 
 def jax() -> SimpleNamespace:
+    import jax as j
     import jax.numpy as jnp
 
-    return _of(jnp, lambda x, index, v: x.at[index].set(v))
+    return _of(jnp, lambda x, index, v: x.at[index].set(v), grad=lambda f, _: j.grad(f))
 
 
 def autograd() -> SimpleNamespace:
+    import autograd as ag
     import autograd.numpy as anp
     from autograd.extend import defvjp, primitive
 
@@ -67,7 +70,7 @@ def autograd() -> SimpleNamespace:
         return lambda g: anp.reshape(g[index], np.shape(v)) if np.shape(v) else anp.sum(g[index])
 
     defvjp(put, into_x, into_v, argnums=(0, 1))
-    return _of(anp, lambda x, index, v: put(x, v, index))
+    return _of(anp, lambda x, index, v: put(x, v, index), grad=lambda f, _: ag.grad(f))
 
 
 def torch() -> SimpleNamespace:
@@ -101,4 +104,6 @@ def torch() -> SimpleNamespace:
         concatenate=lambda parts, axis=0: th.cat(parts, dim=axis),
         array=th.from_numpy,
         flip=lambda x, axis: th.flip(x, (axis,)),
+        stack=lambda parts, axis=0: th.stack(list(parts), dim=axis),
+        grad=lambda f, _: th.func.grad(f),
     )
