@@ -70,7 +70,12 @@ def autograd() -> SimpleNamespace:
         return lambda g: anp.reshape(g[index], np.shape(v)) if np.shape(v) else anp.sum(g[index])
 
     defvjp(put, into_x, into_v, argnums=(0, 1))
-    return _of(anp, lambda x, index, v: put(x, v, index), grad=lambda f, _: ag.grad(f))
+    return _of(
+        anp,
+        lambda x, index, v: put(x, v, index),
+        flip=lambda x, axis: x[::-1],  # along the first axis alone; autograd has no rule for flip
+        grad=lambda f, _: ag.grad(f),
+    )
 
 
 def torch() -> SimpleNamespace:
