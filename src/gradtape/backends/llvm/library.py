@@ -94,6 +94,10 @@ RARE: dict[str, Entry] = {
     "fmod_large": Entry(division.fmod_large, 2),
 }
 
+# Two kernels of one operand that share most of what they compute, as one that gives both.
+PAIRS: dict[str, tuple[str, str]] = {"sincos": ("sin", "cos")}
+PAIRED = (21, 0, 0)  # the first LLVM whose vectoriser takes a function of two results
+
 BRANCHES = ".branches"  # behind the name of a kernel for code that is not vectorised
 ARITIES = {name: entry.arity for name, entry in KERNELS.items()}
 
@@ -177,7 +181,7 @@ def _render_called(
     """A kernel as a function that is called, and the functions over vectors for the vectoriser."""
     pure = "noinline nounwind willreturn memory(none)"
     lanes = _lanes(width)
-    arity = KERNELS[name].arity
+    arity = KERNELS[PAIRS[name][0] if name in PAIRS else name].arity
     mangled = ",".join(f"_ZGV_LLVM_N{n}{'v' * arity}_{full}({full}.v{n})" for n in lanes)
     variants = f'"vector-function-abi-variant"="{mangled}"'
     text, needs = _render_kernel(full, name, dtype)
@@ -199,10 +203,11 @@ def _render_kernel(
 ) -> Rendered:  # fmt: skip
     from gradtape.backends.llvm.scalars import Scalars
 
-    entry = KERNELS.get(name) or RARE[name]
+    entry = KERNELS.get(PAIRS[name][0] if name in PAIRS else name) or RARE[name]
     module = ir.Module("kernel")
     kind = types.vector(types.scalar(dtype), lanes)
-    function = ir.Function(module, ir.FunctionType(kind, [kind] * entry.arity), full)
+    given = ir.LiteralStructType([kind, kind]) if name in PAIRS else kind
+    function = ir.Function(module, ir.FunctionType(given, [kind] * entry.arity), full)
     function.linkage = "internal"
     function.attributes.add("nounwind")
     if name in RARE:
@@ -218,8 +223,15 @@ def _render_kernel(
     kernel = Kernel(inner, ints, precision)
     kernel.has_scale, kernel.has_branches = avx512, branches
     operands = [Num(inner, outer.cast(x, inner.dtype)) for x in function.args]
-    result = entry.kernel(kernel, *operands)
-    builder.ret(inner.cast(result.v, dtype))
+    if name in PAIRS:  # LLVM finds what both compute
+        both = ir.Constant(given, ir.Undefined)
+        for i, one in enumerate(PAIRS[name]):
+            result = KERNELS[one].kernel(kernel, *operands)
+            both = builder.insert_value(both, inner.cast(result.v, dtype), i)
+        builder.ret(both)
+    else:
+        result = entry.kernel(kernel, *operands)
+        builder.ret(inner.cast(result.v, dtype))
     needs = {
         key: str(value) for key, value in module.globals.items() if value is not function
     }
@@ -402,6 +414,63 @@ INLINED = 600
 DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
 
 
+_CALL = re.compile(r'^  (%\S+) = call (\w+) @"gt\.(\w+)\.(f\d\d)"\(\w+ (%\S+)\)$')
+
+
+def _paired(text: str, wanted: list[str], called: set[str]) -> str:
+    """The text with one call where both kernels of a pair are called, for one operand in one block.
+
+    `wanted` and `called` are told: the pair is one of them, and a kernel that nobody calls is not.
+    """
+    import llvmlite.binding as llvm
+
+    if tuple(llvm.llvm_version_info) < PAIRED:
+        return text
+    for name, (one, other) in PAIRS.items():
+        for suffix in DTYPES:
+            kernels = [f"gt.{one}.{suffix}", f"gt.{other}.{suffix}"]
+            if not called.issuperset(kernels):
+                continue
+            lines = text.split("\n")
+            if not _pair_calls(lines, name, (one, other), suffix):
+                continue
+            text = "\n".join(line for line in lines if line)
+            wanted.append(f"gt.{name}.{suffix}")
+            called.add(f"gt.{name}.{suffix}")
+            for kernel in kernels:
+                if f'@"{kernel}"(' not in text:
+                    wanted.remove(kernel)
+                    called.remove(kernel)
+    return text
+
+
+def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str) -> bool:
+    """Whether there were pairs; the first of both calls is replaced, and the second empty."""
+    seen: dict[tuple[str, str], tuple[int, str]] = {}
+    kind = str(types.scalar(DTYPES[suffix]))
+    count = 0
+    for i, line in enumerate(lines):
+        if not line.startswith(" "):  # another block
+            seen.clear()
+            continue
+        found = _CALL.match(line)
+        if found is None or found[3] not in pair or found[4] != suffix:
+            continue
+        kernel, x = found[3], found[5]
+        seen[kernel, x] = i, found[1]
+        if (pair[0], x) not in seen or (pair[1], x) not in seen:
+            continue
+        places = [seen.pop((kernel, x)) for kernel in pair]
+        both = f"%both.{name}.{i}"
+        first = [f"  {both} = call {{{kind}, {kind}}} @\"gt.{name}.{suffix}\"({kind} {x})"]
+        for n, (place, result) in enumerate(places):
+            lines[place] = ""
+            first.append(f"  {result} = extractvalue {{{kind}, {kind}}} {both}, {n}")
+        lines[min(place for place, _ in places)] = "\n".join(first)
+        count += 1
+    return count > 0
+
+
 def link(text: str, width: int, avx512: bool) -> str:
     """Return a module's text with the definitions of the functions that it declares and needs."""
     found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
@@ -414,6 +483,7 @@ def link(text: str, width: int, avx512: bool) -> str:
     if sum(counts[name] * sizes[name] for name in wanted) > INLINED:
         called = {n for n in wanted if counts[n] > 2 and not n.endswith(BRANCHES)}
     text = DECLARED.sub(lambda m: "" if m.group(1).startswith("gt.") else m.group(0), text)
+    text = _paired(text, wanted, called)
     defined: dict[str, str] = {}
     outside: dict[str, str] = {}
     while wanted:

@@ -70,6 +70,8 @@ def find(emitter: Any) -> Rolled | None:
         found: Value = known.setdefault(lies(value), value)
         return found
 
+    if emitter.nest.sizes:
+        nodes = beside(nodes, one)
     parts = roll(nodes, one, uniform, lies)
     if emitter.nest.sizes:
         parts = _cut(parts or [nodes])
@@ -77,6 +79,25 @@ def find(emitter: Any) -> Rolled | None:
         return None
     made = Rolled(emitter, parts)
     return made if made.fits else None
+
+
+def beside(nodes: list[Node], base: Callable[[Value], Value]) -> list[Node]:
+    """The nodes with each cos behind the sin of the same value, and each sin behind the cos.
+
+    A gradient asks for one where the value asked for the other, long before; side by side LLVM
+    computes once what they share, which is nearly all.
+    """
+    first: dict[Value, Node] = {}  # by operand
+    behind: dict[Node, list[Node]] = {}
+    moved: set[Node] = set()
+    for node in nodes:
+        if node.op.name not in ("sin", "cos"):
+            continue
+        other = first.setdefault(base(node.inputs[0]), node)
+        if other is not node:
+            behind.setdefault(other, []).append(node)
+            moved.add(node)
+    return [x for node in nodes if node not in moved for x in (node, *behind.get(node, ()))]
 
 
 def _cut(parts: list[Part]) -> list[Part]:
