@@ -28,6 +28,7 @@ BASES = {
     errors.ShapeError: (ValueError,),
     errors.DTypeError: (TypeError,),
     errors.StaleViewError: (RuntimeError,),
+    errors.DonatedError: (RuntimeError,),
     errors.WatchError: (TypeError, ValueError),
     errors.UnsupportedOperationError: (NotImplementedError, LookupError),
     errors.ExitError: (TypeError,),
@@ -417,6 +418,16 @@ def threads_of_nothing():
     gt.function(lambda x: x, threads=0)
 
 
+def donated_view():
+    gt.function(lambda x: x * 2.0, donate="x")(np.ones(4)[1:])
+
+
+def read_of_donated():
+    x = gt.array(np.ones(4))
+    gt.function(lambda x: x * 2.0, donate="x")(x)
+    np.sum(x)
+
+
 def no_card():
     from scipy.special import mathieu_a
 
@@ -533,6 +544,8 @@ SAID = [
     (branch_while_tracing, errors.TracingError, "bool.*not known", f"{HERE}.*{HERE}", "np.where"),
     (traced_again, errors.TracingWarning, "5th time", HERE, "few shapes"),
     (threads_of_nothing, ValueError, "threads=0 is no whole", "may use", "threads=1"),
+    (donated_view, ValueError, r"given away.*float64\[3\]", f"view.*{HERE}", r"x\.copy\(\)"),
+    (read_of_donated, errors.DonatedError, "donated to", f"{HERE}.*{HERE}", r"x\.copy\(\)"),
     (no_card, U, "mathieu_a", HERE, "gt.custom_gradient"),
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),

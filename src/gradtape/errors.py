@@ -10,6 +10,7 @@ __all__ = [
     "CompileWarning",
     "ConvergenceError",
     "DTypeError",
+    "DonatedError",
     "ExitError",
     "ExitWarning",
     "GradientWarning",
@@ -55,6 +56,10 @@ class DTypeError(GradtapeError, TypeError):
 
 class WatchError(DTypeError, ValueError):
     """Something that is no number or array was given to `tape.watch`."""
+
+
+class DonatedError(GradtapeError, RuntimeError):
+    """A Tensor is read whose memory was given away by `gt.function(donate=...)`."""
 
 
 class StaleViewError(GradtapeError, RuntimeError):

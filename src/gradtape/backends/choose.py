@@ -54,8 +54,12 @@ def load(options: Options) -> None:
         from .llvm import segments  # noqa: F401
 
 
-def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], list[Any]]:
+def compile_graph(
+    graph: Graph, options: Options, given: Sequence[int] = ()
+) -> Callable[[Sequence[Any]], list[Any]]:
     """A function from the values of the inputs of `graph` to those of `graph.results`.
+
+    `given` are the inputs whose memory the caller gives away.
 
     Where the compiler fails, NumPy runs the graph, and a CompileWarning carries what it takes to
     see it fail again.
@@ -66,7 +70,7 @@ def compile_graph(graph: Graph, options: Options) -> Callable[[Sequence[Any]], l
         from .llvm import compile, segments
 
         with compile.kept(options.cache):
-            return segments.compile_graph(graph, options.threads)
+            return segments.compile_graph(graph, options.threads, given)
     except Exception as error:
         path = reproduce.write(graph, error)
         again = f"python -m gradtape.backends.reproduce {path}" if path else "the program"

@@ -17,6 +17,7 @@ from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
 from ..core.dispatch import apply, record_many
+from ..core.donated import check_donated, give_away
 from ..core.lift import is_lifted
 from ..core.parallel import available
 from ..core.positions import decode, here, user_level
@@ -50,6 +51,7 @@ def function(
     backend: str = "llvm",
     threads: int | None = None,
     cache: bool = False,
+    donate: str | int | Sequence[str | int] = (),
 ) -> Any:
     """`f` as a compiled function: traced once per signature, then run as a program.
 
@@ -83,6 +85,12 @@ def function(
         the environment) is not compared. The folder (`gt.configure(cache_folder=...)`, or
         GRADTAPE_CACHE in the environment) holds native code: it is made for you alone, and nothing
         is taken from one that others can write. `gt.clear_cache()` empties it.
+    donate : str, int, or sequence of them
+        Arguments, by name or position, whose memory is given away: where shapes, dtypes and the
+        order of reads allow, a result is the same array, and no new memory is taken. Afterwards a
+        donated Tensor raises DonatedError when it is read; a plain array cannot be marked, and
+        holds a result, or what it held before. An array of which something else has a part (a view,
+        a tape, another argument) is refused. While a tape records, results have their own memory.
 
     Returns
     -------
@@ -139,11 +147,14 @@ def function(
                 f"Write threads=1, or leave it out for all that there are ({available()}).",
             )
         )
+    given = (donate,) if isinstance(donate, str | int) else tuple(donate)
     options = Options(backend, threads or 0, bool(cache))
     load(options)
 
     def made(f: Callable[..., Any]) -> CompiledFunction:
-        return f if isinstance(f, CompiledFunction) else CompiledFunction(f, names, options)
+        if isinstance(f, CompiledFunction):
+            return f
+        return CompiledFunction(f, names, options, given)
 
     return made if f is None else made(f)
 
@@ -156,6 +167,7 @@ class CompiledFunction:
         f: Callable[..., Any],
         static_argnames: tuple[str, ...] = (),
         options: Options = Options(),  # noqa: B008 - frozen
+        donate: tuple[str | int, ...] = (),
     ) -> None:
         functools.update_wrapper(self, f)
         self.function = f
@@ -167,6 +179,7 @@ class CompiledFunction:
         self._is_said = False  # why programs are not kept
         self._direct: Any = None  # the last program's way for plain arguments
         self._surroundings: Surroundings | None = None
+        self.donate = self._donated(donate) if donate else frozenset()
         self._signature = inspect.signature(f) if static_argnames else None
         for argument in static_argnames:
             if self._signature is not None and argument not in self._signature.parameters:
@@ -177,6 +190,24 @@ class CompiledFunction:
                         f"Its arguments are {', '.join(self._signature.parameters)}.",
                     )
                 )
+
+    def _donated(self, donate: tuple[str | int, ...]) -> frozenset[str | int]:
+        """The arguments that are given away, by position and by name."""
+        names = list(inspect.signature(self.function).parameters)
+        found: set[str | int] = set()
+        for one in donate:
+            known = one in names if isinstance(one, str) else -1 < one < len(names)
+            if not known or isinstance(one, bool):
+                raise ArgumentValueError(
+                    three_part(
+                        f"function: {self.name} has no argument {one!r}.",
+                        f"donate= names it; made at {decode(*here())}.",
+                        f"Its arguments are {', '.join(names)}; positions count from 0.",
+                    )
+                )
+            place = names.index(one) if isinstance(one, str) else one
+            found.update((place, names[place]))
+        return frozenset(found)
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -194,9 +225,21 @@ class CompiledFunction:
             if found is not NotImplemented:
                 return found
         program, leaves = self._program(args, kwargs)
+        if program.given:
+            return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
             self._direct = None if self._surroundings.readers else program.direct  # type: ignore[union-attr]
         return program(leaves)
+
+    def _call_donating(self, program: _Program, leaves: list[Any]) -> Any:
+        donated = [leaves[i] for i in program.given]
+        rest = [x for i, x in enumerate(leaves) if i not in program.given]
+        check_donated(self.name, donated, [*rest, *program.sources])
+        try:
+            return program(leaves)
+        finally:
+            for x in donated:
+                give_away(self.name, x)
 
     def graph(self, *args: Any, **kwargs: Any) -> str:
         """The graph of the program for these arguments, as text: what was traced."""
@@ -225,6 +268,8 @@ class CompiledFunction:
         """
         program, leaves = self._program(args, kwargs)
         values = [*map(raw, leaves), *map(_value_of, program.sources)]
+        for i in program.given:
+            values[i] = np.array(values[i]) if isinstance(values[i], np.ndarray) else values[i]
         threads = available(self.options.threads)
         graph = optimise(program.traced.graph)
         return make_report(self.name, graph, program.run, values, threads)
@@ -241,10 +286,19 @@ class CompiledFunction:
             args, kwargs = self._with_static(args, kwargs)
         key: list[Any] = []
         leaves: list[Any] = []
-        rebuilds = [describe(x, key, leaves) for x in args]
+        given: list[int] = []  # the leaves that are given away
+        rebuilds = []
+        for place, x in enumerate(args):
+            start = len(leaves)
+            rebuilds.append(describe(x, key, leaves))
+            if place in self.donate:
+                given.extend(range(start, len(leaves)))
         for name in sorted(kwargs):
             key.append(name)
+            start = len(leaves)
             rebuilds.append(describe(kwargs[name], key, leaves))
+            if name in self.donate:
+                given.extend(range(start, len(leaves)))
         if self._surroundings is None:
             self._surroundings = Surroundings(self.function)
         if self._surroundings.readers:
@@ -260,7 +314,7 @@ class CompiledFunction:
                 built = [rebuild(values) for rebuild in rebuilds]
                 return self.function(*built[:count], **dict(zip(names, built[count:], strict=True)))
 
-            program = self._traced(run, full, leaves, (args, kwargs))
+            program = self._traced(run, full, leaves, (args, kwargs), tuple(given))
         return program, leaves
 
     def _with_static(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -272,7 +326,9 @@ class CompiledFunction:
                 bound.arguments[argument] = check_static(self.name, argument, value)
         return bound.args, bound.kwargs
 
-    def _traced(self, run: Any, key: tuple[Any, ...], leaves: list[Any], kept: Any) -> _Program:
+    def _traced(
+        self, run: Any, key: tuple[Any, ...], leaves: list[Any], kept: Any, given: tuple[int, ...]
+    ) -> _Program:
         if self._last is not None and len(self.programs) + 1 == _MANY:
             warnings.warn(
                 three_part(
@@ -293,7 +349,7 @@ class CompiledFunction:
             if keep[2].tells:
                 keep[2].run.graph = lambda: optimise(traced_later().graph)
             program = _Program(self.name, keep[2], kept, self.options, traced_later)
-            program.is_kept = True
+            program.is_kept, program.given = True, given
             return self._added(key, program)
         witness = Witness(self.function, kept)
         with _without_collector():
@@ -313,10 +369,12 @@ class CompiledFunction:
                 stacklevel=4,
             )
         with _without_collector():
-            made = _compiled(traced, result, self.options)
+            made = _compiled(traced, result, self.options, given)
         if keep is not None:
             self._keep(keep, made)
-        return self._added(key, _Program(self.name, made, kept, self.options, lambda: traced))
+        program = _Program(self.name, made, kept, self.options, lambda: traced)
+        program.given = given
+        return self._added(key, program)
 
     def _added(self, key: tuple[Any, ...], program: _Program) -> _Program:
         self.programs[key] = program
@@ -331,7 +389,8 @@ class CompiledFunction:
         if not self.options.cache or self.options.backend == "numpy" or missing() is not None:
             return None
         try:
-            fingerprint = Fingerprint(self.function, (arguments, self.static_argnames))
+            options = (self.static_argnames, sorted(map(str, self.donate)))
+            fingerprint = Fingerprint(self.function, (arguments, options))
         except Unknown as unknown:
             self._say_unkept(unknown)
             return None
@@ -383,6 +442,7 @@ class _Program:
         traced: Callable[[], Traced],
     ) -> None:  # fmt: skip
         self.name, self.options, self._traced = name, options, traced
+        self.given: tuple[int, ...] = ()  # the arguments that are given away
         self.is_kept = False  # whether it comes from the disk
         self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
@@ -533,14 +593,16 @@ def _is_output(leaf: Any) -> bool:
     return is_output(leaf) or leaf is stored.OUTPUT
 
 
-def _compiled(traced: Traced, result: Any, options: Options) -> stored.Stored:
+def _compiled(
+    traced: Traced, result: Any, options: Options, given: tuple[int, ...]
+) -> stored.Stored:
     """What a program needs of its trace."""
     graph = traced.graph
     arguments = graph.kinds.count("argument")
     optimised = optimise(graph)
     assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
     return stored.Stored(
-        compile_graph(optimised, options), traced.sources[arguments:], arguments, assigned,
+        compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
         len(graph.outputs), _shared(optimised), result,
     )  # fmt: skip
 

@@ -114,7 +114,7 @@ def _segment(segment: Any, writer: Writer) -> Any:
     if not segment.program.key:
         raise Uncodable("code that is not kept")
     return {
-        "key": segment.program.key, "arena": segment.arena,
+        "key": segment.program.key, "arena": segment.arena, "recycled": segment.recycled,
         "arguments": [_argument(a) for a in segment.arguments],
         "results": [_argument(a) for a in segment.results],
         "words": [[word[0], *map(writer.static, word[1:])] for word in segment.words],
@@ -122,7 +122,7 @@ def _segment(segment: Any, writer: Writer) -> Any:
 
 
 def _argument(a: Any) -> Any:
-    return [a.dtype.str, list(a.shape), a.kind, a.is_written]
+    return [a.dtype.str, list(a.shape), a.kind, a.is_written, a.reuses]
 
 
 def _native(said: Any, reader: Reader, threads: int) -> Any:
@@ -134,11 +134,12 @@ def _native(said: Any, reader: Reader, threads: int) -> Any:
     if program is None:  # deleted meanwhile
         return None
     arguments, results = (
-        [Argument(np.dtype(d), tuple(shape), kind, w) for d, shape, kind, w in said[name]]
+        [Argument(np.dtype(d), tuple(shape), *rest) for d, shape, *rest in said[name]]
         for name in ("arguments", "results")
     )
     words = [(kind, *map(reader.static, rest)) for kind, *rest in said["words"]]
-    return Segment(program, arguments, results, words, said["arena"], threads)
+    sizes = said["arena"], said["recycled"]
+    return Segment(program, arguments, results, words, *sizes, threads)
 
 
 # ------------------------------------------------------------------------------ results

@@ -260,6 +260,11 @@ class Emitter:
             pointers[one.node] = one.partial
         if self.tells:
             pointers["flag"] = self.flag
+        first: dict[int, Any] = {}  # what is written over has one pointer, so that LLVM knows it
+        self.same = {
+            key: first[slot] for key, slot in pointers.items() if first.setdefault(slot, key) != key
+        }
+        pointers = {key: slot for key, slot in pointers.items() if key not in self.same}
         return self._body(pointers), pointers
 
     def _body(self, pointers: dict[Any, int]) -> Any:
@@ -270,6 +275,7 @@ class Emitter:
         for argument in function.args[:-2]:
             argument.add_attribute("noalias")
         self.at: dict[Any, Any] = dict(zip(pointers, function.args, strict=False))
+        self.at.update((key, self.at[other]) for key, other in self.same.items())
         self.starts: dict[tuple[Any, int], Any] = {}
         b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
         self.function = function

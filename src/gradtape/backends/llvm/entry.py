@@ -59,12 +59,15 @@ class Argument:
         An ndarray; a NumPy scalar (results of shape () are these); a Python float.
     is_written : bool
         Whether the program writes into it; it must then be writeable.
+    reuses : int
+        For a result: the argument whose array it is; -1 for a new one.
     """
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...] = ()
     kind: str = "array"
     is_written: bool = False
+    reuses: int = -1
 
     @property
     def type(self) -> type:
@@ -227,7 +230,7 @@ def entry_text(
         t.emit(f"br i1 {bad}, label %none, label %some")
         t.label("none")
         for j, result in enumerate(results):
-            if result.shape:
+            if result.shape and result.reuses < 0:
                 t.emit(f"call void {known('decref')}(ptr %r{j})")
         t.emit("br label %mismatch")
         t.label("some")
@@ -266,6 +269,12 @@ def _make_results(
             t.emit(f"store [2 x i64] zeroinitializer, ptr {place}")
             t.emit(f"store ptr {place}, ptr {t.at(slots, 8 * (n + j))}")
             continue
+        if result.reuses >= 0:
+            given = t.load("ptr", "%args", 8 * result.reuses)
+            t.emit(f"%r{j} = bitcast ptr {given} to ptr")
+            data = t.load("ptr", slots, 8 * result.reuses)
+            t.emit(f"store ptr {data}, ptr {t.at(slots, 8 * (n + j))}")
+            continue
         array = t.let(
             f"call ptr {known('new')}(ptr {known('ndarray')}, i32 {len(result.shape)}, "
             f"ptr @shape{j}, i32 {result.dtype.num}, ptr null, ptr null, i32 0, i32 0, ptr null)"
@@ -275,7 +284,7 @@ def _make_results(
         t.emit(f"br i1 {missing}, label %lost{j}, label %made{j}")
         t.label(f"lost{j}")
         for earlier in range(j):
-            if results[earlier].shape:
+            if results[earlier].shape and results[earlier].reuses < 0:
                 t.emit(f"call void {known('decref')}(ptr %r{earlier})")
         t.emit("ret ptr null")
         t.label(f"made{j}")
@@ -289,6 +298,8 @@ def _hand_over(
     """Return the results: one by itself, several as a tuple."""
     objects = []
     for j, result in enumerate(results):
+        if result.shape and result.reuses >= 0:
+            t.emit(f"call void {known('incref')}(ptr %r{j})")
         if result.shape:
             objects.append(f"%r{j}")
             continue

@@ -7,12 +7,14 @@ BLAS's, the pool), whose addresses the builtin hands to the code at each call.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ... import config
 from ...core.parallel import available
 from ...core.refusals import OutOfRangeError
 from ...errors import three_part
@@ -45,6 +47,8 @@ class Segment:
         What the code is given besides.
     arena : int
         Bytes of buffers that the caller brings; 0 where they lie on the stack.
+    recycled : int
+        How many arguments before the arena are the memory of large results.
     threads : int
         The most that it may use; 0: as many as there are.
     """
@@ -54,6 +58,7 @@ class Segment:
     results: list[Argument]
     words: list[Word]
     arena: int = 0
+    recycled: int = 0
     threads: int = 0
     call: Any = field(init=False)  # the builtin
 
@@ -69,6 +74,9 @@ class Segment:
                 self._at_pool = len(extra)
                 extra += [0, 0, 1]
         self.is_parallel = POOL in self.words
+        end = len(self.arguments) - bool(self.arena)
+        self._targets = self.arguments[end - self.recycled : end]
+        self._kept: list[list[Any]] = [[] for _ in self._targets]
         entry = Entry(self.program, self.arguments, self.results, extra=extra, keep=self.words)
         self.call, self._extra = entry.call, entry.extra
 
@@ -85,7 +93,7 @@ class Segment:
     @property
     def direct(self) -> Any:
         """The builtin, where a call needs no more than its arguments; None elsewhere."""
-        return None if self.is_parallel or self.arena else self.call
+        return None if self.is_parallel or self.arena or self.recycled else self.call
 
     @property
     def used(self) -> int:
@@ -96,6 +104,8 @@ class Segment:
         """The results for arguments that may still have to be brought into form."""
         if self.is_parallel:
             self.set_threads()
+        if self.recycled:
+            values = [*values, *map(self._target, range(self.recycled))]
         if self.arena:
             free = _arenas.setdefault(self.arena, [])
             try:
@@ -120,7 +130,28 @@ class Segment:
             )
         return found if type(found) is tuple else (found,)
 
+    def _target(self, number: int) -> Any:
+        """Memory for a large result: that of an earlier call, once nobody holds it."""
+        kept, target = self._kept[number], self._targets[number]
+        for array in kept:
+            if sys.getrefcount(array) == _FREE:
+                return array
+        array = np.empty(target.shape, target.dtype)
+        if 4 * array.nbytes <= config.current.reuse_buffers:
+            kept[:] = [array, *kept[:1]]
+        else:
+            kept.clear()
+        return array
 
+
+def _references() -> int:
+    """The references to an array of a list that nobody else holds, as `_target` counts them."""
+    for array in [np.empty(1)]:
+        return sys.getrefcount(array)
+    raise AssertionError
+
+
+_FREE = _references()
 _arenas: dict[int, list[Any]] = {}
 
 
@@ -131,5 +162,5 @@ def _fitted(x: Any, argument: Argument) -> Any:
     if argument.kind == "scalar":
         return argument.dtype.type(x)
     if type(x) is np.ndarray and x.shape == argument.shape:
-        return np.require(x, argument.dtype, ["C", "A"])
+        return np.require(x, argument.dtype, ["C", "A", "W"] if argument.is_written else ["C", "A"])
     return np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)

@@ -7,8 +7,8 @@ function called by one builtin; a step without a lowering ends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from llvmlite import ir
 from ...graph.ir import Constant, Graph, Value
 from ...passes.pipeline import prepare
 from ..schedule import Schedule, Scheduler
+from .buffers import Buffer, Overwriting, place
 from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
@@ -31,6 +32,7 @@ from .views import Count
 
 __all__ = ["Part", "compile_graph", "segments"]
 
+RECYCLED = 1 << 16  # bytes from which on a result gets memory that it had before
 SMALL = 1 << 14  # bytes of buffers that lie on the stack
 # The parts of a loop, by the pool or one after another: the same parts, so the same bits.
 # (llvmlite's builder calls no function by its pointer.)
@@ -70,14 +72,15 @@ class Part:
     native: Segment
 
 
-def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
+def compile_graph(graph: Graph, threads: int = 0, given: Sequence[int] = ()) -> Schedule:
     """A function from the values of the inputs to those of `graph.results`.
 
-    It uses at most `threads` threads, and no more than `core.parallel.available` says.
+    It uses at most `threads` threads, and no more than `core.parallel.available` says. `given` are
+    the inputs that the caller gives away: a result may be the same array.
     """
     made = plan(prepare(graph))
     schedule = Scheduler(made.graph, made.same())
-    for part in segments(made):
+    for part in segments(made, given):
         if isinstance(part, Step):
             schedule.by_numpy(part.node)
             continue
@@ -88,8 +91,14 @@ def compile_graph(graph: Graph, threads: int = 0) -> Schedule:
     return schedule.done(made.results)
 
 
-def segments(made: Plan) -> list[Part | Step]:
+def segments(made: Plan, given: Sequence[int] = ()) -> list[Part | Step]:
     """The native parts of a plan, compiled, and the steps between them."""
+    inputs = made.graph.inputs
+    stepped = {  # NumPy's result may be a view of what it reads
+        source for part in made.parts if isinstance(part, Step)
+        for value in part.node.inputs for source in made.by_numpy(value)
+    }  # fmt: skip
+    away = [inputs[i] for i in given if inputs[i] not in stepped]
     out: list[Part | Step] = []
     run: list[Loop | Product | Turns] = []
     parts = made.parts
@@ -109,7 +118,7 @@ def segments(made: Plan) -> list[Part | Step]:
             run.append(part)
             continue
         if run:
-            out.append(_compile(made, run, start, n, needed))
+            out.append(_compile(made, run, start, n, needed, away))
             run = []
         if part is not None:
             out.append(part)
@@ -126,8 +135,9 @@ def _read_by(part: Loop | Product | Turns | Step) -> list[Value]:
 
 
 def _compile(
-    made: Plan, items: list[Loop | Product | Turns], start: int, end: int, needed: dict[Value, int]
-) -> Part:
+    made: Plan, items: list[Loop | Product | Turns], start: int, end: int, needed: dict[Value, int],
+    away: Sequence[Value] = (),
+) -> Part:  # fmt: skip
     loops = list(leaves(items))
     turns = list(turns_of(items))
     moving = {v: None for flow in turns for v in flow.moving}
@@ -214,20 +224,43 @@ def _compile(
         first += len(stretch)
     parts = [e.parts() for e in units]
     counts = dict(zip(map(id, units), parts, strict=True))
-    buffers: list[int] = []  # sizes in bytes, of inner values and accumulators
-    for v in inner:
+    unit_of = _units(emitters, units)
+    life = Overwriting(made, loops, unit_of)
+    shares: dict[Value, Value] = {}  # what is written over which value
+    tells = any(isinstance(e, Emitter) and e.tells for e in emitters)
+    for old in () if tells or turns else away:  # else NumPy computes with it again
+        if old in reads and old.aval.shape and needed.get(old, -1) < end:
+            heir = next((v for v in gives if v not in shares and life.may(v, old)), None)
+            if heir is not None:
+                shares[heir] = old
+    if not turns:
+        summed = {node.outputs[0] for loop in loops for node in loop.sums}
+        shares.update(life.pairs([v for v in inner if v not in brief and v not in summed]))
+    heirs = {old: new for new, old in shares.items()}
+    buffers: list[Buffer] = []  # of inner values that have a place of their own, and accumulators
+    own_place = [v for v in inner if v not in shares]
+    for v in own_place:
         size = v.aval.size * v.aval.dtype.itemsize
         if v in brief:
             size = brief[v].buffer(v, counts[id(brief[v])])
-        buffers.append(max(size, 8))
-    for e, count in zip(units, parts, strict=True):
+        first, last = life.life(v)
+        for heir in _heirs(v, heirs):
+            last = max(last, life.life(heir)[1])
+        buffers.append(Buffer(max(size, 8), first, last))
+    for n, (e, count) in enumerate(zip(units, parts, strict=True)):
         for one in e.sums:
             if one.apart(count):
-                buffers.append(one.apart(count))
-    offsets, total = [], 0
-    for size in buffers:
-        offsets.append(total)
-        total += -(-size // 64) * 64
+                buffers.append(Buffer(one.apart(count), n, n))
+    if turns:  # what a turn leaves is there in the next
+        buffers = [Buffer(one.size, 0, len(units)) for one in buffers]
+    offsets, total = place(buffers)
+    recycled = [
+        j for j, v in enumerate(gives) if v not in shares and v.aval.shape
+        and v.aval.size * v.aval.dtype.itemsize >= RECYCLED
+    ]  # fmt: skip
+    for j in recycled:
+        results[j] = replace(results[j], reuses=len(arguments))
+        arguments.append(replace(results[j], reuses=-1, is_written=True))
     arena = 0
     if total > SMALL:
         arena = total + 64
@@ -235,6 +268,10 @@ def _compile(
     n_in = len(arguments)
     for j, v in enumerate(gives):
         slots[v] = n_in + j
+        if v in shares:
+            i = slots[v] = slots[shares[v]]
+            arguments[i] = replace(arguments[i], is_written=True)
+            results[j] = replace(results[j], reuses=i)
     next_slot = n_in + len(gives)
     words: list[Word] = []
     at_constant: dict[Value, int] = {}
@@ -261,19 +298,24 @@ def _compile(
     if telling:
         words.append(TELLS)
         first_buffer += 1
-    for j, v in enumerate(inner):
+    for j, v in enumerate(own_place):
         slots[v] = first_buffer + j
-    place = first_buffer + len(inner)
+    for v in inner:
+        root = v
+        while root in shares:
+            root = shares[root]
+        slots[v] = slots[root]
+    at = first_buffer + len(own_place)
     for e, count in zip(units, parts, strict=True):
         for one in e.sums:
             if one.apart(count):
-                one.partial = place
-                place += 1
+                one.partial = at
+                at += 1
             else:
                 one.partial = slots[one.node.outputs[0]]
     for v in moving:
-        slots[v] = place
-        place += 1
+        slots[v] = at
+        at += 1
     for e, count in zip(units, parts, strict=True):
         e.emit(count, at_constant)
 
@@ -290,7 +332,7 @@ def _compile(
                 emit_turns(kernel.b, kernel.table, item, where, made.view, run, flag)
 
     kernel = _Kernel(
-        module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, place, at_pool
+        module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, at, at_pool
     )
     run(items)
     kernel.b.ret_void()
@@ -303,8 +345,27 @@ def _compile(
     release = bool(turns) or _is_long(loops)
     door = entry_text(arguments, results, extra=extra, release=release, tells=bool(telling))
     text = "\n".join([*share(lines), *written.values(), door])
-    native = Segment(compile_text(text), arguments, results, words, arena)
+    native = Segment(compile_text(text), arguments, results, words, arena, len(recycled))
     return Part(loops, list(reads), gives, native)
+
+
+def _units(
+    emitters: Sequence[Emitter | ProductEmitter],
+    units: Sequence[Emitter | ProductEmitter | Rows],
+) -> Callable[[int], int]:
+    """Which unit runs the part of a number."""
+    found = {}
+    for n, unit in enumerate(units):
+        for e in unit.members if isinstance(unit, Rows) else [unit]:
+            found[id(e)] = n
+    return lambda i: found[id(emitters[i])]
+
+
+def _heirs(value: Value, heirs: dict[Value, Value]) -> Iterator[Value]:
+    """What lies at the place of a value, one after the other."""
+    while value in heirs:
+        value = heirs[value]
+        yield value
 
 
 def _is_sum(value: Value, loops: list[Loop | Product]) -> bool:
