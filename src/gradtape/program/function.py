@@ -16,27 +16,21 @@ import numpy as np
 from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
-from ..core.dispatch import apply, record_many
 from ..core.donated import check_donated, give_away
-from ..core.lift import is_lifted
 from ..core.parallel import available
 from ..core.positions import decode, here, user_level
 from ..core.refusals import ArgumentValueError
 from ..core.state import state
-from ..core.streams import Hidden, Stream, held
-from ..core.tensor import Tensor, new_tensor, raw
-from ..core.tree import flatten
-from ..core.variable import Variable
+from ..core.tensor import Tensor, raw
 from ..errors import TracingWarning, three_part
 from ..graph.coding import Uncodable
-from ..graph.ir import Constant, Graph
 from ..graph.printing import show
-from ..graph.trace import Traced, is_output, trace
+from ..graph.trace import trace
 from ..passes.pipeline import optimise
 from . import stored
-from .derivative import Pair, make_card
 from .fingerprint import Fingerprint, Unknown
 from .frozen import Witness
+from .program import Program, compiled, value_of
 from .report import Report
 from .report import make as make_report
 from .signature import Surroundings, avals, check_static, describe, difference
@@ -174,7 +168,7 @@ class CompiledFunction:
         self.name: str = getattr(f, "__name__", "function")
         self.static_argnames = static_argnames
         self.options = options
-        self.programs: dict[tuple[Any, ...], _Program] = {}
+        self.programs: dict[tuple[Any, ...], Program] = {}
         self._last: tuple[Any, ...] | None = None
         self._is_said = False  # why programs are not kept
         self._direct: Any = None  # the last program's way for plain arguments
@@ -231,7 +225,7 @@ class CompiledFunction:
             self._direct = None if self._surroundings.readers else program.direct  # type: ignore[union-attr]
         return program(leaves)
 
-    def _call_donating(self, program: _Program, leaves: list[Any]) -> Any:
+    def _call_donating(self, program: Program, leaves: list[Any]) -> Any:
         donated = [leaves[i] for i in program.given]
         rest = [x for i, x in enumerate(leaves) if i not in program.given]
         check_donated(self.name, donated, [*rest, *program.sources])
@@ -267,7 +261,7 @@ class CompiledFunction:
         operations, estimated and measured time; and what NumPy runs, and why. Nothing is assigned.
         """
         program, leaves = self._program(args, kwargs)
-        values = [*map(raw, leaves), *map(_value_of, program.sources)]
+        values = [*map(raw, leaves), *map(value_of, program.sources)]
         for i in program.given:
             values[i] = np.array(values[i]) if isinstance(values[i], np.ndarray) else values[i]
         threads = available(self.options.threads)
@@ -281,7 +275,7 @@ class CompiledFunction:
             return program.run
         return compile_graph(optimise(program.traced.graph), replace(self.options, cache=False))
 
-    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[_Program, list[Any]]:
+    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Program, list[Any]]:
         if self._signature is not None:
             args, kwargs = self._with_static(args, kwargs)
         key: list[Any] = []
@@ -328,7 +322,7 @@ class CompiledFunction:
 
     def _traced(
         self, run: Any, key: tuple[Any, ...], leaves: list[Any], kept: Any, given: tuple[int, ...]
-    ) -> _Program:
+    ) -> Program:
         if self._last is not None and len(self.programs) + 1 == _MANY:
             warnings.warn(
                 three_part(
@@ -343,12 +337,13 @@ class CompiledFunction:
                 stacklevel=4,
             )
         keep = self._kept(kept)
+        derived = functools.partial(_derived, self.options)
         if keep is not None and keep[2] is not None:
             types = avals(leaves)
             traced_later = functools.cache(lambda: trace(run, types, self.name)[0])
             if keep[2].tells:
                 keep[2].run.graph = lambda: optimise(traced_later().graph)
-            program = _Program(self.name, keep[2], kept, self.options, traced_later)
+            program = Program(self.name, keep[2], kept, self.options, traced_later, derived)
             program.is_kept, program.given = True, given
             return self._added(key, program)
         witness = Witness(self.function, kept)
@@ -369,14 +364,14 @@ class CompiledFunction:
                 stacklevel=4,
             )
         with _without_collector():
-            made = _compiled(traced, result, self.options, given)
+            made = compiled(traced, result, self.options, given)
         if keep is not None:
             self._keep(keep, made)
-        program = _Program(self.name, made, kept, self.options, lambda: traced)
+        program = Program(self.name, made, kept, self.options, lambda: traced, derived)
         program.given = given
         return self._added(key, program)
 
-    def _added(self, key: tuple[Any, ...], program: _Program) -> _Program:
+    def _added(self, key: tuple[Any, ...], program: Program) -> Program:
         self.programs[key] = program
         self._last = key
         return program
@@ -434,198 +429,11 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-class _Program:
-    """One compiled program: what it reads besides its arguments, and how its results are built."""
-
-    def __init__(
-        self, name: str, made: stored.Stored, kept: Any, options: Options,
-        traced: Callable[[], Traced],
-    ) -> None:  # fmt: skip
-        self.name, self.options, self._traced = name, options, traced
-        self.given: tuple[int, ...] = ()  # the arguments that are given away
-        self.is_kept = False  # whether it comes from the disk
-        self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
-        self.kept = kept  # objects that are part of the signature by identity
-        self.arguments, self.sources = made.arguments, made.sources
-        self.variables = [s for s in self.sources if isinstance(s, Variable)]
-        self.has_tensors = any(
-            isinstance(s, Tensor) and not isinstance(s, Hidden) for s in self.sources
-        )
-        streams = [s for s in self.sources if isinstance(s, Stream)]
-        self.streams = sorted(streams, key=lambda s: s.order)
-        self.assigned = [self.sources[i] for i in made.assigned]
-        self.count, self.copies, self.run = made.count, made.copies, made.run
-        leaves, self.rebuild = flatten(made.result)
-        self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
-        self.direct = self._make_direct(made.result)
-
-    @property
-    def traced(self) -> Traced:
-        """The graph; where the program was on disk, the function is traced for it now."""
-        return self._traced()
-
-    @functools.cached_property
-    def card(self) -> Any:
-        """The program as an operation that tapes record."""
-        derived = functools.partial(_derived, self.options)
-        return make_card(self.name, self.traced, self._values, derived)
-
-    def _make_direct(self, result: Any) -> Any:
-        """A function of plain arguments, without detours, where the program is one native call.
-
-        The native call looks at types, dtypes and shapes itself, and answers NotImplemented where
-        they are others than those that the program was made for.
-        """
-        direct = getattr(self.run, "direct", None)
-        sources, arguments, count = self.sources, self.arguments, self.count
-        if direct is None or any(self.copies) or any(isinstance(s, Hidden) for s in sources):
-            return None
-        call, order, places = direct
-        in_order = order == tuple(range(arguments + len(sources)))
-        commits = tuple(zip(self.assigned, places[count:], strict=True))
-        alone = len(places) == 1
-        build = self._builder(result, tuple(places[:count]), alone)
-
-        def run(args: tuple[Any, ...]) -> Any:
-            if len(args) != arguments:
-                return NotImplemented
-            values = (*args, *map(_value_of, sources)) if sources else args
-            found = call(*values) if in_order else call(*[values[i] for i in order])
-            if found is NotImplemented:
-                return found
-            for variable, place in commits:
-                variable.value = found if alone else found[place]
-            return found if build is None else build(found)
-
-        return run
-
-    def _builder(self, result: Any, places: tuple[int, ...], alone: bool) -> Any:
-        """What makes the function's result of the native call's; None where they are the same."""
-        wrap = self.has_tensors
-        is_one = _is_output(result)
-        is_tuple = type(result) is tuple and all(map(_is_output, result))
-        if is_one:
-            first = places[0]
-            if alone:
-                return new_tensor if wrap else None
-            return lambda found: new_tensor(found[first]) if wrap else found[first]
-        if is_tuple and not wrap and not alone and places == tuple(range(len(places))):
-            if not self.assigned:
-                return None
-            return lambda found: found[: len(places)]
-
-        def build(found: Any) -> Any:
-            outputs = [found if alone else found[i] for i in places]
-            if wrap:
-                outputs = [new_tensor(x) for x in outputs]
-            return tuple(outputs) if is_tuple else self._built(outputs)
-
-        return build
-
-    def __call__(self, leaves: list[Any]) -> Any:
-        if self.streams:  # from their states to the commit nobody else draws
-            with held(self.streams):
-                return self._called(leaves)
-        return self._called(leaves)
-
-    def _called(self, leaves: list[Any]) -> Any:
-        if state.tapes or state.levels:
-            operands = (*leaves, *self.sources)
-            for variable in self.variables:
-                variable.read()
-            if state.levels and any(map(is_lifted, operands)):
-                return self._lifted(operands)
-            followed = tuple([self._is_followed(x) for x in operands])
-            if any(followed):
-                return self._recorded(operands, followed)
-        found = self._values(*map(raw, leaves), *[_value_of(s) for s in self.sources])
-        self._commit(found)
-        outputs = list(found[: self.count])
-        if self.has_tensors or any(isinstance(x, Tensor) for x in leaves):
-            outputs = [new_tensor(x) for x in outputs]
-        return self._built(outputs)
-
-    @staticmethod
-    def _is_followed(x: Any) -> bool:
-        return isinstance(x, Tensor) and any(x.key in tape.tracked for tape in state.tapes)
-
-    def _lifted(self, operands: tuple[Any, ...]) -> Any:
-        """The result inside `jvp` or `vmap`."""
-        results = apply(self.card, operands, {})
-        for variable, value in zip(self.assigned, results[self.count :], strict=True):
-            variable.assign(value)
-        return self._built(list(results[: self.count]))
-
-    def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
-        """The result where a tape records: that of a forward program, which leaves residuals."""
-        values = [_value_of(x) for x in operands]
-        pair = self.pairs.get(followed)
-        if pair is None:
-            pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
-        found, residuals = pair.run(values)
-        results = record_many(self.card, operands, values, tuple(self._settled(found)), residuals)
-        self._commit([x.value for x in results])
-        return self._built(list(results[: self.count]))
-
-    def _values(self, *arguments: Any) -> tuple[Any, ...]:
-        return tuple(self._settled(self.run(arguments)))
-
-    def _settled(self, found: list[Any]) -> list[Any]:
-        for i in range(len(found)):
-            x = found[i]
-            if type(x) is np.ndarray and (x.base is not None or self.copies[i]):
-                found[i] = np.array(x)
-        return found
-
-    def _commit(self, values: Sequence[Any]) -> None:
-        for variable, value in zip(self.assigned, values[self.count :], strict=True):
-            variable.value = value
-
-    def _built(self, outputs: list[Any]) -> Any:
-        given = iter(outputs)
-        return self.rebuild([next(given) if x is _NOTHING else x for x in self.static])
-
-
-_NOTHING = object()
-
-
-def _is_output(leaf: Any) -> bool:
-    return is_output(leaf) or leaf is stored.OUTPUT
-
-
-def _compiled(
-    traced: Traced, result: Any, options: Options, given: tuple[int, ...]
-) -> stored.Stored:
-    """What a program needs of its trace."""
-    graph = traced.graph
-    arguments = graph.kinds.count("argument")
-    optimised = optimise(graph)
-    assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
-    return stored.Stored(
-        compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
-        len(graph.outputs), _shared(optimised), result,
-    )  # fmt: skip
-
-
 def _are_leaves(args: tuple[Any, ...], leaves: list[Any]) -> bool:
     """Whether the arguments are the inputs, and none is a Tensor, a tree or static."""
     return len(args) == len(leaves) and all(
         x is y and not isinstance(x, Tensor) for x, y in zip(args, leaves, strict=True)
     )
-
-
-def _value_of(source: Any) -> Any:
-    return source.value if isinstance(source, Variable) else raw(source)
-
-
-def _shared(graph: Graph) -> list[bool]:
-    """Which results are to be copied: inputs, constants, and what is a result twice."""
-    seen: set[Any] = set(graph.inputs)
-    found = []
-    for value in graph.results:
-        found.append(value in seen or isinstance(value, Constant))
-        seen.add(value)
-    return found
 
 
 def _derived(options: Options, f: Callable[..., Any], name: str) -> CompiledFunction:

@@ -1,0 +1,211 @@
+"""Programs: one for each signature of a compiled function, made of its trace or found on disk."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backends.choose import Options, compile_graph
+from ..core.dispatch import apply, record_many
+from ..core.lift import is_lifted
+from ..core.state import state
+from ..core.streams import Hidden, Stream, held
+from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tree import flatten
+from ..core.variable import Variable
+from ..graph.ir import Constant, Graph
+from ..graph.trace import Traced, is_output
+from ..passes.pipeline import optimise
+from . import stored
+from .derivative import Pair, make_card
+
+__all__ = ["Program", "compiled", "value_of"]
+
+_NOTHING = object()
+
+
+class Program:
+    """One compiled program: what it reads besides its arguments, and how its results are built."""
+
+    def __init__(
+        self, name: str, made: stored.Stored, kept: Any, options: Options,
+        traced: Callable[[], Traced], derived: Callable[..., Any],
+    ) -> None:  # fmt: skip
+        self.name, self.options, self._traced, self._derived = name, options, traced, derived
+        self.given: tuple[int, ...] = ()  # the arguments that are given away
+        self.is_kept = False  # whether it comes from the disk
+        self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
+        self.kept = kept  # objects that are part of the signature by identity
+        self.arguments, self.sources = made.arguments, made.sources
+        self.variables = [s for s in self.sources if isinstance(s, Variable)]
+        self.has_tensors = any(
+            isinstance(s, Tensor) and not isinstance(s, Hidden) for s in self.sources
+        )
+        streams = [s for s in self.sources if isinstance(s, Stream)]
+        self.streams = sorted(streams, key=lambda s: s.order)
+        self.assigned = [self.sources[i] for i in made.assigned]
+        self.count, self.copies, self.run = made.count, made.copies, made.run
+        leaves, self.rebuild = flatten(made.result)
+        self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
+        self.direct = self._make_direct(made.result)
+
+    @property
+    def traced(self) -> Traced:
+        """The graph; where the program was on disk, the function is traced for it now."""
+        return self._traced()
+
+    @functools.cached_property
+    def card(self) -> Any:
+        """The program as an operation that tapes record."""
+        return make_card(self.name, self.traced, self._values, self._derived)
+
+    def _make_direct(self, result: Any) -> Any:
+        """A function of plain arguments, without detours, where the program is one native call.
+
+        The native call looks at types, dtypes and shapes itself, and answers NotImplemented where
+        they are others than those that the program was made for.
+        """
+        direct = getattr(self.run, "direct", None)
+        sources, arguments, count = self.sources, self.arguments, self.count
+        if direct is None or any(self.copies) or any(isinstance(s, Hidden) for s in sources):
+            return None
+        call, order, places = direct
+        in_order = order == tuple(range(arguments + len(sources)))
+        commits = tuple(zip(self.assigned, places[count:], strict=True))
+        alone = len(places) == 1
+        build = self._builder(result, tuple(places[:count]), alone)
+
+        def run(args: tuple[Any, ...]) -> Any:
+            if len(args) != arguments:
+                return NotImplemented
+            values = (*args, *map(value_of, sources)) if sources else args
+            found = call(*values) if in_order else call(*[values[i] for i in order])
+            if found is NotImplemented:
+                return found
+            for variable, place in commits:
+                variable.value = found if alone else found[place]
+            return found if build is None else build(found)
+
+        return run
+
+    def _builder(self, result: Any, places: tuple[int, ...], alone: bool) -> Any:
+        """What makes the function's result of the native call's; None where they are the same."""
+        wrap = self.has_tensors
+        is_one = _is_output(result)
+        is_tuple = type(result) is tuple and all(map(_is_output, result))
+        if is_one:
+            first = places[0]
+            if alone:
+                return new_tensor if wrap else None
+            return lambda found: new_tensor(found[first]) if wrap else found[first]
+        if is_tuple and not wrap and not alone and places == tuple(range(len(places))):
+            if not self.assigned:
+                return None
+            return lambda found: found[: len(places)]
+
+        def build(found: Any) -> Any:
+            outputs = [found if alone else found[i] for i in places]
+            if wrap:
+                outputs = [new_tensor(x) for x in outputs]
+            return tuple(outputs) if is_tuple else self._built(outputs)
+
+        return build
+
+    def __call__(self, leaves: list[Any]) -> Any:
+        if self.streams:  # from their states to the commit nobody else draws
+            with held(self.streams):
+                return self._called(leaves)
+        return self._called(leaves)
+
+    def _called(self, leaves: list[Any]) -> Any:
+        if state.tapes or state.levels:
+            operands = (*leaves, *self.sources)
+            for variable in self.variables:
+                variable.read()
+            if state.levels and any(map(is_lifted, operands)):
+                return self._lifted(operands)
+            followed = tuple([self._is_followed(x) for x in operands])
+            if any(followed):
+                return self._recorded(operands, followed)
+        found = self._values(*map(raw, leaves), *[value_of(s) for s in self.sources])
+        self._commit(found)
+        outputs = list(found[: self.count])
+        if self.has_tensors or any(isinstance(x, Tensor) for x in leaves):
+            outputs = [new_tensor(x) for x in outputs]
+        return self._built(outputs)
+
+    @staticmethod
+    def _is_followed(x: Any) -> bool:
+        return isinstance(x, Tensor) and any(x.key in tape.tracked for tape in state.tapes)
+
+    def _lifted(self, operands: tuple[Any, ...]) -> Any:
+        """The result inside `jvp` or `vmap`."""
+        results = apply(self.card, operands, {})
+        for variable, value in zip(self.assigned, results[self.count :], strict=True):
+            variable.assign(value)
+        return self._built(list(results[: self.count]))
+
+    def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
+        """The result where a tape records: that of a forward program, which leaves residuals."""
+        values = [value_of(x) for x in operands]
+        pair = self.pairs.get(followed)
+        if pair is None:
+            pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
+        found, residuals = pair.run(values)
+        results = record_many(self.card, operands, values, tuple(self._settled(found)), residuals)
+        self._commit([x.value for x in results])
+        return self._built(list(results[: self.count]))
+
+    def _values(self, *arguments: Any) -> tuple[Any, ...]:
+        return tuple(self._settled(self.run(arguments)))
+
+    def _settled(self, found: list[Any]) -> list[Any]:
+        for i in range(len(found)):
+            x = found[i]
+            if type(x) is np.ndarray and (x.base is not None or self.copies[i]):
+                found[i] = np.array(x)
+        return found
+
+    def _commit(self, values: Sequence[Any]) -> None:
+        for variable, value in zip(self.assigned, values[self.count :], strict=True):
+            variable.value = value
+
+    def _built(self, outputs: list[Any]) -> Any:
+        given = iter(outputs)
+        return self.rebuild([next(given) if x is _NOTHING else x for x in self.static])
+
+
+def _is_output(leaf: Any) -> bool:
+    return is_output(leaf) or leaf is stored.OUTPUT
+
+
+def compiled(
+    traced: Traced, result: Any, options: Options, given: tuple[int, ...]
+) -> stored.Stored:
+    """What a program needs of its trace."""
+    graph = traced.graph
+    arguments = graph.kinds.count("argument")
+    optimised = optimise(graph)
+    assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
+    return stored.Stored(
+        compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
+        len(graph.outputs), _shared(optimised), result,
+    )  # fmt: skip
+
+
+def value_of(source: Any) -> Any:
+    """What a Variable, a Tensor or an array holds now."""
+    return source.value if isinstance(source, Variable) else raw(source)
+
+
+def _shared(graph: Graph) -> list[bool]:
+    """Which results are to be copied: inputs, constants, and what is a result twice."""
+    seen: set[Any] = set(graph.inputs)
+    found = []
+    for value in graph.results:
+        found.append(value in seen or isinstance(value, Constant))
+        seen.add(value)
+    return found
