@@ -1,7 +1,7 @@
 """Gradients by the user's own rule, and values taken off the tape on purpose.
 
 The file is long, because a rule has to hold in every way in which its function can be called: on
-tapes, while a function is traced, inside `jvp`, inside `vmap`, with tapes inside of these or around.
+tapes, while a function is traced, inside `jvp` and `vmap`, with tapes inside of these or around.
 """
 
 from __future__ import annotations
