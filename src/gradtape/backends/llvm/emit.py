@@ -27,16 +27,14 @@ from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
 from .memory import get, memory, put
+from .partition import cost_of, parts_of
 from .reductions import Reduction, Running
 from .scalars import Scalars
 from .views import Count, strides_of
 
-__all__ = ["Emitter", "Sum", "parts_of"]
+__all__ = ["Emitter", "Sum"]
 
 BLOCK = 4096  # elements of a block
-PART_NS = 30_000.0  # what a part should take at least, in nanoseconds
-_CHEAP, _COSTLY = 0.1, 0.8  # nanoseconds of a word of the vocabulary, by an estimate
-MOST_PARTS = 64
 
 _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
@@ -201,7 +199,7 @@ class Emitter:
             return 1
         if self.loop.along is not None and len(self.nest.sizes) == 1:
             return 1
-        return parts_of(self.loop, self.nest.sizes[0])
+        return parts_of(cost_of(self.loop), self.nest.sizes[0])
 
     def chain(self) -> None:
         """Have a body that goes on where it ended: `rows.py` calls it for block after block."""
@@ -561,17 +559,3 @@ def join_rows(
 class _Code:
     b: Any
     function: Any
-
-
-def cost_of(loop: Loop) -> float:
-    """The nanoseconds that a loop takes, by an estimate."""
-    cost = sum(
-        _COSTLY if node.op.name in ARITIES or node.op.name == "power_of_number" else _CHEAP
-        for node in loop.nodes
-    ) + _CHEAP * (1 + len(loop.sums))
-    return loop.size * cost
-
-
-def parts_of(loop: Loop, first: int) -> int:
-    """The parts into which a loop's first axis is cut, from its shape and its work alone."""
-    return max(1, min(int(cost_of(loop) / PART_NS), first, MOST_PARTS))

@@ -20,9 +20,10 @@ from typing import Any
 from llvmlite import ir
 
 from ...graph.ir import Value
-from .emit import PART_NS, Emitter, Sum, cost_of
+from .emit import Emitter, Sum
 from .fuse import Loop, Plan
 from .memory import memory, put
+from .partition import cost_of, parts_of
 from .product import Axis, Product
 from .tiles import ProductEmitter
 from .views import Count
@@ -31,7 +32,6 @@ __all__ = ["Rows", "grouped"]
 
 CACHE = 3 << 16  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
-MOST_PARTS = 64
 MOST_ROWS, FEWEST_ROWS = 2048, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
@@ -206,7 +206,7 @@ class Rows:
                 cost += e.product.size * _NS[e.product.way]
             else:
                 cost += cost_of(e.loop)
-        parts = max(1, min(int(cost / PART_NS), MOST_PARTS, self.rows // self.block))
+        parts = parts_of(cost, max(self.rows // self.block, 1))
         step = -(-self.rows // parts)
         return -(-step // FEWEST_ROWS) * FEWEST_ROWS
 

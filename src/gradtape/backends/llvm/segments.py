@@ -22,6 +22,7 @@ from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
+from .partition import announce
 from .product import Product
 from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
@@ -223,6 +224,7 @@ def _compile(
         units += here
         first += len(stretch)
     parts = [e.parts() for e in units]
+    announce([e.name for e in units], parts)
     counts = dict(zip(map(id, units), parts, strict=True))
     unit_of = _units(emitters, units)
     life = Overwriting(made, loops, unit_of)

@@ -1,0 +1,67 @@
+"""Partition: parts follow from shapes and work, are announced, and cover every element once."""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+
+pytest.importorskip("llvmlite")
+from gradtape import config, configure, events
+from gradtape.backends.llvm import segments
+from gradtape.backends.llvm.partition import MOST_PARTS, parts_of
+from gradtape.core.aval import aval_of
+from gradtape.graph.trace import trace
+from gradtape.passes.pipeline import optimise
+
+RNG = np.random.default_rng(0)
+
+
+def announced(f, *args):
+    """What the pass says of the program of `f`."""
+    seen = []
+    stop = events.subscribe(lambda name, data: seen.append(data) if name == "pass" else None)
+    try:
+        traced, _ = trace(f, [aval_of(x) for x in args], "f")
+        segments.compile_graph(optimise(traced.graph))
+    finally:
+        stop()
+    return [(d["before"], d["after"]) for d in seen if d["run"] == "partition"]
+
+
+@pytest.mark.parametrize(
+    ("cost", "length", "parts"),
+    [
+        (0.0, 10, 1), (29_000.0, 10, 1), (60_000.0, 10, 2), (60_000.0, 1, 1), (60_000.0, 0, 1),
+        (9e9, 10**6, MOST_PARTS), (9e9, 3, 3),
+    ],
+)  # fmt: skip
+def test_parts_are_worth_a_hand_off_and_no_more_than_the_axis(cost, length, parts):
+    assert parts_of(cost, length) == parts
+
+
+def test_before_and_after():
+    assert announced(lambda x: np.sum(np.tanh(x)), np.ones(1_000_000)) == [("loop0", "loop0: 33")]
+    assert announced(lambda x: np.sum(np.tanh(x)), np.ones(200)) == [("loop0", "loop0: 1")]
+    assert announced(lambda x: np.tanh(x) @ x, np.ones((30, 30))) == [
+        ("loop0, product1", "loop0: 1, product1: 1")
+    ]
+
+
+def test_the_decision_does_not_ask_for_threads():
+    before, found = config.current, []
+    try:
+        for threads in (1, 2, 7):
+            configure(threads=threads)
+            found.append(announced(lambda x: np.exp(x) / np.sum(x), np.ones((3000, 70))))
+    finally:
+        config.current = before
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("size", [299_999, 300_000, 300_001, 262_144 + 1])
+def test_each_element_is_computed_once_whatever_the_parts(size):
+    x = RNG.normal(size=size)
+    f = gt.function(lambda x: (np.tanh(x), np.sum(np.ones_like(x) + 0.0 * np.exp(x))))
+    y, count = f(x)
+    np.testing.assert_allclose(y, np.tanh(x), rtol=1e-14)
+    assert count == size
