@@ -148,7 +148,7 @@ class Program:
         options = llvm.create_pipeline_tuning_options(speed_level=3)
         options.loop_vectorization = True
         options.loop_interleaving = True
-        options.loop_unrolling = True
+        options.loop_unrolling = False  # `emit.py` writes short loops out
         options.slp_vectorization = False
         builder = llvm.create_pass_builder(self._target, options)
         passes = builder.getModulePassManager()

@@ -341,6 +341,9 @@ class Emitter:
                     high = self.b.select(short, left, high)
             if innermost and self.rolled is not None:
                 self.rolled.emit(indices, low, high)
+            elif innermost and axis and sizes[axis] <= self._copies():
+                for n in range(sizes[axis]):
+                    self._element([*indices, ir.Constant(_I64, n)])
             else:
                 with counted(self, low, high) as i:
                     if innermost:
@@ -355,6 +358,15 @@ class Emitter:
                 put(self.b, total, self.at[one.node], one.how.total)
             else:
                 self._keep(one, Scalars(self.b, one.how.total).cast(total, one.dtype), indices)
+
+    def _copies(self) -> int:
+        """The elements of an innermost axis for which the code is written out, no loop.
+
+        LLVM is told to unroll nothing: it would do so for axes of 20, and compile twice as long.
+        """
+        if self.nest.is_blocked or any(n.op.name in ARITIES for n in self.loop.nodes):
+            return 1
+        return min(8, 40 // max(len(self.loop.nodes) + len(self.sums), 1))
 
     def _keep(self, one: Sum, x: Any, indices: list[Any]) -> None:
         """Store what a reduction gives, joined with what is there where it goes on."""
@@ -402,7 +414,10 @@ class Emitter:
         for index, stride in zip(indices, self.nest.strides[by], strict=False):
             if not stride:
                 continue
-            step = index if stride == 1 else self.b.mul(index, ir.Constant(_I64, stride))
+            if isinstance(index, ir.Constant):
+                step = ir.Constant(_I64, index.constant * stride)
+            else:
+                step = index if stride == 1 else self.b.mul(index, ir.Constant(_I64, stride))
             offset = step if offset is None else self.b.add(offset, step)
         return offset
 
