@@ -117,6 +117,9 @@ class Emitter:
     # ------------------------------------------------------------------ the nest
 
     def __post_init__(self) -> None:
+        # Where all is one number: what stands in places of targets, and what is to be written there.
+        self.cells: dict[tuple[Value, int], Any] | None = None
+        self.written: dict[tuple[Value, int], Any] = {}
         self.inside = {v for node in self.loop.nodes for v in node.outputs}
         self.placed = {v: self.plan.placed[v] for v in self.inside if v in self.plan.placed}
         self.targets = {part.source for part in self.placed.values()}
@@ -428,8 +431,25 @@ class Emitter:
             offset = self._offset(value, indices)
             start = ir.Constant(_I64, view.offset)
             return start if offset is None else self.b.add(offset, start)
+        known = self._cell(view.source, view.offset, more)
+        if known is not None and self.cells is not None and known in self.cells:
+            return self.cells[known]
         at = self._address(view.source, value, dtype, indices, view.offset, more)
-        return get(self.b, at, dtype)
+        x = get(self.b, at, dtype)
+        if known is not None and self.cells is not None:
+            self.cells[known] = x
+        return x
+
+    def _cell(self, source: Value, offset: int, more: Any) -> tuple[Value, int] | None:
+        """A place of a target where all is one number: read and written once, at the end.
+
+        LLVM takes the square of their number to see through a thousand of them.
+        """
+        if self.cells is None or self.nest.sizes or more is not None:
+            return None
+        if source not in self.targets:
+            return None
+        return source, offset
 
     def load_placed(self, out: Value, indices: list[Any], more: Any = None) -> Any:
         """What stands where `out` is to be written."""
@@ -437,6 +457,11 @@ class Emitter:
 
     def store(self, out: Value, x: Any, indices: list[Any], more: Any = None) -> None:
         """Write the element of `out` into its part of a target."""
+        part = self.placed[out]
+        known = self._cell(part.source, part.offset, more)
+        if known is not None and self.cells is not None:
+            self.cells[known] = self.written[known] = x
+            return
         put(self.b, x, self._place(out, indices, more), out.aval.dtype)
 
     def _place(self, out: Value, indices: list[Any], more: Any) -> Any:
@@ -459,9 +484,10 @@ class Emitter:
 
     def _element(self, indices: list[Any]) -> None:
         known: dict[Value, Any] = {}
+        self.cells, self.written = {}, {}
         gathered = {node.inputs[0] for node, how in self.loop.nodes.items()
                     if getattr(how, "gathers", False)}  # fmt: skip
-        for value in self.reads:
+        for value in self.reads if indices else ():  # numbers are read where they are used
             if self.plan.base(value) not in self.targets and value not in gathered:
                 known[value] = self.load(value, indices)
 
@@ -470,7 +496,12 @@ class Emitter:
                 return known[self.plan.base(value)]
             if uniform(self.plan.base(value)) is not None:
                 return None
-            return known[value] if value in known else self.load(value, indices)
+            if value in known:
+                return known[value]
+            x = self.load(value, indices)
+            if not indices and self.plan.base(value) not in self.targets:
+                known[value] = x
+            return x
 
         def operand(value: Value, dtype: np.dtype[Any]) -> Any:
             return self.cast(given(value), value, dtype)
@@ -485,6 +516,11 @@ class Emitter:
                 if getattr(lowering, "stores", False):
                     continue
             self.keep(out, known[out], indices)
+        for (source, offset), x in self.written.items():
+            kind = memory(source.aval.dtype)
+            at = self.b.gep(self.at[source], [ir.Constant(_I64, offset)], source_etype=kind)
+            put(self.b, x, at, source.aval.dtype)
+        self.cells = None
         for one in self.sums:
             self.join(one, given(one.node.inputs[0]), indices)
 

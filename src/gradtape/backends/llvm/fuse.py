@@ -35,6 +35,7 @@ from .views import View, is_dense, is_plain, seen, whole
 __all__ = ["Loop", "Plan", "Planner", "Step", "plan", "uniform"]
 
 Shape = tuple[int, ...]
+MOST_TOUCHED = 128  # LLVM compares each of them with each other in straight-line code
 
 
 @dataclass
@@ -50,6 +51,7 @@ class Loop:
     sums: dict[Node, Reduction] = field(default_factory=dict)
     along: int | None = None  # the axis along which it has to run, element after element
     in_order: bool = False  # whether all of it has to run in order
+    touched: int = 0  # where all is one number: places in memory that it reads and writes
 
     @property
     def size(self) -> int:
@@ -303,11 +305,15 @@ class Planner:
         for found in range(first, len(parts)):
             candidate = parts[found]
             if isinstance(candidate, Loop) and candidate.kind == kind:
-                break
+                touched = 0 if space else self._touched(node, found, into)
+                if not touched or candidate.touched + touched <= MOST_TOUCHED:
+                    break
         else:
             candidate = Loop(space, along=along, in_order=in_order)
             parts.append(candidate)
             found = len(parts) - 1
+        if not space:
+            candidate.touched += self._touched(node, found, into)
         if lowering is None:
             assert reduction is not None
             candidate.sums[node] = reduction
@@ -317,6 +323,15 @@ class Planner:
         if into is not None:
             before = self.place.get(into.source, (0, False))[0]
             self.place[into.source] = (max(before, found), False)
+
+    def _touched(self, node: Node, part: int, into: View | None) -> int:
+        """The places in memory that a node reads and writes in a part where all is one number."""
+        count = int(into is not None)
+        for value in node.inputs:
+            source = self.made.base(value)
+            inside = self.place.get(source) == (part, True)
+            count += not inside and not isinstance(source, Constant)
+        return count
 
     def _after(self, value: Value, space: Shape, anywhere: bool) -> int:
         """The first part in which a value can be read."""
