@@ -98,14 +98,14 @@ define internal void @loop1.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %
 {
 entry:
   %.10 = load double, ptr %.1
-  %.11 = load double, ptr %.2
-  %.12 = load double, ptr %.3
-  %.13 = load double, ptr %.4
-  %.14 = fmul double %.10, 0x3f50624dd2f1a9fc
-  %.15 = fsub double %.11, %.14
-  store double %.15, ptr %.5
-  %.17 = fmul double %.12, 0x3f50624dd2f1a9fc
-  %.18 = fsub double %.13, %.17
+  %.11 = fmul double %.10, 0x3f50624dd2f1a9fc
+  %.12 = load double, ptr %.2
+  %.13 = fsub double %.12, %.11
+  store double %.13, ptr %.5
+  %.15 = load double, ptr %.3
+  %.16 = fmul double %.15, 0x3f50624dd2f1a9fc
+  %.17 = load double, ptr %.4
+  %.18 = fsub double %.17, %.16
   store double %.18, ptr %.6
   ret void
 }

@@ -117,7 +117,7 @@ class Emitter:
     # ------------------------------------------------------------------ the nest
 
     def __post_init__(self) -> None:
-        # Where all is one number: what stands in places of targets, and what is to be written there.
+        # Of one number: what stands in places of targets, and what is to be written there.
         self.cells: dict[tuple[Value, int], Any] | None = None
         self.written: dict[tuple[Value, int], Any] = {}
         self.inside = {v for node in self.loop.nodes for v in node.outputs}
