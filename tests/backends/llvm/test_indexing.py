@@ -10,7 +10,7 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape.backends import numpy as oracle
 from gradtape.backends.llvm import segments
-from gradtape.backends.llvm.fuse import plan
+from gradtape.backends.llvm.fuse import MOST_TOUCHED, plan
 from tests.backends.llvm.test_segments import check, graph_of, loops, steps
 
 R = np.random.default_rng(0)
@@ -108,10 +108,20 @@ def test_what_is_joined_is_computed_where_it_is_put():
 
 def test_reads_of_single_numbers_and_their_gradient_are_two_loops():
     def f(x):
-        return sum(x[i] * x[i + 1] for i in range(30)) + np.sin(x[3])
+        return sum(x[i] * x[i + 1] for i in range(15)) + np.sin(x[3])
 
     made = native(gt.grad(f), R.normal(size=40))
     assert len(loops(made)) <= 3
+
+
+def test_code_of_many_single_numbers_comes_in_pieces():
+    def f(x):
+        return sum(x[i] * x[i + 1] for i in range(300))
+
+    made = native(gt.grad(f), R.normal(size=301))
+    numbers = [loop for loop in loops(made) if not loop.space]
+    assert max(loop.touched for loop in numbers) <= MOST_TOUCHED
+    assert len(numbers) < 20
 
 
 # ------------------------------------------------------------------------------ reductions
