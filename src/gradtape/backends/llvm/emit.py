@@ -23,16 +23,17 @@ from llvmlite import ir
 
 from ...graph.ir import Constant, Node, Value
 from . import lowerings, rolled, types
+from .accumulators import Sum, join_rows
 from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
 from .memory import get, memory, put
 from .partition import cost_of, parts_of
-from .reductions import Reduction, Running
+from .reductions import Running
 from .scalars import Scalars
 from .views import Count, strides_of
 
-__all__ = ["Emitter", "Sum"]
+__all__ = ["Emitter"]
 
 BLOCK = 4096  # elements of a block
 
@@ -41,50 +42,6 @@ _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
 def _zero() -> Any:
     return ir.Constant(_I64, 0)
-
-
-@dataclass
-class Sum:
-    """A reduction of a loop, and where in the nest it runs."""
-
-    node: Node
-    how: Reduction
-    strides: list[int] = field(default_factory=list)  # of its result, over the nest
-    level: int = 0  # from which axis on it runs in registers; the number of axes: nowhere
-    partial: int = -1  # the slot of its accumulators, one for each part
-
-    @property
-    def size(self) -> int:
-        """Of its result."""
-        return self.node.outputs[0].aval.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of its elements and result."""
-        return self.how.dtype
-
-    @property
-    def is_all(self) -> bool:
-        """Whether it is one number, joined in registers alone."""
-        return self.level == 0
-
-    @property
-    def in_registers(self) -> bool:
-        """Whether a row is joined before anything is stored."""
-        return self.level < len(self.strides) or self.level == 0
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether what is stored is joined with what is there."""
-        return any(s == 0 for s in self.strides[: self.level])
-
-    def apart(self, parts: int) -> int:
-        """The bytes of the accumulators that the parts have, 0 where they write the result."""
-        if self.is_all:
-            return 8 * parts
-        if parts > 1 and self.strides[0] == 0:
-            return parts * self.size * self.dtype.itemsize
-        return 0
 
 
 @dataclass
@@ -580,33 +537,3 @@ class Emitter:
                 place = b.gep(partial, [ir.Constant(_I64, 8 * part)], source_etype=_BYTE)
                 total = one.how.join(b, one.how.total, total, get(b, place, one.how.total))
             put(b, Scalars(b, one.how.total).cast(total, one.dtype), target, one.dtype)
-
-
-def join_rows(
-    module: ir.Module, name: str, b: Any, target: Any, partial: Any, one: Sum, parts: int
-) -> None:
-    """Write what the `parts` have of each element of a result, joined in their order."""
-    dtype, size = one.dtype, one.size
-    kind, name = memory(dtype), f"{name}.{one.how.word}{size}.{dtype}"
-    function = module.globals.get(name)
-    if function is None:
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR, _PTR]), name)
-        function.linkage = "internal"
-        for argument in function.args:
-            argument.add_attribute("noalias")
-        code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
-        with counted(code, _zero(), ir.Constant(_I64, size)) as i:
-            total: Any = one.how.neutral(dtype)
-            for part in range(parts):
-                offset = code.b.add(i, ir.Constant(_I64, part * size))
-                place = code.b.gep(function.args[1], [offset], source_etype=kind)
-                total = one.how.join(code.b, dtype, total, get(code.b, place, dtype))
-            put(code.b, total, code.b.gep(function.args[0], [i], source_etype=kind), dtype)
-        code.b.ret_void()
-    b.call(function, [target, partial])
-
-
-@dataclass
-class _Code:
-    b: Any
-    function: Any

@@ -20,7 +20,8 @@ from typing import Any
 from llvmlite import ir
 
 from ...graph.ir import Value
-from .emit import Emitter, Sum
+from .accumulators import Sum
+from .emit import Emitter
 from .fuse import Loop, Plan
 from .memory import memory, put
 from .partition import cost_of, parts_of

@@ -18,8 +18,8 @@ from llvmlite import ir
 
 from ...graph.ir import Constant, Value
 from . import types
+from .accumulators import Sum, join_rows
 from .compile import host
-from .emit import Sum, join_rows
 from .fuse import Plan
 from .product import KEPT, Axis, Product
 from .reductions import Reduction
