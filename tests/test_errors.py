@@ -81,6 +81,7 @@ def is_three_part(node: ast.expr, scope: ast.AST) -> bool:
             item.value
             for item in ast.walk(scope)
             if isinstance(item, ast.Assign)
+            and not isinstance(item.value, ast.Name)
             and any(isinstance(t, ast.Name) and t.id == node.id for t in item.targets)
         ]
         return bool(values) and all(is_three_part(value, scope) for value in values)

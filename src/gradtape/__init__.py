@@ -29,6 +29,7 @@ _SURFACE = {
     "ForwardAccumulator": "tape.accumulator",
     **dict.fromkeys(("grad_pass_through", "recompute_grad"), "tape.recompute"),
     "function": "program.function",
+    "IndexedSlices": "core.slices",
     "print": "core.console",
     **dict.fromkeys(
         ("check_gradients", "checkpoint", "custom_jvp", "grad", "hessian", "hessian_diag", "hvp",

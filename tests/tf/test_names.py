@@ -54,7 +54,7 @@ CLASSES = {"Tensor", "Variable", "DType", "dtypes.DType", "TensorShape", "Unconn
 
 @pytest.mark.parametrize(("name", "said"), [
     ("keras.Model", "planned"), ("sine", "nearest thing here is tf.sin"), ("math.sinn", "math.sin"),
-    ("reduce_summ", "reduce_sum"), ("IndexedSlices", "planned"),
+    ("reduce_summ", "reduce_sum"), ("IndexedSlicesSpec", "tf.TensorSpec"),
     ("autograph.to_graph", "planned"), ("autograph.to_code", "planned"),
     ("compat.v1.Session", "TensorFlow 1(.|\n)*in place of tf.compat.v1.add"),
     ("compat.v2.add", "in place of tf.compat.v2.add"),

@@ -188,6 +188,8 @@ class Variable(Tensor):
     def _store(self, operation: str, value: Any, ufunc: Any) -> None:
         # state.tapes are not told: an assigned value is not connected to what it came from,
         # as in TensorFlow; `why` lets an explanation say so.
+        if hasattr(value, "dense_shape"):  # IndexedSlices
+            value = value.dense()
         if traces and state.tapes and state.tapes[0].is_trace:
             state.tapes[0].assign(  # type: ignore[attr-defined]
                 self, operation, value, ufunc

@@ -4,6 +4,16 @@ from tests.tf.scheme import call, program, show
 
 X = "f32([[1.0, -2.0, 3.0], [0.5, 4.0, -1.5]])"  # (2, 3)
 V = "f32([1.0, 2.0, 3.0, 4.0])"
+SLICES = "tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([2, 0]), tf.constant([3, 2]))"
+TWICE = "tf.IndexedSlices(tf.constant([[2.0, 3.0], [4.0, 5.0]]), tf.constant([1, 1]), tf.constant([3, 2]))"
+TABLE = "v = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])"
+PARTS = "[type(g).__name__, g.values, g.indices, g.dense_shape, str(g.shape), g.dtype.name]"
+
+
+def gathered(loss, out=PARTS, **options):
+    """The gradient of a loss with respect to a Variable whose rows it gathers."""
+    return program("IndexedSlices", TABLE, "with tf.GradientTape() as tape:", f"    loss = {loss}",
+                   "g = tape.gradient(loss, v)", f"out = {out}", **options)  # fmt: skip
 CUBE = "f64(np.arange(24.0).reshape(2, 3, 4))"
 GRID = "f32(np.arange(48.0).reshape(2, 2, 3, 4))"
 
@@ -206,6 +216,49 @@ CASES = [
             "    loss = tf.reduce_sum(tf.square(tf.gather(table, [2, 0, 2])))",
             "g = tape.gradient(loss, table)",
             "out = tf.convert_to_tensor(g)"),
+    # ---------------------------------------------------------------- IndexedSlices
+    *map(gathered, (
+        "tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 2)",
+        "tf.reduce_sum(tf.nn.embedding_lookup(v, [[1, 1], [0, 2]]) ** 3)",
+        "tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 2) + tf.reduce_sum(tf.gather(v, [[1]]))",
+        "[tf.reduce_sum(tf.gather(v, 1)), tf.gather(v, [0]) * 2.0]",
+    )),
+    *[gathered(loss, "[type(g).__name__, g]") for loss in (
+        "tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 2) + tf.reduce_sum(v)",
+        "tf.reduce_sum(tf.gather(v, [1], axis=1))", "tf.reduce_sum(v[0])",
+        "[tf.reduce_sum(tf.gather(v, [0])), v]",
+    )],
+    *[gathered("tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 2)", out) for out in (
+        "tf.convert_to_tensor(g)", "[tf.add(g, 1.0), tf.multiply(g, 2.0), tf.reduce_sum(g)]",
+        "[(-g).values, (-g).indices]", "str(g)", "[v.assign_sub(g), v][1]",
+        "(lambda c: [type(c[0][0]).__name__, c[0][0].values, c[0][1], c[1]])("
+        "tf.clip_by_global_norm([g, tf.constant([1.0, 1.0])], 1.0))",
+        "tf.linalg.global_norm([g])", "isinstance(g, tf.IndexedSlices)",
+    )],
+    *[program("IndexedSlices", TABLE, f"v.scatter_{way}({rows})", "out = v")
+      for way in ("sub", "add", "update", "mul", "div", "min", "max") for rows in (SLICES, TWICE)
+      if (way, rows) != ("update", TWICE)],
+    program("IndexedSlices", TABLE, "v.scatter_sub(tf.constant([1.0]))", "out = v"),
+    program("IndexedSlices", TABLE, "with tf.GradientTape() as outer:",
+            "    with tf.GradientTape() as tape:",
+            "        loss = tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 3)",
+            "    g = tape.gradient(loss, v)",
+            "    again = tf.reduce_sum(tf.convert_to_tensor(g) ** 2)",
+            "out = tf.convert_to_tensor(outer.gradient(again, v))"),
+    program("IndexedSlices", TABLE, "@tf.function", "def step(i):",
+            "    with tf.GradientTape() as tape:",
+            "        loss = tf.reduce_sum(tf.gather(v, i) ** 2)",
+            "    g = tape.gradient(loss, v)", "    v.assign_sub(g)", "    v.scatter_sub(g)",
+            "    return g", "g = step(tf.constant([0, 2, 0]))", f"out = [{PARTS}, v]"),
+    program("IndexedSlices", TABLE, "with tf.GradientTape() as tape:",
+            "    loss = tf.reduce_sum(tf.gather(v, [0, 2, 0]) ** 2)",
+            "out = tape.jacobian(loss, v)"),
+    show("IndexedSlices", f"tf.convert_to_tensor({SLICES})"),
+    show("IndexedSlices", "(lambda s: [str(s.shape), s.dense_shape, s.dtype.name])("
+         "tf.IndexedSlices(tf.constant([[1.0, 2.0]]), tf.constant([1])))"),
+    show("IndexedSlices", "tf.convert_to_tensor("
+         "tf.IndexedSlices(tf.constant([[1.0, 2.0]]), tf.constant([1])))"),
+    call("IndexedSlices", "1"),
     show("where gather", "tf.gather(x, tf.where(x > 2)[:, 0])", x=V),
     show("gather_nd where", "tf.gather_nd(x, tf.where(x > 0))", x=X),
 ]  # fmt: skip

@@ -21,7 +21,6 @@ _SPECIAL = ("lgamma", "digamma", "erf", "erfc")
 # What is planned, by the start of its name, and what to do until then.
 PLANNED = {
     **dict.fromkeys(("keras", "initializers", "losses", "metrics", "optimizers"), _KERAS),
-    "IndexedSlices": "Gradients of gathered Variables are dense tensors.",
     "autograph.to_graph": "Call the function itself, or put it under tf.function.",
     "autograph.to_code": "Read the function itself: it runs as it is written.",
     "math.special": f"tf.math has {', '.join(_SPECIAL)}; scipy.special has it, without gradient.",

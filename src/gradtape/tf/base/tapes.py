@@ -98,6 +98,37 @@ class GradientTape(native_tape.GradientTape):
         frame = sys._getframe(1)
         if type(target) is list and not target:  # no target: no gradient of anything
             return tree_map(lambda _: None, sources)
+        recorder: Any = self._recorder
+        if recorder is not None and recorder.gathered and self._consumed is None:
+            return self._sparse(target, sources, output_gradients, unconnected_gradients, frame)
+        return self._dense(target, sources, output_gradients, unconnected_gradients, frame)
+
+    def _sparse(
+        self, target: Any, sources: Any, output_gradients: Any, unconnected: Any, frame: Any
+    ) -> Any:
+        """The gradient, with IndexedSlices for Variables of which only rows were gathered."""
+        from .slices import gathered, stand_ins
+
+        leaves, rebuild = flatten(sources)
+        targets = [_native(leaf, {}) for leaf in flatten(target)[0]]
+        found = [
+            stand_ins(self._recorder, leaf, targets) if isinstance(leaf, Variable) else None
+            for leaf in leaves
+        ]
+        asked = [
+            [twin for twin, _ in rows] if rows else leaf
+            for leaf, rows in zip(leaves, found, strict=True)
+        ]
+        given = self._dense(target, asked, output_gradients, unconnected, frame)
+        return rebuild([
+            gathered(leaf, g, [index for _, index in rows]) if rows else g
+            for leaf, rows, g in zip(leaves, found, given, strict=True)
+        ])  # fmt: skip
+
+    def _dense(
+        self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: Any,
+        frame: Any,
+    ) -> Any:  # fmt: skip
         if unconnected_gradients is _BY_DEFAULT:
             if output_gradients is None and type(target) is Tensor and type(sources) is list:
                 held = [s.held if type(s) is Variable else s for s in sources]

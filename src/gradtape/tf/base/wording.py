@@ -228,5 +228,6 @@ def worded(text: str) -> str:
 class TensorFlowRecorder(Recorder):
     """What a `tf.GradientTape` records into: the core's, with other words."""
 
-    __slots__ = ()
+    __slots__ = ("__dict__",)  # for what few tapes need
     worded = staticmethod(worded)
+    gathered: Any = None  # rows that were taken of Variables: see slices.py

@@ -25,6 +25,7 @@ from ..base.making import (
     op,
     unify,
 )
+from ..base.slices import IndexedSlices
 
 
 @op("clip_by_value")
@@ -82,7 +83,7 @@ def _listed(t_list: Any) -> list[Any]:
 @op("linalg.global_norm")
 def global_norm(t_list: Any, name: Any = None) -> Any:
     """The square root of the sum of the squares of all elements; None counts as nothing."""
-    found = [native(t) for t in _listed(t_list) if t is not None]
+    found = [native(_rows(t)) for t in _listed(t_list) if t is not None]
     for x in found:
         allow("global_norm", x, FLOATS)
     if not found:
@@ -119,7 +120,15 @@ def _clipped(tensors: list[Any], clip_norm: Any, norm: Any) -> list[Any]:
     scale = limit * np.minimum(1 / n, 1 / limit)
     if may_hold(~np.isfinite(n.value)):  # then all are nan, as TensorFlow gives them
         scale = np.where(np.isfinite(n.value), scale, n - n)
-    return [
-        None if t is None else adopt(native(t) * scale.astype(natural(t).value.dtype))
-        for t in tensors
-    ]
+
+    def scaled(t: Any) -> Any:
+        if isinstance(t, IndexedSlices):
+            return t.with_values(scaled(t.values))
+        return adopt(native(t) * scale.astype(natural(t).value.dtype))
+
+    return [None if t is None else scaled(t) for t in tensors]
+
+
+def _rows(t: Any) -> Any:
+    """What is looked at of a gradient: of gathered rows these alone, as in TensorFlow."""
+    return t.values if isinstance(t, IndexedSlices) else t

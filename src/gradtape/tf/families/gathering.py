@@ -29,6 +29,7 @@ from ..base.arguments import (
 from ..base.graphs import in_range
 from ..base.making import bare, native, op, unify
 from ..base.promotion import mismatch
+from ..base.slices import note
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 _FULL = slice(None)
@@ -89,7 +90,10 @@ def gather(
     elif index.size and (index.min() < 0 or index.max() >= dims[at]):
         raise _outside("gather", index, dims[at], dims)
     if not batch:
-        return x[(_FULL,) * at + (index,)]
+        rows = x[(_FULL,) * at + (index,)]
+        if not at:
+            note(params, rows, index)
+        return rows
     # all axes up to `at` by index, so that NumPy leaves them where they are
     rest = index.shape[batch:]
     places = index.reshape(index.shape[:batch] + (1,) * (at - batch) + rest)
