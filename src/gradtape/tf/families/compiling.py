@@ -131,8 +131,6 @@ class Function:
             return self._eagerly(args, kwargs)
         given = tree_map(_given, (args, kwargs))
         try:
-            if state.tapes and self._is_opaque(given):
-                return self._eagerly(args, kwargs)
             found = self._program(*given[0], **given[1])
         except _Untraceable as failure:
             return self._untraced(failure.__cause__, args, kwargs, given)
@@ -140,11 +138,6 @@ class Function:
             return self._eagerly(args, kwargs)
         self._has_run = True
         return tree_map(_shown, found)
-
-    def _is_opaque(self, given: Any) -> bool:
-        """Whether the program holds a rule of the user's, through which no derivative leads."""
-        program = self._program._program(*given)[0]
-        return program.traced.is_opaque is not None
 
     def _eagerly(self, args: Any, kwargs: Any) -> Any:
         return _outward(self.python_function(*args, **kwargs))
