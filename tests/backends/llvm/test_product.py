@@ -230,3 +230,18 @@ def test_a_jacobian_through_products_is_the_eager_one_and_one_native_call():
     slopes = gt.jacobian(lambda a, x: np.tanh(a @ np.tanh(a @ x)), argnums=1)
     np.testing.assert_allclose(gt.function(slopes)(a, x), slopes(a, x), rtol=1e-12)
     assert not any(isinstance(part, fuse.Step) for part in made(slopes, a, x))
+
+
+def test_products_of_one_kind_have_one_body():
+    x, w = RNG.normal(size=(30, 5)), RNG.normal(size=(5, 5))
+
+    def f(x, w):
+        for _ in range(12):
+            x = np.tanh(x @ w)
+        return x
+
+    check(f, x, w)
+    (part,) = segments.segments(fuse.plan(prepare(graph_of(f, x, w))))
+    text = part.native.program.source
+    bodies = [line for line in text.splitlines() if line.startswith("define") and ".body" in line]
+    assert sum("product" in line for line in bodies) == 1

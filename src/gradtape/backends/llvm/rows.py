@@ -33,6 +33,7 @@ __all__ = ["Rows", "grouped"]
 
 CACHE = 3 << 16  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
+REACH = 24  # parts among which a group is looked for: compiling takes no time that grows faster
 MOST_ROWS, FEWEST_ROWS = 2048, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
@@ -305,13 +306,15 @@ class Rows:
 
 def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:
     """The parts in the order in which they run: several together, or one alone."""
-    left = list(range(len(loops)))
+    taken: set[int] = set()
     found: list[Group] = []
-    while left:
-        group = _first(loops, plan, left)
+    for number in range(len(loops)):
+        if number in taken:
+            continue
+        near = range(number, min(number + REACH, len(loops)))
+        group = _first(loops, plan, [n for n in near if n not in taken])
         found.append(group)
-        taken = {number for number, _ in group.members}
-        left = [n for n in left if n not in taken]
+        taken.update(n for n, _ in group.members)
     return found
 
 

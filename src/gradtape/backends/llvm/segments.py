@@ -197,8 +197,9 @@ def _compile(
     def slot(value: Value) -> int:
         return slots[made.base(value)]
 
+    bodies: dict[Any, Any] = {}
     emitters: list[Emitter | ProductEmitter] = [
-        ProductEmitter(module, f"product{i}", part, made, slot)
+        ProductEmitter(module, f"product{i}", part, made, slot, bodies=bodies)
         if isinstance(part, Product)
         else Emitter(module, f"loop{i}", part, made, slot, stored)
         for i, part in enumerate(loops)

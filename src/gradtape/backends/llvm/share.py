@@ -16,6 +16,7 @@ __all__ = ["share"]
 
 MANY = 8  # bodies from which on none is inlined; a call takes as long as a few elements
 
+_LOOP = re.compile(r", !llvm\.loop !\d+")  # each loop has a name of its own, that says the same
 _BODY = re.compile(r'@"([\w.]+\.body)"')
 
 
@@ -34,6 +35,7 @@ def share(lines: list[str]) -> list[str]:
         end = lines.index("}", i)
         name = found[1]
         text = "\n".join([lines[i].replace(name, ""), *lines[i + 1 : end]])
+        text = _LOOP.sub("", text)
         same[name] = first.setdefault(text, name)
         if same[name] == name:
             kept += lines[i : end + 1]

@@ -68,6 +68,7 @@ class ProductEmitter:
     sums: list[Sum] = field(default_factory=list)
     routine_slot: int = -1
     is_chained: bool = False  # whether others work on a block of rows before the next is begun
+    bodies: dict[Any, Any] = field(default_factory=dict)  # those of the module, by what they do
 
     def __post_init__(self) -> None:
         node = self.product.node
@@ -156,7 +157,23 @@ class ProductEmitter:
             pointers[node.outputs[0]] = self.slot(node.outputs[0])
         if self.routine:
             pointers[self.routine] = self.routine_slot
-        return self._body(pointers), pointers
+        key = self._key(pointers)
+        found = self.bodies.get(key)
+        if found is None:
+            found = self.bodies[key] = self._body(pointers)
+        else:
+            found.attributes.add("noinline")
+        return found, pointers
+
+    def _key(self, pointers: dict[Any, int]) -> Any:
+        """What the code depends on: products that have it in common have one body."""
+        product, names = self.product, list(pointers)
+        axes = (product.row, product.column, product.inner, *product.outer)
+        views = [self.plan.view(value) for value in product.node.inputs]
+        places = tuple((names.index(v.source), v.offset) for v in views)
+        cut = [axis is self.axis for axis in axes]
+        kept = bool(self.sums), self.is_chained
+        return product.way, product.is_swapped, self.dtype.char, axes, places, *cut, *kept
 
     def _body(self, pointers: dict[Any, int]) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
