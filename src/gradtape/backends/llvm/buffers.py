@@ -22,7 +22,8 @@ and where the caller gives an array away (a donated argument), the result is tha
 a Variable that each call assigns lie in two arrays in turn. They are not written in place: what
 reads the Variable in another thread meanwhile, or an error afterwards, would find half of a value.
 
-The decisions change no bit of a result: it is the same numbers at another place.
+The decisions move numbers and change none; but LLVM may add up a block of a sum in another order
+where what is read and what is written have one pointer.
 """
 
 from __future__ import annotations
