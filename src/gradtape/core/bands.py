@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .buffers import SMALLEST, take
 from .card import Card
 
 ndarray = np.ndarray
@@ -51,8 +52,15 @@ class Bands:
     def dense(self) -> Any:
         """The cotangents as an array of shape `(rows, *shape)`."""
         size = prod(self.shape)
-        dtype = np.result_type(*(v.dtype for v in self.diagonals.values()))
-        out = np.zeros((self.rows, *self.shape), dtype)
+        dtypes = {v.dtype for v in self.diagonals.values()}
+        dtype = dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes)
+        shape = (self.rows, *self.shape)
+        nbytes = self.rows * size * dtype.itemsize
+        if nbytes >= SMALLEST:  # writing zeros costs less than faulting them in
+            out = take(shape, dtype, nbytes)
+            out.fill(0)
+        else:
+            out = np.zeros(shape, dtype)
         flat = out.reshape(-1)
         for k, v in self.diagonals.items():
             first, last = max(0, -k), min(size, self.rows - k)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import functools
 import operator
 import sys
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from .bands import BANDED, Bands, full
+from .buffers import owns
 from .card import VALUES, Card, select
 from .cards import unbroadcast
 from .lift import Batch, Level
@@ -85,7 +87,7 @@ def backward_batched(
         if (
             g.shape == shape
             and g.dtype == s.dtype
-            and g.base is None
+            and owns(g)
             and _getrefcount(g) <= _SOLE
         ):  # nothing else refers to it
             results.append(g)
@@ -135,28 +137,41 @@ def _banded(rec: list[Any], g: Bands, grads: Grads) -> bool:
         return True
     if card.kind != "elementwise":
         return False
-    keys, shapes, dtypes, operands, out, params = _elementwise_parts(rec)
-    if "where" in params or card.outputs > 1:
-        return False
-    if any(k > 0 and s != g.shape for k, s in zip(keys, shapes, strict=True)):
-        return False  # what broadcasts is summed over its copies
-    for i, key in enumerate(keys):
-        if key <= 0 or card.partials[i] is None:
+    if type(rec[KEYS]) is not tuple:
+        keys, shapes, kinds = (rec[5], rec[6]), (rec[7], rec[8]), None
+        operands, out = (rec[9], rec[10])[: card.arity], rec[11]
+    else:
+        keys, shapes, kinds, operands, out, params = _elementwise_parts(rec)
+        if "where" in params or card.outputs > 1:
+            return False
+    shape = g.shape
+    for k, s in zip(keys, shapes, strict=True):
+        if k > 0 and s != shape:
+            return False  # what broadcasts is summed over its copies
+    for i, partial in enumerate(card.partials):
+        if keys[i] <= 0 or partial is None:
             continue
-        partial = card.partials[i]
         if not callable(partial) and not isinstance(partial, str):
-            if partial != 0:
-                times = functools.partial(operator.mul, partial)
-                _add(grads, key, g if partial == 1 else g.mapped(times))
+            if partial == 1:
+                _add(grads, keys[i], g)
+            elif partial != 0:
+                _add(grads, keys[i], g.mapped(functools.partial(operator.mul, partial)))
             continue
         p = _value_of(partial, out, operands)
-        if np.ndim(p) > len(g.shape):
+        if np.ndim(p) > len(shape):
             return False
-        gi = g.mapped(functools.partial(_product, p=p))
-        if dtypes[i] is not None and dtypes[i] != "c":
+        gi = _scaled(g, p)
+        if kinds is not None and kinds[i] != "c":
             gi = gi.mapped(lambda v: v.real if v.dtype.kind == "c" else v)
-        _add(grads, key, gi)
+        _add(grads, keys[i], gi)
     return True
+
+
+def _scaled(g: Bands, p: Any) -> Bands:
+    """Bands times the value of a partial."""
+    if _is_flat(p) and isfinite(square_sum(p.reshape(-1))):
+        return Bands(g.rows, g.shape, {k: v * p for k, v in g.diagonals.items()})
+    return g.mapped(functools.partial(_product, p=p))
 
 
 def _stacked(rec: list[Any], g: Any, grads: Grads) -> bool:
@@ -223,7 +238,7 @@ def _product(g: Any, p: Any) -> Any:
         p = np.conjugate(p)
     product = g * p
     # where the partial is finite, a NaN was one before: it is smaller, so look at that
-    if not (np.isfinite(square_sum(p.reshape(-1))) if _is_flat(p) else np.isfinite(p).all()):
+    if not (isfinite(square_sum(p.reshape(-1))) if _is_flat(p) else np.isfinite(p).all()):
         product = np.where(g == 0, np.zeros((), product.dtype), product)
     return product
 

@@ -19,7 +19,7 @@ from .. import config
 from . import parallel
 
 _getrefcount = sys.getrefcount
-SMALLEST = 1 << 18  # bytes; below it malloc mostly reuses memory by itself
+SMALLEST = 1 << 17  # bytes; below it malloc mostly reuses memory by itself
 
 
 class Buffer(np.ndarray[Any, Any]):

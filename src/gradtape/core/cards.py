@@ -37,6 +37,7 @@ from .install import (
 )
 from .registry import CARDS, HOOKS
 from .rows import has_nan
+from .squares import square_sum
 from .symbol import is_finite_number, is_nonzero, is_traced
 from .tensor import Tensor
 
@@ -255,6 +256,11 @@ def mask_singular(product: Any, ct: Any) -> Any:
     """0 where the cotangent is exactly 0, if there is a NaN in the product."""
     if is_traced(product):
         return product if is_nonzero(ct) else HOOKS["op:guard"](product, ct)
+    value = getattr(product, "value", product)
+    if type(value) is np.ndarray and value.ndim == 1 and value.flags.c_contiguous:
+        total = square_sum(value)  # `has_nan`, cut short for what is usual
+        if total == total:
+            return product
     if not has_nan(product):
         return product
     return np.where(_is_idle(product, ct), np.zeros_like(product), product)

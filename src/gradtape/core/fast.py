@@ -33,7 +33,7 @@ from .products import make_run1, make_run2, make_run_number
 from .refusals import LOWER, refuse
 from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
-from .tensor import Tensor
+from .tensor import Tensor, View
 from .variable import Variable, VariableSlice
 
 _getframe = sys._getframe
@@ -71,6 +71,7 @@ def make_unary(
     `dtypes` holds the characters of the dtypes that it takes; all by default.
     """
     tensor, _, _, view, _, _, generally, refuse, _, _, around = dialect or NATIVE
+    base_view = View if dialect is None else None
     keep: Any = card.keep
     keep_x, keep_out = 0 in keep[0], card.keep_out
     run = make_run1(card)
@@ -79,9 +80,12 @@ def make_unary(
         large = around(large, 1)
 
     def op(x: Any, name: Any = None, depth: int = 1) -> Any:  # depth: of the user's frame
-        if type(x) is not tensor and type(x) is not view:
+        if type(x) is tensor or type(x) is view:
+            xv = x.value
+        elif type(x) is base_view and type(x.value) is ndarray and x.key:
+            xv = x.read()
+        else:
             return general((x,), depth)
-        xv = x.value
         if dtypes is not None and xv.dtype.char not in dtypes:
             return general((x,), depth)
         k = x.key
@@ -152,6 +156,7 @@ def make_binary(
     known = dialect or NATIVE
     tensor, variable, held, view, scalars, array, generally, refuse = known[:8]
     plain_x, plain_y, around = known[8:]
+    base_view = View if dialect is None else None
     keep: Any = card.keep
     # (x, y, out): what is kept when the tape follows both operands, x alone, y alone
     of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
@@ -229,11 +234,16 @@ def make_binary(
             why = x.why
         else:
             xv = plain_x(x, tx, y.value) if plain_x is not None and ty is tensor else None
-            if xv is None:
+            if xv is not None:
+                kx = 0
+                why = None
+                tx = None
+            elif tx is base_view and type(x.value) is ndarray and x.key:
+                xv = x.read()
+                kx = x.key
+                why = x.why
+            else:
                 return general((x, y), depth)
-            kx = 0
-            why = None
-            tx = None
         if ty is tensor:
             yv = y.value
             ky = y.key
@@ -261,10 +271,18 @@ def make_binary(
             why = why or y.why
         else:
             yv = plain_y(y, ty, xv) if plain_y is not None else None
-            if yv is None:
+            if yv is not None:
+                ky = 0
+                ty = None
+            elif ty is base_view and type(y.value) is ndarray and y.key:
+                yv = y.read()
+                ky = y.key
+                if why is None:
+                    why = y.why
+                elif y.why is not None and y.why is not why:
+                    why = both(why, y.why)
+            else:
                 return general((x, y), depth)
-            ky = 0
-            ty = None
         if dtypes is not None and (xv.dtype is not yv.dtype or xv.dtype.char not in dtypes):
             return general((x, y), depth)
         out = _new(tensor)

@@ -24,6 +24,7 @@ from .cotangents import accumulate
 from .lift import Lift
 from .positions import decode
 from .products import _alerts, beware, calm, note_invalid
+from .registry import HOOKS
 from .rows import rows_of, spared, stilled
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
 from .symbol import Symbol
@@ -31,6 +32,7 @@ from .tensor import Tensor, new_traced
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
+_SIGNS = frozenset([1, -1])
 _DOUBLE = np.dtype(np.float64)
 _LARGE = 8192  # elements from which a uniform cotangent is not written out
 
@@ -229,7 +231,24 @@ def run_wrapped(rec: list[Any], held: list[Any], grads: dict[int, Any]) -> None:
     if rec[RUN] is run_item or rec[RUN] is run_unsupported or rec[CARD].kind == "custom":
         rec[RUN](rec, g, grads)
         return
+    if rec[RUN] is run_sum_all and type(g) is Tensor and not g.key and not state.levels:
+        value = g.value  # the seed, mostly: constant, so that no tape has to see it repeated
+        if isinstance(value, np.generic):
+            spread = new_traced(np.broadcast_to(value, rec[7]), 0, g.why)
+            p = grads.get(rec[KX])
+            grads[rec[KX]] = spread if p is None else p + spread
+            return
     card = rec[CARD]
+    if type(rec[KEYS]) is not tuple and card.kind == "elementwise" and _SIGNS.issuperset(
+        card.partials
+    ):  # sums and differences hand the cotangent on
+        for i, sign in enumerate(card.partials):
+            k = rec[KX + i]
+            if k > 0:
+                gi = HOOKS["unbroadcast"](g if sign == 1 else -g, rec[7 + i] or ())
+                p = grads.get(k)
+                grads[k] = gi if p is None else p + gi
+        return
     keys, operands, out, params = unpack(rec, wrap)
     if type(rec[KEYS]) is tuple:
         if rec[11] is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -158,7 +159,7 @@ def _reverse(call: _Call, leaves: list[Any], chunk_size: int | None) -> list[lis
     rows = []
     for leaf in leaves:
         shape, dtype = np.shape(leaf), raw(leaf).dtype
-        n = int(np.prod(shape))
+        n = prod(shape)
         step = n if chunk_size is None else int(chunk_size)
         parts = []
         for start in range(0, max(n, 1), max(step, 1)):
