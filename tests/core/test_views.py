@@ -358,3 +358,45 @@ def test_rows_in_a_loop_are_written_where_they_stand():
     w[3:5] -= 1.0
     assert gt.value(w).ctypes.data == where
     assert gt.value(w).sum() == 298 * 40
+
+
+OPERATIONS = {
+    "sin": np.sin,
+    "times a number": lambda v: v * 2.0,
+    "from a number": lambda v: 3.0 - v,
+    "times itself": lambda v: v * v,
+    "by an array": lambda v: v / np.arange(1.0, 4.0),
+    "a kink": lambda v: np.maximum(v, 1.5),
+}
+
+
+@pytest.mark.parametrize("f", OPERATIONS.values(), ids=OPERATIONS)
+def test_an_operation_reads_a_view_as_its_base_stands(f) -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    x = gt.array(values)
+    with gt.GradientTape() as tape:
+        x = tape.watch(x)
+        y = x * 1.0
+        view = y[1:]
+        before = f(view)
+        y[1] = x[0] * 10.0
+        after = f(view)
+        total = np.sum(before) + np.sum(after)
+    changed = np.array([10.0, 3.0, 4.0])
+    np.testing.assert_allclose(gt.value(before), f(values[1:]))
+    np.testing.assert_allclose(gt.value(after), f(changed))
+    h = 1e-6
+    slope_before, slope_after = (
+        (f(v + h) - f(v - h)) / (2 * h) for v in (values[1:], changed)
+    )
+    expected = np.array([10 * slope_after[0], slope_before[0], *(slope_before + slope_after)[1:]])
+    np.testing.assert_allclose(np.asarray(tape.gradient(total, x)), expected, rtol=1e-8)
+
+
+def test_a_view_that_no_tape_follows_says_so_later() -> None:
+    with gt.GradientTape() as tape:
+        x = gt.array([1.0, 2.0, 3.0])
+        total = np.sum(x[1:] * 2.0)
+        x = tape.watch(x)
+    with pytest.warns(gt.errors.GradientWarning, match="watch"):
+        assert tape.gradient(total, x) is None
