@@ -20,6 +20,7 @@ from gradtape.passes.fold import fold_constants
 from gradtape.passes.inline import inline_calls
 from gradtape.passes.pipeline import PIPELINE, optimise
 from gradtape.passes.sink import sink_views
+from gradtape.passes.spares import has_spares, remove_spares
 
 VECTOR = Aval((3,), np.float64)
 MATRIX = Aval((2, 3), np.float64)
@@ -50,6 +51,16 @@ def test_remove_cuts():
     assert after(remove_cuts, f, VECTOR) == [
         "v0: float64[3] = sin(x0)", "assign w0 <- x0", "return v0",
     ]  # fmt: skip
+
+
+def test_remove_spares():
+    matrix, vector = Aval((2, 3), np.float64), Aval((3,), np.float64)
+    gradient = gt.grad(lambda x, y: np.sum(np.sin(x @ y)), argnums=1)
+    traced, _ = trace(gradient, [matrix, vector], "f")
+    assert has_spares(traced.graph)
+    lines = after(remove_spares, gradient, matrix, vector)
+    assert not any("spare" in line for line in lines)
+    assert sum("matmul" in line for line in lines) == 2
 
 
 def test_inline_calls():

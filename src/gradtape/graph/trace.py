@@ -36,6 +36,9 @@ from ..core.variable import Variable
 from ..errors import TracingError, three_part
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
 from .shapes import results_of
+from .spare import SPARE
+
+__all__ = ["ASSIGNED", "SPARE", "STOP", "Trace", "Traced", "is_output", "replay", "trace"]
 
 ndarray = np.ndarray
 

@@ -15,10 +15,12 @@ from .dead import remove_dead
 from .fold import fold_constants
 from .inline import inline_calls
 from .sink import sink_views
+from .spares import remove_spares
 
 Pass = Callable[[Graph], Graph]
 
 PIPELINE: tuple[tuple[str, Pass], ...] = (
+    ("remove spares", remove_spares),
     ("inline calls", inline_calls),
     ("remove cuts", remove_cuts),
     ("fold constants", fold_constants),
@@ -39,6 +41,11 @@ checked = False  # whether every pass is followed by `verify`; tests turn it on
 def optimise(graph: Graph) -> Graph:
     """`graph` after all passes: the same results to the last bit, from fewer nodes."""
     return _run(PIPELINE, graph)
+
+
+def careful(graph: Graph) -> Graph:
+    """`graph` after all passes but that it still looks for a NaN beside a cotangent of 0."""
+    return _run(PIPELINE[1:], graph)
 
 
 def prepare(graph: Graph) -> Graph:

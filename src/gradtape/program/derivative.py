@@ -21,6 +21,7 @@ import numpy as np
 from ..backends.choose import Options, compile_graph
 from ..core.aval import Aval, is_differentiable
 from ..core.card import Card
+from ..core.rows import has_nan
 from ..core.state import KEYS, state
 from ..core.tensor import Tensor, raw
 from ..graph.forward import map_over, push_forward
@@ -35,6 +36,7 @@ from ..graph.pullback import (
 )
 from ..graph.trace import Traced, trace
 from ..passes.pipeline import optimise
+from ..passes.spares import has_spares
 from ..passes.split import split
 
 
@@ -50,7 +52,7 @@ class Residuals:
 class Pair:
     """The forward and the backward program for one choice of followed inputs."""
 
-    __slots__ = ("avals", "backward", "count", "forward", "places", "reads", "saved")
+    __slots__ = ("avals", "backward", "count", "forward", "looks", "places", "reads", "saved")
 
     def __init__(self, traced: Traced, followed: Sequence[bool], options: Options) -> None:
         graph = traced.graph
@@ -65,7 +67,9 @@ class Pair:
 
         avals = [Aval(v.aval.shape, v.aval.dtype, v.aval.weak) for v in graph.inputs]
         both, _ = trace(run, [*avals, *self.avals], graph.name)
-        parts = split(optimise(_closed(both, n + len(self.avals))), n, len(self.avals), self.count)
+        joint = _closed(both, n + len(self.avals))
+        self.looks = has_spares(joint)
+        parts = split(optimise(joint), n, len(self.avals), self.count)
         self.reads, self.saved = parts.reads, parts.saved
         self.forward = compile_graph(parts.forward, options)
         self.backward = compile_graph(parts.backward, options)
@@ -83,6 +87,17 @@ class Pair:
         for i, g in zip(self.places, found, strict=True):
             every[i] = g
         return every
+
+
+def is_spoiled(found: Sequence[Any]) -> bool:
+    """Whether a result has a NaN; one look at each."""
+    for x in found:
+        if type(x) is np.ndarray:
+            if x.dtype.kind in "fc" and has_nan(x):
+                return True
+        elif x is not None and x != x:
+            return True
+    return False
 
 
 def _closed(traced: Traced, count: int) -> Graph:
@@ -131,8 +146,10 @@ def make_card(name: str, traced: Traced, run: Callable[..., Any], compiled: Any)
         if type(kept) is Residuals and not state.tapes and not any(
             isinstance(ct, Tensor) for ct in cts
         ):  # fmt: skip
-            hand_out(rec, kept.pair.pull(rec[9], kept.values, cts), grads)
-            return
+            found = kept.pair.pull(rec[9], kept.values, cts)
+            if not (kept.pair.looks and is_spoiled(found)):
+                hand_out(rec, found, grads)
+                return
         followed = tuple(k > 0 for k in rec[KEYS])
         if followed not in held:
             held[followed] = backward_for(followed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backends.choose import Options, compile_graph
+from ..core.console import silent
 from ..core.dispatch import apply, record_many
 from ..core.lift import is_lifted
 from ..core.state import state
@@ -18,9 +19,10 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..graph.ir import Constant, Graph
 from ..graph.trace import Traced, is_output
-from ..passes.pipeline import optimise
+from ..passes.pipeline import careful, optimise
+from ..passes.spares import has_spares
 from . import stored
-from .derivative import Pair, make_card
+from .derivative import Pair, is_spoiled, make_card
 
 __all__ = ["Program", "compiled", "value_of"]
 
@@ -48,6 +50,7 @@ class Program:
         self.streams = sorted(streams, key=lambda s: s.order)
         self.assigned = [self.sources[i] for i in made.assigned]
         self.count, self.copies, self.run = made.count, made.copies, made.run
+        self.looks = made.looks
         leaves, self.rebuild = flatten(made.result)
         self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
         self.direct = self._make_direct(made.result)
@@ -83,8 +86,8 @@ class Program:
                 return NotImplemented
             values = (*args, *map(value_of, sources)) if sources else args
             found = call(*values) if in_order else call(*[values[i] for i in order])
-            if found is NotImplemented:
-                return found
+            if found is NotImplemented or (self.looks and is_spoiled((found,) if alone else found)):
+                return NotImplemented  # of a NaN the general way makes sure
             for variable, place in commits:
                 variable.value = found if alone else found[place]
             return found if build is None else build(found)
@@ -154,13 +157,25 @@ class Program:
         pair = self.pairs.get(followed)
         if pair is None:
             pair = self.pairs[followed] = Pair(self.traced, followed, self.options)
+        residuals: Any
         found, residuals = pair.run(values)
+        if self.looks and is_spoiled(found):
+            found, residuals = list(self._values(*values)), None
         results = record_many(self.card, operands, values, tuple(self._settled(found)), residuals)
         self._commit([x.value for x in results])
         return self._built(list(results[: self.count]))
 
     def _values(self, *arguments: Any) -> tuple[Any, ...]:
-        return tuple(self._settled(self.run(arguments)))
+        found = self.run(arguments)
+        if self.looks and not self.given and is_spoiled(found):
+            with silent():
+                found = self.careful(arguments)
+        return tuple(self._settled(found))
+
+    @functools.cached_property
+    def careful(self) -> Any:
+        """The program that looks for a NaN beside a cotangent of 0; see `graph/spare.py`."""
+        return compile_graph(careful(self.traced.graph), self.options)
 
     def _settled(self, found: list[Any]) -> list[Any]:
         for i in range(len(found)):
@@ -192,7 +207,7 @@ def compiled(
     assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
     return stored.Stored(
         compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
-        len(graph.outputs), _shared(optimised), result,
+        len(graph.outputs), _shared(optimised), result, looks=has_spares(graph),
     )  # fmt: skip
 
 

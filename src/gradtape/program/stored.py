@@ -35,6 +35,7 @@ class Stored:
     copies: list[bool]
     result: Any  # the structure, with OUTPUT for each output
     tells: bool = False  # whether NumPy says which index is out of range: it takes the graph
+    looks: bool = False  # whether a NaN in a result may be one that eager mode does not have
 
 
 class _Output:
@@ -67,7 +68,7 @@ def save(key: str, fingerprint: Fingerprint, stored: Stored) -> None:
         "results": run.results, "sources": [fingerprint.number(s) for s in stored.sources],
         "arguments": stored.arguments, "assigned": stored.assigned, "outputs": stored.count,
         "copies": stored.copies, "result": _tree(stored.result, writer),
-        "tells": run.graph is not None,
+        "tells": run.graph is not None, "looks": stored.looks,
     }  # fmt: skip
     header["arrays"] = [[x.dtype.str, list(x.shape)] for x in writer.arrays]
     store.write(key, header, [np.ascontiguousarray(x).tobytes() for x in writer.arrays])
@@ -103,7 +104,7 @@ def load(key: str, fingerprint: Fingerprint, threads: int) -> Stored | None:
     return Stored(
         run, [fingerprint.objects[i] for i in header["sources"]], header["arguments"],
         header["assigned"], header["outputs"], header["copies"], _built(header["result"], reader),
-        header["tells"],
+        header["tells"], header["looks"],
     )  # fmt: skip
 
 
