@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...core.aval import Aval
-from ...graph.ir import Hole, Node, Value
+from ...graph.ir import Constant, Hole, Node, Value
 from . import types
 from .scalars import Scalars
 from .views import View
@@ -83,12 +83,19 @@ def reach(planner: Planner, node: Node, index: Any, array: Aval, at: View) -> Re
     place = max(place, 0)
     shape[place:place] = dims
     strides[place:place] = [0] * rank
-    numbers, lengths = [], []
-    for part, _, length in found:
+    numbers, steps, lengths = [], [], []
+    for part, step, length in found:
         if isinstance(part, np.ndarray):
             if part.size and not (part.min() >= -length and part.max() < length):
                 return None  # NumPy says so at each call
-            part, length = planner.constant(np.where(part < 0, part + length, part)), 0
+            part = np.where(part < 0, part + length, part)
+            even = _evenly(part)
+            if even is not None:  # as a slice has them
+                start, along, by = even
+                offset += start * step
+                strides[place + rank - part.ndim + along] += by * step
+                continue
+            part, length = planner.constant(part), 0
         elif 0 in shape or not length:
             return None  # NumPy looks at the numbers although nothing is read, or can be
         own = planner.view(part)
@@ -97,9 +104,22 @@ def reach(planner: Planner, node: Node, index: Any, array: Aval, at: View) -> Re
             if n != 1:
                 seen[place + rank - part.aval.ndim + k] = stride
         numbers.append(planner.looked(part, tuple(shape), seen))
+        steps.append(step)
         lengths.append(length)
-    return Reach(tuple(shape), tuple(strides), offset, tuple(numbers),
-                 tuple(step for _, step, _ in found), tuple(lengths))  # fmt: skip
+    return Reach(tuple(shape), tuple(strides), offset, tuple(numbers), tuple(steps),
+                 tuple(lengths))  # fmt: skip
+
+
+def _evenly(numbers: Any) -> tuple[int, int, int] | None:
+    """(start, axis, step) of numbers that differ, evenly, along one axis alone; None elsewhere."""
+    long = [axis for axis, n in enumerate(numbers.shape) if n != 1]
+    if len(long) != 1 or not numbers.size:
+        return None
+    flat = numbers.ravel()
+    step = int(flat[1]) - int(flat[0])
+    if not step or (np.diff(flat) != step).any():
+        return None  # one number several times is no slice
+    return int(flat[0]), long[0], step
 
 
 def _parts(node: Node, index: Any, ndim: int) -> list[Any] | None:
@@ -111,7 +131,10 @@ def _parts(node: Node, index: Any, ndim: int) -> list[Any] | None:
             value = node.inputs[part.position]
             if value.aval.dtype.kind not in "iu" or value.aval.dtype == np.uint64:
                 return None
-            parts.append(value)
+            if isinstance(value, Constant):
+                parts.append(np.asarray(value.data, np.int64))
+            else:
+                parts.append(value)
         elif isinstance(part, bool | np.bool_):
             return None
         elif isinstance(part, int | np.integer):

@@ -27,6 +27,7 @@ __all__ = ["rewrite"]
 
 Rewrite = Callable[["Planner", Node], bool]
 _INT = np.dtype(np.int64)
+_MOST_PLACES = 16  # of windows that are added one after another
 
 
 def rewrite(planner: Planner, node: Node) -> bool:
@@ -165,6 +166,28 @@ def _repeat(p: Planner, node: Node) -> bool:
     return True
 
 
+def _overlap_add(p: Planner, node: Node) -> bool:
+    """Each place of the windows is added where it was read, one after another."""
+    (x,) = node.inputs
+    window, axes = node.params["window"], node.params["axes"]
+    if math.prod(window) > _MOST_PLACES or x.aval.dtype.kind not in "fiu":
+        return False
+    target = p.target(Value(node.outputs[0].aval))
+    _fill(p, target, 0)
+    steps, own = strides_of(target.aval.shape), p.view(x).strides
+    count = x.aval.ndim - len(window)
+    shape = x.aval.shape[:count]
+    for places in np.ndindex(*window):
+        start = sum(steps[a] * o for a, o in zip(axes, places, strict=True))
+        part = View(target, tuple(steps), start)
+        before = Value(Aval(shape, target.aval.dtype))
+        p.see(before, part)
+        at = sum(s * o for s, o in zip(own[count:], places, strict=True))
+        p.write(part, before, "add", p.looked(x, shape, own[:count], at))
+    p.see(node.outputs[0], whole(target), node)
+    return True
+
+
 def _differences(p: Planner, node: Node) -> bool:
     (x,) = node.inputs
     n, axis = node.params["n"], node.params["axis"]
@@ -206,6 +229,9 @@ def _gather(p: Planner, node: Node) -> bool:
     if found is None or found.shape != node.outputs[0].aval.shape:
         return False
     array = p.looked(x, found.shape, found.strides, found.offset)
+    if not found.numbers:
+        p.see(node.outputs[0], p.view(array), node)
+        return True
     made = Node(node.op, (array, *found.numbers), {}, (node.outputs[0].aval,))
     made.outputs = node.outputs
     p.join(made, found.shape, Gather(found.steps, found.lengths), gathered=1)
@@ -348,6 +374,24 @@ def _variance(p: Planner, node: Node) -> bool:
     return True
 
 
+def _norm(p: Planner, node: Node) -> bool:
+    """Of vectors: the root of the sum of squares, the sum or the extremum of sizes."""
+    (x,) = node.inputs if len(node.inputs) == 1 else (None,)
+    if x is None or x.aval.dtype.kind != "f" or not x.aval.size or not node.params["axis"]:
+        return False
+    out, order = node.outputs[0].aval, node.params["order"]
+    over = {"axis": node.params["axis"], "keepdims": node.params["keepdims"]}
+    if order == 2:
+        total = p.node("sum", [p.node("multiply", [x, x], x.aval)], out, **over)
+        p.node("sqrt", [total], out, stands=node)
+        return True
+    word = {1: "sum", np.inf: "max", -np.inf: "min"}.get(order)
+    if word is None:
+        return False
+    p.node(word, [p.node("absolute", [x], x.aval)], out, stands=node, **over)
+    return True
+
+
 def _count_nonzero(p: Planner, node: Node) -> bool:
     if len(node.inputs) != 1 or set(node.params) - {"axis", "keepdims", "rest"}:
         return False
@@ -442,5 +486,5 @@ _REWRITES: dict[str, Rewrite] = {
     "add_at": _add_at, "setitem": _setitem, "mean": _mean, "var": _variance, "std": _variance,
     "count_nonzero": _count_nonzero, "argmax": _extremum_at, "argmin": _extremum_at,
     "cumsum": _running, "cumprod": _running, "sum": _where_sum,
-    "clip": _clip,
+    "clip": _clip, "norm of vectors": _norm, "overlap_add": _overlap_add,
 }  # fmt: skip
