@@ -285,3 +285,16 @@ def test_verify_refuses_what_is_wrong():
     graph.nodes[0].outputs[0].aval = Aval((4,), np.float64)
     with pytest.raises(AssertionError, match="the rule gives"):
         verify(graph)
+
+
+@pytest.mark.parametrize("make", [np.zeros_like, np.ones_like, np.empty_like])
+def test_what_is_made_like_a_traced_value_is_traced(make):
+    """The fast path must not take it for a Tensor with numbers: it would be cut off derivatives."""
+    seen = []
+
+    def f(x):
+        seen.append(type(make(x)) is type(x))
+        return np.ones(40_000) + make(x) * 2.0
+
+    gt.function(f)(np.ones(40_000))
+    assert seen == [True]

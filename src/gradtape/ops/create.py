@@ -19,7 +19,7 @@ from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
 from ..core.refusals import door
 from ..core.registry import FUNCTIONS, HOOKS
-from ..core.tensor import Tensor, laid_out, new_tensor, raw
+from ..core.tensor import Tensor, laid_out, new_tensor, new_traced, raw
 from ..errors import DTypeError, ShapeError, three_part
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -383,7 +383,7 @@ def _like(function: Any) -> None:
     def like(*args: Any, **kwargs: Any) -> Tensor:
         args, kwargs = unwrap(args, []), unwrap(kwargs, [])
         value: Any = function(*args, **kwargs)
-        return new_tensor(value[()] if value.ndim == 0 else value)
+        return new_traced(value[()] if value.ndim == 0 else value)
 
     nondifferentiable(function, f"{function.__name__} does not read the values of its operand.")
     FUNCTIONS[function] = like
