@@ -81,7 +81,7 @@ class _Held:
 class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
-    __slots__ = ("captured", "graph", "parent", "saved", "variables")
+    __slots__ = ("captured", "graph", "parent", "saved", "turned", "variables")
     is_general = True
     is_trace = True
 
@@ -91,6 +91,7 @@ class Trace(Recorder):
         self.graph = Graph(name)
         # by id of the array (node and key of a symbol): its value, itself, the Tensor around it
         self.captured: dict[Any, tuple[Value, Any, Any]] = {}
+        self.turned: dict[int, tuple[Value, Any]] = {}
         self.variables: dict[int, _Held] = {}
 
     def __enter__(self) -> Trace:
@@ -114,7 +115,21 @@ class Trace(Recorder):
             isinstance(x, Tensor) and 0 < x.key < self.level for x in operands
         ):  # fmt: skip
             return card.impl(*values, **params)
-        return self.emit(card, values, params, operands)
+        result = self.emit(card, values, params, operands)
+        if isinstance(values, list):
+            self._read_later(values)
+        return result
+
+    def _read_later(self, values: list[Any]) -> None:
+        """Put what stands for a captured array in its place: a record is to keep no numbers.
+
+        A gradient that computed with them would have those of the trace at every call.
+        """
+        for i, x in enumerate(values):
+            if type(x) is ndarray:
+                known: Any = self.captured.get(id(x)) or self.turned.get(id(x))
+                if known is not None:
+                    values[i] = Symbol(known[0].aval, known[0], self, here(3))
 
     def plain(self, name: str, function: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
         """The result of a NumPy function on raw values."""
@@ -176,6 +191,9 @@ class Trace(Recorder):
         if found is not None and made and all(node.op.name in names for node in made):
             return found
         del self.graph.nodes[start:]
+        for key, (value, _) in list(self.turned.items()):
+            if value.node in made:
+                del self.turned[key]
         for tape, length in records:
             del tape.ops[length:]
         return None
@@ -199,10 +217,38 @@ class Trace(Recorder):
         if type(x) is not ndarray and not (isinstance(source, Tensor) and source.value is x):
             return Constant(aval_of(x), x)
         known = self.captured.get(id(x))
+        if known is None and type(x) is ndarray and x.ndim > 1 and type(x.base) is ndarray:
+            value = self._turned(x)
+            if value is not None:
+                return value
         if known is None:
             held = source if isinstance(source, Tensor) and source.value is x else None
             known = self.captured[id(x)] = (self.graph.add_input(aval_of(x), "captured"), x, held)
         return known[0]
+
+    def _turned(self, x: Any) -> Value | None:
+        """The value of an array that is another one with its axes in another order; else None.
+
+        A gradient reads `x.T` of a plain `x`; as an input of its own it would be copied into
+        order at every call.
+        """
+        known = self.turned.get(id(x))
+        if known is not None:
+            return known[0]
+        order = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+        plain, base = x.transpose(order), x.base
+        if x.flags.c_contiguous or (plain.shape, plain.strides, plain.dtype) != (
+            base.shape, base.strides, base.dtype
+        ):  # fmt: skip
+            return None
+        if plain.ctypes.data != base.ctypes.data or not base.flags.c_contiguous:
+            return None
+        value = self.value_of(base, base)
+        back = tuple(order.index(axis) for axis in range(x.ndim))
+        symbol: Any = np.transpose(Symbol(value.aval, value, self, here(3)), axes=back)
+        self.turned[id(x)] = symbol.node, x  # keeps `x`, or its id would be another's
+        node: Value = symbol.node
+        return node
 
     def _is_inside(self, other: Any) -> bool:
         parent = self.parent
@@ -269,6 +315,7 @@ class Trace(Recorder):
             for held in self.variables.values()
             if held.assigned is not None
         ]
+        self.turned.clear()  # or what it holds would count as held by others
         constants: dict[Value, Constant] = {}
         objects: dict[Value, Any] = {}
         for key in list(self.captured):

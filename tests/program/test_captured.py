@@ -1,0 +1,77 @@
+"""Arrays from outside a compiled function are read at each call, in its gradient too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.backends.llvm import segment
+
+LOSSES: dict[str, Callable[[Any, Any], Any]] = {
+    "product": lambda w, y: np.mean(y * w - np.sum(w)),
+    "quotient": lambda w, y: np.sum(w / y),
+    "power": lambda w, y: np.sum(y**w),
+    "matmul": lambda w, y: np.sum((y.reshape(2, 3) @ w[:3]) ** 2),
+    "turned": lambda w, y: np.sum((y.reshape(2, 3).T @ w[:2]) ** 2),
+    "where": lambda w, y: np.sum(np.where(y > 0, w, y)),
+}
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_gradient_reads_an_array_that_was_written_after_the_trace(
+    name: str, backend: str, order: int
+) -> None:
+    loss, w = LOSSES[name], np.array([1.5, 2.0, 0.5, 1.0, 2.5, 0.7])
+    y = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+
+    def outer(w: Any) -> Any:
+        return loss(w, y) if order == 1 else np.sum(gt.grad(lambda w: loss(w, y))(w) ** 2)
+
+    compiled = gt.function(gt.value_and_grad(outer), backend=backend)
+    for factor in (1.0, 1.3, -0.8 if name in ("product", "matmul", "turned") else 0.6):
+        y[:] = factor * np.arange(1.0, 7.0)
+        value, gradient = compiled(w)
+        wanted, slopes = gt.value_and_grad(outer)(w)
+        np.testing.assert_allclose(value, wanted, rtol=1e-12)
+        np.testing.assert_allclose(gt.value(gradient), slopes, rtol=1e-12, atol=1e-12)
+        assert order == 2 or type(gradient) is np.ndarray
+
+
+def test_a_tape_inside_reads_it_too() -> None:
+    y, w = np.arange(1.0, 4.0), gt.Variable([1.0, 1.0, 1.0])
+
+    @gt.function
+    def slopes() -> Any:
+        with gt.GradientTape() as tape:
+            loss = np.sum(y * w * w)
+        return tape.gradient(loss, w)
+
+    np.testing.assert_array_equal(slopes(), 2 * y)
+    y += 10
+    np.testing.assert_array_equal(slopes(), 2 * y)
+
+
+def test_what_is_turned_of_an_array_is_no_second_input_and_no_copy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    x = np.random.default_rng(0).standard_normal((300, 4))
+    w = np.array([0.1, -0.2, 0.3, 0.4])
+    compiled = gt.function(gt.value_and_grad(lambda w: np.sum(np.tanh(x @ w))))
+    compiled(w)
+    assert compiled.graph(w).splitlines()[0].count("captured") == 1
+
+    def refused(*_: Any) -> Any:
+        raise AssertionError("an argument was brought into form")
+
+    monkeypatch.setattr(segment, "_fitted", refused)
+    x *= 2
+    value, gradient = compiled(w)
+    z = np.tanh(x @ w)
+    assert value == pytest.approx(z.sum())
+    np.testing.assert_allclose(gradient, x.T @ (1 - z**2), rtol=1e-12)
