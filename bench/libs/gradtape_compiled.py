@@ -82,14 +82,12 @@ def mlp(data: Arrays, *, is_value: bool = False) -> Run:
 
 
 def logistic(data: Arrays, *, is_value: bool = False) -> Run:
-    x, y = data["x"], data["y"]
-
-    def value(w: Any) -> Any:
+    def value(w: Any, x: Any, y: Any) -> Any:
         z = x @ w
         softplus = np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
         return np.mean(softplus - y * z)
 
-    return _run(value, data["w"], is_value)
+    return _run(value, data["w"], is_value, data["x"], data["y"])
 
 
 def elementwise(data: Arrays, *, is_value: bool = False) -> Run:
@@ -189,13 +187,13 @@ def kernel(data: Arrays, *, is_value: bool = False) -> Run:
     return run
 
 
-def _run(f: Callable[[Any], Any], x: Any, is_value: bool) -> Run:
+def _run(f: Callable[..., Any], x: Any, is_value: bool, *constants: Any) -> Run:
     if is_value:
-        return _value(f, x)
+        return _value(f, x, *constants)
     both = function(gt.value_and_grad(f))
 
     def run() -> dict[str, Any]:
-        value, gradient = both(x)
+        value, gradient = both(x, *constants)
         return {"value": value, "gradient": gradient}
 
     return run
