@@ -75,3 +75,32 @@ def test_what_is_turned_of_an_array_is_no_second_input_and_no_copy(
     z = np.tanh(x @ w)
     assert value == pytest.approx(z.sum())
     np.testing.assert_allclose(gradient, x.T @ (1 - z**2), rtol=1e-12)
+
+
+RATE = 0.5
+
+
+def test_a_number_from_outside_is_seen_on_the_short_way_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offset = 1.0
+
+    def scaled(x: Any) -> Any:
+        return x * RATE + offset
+
+    compiled, x = gt.function(scaled), np.array([2.0, 4.0])
+    compiled(x)
+    looked: list[Any] = []
+    look = gt.function.__globals__["CompiledFunction"]._program
+    monkeypatch.setattr(type(compiled), "_program", lambda *a: looked.append(a) or look(*a))
+    np.testing.assert_array_equal(compiled(x), [2.0, 3.0])
+    assert not looked  # the program of the last call, without a look at the signature
+    monkeypatch.setitem(globals(), "RATE", 2.0)
+    np.testing.assert_array_equal(compiled(x), [5.0, 9.0])
+    np.testing.assert_array_equal(compiled(x), [5.0, 9.0])
+    offset = -1.0
+    np.testing.assert_array_equal(compiled(x), [3.0, 7.0])
+    monkeypatch.setitem(globals(), "RATE", 0.5)
+    offset = 1.0
+    np.testing.assert_array_equal(compiled(x), [2.0, 3.0])
+    assert len(compiled.programs) == 3

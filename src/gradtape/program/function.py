@@ -171,7 +171,8 @@ class CompiledFunction:
         self.programs: dict[tuple[Any, ...], Program] = {}
         self._last: tuple[Any, ...] | None = None
         self._is_said = False  # why programs are not kept
-        self._direct: Any = None  # the last program's way for plain arguments
+        # the last program's way for plain arguments, and the numbers from outside that it has
+        self._direct: tuple[Any, list[Any]] | None = None
         self._surroundings: Surroundings | None = None
         self.donate = self._donated(donate) if donate else frozenset()
         self._signature = inspect.signature(f) if static_argnames else None
@@ -215,14 +216,16 @@ class CompiledFunction:
         if tapes and tapes[0].is_trace:  # inside another program it is a part of that
             return self.function(*args, **kwargs)
         if self._direct is not None and not tapes and not kwargs:
-            found = self._direct(args)
-            if found is not NotImplemented:
-                return found
+            direct, numbers = self._direct
+            if not numbers or self._surroundings.has(numbers):  # type: ignore[union-attr]
+                found = direct(args)
+                if found is not NotImplemented:
+                    return found
         program, leaves = self._program(args, kwargs)
         if program.given:
             return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
-            self._direct = None if self._surroundings.readers else program.direct  # type: ignore[union-attr]
+            self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
         return program(leaves)
 
     def _call_donating(self, program: Program, leaves: list[Any]) -> Any:

@@ -157,7 +157,18 @@ class Surroundings:
 
     def key(self) -> tuple[Any, ...]:
         """The types and values of these numbers now."""
-        return tuple([(type(v), v) for v in (read() for read in self.readers)])
+        return tuple([(type(v), v) for v in self.values()])
+
+    def values(self) -> list[Any]:
+        """These numbers now."""
+        return [read() for read in self.readers]
+
+    def has(self, values: list[Any]) -> bool:
+        """Whether these numbers are still the same objects."""
+        for read, value in zip(self.readers, values, strict=True):  # noqa: SIM110 - it is faster
+            if read() is not value:
+                return False
+        return True
 
 
 def _read_global(scope: dict[str, Any], name: str) -> Any:
