@@ -365,6 +365,8 @@ OPERATIONS = {
     "times a number": lambda v: v * 2.0,
     "from a number": lambda v: 3.0 - v,
     "times itself": lambda v: v * v,
+    "squared": lambda v: v**2,
+    "its root": lambda v: v**0.5,
     "by an array": lambda v: v / np.arange(1.0, 4.0),
     "a kink": lambda v: np.maximum(v, 1.5),
 }

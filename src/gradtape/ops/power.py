@@ -21,7 +21,7 @@ from ..core.fast import make_binary
 from ..core.products import beware
 from ..core.registry import HOOKS, UFUNCS
 from ..core.symbol import may_hold
-from ..core.tensor import Tensor, raw
+from ..core.tensor import Tensor, View, raw
 
 _WHOLE = (int, np.integer, np.bool_)
 
@@ -84,7 +84,7 @@ def _operator(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
         # a large Variable too: np.power(x, 2) is not x ** 2 to the last bit in every NumPy
         if (
             short is not None
-            and (type(x) is Tensor or x.value.nbytes >= SMALLEST)
+            and (type(x) is Tensor or type(x) is View or x.value.nbytes >= SMALLEST)
             and x.value.dtype.kind in "fc"
         ):
             return short(x, None, depth + 1)
