@@ -141,6 +141,20 @@ def test_variables_and_captured_arrays_beside_it():
     np.testing.assert_array_equal(gt.value(w), np.full(1000, 0.5))
 
 
+def test_a_zero_cotangent_wins_over_missing_data_with_donation_too():
+    x, seen = RNG.normal(size=(6, 4)), np.array([1, 1, 0, 1, 1, 1], bool)
+    x[2, 1] = np.nan
+
+    def f(w, x):
+        return w - 0.1 * gt.grad(lambda w: np.sum(np.where(seen, x @ w, 0.0) ** 2))(w)
+
+    expected = f(np.ones(4), x)
+    assert np.isfinite(expected).all()
+    for donate in ((), "w", ("w", "x")):
+        found = gt.function(f, donate=donate)(np.ones(4), x.copy())
+        np.testing.assert_allclose(found, expected)
+
+
 # ------------------------------------------------------------------------------- afterwards
 
 

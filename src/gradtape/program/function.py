@@ -84,7 +84,8 @@ def function(
         order of reads allow, a result is the same array, and no new memory is taken. Afterwards a
         donated Tensor raises DonatedError when it is read; a plain array cannot be marked, and
         holds a result, or what it held before. An array of which something else has a part (a view,
-        a tape, another argument) is refused. While a tape records, results have their own memory.
+        a tape, another argument) is refused. While a tape records, results have their own memory;
+        so they have where a NaN in a result makes the program look at its arguments again.
 
     Returns
     -------

@@ -167,7 +167,7 @@ class Program:
 
     def _values(self, *arguments: Any) -> tuple[Any, ...]:
         found = self.run(arguments)
-        if self.looks and not self.given and is_spoiled(found):
+        if self.looks and is_spoiled(found):
             with silent():
                 found = self.careful(arguments)
         return tuple(self._settled(found))
@@ -205,9 +205,11 @@ def compiled(
     arguments = graph.kinds.count("argument")
     optimised = optimise(graph)
     assigned = [graph.inputs.index(variable) - arguments for variable, _ in graph.effects]
+    looks = has_spares(graph)
+    given = () if looks else given  # where it may have to run again, its arguments must be there
     return stored.Stored(
         compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
-        len(graph.outputs), _shared(optimised), result, looks=has_spares(graph),
+        len(graph.outputs), _shared(optimised), result, looks=looks,
     )  # fmt: skip
 
 
