@@ -4,6 +4,7 @@ What each function of the dialect makes of it is in the tables, family `bfloat16
 """
 
 import copy
+import inspect
 import pickle
 import subprocess
 import sys
@@ -15,12 +16,61 @@ import safetensors.numpy
 
 import gradtape.tf as tf
 from gradtape.errors import GradtapeError
+from gradtape.tf.base.bfloat16 import REFUSED
+from gradtape.tf.base.names import load_all
+from tests.tf import scheme
 
+NAMES = load_all()
 HALF = np.dtype(ml_dtypes.bfloat16)
 
 
 def half(x):
     return tf.constant(x, tf.bfloat16)
+
+
+# ------------------------------------------------------------------------------ what is asked
+
+# Of what has a gradient in float32: what TensorFlow does not have for bfloat16 (`switch_case`
+# fails there), or gives None.
+WITHOUT = {
+    "": "complex switch_case", "dtypes": "complex", "math": "angle digamma imag lgamma nextafter",
+    "linalg": "cholesky cholesky_solve det inv logdet lstsq slogdet solve tensor_diag "
+              "tensor_diag_part triangular_solve",
+    "random": "gamma stateless_gamma",
+}  # fmt: skip
+
+
+def with_gradient(families):
+    """The functions of whose gradient TensorFlow's answers tell."""
+    by_thing = {}
+    for name, thing in NAMES.items():
+        by_thing.setdefault(id(thing), set()).add(name)
+    found = set()
+    for family in families:
+        answers = scheme.table(family)
+        for case in scheme.cases(family):
+            answer = answers[case.key]
+            any_ = any(g is not None for g in answer.get("gradients") or ())
+            if any_ or ("gradient(" in case.source and "error" not in answer):
+                found |= by_thing[id(NAMES[case.name])] | {case.name}
+    return {n for n in found if callable(NAMES[n]) and not inspect.isclass(NAMES[n])}
+
+
+def test_every_name_with_a_gradient_has_one_of_bfloat16():
+    others = with_gradient(f for f in scheme.FAMILIES if f != "bfloat16")
+    without = {f"{s}.{n}" if s else n for s, names in WITHOUT.items() for n in names.split()}
+    assert others - with_gradient(["bfloat16"]) == without
+
+
+def test_what_is_refused_is_what_tensorflow_refuses():
+    """Each name of REFUSED has answers to bfloat16, all of them mistakes, and the class is told."""
+    answers = scheme.table("bfloat16")
+    by_name = {}
+    for case in scheme.cases("bfloat16"):
+        by_name.setdefault(id(NAMES[case.name]), []).append(answers[case.key])
+    for name in REFUSED:
+        name = {"slogdet": "linalg.slogdet"}.get(name, name)
+        assert all("error" in answer for answer in by_name[id(NAMES[name])]), name
 
 
 # ------------------------------------------------------------------------------ the package
@@ -204,6 +254,19 @@ def test_a_tensor_of_another_dtype_is_refused_and_a_number_is_not():
         tf.convert_to_tensor(x, tf.float32)
     with pytest.raises(tf.errors.InvalidArgumentError, match="linalg.inv: it is not there for b"):
         tf.linalg.inv(half([[1.0]]))
+
+
+def test_numbers_are_checked_if_asked():
+    large = half([3e38])
+    tf.debugging.enable_check_numerics()
+    try:
+        for call in (lambda: large * 2, lambda: large / 0.5, lambda: tf.square(large),
+                     lambda: tf.reduce_sum(tf.concat([large, large], 0))):  # fmt: skip
+            with pytest.raises(tf.errors.InvalidArgumentError, match="Detected Infinity or NaN"):
+                call()
+        assert float((large / 2)[0]) == float(half(1.5e38))
+    finally:
+        tf.debugging.disable_check_numerics()
 
 
 def test_a_mistake_names_bfloat16():

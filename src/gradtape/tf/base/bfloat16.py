@@ -3,11 +3,14 @@
 A tensor of bfloat16 holds an array of ml_dtypes, with which NumPy moves and compares values and
 adds gradients; what computes gets float32. Bodies of functions do not know of it: `native` raises
 Bfloat16Operand for such an operand, and the function is called again with float32 in its place
-(`again`). Both casts are recorded, so gradients are of bfloat16 where the operands are.
+(`again`). Both casts are recorded, so gradients are of bfloat16 where the operands are. An
+elementwise function is one record, of a card whose rules compute in bfloat16 (`twin`); and what
+TensorFlow rounds after each of several steps is in `families/steps.py`.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -37,9 +40,6 @@ REFUSED = {
                      "truncatemod"), no_kernel),
 }  # fmt: skip
 STEPS: dict[str, Any] = {}  # filled by families/steps.py
-MIXED: frozenset[str] = frozenset()  # what takes a tensor of float32 beside one of bfloat16
-
-
 _twins: dict[str, Card] = {}
 
 
@@ -96,9 +96,13 @@ def rounded(x: Any) -> Any:
 
 def in_steps(name: str) -> Any:
     """The function that TensorFlow computes in several steps; None where it rounds once."""
-    if not STEPS:
-        import_module("gradtape.tf.families.steps")
-    return STEPS.get(name)
+    return _all_steps().get(name)
+
+
+@cache
+def _all_steps() -> dict[str, Any]:
+    import_module("gradtape.tf.families.steps")
+    return STEPS
 
 
 def check(name: str) -> None:
@@ -158,7 +162,7 @@ def again(function: Any, name: str, args: Any, kwargs: Any) -> Any:
     widening = _Widening()
     wide = widening.of(list(args))
     options = widening.of(kwargs)
-    if widening.float32 and not widening.asks_for_float32 and name not in MIXED:
+    if widening.float32 and not widening.asks_for_float32:
         raise mismatch(name, "y", DTYPES["bfloat16"], DTYPES["float32"], 1)
     try:
         found = function(*wide, **options)

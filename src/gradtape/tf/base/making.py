@@ -137,7 +137,10 @@ def _in_float32(name: str, card: Card, fast: Any, operands: Any, args: Any, dept
             refuse(error, name, args)
     if out.key and state.tape is not None and state.tape.exits is not None:
         came_back(state.tape, out.key, card, *[x for x in args if type(x) is not Variable])
-    return bfloat16.narrowed(out)
+    found = bfloat16.narrowed(out)
+    if numerics.wanted():
+        numerics.look(name, found, args)
+    return found
 
 
 def allow(name: str, x: Any, dtypes: str, rule: str = "", place: int = 0) -> None:

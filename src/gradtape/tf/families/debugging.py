@@ -117,7 +117,7 @@ def assert_near(
             three_part(
                 f"assert_near: {a.dtype.name} is not inexact.",
                 f"Called at {decode(*here())}.",
-                "Use tf.debugging.assert_equal for whole numbers.",
+                "Cast both, tf.cast(x, tf.float32), or use tf.debugging.assert_equal.",
             )
         )
     eps = 10 * np.finfo(a.dtype).eps
