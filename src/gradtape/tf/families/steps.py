@@ -92,7 +92,7 @@ def _slope_of_asin(ct: Any, x: Any) -> Any:
 
 def _rsqrt_slope(ct: Any, x: Any) -> Any:
     y = _rounded("math.rsqrt", x)
-    return ct * -0.5 * (y * y) * y
+    return -0.5 * (ct * y) * (y * y)
 
 
 def _sigmoid(x: Any) -> Any:
