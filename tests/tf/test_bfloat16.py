@@ -362,6 +362,23 @@ def test_what_is_computed_in_steps_has_all_derivatives(f):
         assert np.abs(half_ - exact).max() <= 0.02 * max(1.0, np.abs(exact).max())
 
 
+def test_a_compiled_function_gives_the_same_bits():
+    rng = np.random.default_rng(5)
+    x, v = half(rng.normal(size=(8, 4))), tf.Variable(rng.normal(size=(4, 3)), dtype=tf.float32)
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            h = tf.nn.gelu(x @ tf.cast(v, tf.bfloat16)) + tf.tanh(x)[:, :3] * 0.3
+            loss = tf.reduce_mean(tf.cast(tf.nn.softmax(tf.cumsum(h)), tf.float32) ** 2)
+        return h, loss, tape.gradient(loss, v)
+
+    compiled = tf.function(step)
+    for _ in range(2):
+        for eager, found in zip(step(x), compiled(x), strict=True):
+            assert eager.dtype is found.dtype
+            assert eager.numpy().tobytes() == found.numpy().tobytes()
+
+
 def test_a_cotangent_of_zero_wins():
     x = half([0.0, 4.0])
     with tf.GradientTape() as tape:

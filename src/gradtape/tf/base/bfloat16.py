@@ -73,7 +73,7 @@ def widened(x: Any) -> Any:
 def narrowed(found: Any) -> Any:
     """A result with every tensor of float32 in it as one of bfloat16."""
     kind = type(found)
-    if kind is Tensor:
+    if isinstance(found, Tensor):
         if found.value.dtype != _FLOAT32:
             return found
         return adopt(bare(found).astype(DTYPES["bfloat16"].held()))
@@ -124,7 +124,7 @@ class _Widening:
         kind = type(x)
         if kind is float:
             return rounded(x)
-        if kind is Tensor or isinstance(x, core.Tensor | Variable):
+        if isinstance(x, core.Tensor | Variable):
             value = x.held.value if isinstance(x, Variable) else x.read()
             if value.dtype.char != BFLOAT16:
                 if value.dtype == _FLOAT32:
