@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of
+from ..core.aval import INEXACT, Aval, aval_of
 from ..core.tensor import Tensor
 from ..core.tree import _children
 from ..core.variable import Variable
@@ -49,7 +49,7 @@ def describe(tree: Any, key: list[Any], leaves: list[Any]) -> Callable[[Any], An
         isinstance(tree, Tensor) and not isinstance(tree, Variable)
     ):  # fmt: skip
         dtype = tree.dtype
-        if dtype.kind in "fciub":
+        if dtype.kind in "iub" or dtype.char in INEXACT:
             key.append((tree.shape, dtype))
             leaves.append(tree)
             return next

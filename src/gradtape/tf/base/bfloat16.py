@@ -20,9 +20,9 @@ from ...core import tensor as core
 from ...core.card import Card
 from ...errors import GradtapeError
 from .arguments import bad, bad_value, no_kernel
-from .dtypes import BFLOAT16, DTYPES, DType, is_bfloat16
+from .dtypes import BFLOAT16, DTYPES, DType, is_bfloat16, kind_of
 from .errors import OpError
-from .promotion import bare, mismatch
+from .promotion import bare, mismatch, natural
 from .tensors import Tensor, adopt
 from .variables import Variable
 
@@ -117,8 +117,9 @@ class _Widening:
 
     def __init__(self) -> None:
         self.asks_for_float32 = False  # by a dtype among the arguments
+        self.asks_for_bfloat16 = False
         self.float32: list[Any] = []  # its tensors
-        self._known: dict[int, Any] = {}
+        self.known: dict[int, Any] = {}
 
     def of(self, x: Any) -> Any:
         kind = type(x)
@@ -130,13 +131,14 @@ class _Widening:
                 if value.dtype == _FLOAT32:
                     self.float32.append(x)
                 return x
-            if id(x) not in self._known:  # one tensor, though it is passed twice
-                self._known[id(x)] = widened(x)
-            return self._known[id(x)]
+            if id(x) not in self.known:  # one tensor, though it is passed twice
+                self.known[id(x)] = widened(x)
+            return self.known[id(x)]
         if kind is ndarray or isinstance(x, np.generic):
-            is_float = x.dtype.kind == "f" or is_bfloat16(x.dtype)
-            return rounded(x) if is_float else x
-        if kind is DType or isinstance(x, np.dtype | type):
+            if is_bfloat16(x.dtype):
+                self.known[id(x)] = x
+            return rounded(x) if kind_of(x.dtype) == "f" else x
+        if kind is DType or isinstance(x, np.dtype | type) or (kind is str and x == "bfloat16"):
             return self._dtype(x)
         if kind is tuple or kind is list:
             return kind(map(self.of, x))
@@ -144,12 +146,17 @@ class _Widening:
             return kind(*map(self.of, x))
         if kind is dict:
             return {name: self.of(value) for name, value in x.items()}
+        if hasattr(x, "__tf_tensor__"):  # IndexedSlices
+            return self.of(natural(x))
         return x
 
     def _dtype(self, x: Any) -> Any:
         if x == DTYPES["float32"]:
             self.asks_for_float32 = True
-        return DTYPES["float32"] if x == DTYPES["bfloat16"] else x
+        if x == DTYPES["bfloat16"]:
+            self.asks_for_bfloat16 = True
+            return DTYPES["float32"]
+        return x
 
 
 def again(function: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -164,6 +171,8 @@ def again(function: Any, name: str, args: Any, kwargs: Any) -> Any:
     options = widening.of(kwargs)
     if widening.float32 and not widening.asks_for_float32:
         raise mismatch(name, "y", DTYPES["bfloat16"], DTYPES["float32"], 1)
+    if not widening.known and not widening.asks_for_bfloat16:
+        raise bad(name, "bfloat16 is not taken here.", "Cast it: tf.cast(x, tf.float32).")
     try:
         found = function(*wide, **options)
     except GradtapeError as error:

@@ -15,6 +15,7 @@ from ..base.bfloat16 import STEPS
 from ..base.dtypes import DTYPES
 from ..base.making import natural, unify
 from ..base.names import lookup
+from ..base.slices import IndexedSlices
 from ..base.surface import cast
 from ..base.tapes import custom_gradient, stop_gradient
 
@@ -333,7 +334,7 @@ def _norm(
 def _global_norm(t_list: Any, name: Any = None) -> Any:
     if isinstance(t_list, str) or not isinstance(t_list, Sequence):
         return NotImplemented
-    halves = [call("nn.l2_loss", t) for t in t_list if t is not None]
+    halves = [call("nn.l2_loss", _rows(t)) for t in t_list if t is not None]
     return call("sqrt", call("reduce_sum", call("stack", halves)) * 2.0)
 
 
@@ -345,7 +346,17 @@ def _clipped(tensors: Any, clip_norm: Any, norm: Any) -> Any:
     one = call("ones_like", norm)
     scale = clip_norm * call("minimum", one / norm, one / clip_norm)
     scale = call("where", call("math.is_finite", norm), scale, norm - norm)
-    return [None if t is None else natural(t) * scale for t in tensors]
+
+    def scaled(t: Any) -> Any:
+        if isinstance(t, IndexedSlices):
+            return t.with_values(t.values * scale)
+        return natural(t) * scale
+
+    return [None if t is None else scaled(t) for t in tensors]
+
+
+def _rows(t: Any) -> Any:
+    return t.values if isinstance(t, IndexedSlices) else t
 
 
 # ------------------------------------------------------------------------------ losses, layers
