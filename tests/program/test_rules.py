@@ -91,6 +91,30 @@ def test_the_rule_and_not_the_derivative_of_what_is_computed():
     np.testing.assert_allclose(gt.jvp(compiled(scaled), (X,), (X,))[1], X * X * np.exp(X) * 3.0)
 
 
+def test_a_rule_may_use_what_the_function_around_it_knows():
+    def by_jvp(x, k):
+        @gt.custom_jvp
+        def g(y):
+            return y * k
+
+        @g.defjvp
+        def _(primals, tangents):
+            return primals[0] * k, tangents[0] * k * 2.0
+
+        return np.sum(g(x))
+
+    def by_gradient(x, k):
+        scale = gt.stop_gradient(k) * 2.0
+        return np.sum(gt.custom_gradient(lambda y: (y * 3.0, lambda ct: ct * scale))(x))
+
+    k = np.array(2.0)
+    for f in (by_jvp, by_gradient):
+        assert gt.grad(f)(X, k).tolist() == [4.0] * 3
+        assert gt.grad(compiled(f))(X, k).tolist() == [4.0] * 3
+        assert compiled(gt.grad(f))(X, k).tolist() == [4.0] * 3
+        assert float(gt.jvp(compiled(f), (X, k), (np.ones(3), None))[1]) == 12.0
+
+
 def test_variables_of_a_rule():
     w = gt.Variable([1.0, 2.0, 3.0])
 

@@ -296,7 +296,7 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
 
     stamp = next_key()
     trace: Any = state.tapes[0]
-    found, made, used = trace.custom(card.name, forward, backward, inputs, _pushed_by)
+    found, made, used = trace.custom(card.name, forward, backward, inputs, pushed_by)
     for tape in state.tapes:
         keys = [(x.key, stamp) for x in used if x.key in tape.tracked]
         if keys:
@@ -305,7 +305,7 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
     return build(found)
 
 
-def _pushed_by(grad_fn: Any, avals: Any, tangents: Any) -> list[Any]:
+def pushed_by(grad_fn: Any, avals: Any, tangents: Any) -> list[Any]:
     """Tangents of the results by the rule of the cotangents, transposed."""
     return _transposed(grad_fn, avals, tangents, ())
 

@@ -14,10 +14,11 @@ from ..core.dispatch import apply
 from ..core.lift import Batch, Level, is_lifted
 from ..core.positions import decode, here
 from ..core.registry import CARDS
-from ..core.state import Recorder, next_key, only, pop, push
+from ..core.state import Recorder, next_key, only, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..errors import DTypeError, ShapeError, three_part
+from ..tape.custom import pushed_by
 from .reverse import _check_callable
 
 
@@ -88,7 +89,23 @@ class custom_jvp:
             )
         if not any(isinstance(x, Tensor) for x in args):
             return self._function(*args, **kwargs)
-        return apply(_card(name, self._function, self._rule, kwargs, len(args)), args, {})
+        card = _card(name, self._function, self._rule, kwargs, len(args))
+        if state.tapes and state.tapes[0].is_trace:
+            return self._traced(card, args, kwargs)
+        return apply(card, args, {})
+
+    def _traced(self, card: Card, args: Any, kwargs: Any) -> Any:
+        """One node, which holds the function and the transposed rule as graphs."""
+
+        def backward(xs: list[Any], cts: list[Any], variables: list[Any]) -> list[Any]:
+            found = [card.vjp(i, cts[0], None, xs, {}) for i in range(len(xs))]
+            return [*found, *[None] * len(variables)]
+
+        trace: Any = state.tapes[0]
+        found, _, _ = trace.custom(
+            card.name, lambda *xs: [self._function(*xs, **kwargs)], backward, list(args), pushed_by
+        )
+        return found[0]
 
 
 def _card(name: str, function: Any, rule: Any, kwargs: Any, arity: int) -> Card:
