@@ -7,7 +7,7 @@ part makes no difference to it, so results depend on the number of parts alone. 
 threads it may use; workers have numbers, and those beyond that many leave it alone.
 
 The workers are Python's threads, parked in native code without the interpreter's lock. They start
-at the first job, spin for some tens of microseconds after a job, then sleep (on a futex on Linux,
+at the first job, spin for a fraction of a millisecond after a job, then sleep (on a futex on Linux,
 elsewhere in naps). One job runs at a time: a caller that finds another one running, in another
 Python thread or in a part of its own, computes its parts by itself. A forked child starts with no
 workers; at the interpreter's exit they are woken and leave.
@@ -33,7 +33,10 @@ from .compile import Program, compile_text, host
 __all__ = ["Pool", "pool"]
 
 MANY = 1 << 30  # threads, where no number is said
-SPIN = 2000  # pauses before a worker sleeps: 50 to 100 microseconds
+# Pauses before a worker sleeps, 250 to 500 microseconds: between the products of a training step
+# lies some work of one thread, and a worker that sleeps then comes too late for the next one.
+SPIN = 10_000
+PATIENCE = 2000  # and before a caller, who waits for the last part, lets others have the processor
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 
 # The control block, in cache lines of eight i64: what changes together lies together.
@@ -159,7 +162,7 @@ await:
   br i1 %all, label %unlock, label %hold
 hold:
   %k1 = add i64 %k, 1
-  %long = icmp ugt i64 %k1, {SPIN}
+  %long = icmp ugt i64 %k1, {PATIENCE}
   br i1 %long, label %yield, label %brief
 yield:
   call void @give()
@@ -251,7 +254,10 @@ def _program() -> Program:
     nap: tuple[str, str, int] = ("usleep", "sched_yield", 500)
     if sys.platform == "win32":
         nap = ("Sleep", "SwitchToThread", 1)
-    names = {"SPIN": SPIN, "FUTEX": futex, "NAP": nap[0], "YIELD": nap[1], "LENGTH": nap[2]}
+    names = {
+        "SPIN": SPIN, "PATIENCE": PATIENCE, "FUTEX": futex,
+        "NAP": nap[0], "YIELD": nap[1], "LENGTH": nap[2],
+    }  # fmt: skip
     system = (_ELSEWHERE if futex is None else _LINUX).format(**names)
     system += _X86 if host().triple.startswith(("x86", "i686")) else _ARM
     words = "".join(  # an address for each word, at the head of each function
