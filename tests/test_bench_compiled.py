@@ -217,3 +217,37 @@ def test_a_partial_run_writes_where_it_is_told(
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert page.startswith("# head\n") and "Compiled programs" in page
     assert (tmp_path / "compiled.json").is_file()
+
+
+def test_a_run_measures_every_case_at_every_number_of_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str, int]] = []
+
+    def fake(kind: str, name: str, threads: int) -> Result:
+        asked.append((kind, name, threads))
+        return replace(result("mlp", 1.0, ("jax.jit", 4.0)), case=name, threads=threads)
+
+    def timed(case: Any, peers: Any, bench: Any) -> Result:
+        assert ("ddx-ad" in [peer.name for peer in peers]) == case.name.startswith(("sin", "chain"))
+        return fake("steady", case.name, bench.settings.threads)
+
+    def first(name: str, title: str, settings: Any, peers: Any = (), samples: int = 0) -> Result:
+        return fake("graph" if samples else "first", name, len(peers))
+
+    monkeypatch.setattr(run, "compared", timed)
+    monkeypatch.setattr(run, "at_size", lambda name, b: fake("size", name, b.settings.threads))
+    monkeypatch.setattr(run, "first_calls", first)
+    monkeypatch.setattr(run, "cached_call", lambda name, title, s: fake("cached", name, 2))
+    monkeypatch.setattr(run, "_hello", lambda bench, peers: {"gradtape": {}})
+    found = run.run(Settings(tmp_path, rounds=1, patience=0.0))
+    names = [case.name for case in table.TIMED]
+    assert [(n, t) for kind, n, t in asked if kind == "steady"] == [
+        (name, threads) for threads in (2, 1) for name in names
+    ]
+    assert [n for kind, n, _ in asked if kind == "cached"] == names[:-1]
+    assert [(n, count) for kind, n, count in asked if kind == "graph"] == [
+        ("graph-10", 1), ("graph-100", 1), ("graph-1000", 1), ("graph-10000", 0)
+    ]  # fmt: skip
+    assert len(found.sizes) == 2 * (len(table.BATCHES) + len(table.SIZES))
+    assert "growth" in as_markdown(found)

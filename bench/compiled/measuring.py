@@ -260,7 +260,7 @@ def cached_call(name: str, title: str, settings: Settings) -> Result:
         except WorkerFailure as failure:
             return replace(base, entries=(Entry(OURS, failure=str(failure)),))
     # the first process is the one that fills the folder
-    return replace(base, entries=(Entry(OURS, tuple(samples[1:])),), bar=table.CACHED_BAR)
+    return replace(base, entries=(Entry(OURS, tuple(samples[1:])),))
 
 
 # --- sizes ----------------------------------------------------------------------------------------

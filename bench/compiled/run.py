@@ -30,6 +30,7 @@ PARTS = ("steady", "first", "cached", "sizes", "graphs")
 THREADS = (2, 1)
 MOST_ROUNDS = 7
 SIZE_ROUNDS = 3
+MOST_NODES = 1000  # of a graph that JAX compiles: ten times that takes it minutes
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def run(settings: Settings, wish: Wish = Wish()) -> Document:
     if "graphs" in wish.parts:
         for n in wish.graphs:
             name = f"graph-{n}"
-            one = first_calls(name, find(name).title, settings, (JAX,), samples=1)
+            beside = (JAX,) if n <= MOST_NODES else ()
+            one = first_calls(name, find(name).title, settings, beside, samples=1)
             graphs.append(show(replace(one, bar=None), "first"))
     machine = whole.machine(settings.threads, settings.rounds, None, load_before)
     return Document(steady, first, cached, sizes, graphs, machine, libraries)
