@@ -137,6 +137,15 @@ def test_the_dtype_answers():
     assert pickle.loads(pickle.dumps(tf.bfloat16)) is tf.bfloat16
 
 
+@pytest.mark.parametrize("name", ["float32", "bfloat16"])
+def test_a_dtype_that_is_asked_for_is_given(name):
+    x = half([[1.0, 2.0], [3.0, 0.0]])
+    for dtype in (name, getattr(tf, name), getattr(tf, name).as_numpy_dtype):
+        for made in (tf.zeros_like(x, dtype), tf.ones_like(x, dtype=dtype), tf.cast(x, dtype),
+                     tf.math.count_nonzero(x, dtype=dtype)):  # fmt: skip
+            assert made.dtype.name == name
+
+
 def test_other_dtypes_of_the_package_are_refused():
     for name in ("uint1", "float8_e4m3fn", "int4"):  # the first shares the character of bfloat16
         with pytest.raises(ValueError, match="Unsupported"):

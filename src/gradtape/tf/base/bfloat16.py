@@ -138,7 +138,9 @@ class _Widening:
             if is_bfloat16(x.dtype):
                 self.known[id(x)] = x
             return rounded(x) if kind_of(x.dtype) == "f" else x
-        if kind is DType or isinstance(x, np.dtype | type) or (kind is str and x == "bfloat16"):
+        if kind is DType or isinstance(x, np.dtype | type) or (
+            kind is str and x in ("bfloat16", "float32")
+        ):
             return self._dtype(x)
         if kind is tuple or kind is list:
             return kind(map(self.of, x))
