@@ -92,6 +92,31 @@ CASES = [
             "out = f(tf.constant([1.0, 2.0]), tf.constant([2]))"),
     program("function", "f = tf.function(lambda x: tf.linalg.inv(x))", "f(tf.eye(2))",
             "out = f(tf.ones([2, 2]))"),
+    # ---- over rows
+    *[call(name, f"lambda a, v: {body}, x", x="f64([[1.0, 2.0], [3.0, -4.0], [0.5, 6.0]])", wrt="x")
+      for name in ("scan", "foldl", "foldr") for body in ("a * v", "tf.sin(a) + v")],
+    call("scan", "lambda a, v: a * v, x, i, reverse=True", x="f64([[1.0, 2.0], [3.0, -4.0]])",
+         i="f64([2.0, 0.5])", wrt="x i"),
+    call("scan", "lambda a, v: (a[0] + v, a[1] * 2.0), x, (tf.zeros(2, tf.float64), "
+         "tf.constant(1.0))", x="f64([[1.0, 2.0], [3.0, -4.0]])", wrt="x"),
+    *[call(name, "lambda a, v: a * v, x, i", x="f64([[1.0, 2.0], [3.0, -4.0]])",
+           i="f64([2.0, 0.5])", wrt="x i") for name in ("foldl", "foldr")],
+    *[call(name, "lambda a, v: a, (x, x[:1])", x="f64([[1.0, 2.0], [3.0, -4.0]])")
+      for name in ("scan", "foldl", "foldr", "map_fn")],
+    *[call(name, "lambda v: tf.reduce_sum(v * v), x", x="f64([[1.0, 2.0], [3.0, -4.0]])", wrt="x")
+      for name in ("map_fn", "vectorized_map")],
+    call("map_fn", "lambda v: tf.argmax(v), x, fn_output_signature=tf.int64", x="f64([[1.0, 2.0]])"),
+    call("map_fn", "lambda v: tf.argmax(v), x", x="f64([[1.0, 2.0]])"),
+    call("map_fn", "lambda v: v[0] * v[1], (x, x)", x="f64([[1.0, 2.0]])"),
+    call("map_fn", "lambda v: (v[0] * v[1], v[0]), (x, x)", x="f64([[1.0, 2.0]])", wrt="x"),
+    call("map_fn", "lambda v: v, 1.0"), call("map_fn", "lambda v: v, [1.0, 2.0]"),
+    call("vectorized_map", "1, x", x="f64([[1.0, 2.0]])"),
+    call("vectorized_map", "lambda v: (v[0] * v[1], 1.0), (x, x)", x="f64([[1.0, 2.0]])"),
+    program("map_fn scan", "x = tf.constant([[1.0, 2.0], [3.0, 4.0]], tf.float64)",
+            "@tf.function", "def f(x):", "    y = tf.map_fn(lambda v: v * v, x)",
+            "    return tf.reduce_sum(tf.scan(lambda a, v: a * v, y))",
+            "with tf.GradientTape() as tape:", "    tape.watch(x)", "    y = f(x)",
+            "out = [y, tape.gradient(y, x)]"),
     program("init_scope", "v = tf.Variable(2.0)", "with tf.GradientTape() as tape:",
             "    with tf.init_scope():", "        y = v * 3.0", "out = [y, tape.gradient(y, v)]"),
     show("cond", "tf.cond(x > 1.0, lambda: x * 2.0, lambda: x)", x="f32(3.0)"),

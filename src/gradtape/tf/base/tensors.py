@@ -18,8 +18,8 @@ from ...core.exits import note_exit
 from ...core.lift import Batch, Dual
 from ...core.methods import ArrayMethods
 from ...core.symbol import Symbol
-from ...errors import DTypeError, three_part
-from .dtypes import BY_CHAR, DType
+from ...errors import DTypeError, TracingError, three_part
+from .dtypes import BFLOAT16, BY_CHAR, DType
 from .errors import RefusedType, RefusedValue
 from .names import export
 from .shapes import TensorShape, shape_of
@@ -344,9 +344,25 @@ class Traced(Tensor):
 Traced.__name__ = Traced.__qualname__ = "SymbolicTensor"
 
 
+class Bfloat16InProgram(TracingError):
+    """A compiled function meets bfloat16: it runs eagerly."""
+
+
+def _unknown(value: Any) -> type[Tensor]:
+    if type(value) is Symbol and value.dtype.char == BFLOAT16:
+        raise Bfloat16InProgram(
+            three_part(
+                "bfloat16 is not compiled.",
+                "Its operations are rounded step by step, as TensorFlow rounds them.",
+                "Cast it: tf.cast(x, tf.float32).",
+            )
+        )
+    return Traced
+
+
 def make(value: Any, key: int = 0, why: Any = None) -> Tensor:
     """A tf.Tensor around `value`, without a copy and without a look at it."""
-    out = _new(Tensor if type(value) not in _UNKNOWN else Traced)
+    out = _new(Tensor if type(value) not in _UNKNOWN else _unknown(value))
     out.value = value
     out.key = key
     out.why = why

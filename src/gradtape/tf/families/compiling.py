@@ -26,7 +26,7 @@ from ...program.signature import Static
 from ..base.errors import LOWER, RefusedType, RefusedValue, invalid
 from ..base.graphs import CreatesVariable, is_tracing, switches
 from ..base.making import bare, convert, export, natural
-from ..base.tensors import Tensor, make
+from ..base.tensors import Bfloat16InProgram, Tensor, make
 from ..base.variables import Variable
 
 
@@ -157,6 +157,8 @@ class Function:
                 if isinstance(error, CreatesVariable):
                     raise _only_at_first(error) from None
         self._is_eager = True
+        if isinstance(error, Bfloat16InProgram):
+            return found
         fact, *rest = str(error).splitlines() or [type(error).__name__]
         warnings.warn(
             three_part(
