@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of
+from ..core.registry import CARDS
 from ..errors import TracingError, three_part
+from .fits import check, stand_in
 from .ir import Value, fill
 
-_PYTHON = {"f": 1.0, "i": 1, "c": 1j, "b": True}
 # What Python's operators make of two Python numbers is a Python number.
 _ARITHMETIC = frozenset(["add", "subtract", "multiply", "divide", "true_divide", "power",
                          "negative", "positive", "remainder", "floor_divide",
@@ -26,13 +27,6 @@ _UNKNOWN = frozenset(["nonzero", "flatnonzero", "argwhere", "unique", "unique_al
                       "unique_inverse", "unique_values", "extract", "compress", "bincount",
                       "union1d", "intersect1d", "setdiff1d", "setxor1d", "trim_zeros", "repeat",
                       "histogram", "histogram_bin_edges", "histogramdd", "delete"])  # fmt: skip
-
-
-def stand_in(aval: Aval) -> Any:
-    """An array (a Python number where weak) of that shape and dtype, all of it one element."""
-    if aval.weak:
-        return _PYTHON[aval.dtype.kind]
-    return np.broadcast_to(np.ones((), aval.dtype), aval.shape)
 
 
 def _place(aval: Aval) -> Any:
@@ -58,6 +52,8 @@ def results_of(
         params = fill(params, [_place(a) for a in avals])
     weak = op.name in _ARITHMETIC and bool(avals) and all(a.weak for a in avals)
     if op.shape_rule is not None:
+        if op.kind in ("primitive", "linear") and CARDS.get(op.name) is op:  # NumPy's, no loop
+            check(op, tuple(avals[:operands]), params)
         found = op.shape(avals[:operands], params)
     else:
         with warnings.catch_warnings(), np.errstate(all="ignore"):

@@ -157,6 +157,8 @@ class Trace(Recorder):
         self, op: Any, values: Sequence[Any], params: dict[str, Any], operands: Any = None
     ) -> Any:
         """A new node; its results as symbols."""
+        if not any(trace is self for trace in traces):
+            raise _leaked(next(x for x in values if type(x) is Symbol and x.trace is self))
         sources = operands if operands is not None else values
         inputs = [self.value_of(v, s) for v, s in zip(values, sources, strict=True)]
         count = len(inputs)
@@ -360,7 +362,11 @@ def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tup
         arguments.append(new_traced(Symbol(aval, value, made, position)))
     with made:
         result = function(*arguments)
-        leaves = [leaf for leaf in flatten(result)[0] if is_output(leaf)]
+        leaves = flatten(result)[0]
+        for leaf in leaves:
+            if isinstance(leaf, set | frozenset) and any(map(is_output, leaf)):
+                raise _in_a_set(name)
+        leaves = [leaf for leaf in leaves if is_output(leaf)]
         for leaf in leaves:
             raw(leaf)  # a view settles, a Variable is read
         outputs = [new_tensor(raw(leaf)) if isinstance(leaf, Variable) else leaf for leaf in leaves]
@@ -483,6 +489,16 @@ def _leaked(x: Symbol) -> TracingError:
             f"and is used at {_place()}.",
             "Return it from the compiled function; a list or a global that it is put into keeps "
             "no number.",
+        )
+    )
+
+
+def _in_a_set(name: str) -> TracingError:
+    return TracingError(
+        three_part(
+            f"function: {name} returns a set of values that are not known while tracing.",
+            f"Called at {_place()}; a set has no order in which a program could give them.",
+            "Return a list, a tuple or a dict.",
         )
     )
 

@@ -1,0 +1,168 @@
+"""What may surprise in a compiled function: each case either is told, or does what eager mode does.
+
+A function that is compiled runs once, on values that are not known; from then on the program runs.
+"""
+
+import time
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.errors import TracingError, TracingWarning
+
+
+def test_print_prints_while_tracing_and_gt_print_at_each_call(capsys):
+    @gt.function
+    def f(x):
+        print("traced")
+        gt.print("x =", x)
+        return x * 2
+
+    f(1.0)
+    f(2.0)
+    assert capsys.readouterr().out.split("\n") == ["traced", "x = 1.0", "x = 2.0", ""]
+
+
+def test_a_branch_on_a_value_is_refused_with_line_and_remedy():
+    @gt.function
+    def f(x):
+        if x.sum() > 0:
+            return x
+        return -x
+
+    with pytest.raises(TracingError, match=r"gt\.cond"):
+        f(np.ones(3))
+
+
+def test_a_value_that_is_put_aside_is_refused_when_it_is_used_later():
+    aside = []
+
+    @gt.function
+    def f(x):
+        aside.append(x * 2)
+        return x
+
+    f(np.ones(3))
+    with pytest.raises(TracingError, match="earlier trace"):
+        aside[0] + 1
+    with pytest.raises(TracingError, match="earlier trace"):
+        gt.function(lambda x: x + aside[0])(np.ones(3))
+
+
+def test_a_set_of_values_is_refused():
+    with pytest.raises(TracingError, match="Return a list"):
+        gt.function(lambda x: {x, x + 1})(2.0)
+
+
+def test_storing_into_a_plain_array_is_refused():
+    out = np.zeros(3)
+
+    @gt.function
+    def f(x):
+        out[0] = x
+        return x
+
+    with pytest.raises((TracingError, ValueError)) as caught:
+        f(2.0)
+    cause = caught.value if isinstance(caught.value, TracingError) else caught.value.__cause__
+    assert isinstance(cause, TracingError)
+    assert out[0] == 0
+
+
+def test_what_python_does_besides_is_done_while_tracing_alone():
+    calls = []
+
+    @gt.function
+    def f(x):
+        calls.append(time.perf_counter())
+        return x + 1
+
+    f(1.0)
+    f(2.0)
+    assert len(calls) == 1
+
+
+def test_random_numbers_of_numpy_are_frozen_and_told():
+    @gt.function
+    def f(x):
+        return x + np.random.normal()  # noqa: NPY002 - the footgun
+
+    with pytest.warns(TracingWarning, match=r"gt\.random"):
+        first = f(0.0)
+    assert f(0.0) == first
+
+
+def test_numbers_outside_are_guarded_and_arrays_outside_are_read():
+    scale, table = 2.0, np.ones(3)
+
+    @gt.function
+    def f(x):
+        return scale * x + table
+
+    assert f(1.0).tolist() == [3, 3, 3]
+    scale = 5.0
+    table[:] = 10.0
+    assert f(1.0).tolist() == [15, 15, 15]
+
+
+def test_an_integer_argument_is_static_and_many_of_them_are_told():
+    @gt.function
+    def f(x, n):
+        for _ in range(n):
+            x = x * 2
+        return x
+
+    with pytest.warns(TracingWarning, match="5th time"):
+        for n in range(6):
+            assert f(1.0, n) == 2.0**n
+
+
+def test_shapes_that_depend_on_values_are_refused():
+    with pytest.raises(TracingError, match="shape of the result"):
+        gt.function(lambda x: x[x > 0])(np.ones(3))
+
+
+def test_math_and_float_are_refused_with_the_function_of_numpy():
+    with pytest.raises(TracingError, match=r"np\.sin"):
+        gt.function(lambda x: float(x))(1.0)
+
+
+def test_writing_into_an_argument_leaves_the_callers_array_alone():
+    """Eager mode writes into it, as NumPy does; a program has values, and no memory of others."""
+
+    @gt.function
+    def f(x):
+        x += 1
+        return x
+
+    x = np.ones(3)
+    assert f(x).tolist() == [2, 2, 2]
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_a_result_is_never_the_argument_itself():
+    f = gt.function(lambda x: (x, x[:2]))
+    x = np.ones(3)
+    same, part = f(x)
+    same[0] = part[1] = 7
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_dicts_keep_their_order_and_another_order_is_another_structure():
+    f = gt.function(lambda d: {k: v * 2 for k, v in d.items()})
+    assert list(f({"a": 1.0, "b": 2.0})) == ["a", "b"]
+    assert list(f({"b": 2.0, "a": 1.0})) == ["b", "a"]
+
+
+def test_an_exception_leaves_variables_as_they_were():
+    v = gt.Variable(1.0)
+
+    @gt.function
+    def f(x):
+        v.assign_add(1.0)
+        return np.reshape(x, (7,))
+
+    with pytest.raises(ValueError, match="reshape"):
+        f(np.ones(3))
+    assert float(v) == 1.0
