@@ -106,6 +106,39 @@ def test_numbers_outside_are_guarded_and_arrays_outside_are_read():
     assert f(1.0).tolist() == [15, 15, 15]
 
 
+def test_an_index_outside_is_looked_at():
+    idx, mask = np.array([0, 1]), np.array([True, False, True])
+
+    @gt.function
+    def f(w):
+        return w[idx] * 2, np.where(mask, w, 0), np.sum(w[mask]), np.sum(w, where=mask)
+
+    w = np.arange(1.0, 4.0)
+    for _ in range(2):
+        one, two, three, four = f(w)
+        assert (one.tolist(), two.tolist(), three, four) == ([2, 4], [1, 0, 3], 4, 4)
+    idx[:] = 2
+    mask[:] = False
+    for _ in range(2):
+        one, two, three, four = f(w)
+        assert (one.tolist(), two.tolist(), three, four) == ([6, 6], [0, 0, 0], 0, 0)
+
+
+def test_an_index_outside_of_a_gradient_is_looked_at():
+    idx = np.array([0, 1])
+    f = gt.function(gt.grad(lambda w: np.sum(w[idx] ** 2)))
+    assert f(np.ones(3)).tolist() == [2, 2, 0]
+    idx[:] = 2
+    assert f(np.ones(3)).tolist() == [0, 0, 4]
+
+
+def test_an_index_made_inside_costs_nothing():
+    f = gt.function(lambda w: w[np.array([0, 1])] + w[[1, 2]] + np.take(w, [0, 2]))
+    f(np.ones(3))
+    (program,) = f.programs.values()
+    assert program.frozen is None
+
+
 def test_an_integer_argument_is_static_and_many_of_them_are_told():
     @gt.function
     def f(x, n):

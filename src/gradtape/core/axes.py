@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from .state import kept_array
 from .tensor import Tensor
 
 
@@ -54,7 +55,9 @@ def mask(where: Any) -> Any:
     """
     if isinstance(where, Tensor):
         return where
-    return np.array(where, dtype=None if isinstance(where, np.ndarray) else bool)
+    if isinstance(where, np.ndarray):
+        return kept_array(where, np.array(where))
+    return np.array(where, dtype=bool)
 
 
 def count(shape: tuple[int, ...], axis: Any, where: Any = None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .refusals import door
+from .state import kept_array
 from .tensor import Tensor, raw
 
 
@@ -30,7 +31,7 @@ def _plain_part(index: Any) -> Any:
     if isinstance(index, Tensor):
         index = index.read()
     if isinstance(index, np.ndarray):
-        return index.copy()
+        return kept_array(index, index.copy())
     if type(index) in (list, tuple):
         with door("index", index):
             return np.asarray(_raw_items(index)) if index else np.zeros(0, np.intp)

@@ -19,7 +19,7 @@ from .flat import Flat, plain_index
 from .positions import decode, here, note_reshape
 from .refusals import LOWER, door, name_of, refuse
 from .registry import FUNCTIONS, HOOKS
-from .state import next_key
+from .state import next_key, state
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -33,6 +33,9 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Tensor:
         k: v for k, v in kwargs.items() if v is not _NO and (v is not None or k == "axis")
     }
     operation = FUNCTIONS.get(function)
+    tapes: Any = state.tapes
+    if tapes and tapes[0].is_trace:
+        tapes[0].look(args, kwargs)
     try:
         result: Tensor = (function if operation is None else operation)(*args, **kwargs)
     except LOWER as error:

@@ -127,6 +127,14 @@ def push(recorder: Recorder) -> None:
         state.tape = SEVERAL if recorder.is_general else recorder
 
 
+def kept_array(array: Any, copy: Any) -> Any:
+    """`copy`, kept by a record in place of an `array` of the user's; a trace remembers whose."""
+    tapes: Any = state.tapes
+    if tapes and tapes[0].is_trace:
+        tapes[0].freeze(array, copy)
+    return copy
+
+
 def pop(recorder: Recorder) -> None:
     """Stop `recorder`; the order of exits is free."""
     tapes = state.tapes

@@ -296,6 +296,9 @@ class Tensor(ArrayMethods):
             refuse(error, name, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        tapes: Any = state.tapes
+        if tapes and tapes[0].is_trace:
+            tapes[0].look(args, kwargs)
         try:
             operation = FUNCTIONS.get(func)
             if operation is None:

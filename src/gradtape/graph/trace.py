@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,7 +81,7 @@ class _Held:
 class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
-    __slots__ = ("captured", "graph", "parent", "saved", "turned", "variables")
+    __slots__ = ("captured", "frozen", "graph", "parent", "saved", "turned", "variables")
     is_general = True
     is_trace = True
 
@@ -93,6 +93,8 @@ class Trace(Recorder):
         self.captured: dict[Any, tuple[Value, Any, Any]] = {}
         self.turned: dict[int, tuple[Value, Any]] = {}
         self.variables: dict[int, _Held] = {}
+        # arrays in parameters (an index), which are constants of the graph, and copies of them
+        self.frozen: list[tuple[Any, Any]] = [] if parent is None else parent.frozen
 
     def __enter__(self) -> Trace:
         self.level = next_key()  # later than the levels that it began in
@@ -167,6 +169,8 @@ class Trace(Recorder):
             def lifted(leaf: Any) -> Any:
                 leaf = leaf.read() if isinstance(leaf, Tensor) else leaf
                 if not isinstance(leaf, Symbol | Lift):
+                    if type(leaf) is ndarray:
+                        self.freeze(leaf, None)
                     return leaf
                 inputs.append(self.value_of(leaf, leaf))
                 return Hole(len(inputs) - 1)
@@ -177,6 +181,21 @@ class Trace(Recorder):
         node = self.graph.add_node(op, tuple(inputs), params, avals, position, count)
         symbols = tuple(Symbol(v.aval, v, self, position) for v in node.outputs)
         return symbols if many else symbols[0]
+
+    def freeze(self, array: Any, copy: Any) -> None:
+        """Remember what `array` is now, which the graph holds as a constant."""
+        if not any(array is x or array is y for x, y in self.frozen):
+            self.frozen.append((array, array.copy() if copy is None else copy))
+
+    def look(self, args: Any, kwargs: Any) -> None:
+        """Remember the arrays that a function is given: some of what it reads is a constant then.
+
+        Large ones are operands, or are taken as they are now.
+        """
+        for x in (*args, *kwargs.values()):
+            for part in x if type(x) in (list, tuple) else (x,):
+                if type(part) is ndarray and part.nbytes <= _SMALL:
+                    self.freeze(part, None)
 
     def attempt(self, function: Callable[[], Any], names: set[str]) -> Any:
         """What `function` gives, if all that it did is operations of these names; None if not.
@@ -317,6 +336,7 @@ class Trace(Recorder):
             for held in self.variables.values()
             if held.assigned is not None
         ]
+        captured = {id(array) for _, array, _ in self.captured.values()}
         self.turned.clear()  # or what it holds would count as held by others
         constants: dict[Value, Constant] = {}
         objects: dict[Value, Any] = {}
@@ -333,7 +353,34 @@ class Trace(Recorder):
                 objects[value] = array if held is None else held
         for variable in self.variables.values():
             objects[variable.source] = variable.variable
-        return _pruned(graph, constants, objects)
+        traced = _pruned(graph, constants, objects)
+        if self.parent is None and self.frozen:
+            traced.frozen = self._of_others(captured)
+        return traced
+
+    def _of_others(self, read: set[int]) -> list[tuple[Any, Any]]:
+        """The arrays in parameters that somebody else holds too, and may write into.
+
+        Not those that are `read` at each call.
+        """
+        counts = {id(x): 0 for x, _ in self.frozen}
+
+        def count(leaf: Any) -> Any:
+            if type(leaf) is ndarray and id(leaf) in counts:
+                counts[id(leaf)] += 1
+            return leaf
+
+        for node in self.graph.nodes:
+            if node.params:
+                lift(node.params, count)
+        found = []
+        for pair in self.frozen:
+            x = pair[0]
+            # the list, x, and the argument of getrefcount
+            is_read = id(x) in read and not counts[id(x)]
+            if not is_read and (x.base is not None or sys.getrefcount(x) > counts[id(x)] + 3):
+                found.append(pair)
+        return found
 
 
 @dataclass
@@ -341,10 +388,16 @@ class Traced:
     """A graph and the objects its inputs are read from, in the order of its inputs.
 
     `sources` holds None for an argument, the array or Tensor that was captured, or the Variable.
+    `frozen` are arrays outside that are constants of the graph, with their contents.
     """
 
     graph: Graph
     sources: list[Any]
+    frozen: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def is_stale(self) -> bool:
+        """Whether an array outside was written that the graph holds as a constant."""
+        return any(not np.array_equal(x, before) for x, before in self.frozen)
 
 
 def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:
@@ -491,6 +544,9 @@ def _leaked(x: Symbol) -> TracingError:
             "no number.",
         )
     )
+
+
+_SMALL = 1 << 16  # bytes of an array that is looked at for having changed
 
 
 def _in_a_set(name: str) -> TracingError:

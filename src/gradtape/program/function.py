@@ -60,7 +60,8 @@ def function(
         A function of arrays, Tensors, numbers, and trees of them. Python floats are inputs, which
         take the dtype of what they meet; integers, truth values, text, None and other objects
         are static. A Variable is read at each call and assigned when the call has succeeded; an
-        array that `f` finds outside is read at each call too.
+        array that `f` finds outside is read at each call too (what NumPy makes of it alone,
+        `a > 0`, is made once).
     static_argnames : str or sequence of str
         Arguments that are static though they are numbers.
     backend : {"llvm", "numpy"}
@@ -226,6 +227,8 @@ class CompiledFunction:
         if program.given:
             return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
+            if program.frozen is not None:
+                return program(leaves)
             self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
         return program(leaves)
 
@@ -303,7 +306,7 @@ class CompiledFunction:
             key.append(self._surroundings.key())
         full = tuple(key)
         program = self.programs.get(full)
-        if program is None:
+        if program is None or (program.frozen is not None and program.frozen.is_stale()):
             names = sorted(kwargs)
             count = len(args)
 
@@ -369,10 +372,11 @@ class CompiledFunction:
             )
         with _without_collector():
             made = compiled(traced, result, self.options, given)
-        if keep is not None:
+        if keep is not None and not traced.frozen:
             self._keep(keep, made)
         program = Program(self.name, made, kept, self.options, lambda: traced, derived)
         program.given = given
+        program.frozen = traced if traced.frozen else None
         return self._added(key, program)
 
     def _added(self, key: tuple[Any, ...], program: Program) -> Program:

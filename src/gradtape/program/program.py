@@ -38,6 +38,7 @@ class Program:
     ) -> None:  # fmt: skip
         self.name, self.options, self._traced, self._derived = name, options, traced, derived
         self.given: tuple[int, ...] = ()  # the arguments that are given away
+        self.frozen: Traced | None = None  # if arrays outside are constants of its graph
         self.is_kept = False  # whether it comes from the disk
         self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
