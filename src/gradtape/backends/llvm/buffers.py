@@ -38,6 +38,7 @@ from ... import events
 from ...graph.ir import Value
 from .fuse import Loop, Plan
 from .product import Product
+from .roll import LEAST_NODES
 
 __all__ = ["Buffer", "Overwriting", "place"]
 
@@ -160,8 +161,14 @@ class Overwriting:
         return self._element_by_element(loop, new, old) and new not in made.views
 
     def _element_by_element(self, loop: Loop | Product, new: Value, old: Value) -> bool:
-        """Whether a loop reads each element of `old` where it writes that of `new`."""
+        """Whether a loop reads each element of `old` before it writes that of `new`.
+
+        Not one number, which is read where it is used, nor a long loop, which may go over a block
+        of elements in pieces.
+        """
         if not isinstance(loop, Loop) or loop.in_order or loop.along is not None:
+            return False
+        if loop.size == 1 or len(loop.nodes) >= LEAST_NODES:
             return False
         made = self.made
         if new.aval.shape != loop.space or new.node not in loop.nodes or new in made.placed:
