@@ -35,7 +35,7 @@ BOUNDS: dict[str, Bound] = {
     "log1p": Bound(1.5, 1),
     "sin": Bound(1, 1, "all arguments, up to the largest"),
     "cos": Bound(1, 1, "all arguments, up to the largest"),
-    "tan": Bound(1, 1, "all arguments, up to the largest"),
+    "tan": Bound(1.25, 1, "all arguments, up to the largest"),
     "sinh": Bound(2, 2),
     "cosh": Bound(2, 2),
     "tanh": Bound(1, 1),
