@@ -1,0 +1,100 @@
+// The top of the page: name, state and facts of the run, the list of runs, the choice of theme.
+import { run } from "./cursor";
+import { bytes, count, duration, exact, short } from "./format";
+import { Icon } from "./icon";
+import { info, open, row, runs } from "./model";
+import { choice, choose, type Choice } from "./theme";
+import type { RunEntry, RunInfo, Status } from "./types";
+
+const STATES: Record<Status, [string, string]> = {
+  running: ["running", "accent"],
+  finished: ["finished", "good"],
+  failed: ["crashed", "bad"],
+  stopped: ["stopped", "warning"],
+  interrupted: ["interrupted", "warning"],
+};
+
+function State({ of }: { of: RunInfo }) {
+  const [word, tone] = STATES[of.status] ?? [of.status, "warning"];
+  const where = of.status !== "finished" && of.status !== "running" && of.last !== null
+    ? ` at step ${count(of.last)}` : "";
+  return <span class={`pill pill-${tone}`} role="status">{word}{where}</span>;
+}
+
+function Fact({ name, children, title }: { name: string; children: any; title?: string }) {
+  return (
+    <div class="fact" title={title}>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Facts({ of }: { of: RunInfo }) {
+  const entry = runs.value.find((one) => one.id === of.id);
+  const cost = row.value?.values.get("cost");
+  const seconds = row.value?.values.get("seconds");
+  const { overhead, lost } = of.meta;
+  return (
+    <dl class="facts">
+      <Fact name="Steps">{count(of.count)}</Fact>
+      <Fact name="Cost here" title={exact(cost)}>{short(cost, 6)}</Fact>
+      <Fact name="Lowest cost" title={exact(entry?.best)}>{short(entry?.best, 6)}</Fact>
+      <Fact name="Time of this step">{duration(seconds)}</Fact>
+      <Fact name="Recording cost">
+        {overhead ? `${duration(overhead.seconds)}, ${bytes(overhead.bytes)}` : "–"}
+      </Fact>
+      {lost > 0 && <Fact name="Lost">{count(lost)} writes</Fact>}
+    </dl>
+  );
+}
+
+function Theme() {
+  const options: [Choice, string, string][] = [
+    ["system", "system", "As the system"], ["light", "sun", "Light"], ["dark", "moon", "Dark"],
+  ];
+  return (
+    <div class="segmented" role="group" aria-label="Theme">
+      {options.map(([value, icon, label]) => (
+        <button
+          key={value} type="button" aria-pressed={choice.value === value} aria-label={label}
+          title={label} onClick={() => choose(value)}
+        ><Icon name={icon} /></button>
+      ))}
+    </div>
+  );
+}
+
+function label(one: RunEntry): string {
+  return `${one.name}, ${STATES[one.status]?.[0] ?? one.status}, ${count(one.steps)} steps`;
+}
+
+export function Header({ alone }: { alone: boolean }) {
+  const of = info.value;
+  const Title = alone ? "h1" : "h2";
+  return (
+    <header class="top">
+      <div class="brand" aria-hidden="true">
+        <svg viewBox="0 0 24 24" width="24" height="24">
+          <path d="M2.5 4.5c2.2 9 5 13 9.5 13 3.5 0 5-1.500 9.500-1.500" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
+          <circle cx="12" cy="17.500" r="2.600" fill="currentColor" />
+        </svg>
+        <span>gradtape</span>
+      </div>
+      <div class="run-name">
+        <Title>{of?.name ?? (run.value ? "Opening…" : "Recorded runs")}</Title>
+        {of && <State of={of} />}
+        {runs.value.length > 1 && (
+          <select
+            aria-label="Run" value={run.value ?? ""}
+            onChange={(event) => void open(event.currentTarget.value)}
+          >
+            {runs.value.map((one) => <option key={one.id} value={one.id}>{label(one)}</option>)}
+          </select>
+        )}
+      </div>
+      {of && <Facts of={of} />}
+      {alone && <Theme />}
+    </header>
+  );
+}

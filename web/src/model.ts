@@ -1,0 +1,204 @@
+// What is known of the open run: its description, its events, the row at the cursor; and `useLatest`.
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
+import { createContext } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { bounds, fittingSpeed, following, run, setBounds, speed, span, step } from "./cursor";
+import { NoAnswer, type Source } from "./source";
+import type { RunEntry, RunEvent, RunInfo } from "./types";
+
+export const source = signal<Source>(null as unknown as Source);
+export const runs = signal<RunEntry[]>([]);
+export const info = signal<RunInfo | null>(null);
+export const events = signal<RunEvent[]>([]);
+/** Why nothing can be shown. */
+export const problem = signal<string | null>(null);
+/** Changes at each commit of the open run. */
+export const version = computed(() => info.value?.version ?? 0);
+/** Every number of the record at the cursor, under its column's name. */
+export const row = signal<{ step: number; values: Map<string, number> } | null>(null);
+
+/** Names of the columns whose name is `prefix` and something. */
+export function columns(prefix: string): string[] {
+  return (info.value?.columns ?? []).map((one) => one.name).filter((one) => one.startsWith(prefix));
+}
+
+function said(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function refresh(id: string): Promise<void> {
+  const fresh = await source.peek().run(id);
+  if (run.peek() !== id) return;
+  const known = events.peek();
+  const after = known.length ? known[known.length - 1].id : 0;
+  const more = await source.peek().events(id, after);
+  if (run.peek() !== id) return;
+  batch(() => {
+    info.value = fresh;
+    if (more.length) events.value = after ? [...known, ...more] : more;
+    if (fresh.last !== null) {
+      const every = Number(fresh.meta.every ?? 1);
+      const whole = fresh.count > 1 ? (fresh.last - (fresh.first ?? 0)) / (fresh.count - 1) : 1;
+      setBounds(fresh.first ?? 0, fresh.last, every > 1 && whole >= every ? every : 1);
+    }
+    problem.value = null;
+  });
+}
+
+/** Open a run; panels fill themselves from then on. */
+export async function open(id: string): Promise<void> {
+  batch(() => {
+    if (run.peek() !== null && run.peek() !== id) following.value = true;
+    run.value = id;
+    info.value = null;
+    row.value = null;
+    events.value = [];
+    span.value = null;
+  });
+  try {
+    await refresh(id);
+    speed.value = fittingSpeed(info.peek()?.count ?? 0);
+  } catch (error) {
+    if (run.peek() === id) problem.value = said(error);
+  }
+}
+
+/** Load the list, open the run of the address or the newest one, follow what is still written. */
+export function start(from: Source): () => void {
+  source.value = from;
+  let busy = false, missed = false, timer = 0;
+  const update = async () => {
+    if (busy) {
+      missed = true;
+      return;
+    }
+    busy = true;
+    const id = run.peek();
+    try {
+      if (id) await refresh(id);
+    } catch (error) {
+      if (error instanceof NoAnswer && error.code === 0) problem.value = error.message;
+    }
+    // At most four pictures a second: a record may be written hundreds of times.
+    timer = window.setTimeout(() => {
+      busy = false;
+      if (missed) {
+        missed = false;
+        void update();
+      }
+    }, 250);
+  };
+  const list = async () => {
+    try {
+      runs.value = await from.runs();
+      if (run.peek() === null && runs.peek().length) await open(runs.peek()[0].id);
+      else if (!runs.peek().length) problem.value = "There is no run here yet.";
+    } catch (error) {
+      problem.value = said(error);
+    }
+  };
+  void list();
+  const stopWatching = from.watch((change) => {
+    const known = runs.peek().find((one) => one.id === change.run);
+    if (!known) void list();
+    else if (known.status !== change.status || known.steps !== change.last) {
+      runs.value = runs.peek().map((one) => (
+        one.id === change.run
+          ? { ...one, status: change.status, steps: (change.last ?? -1) + 1 || one.steps } : one));
+    }
+    if (change.run === run.peek() && change.version !== version.peek()) void update();
+  });
+  const stopRow = effect(() => {
+    const id = run.value, at = step.value;
+    void [version.value, bounds.value.last];
+    if (id && info.value?.count) untracked(() => askRow(id, at));
+  });
+  return () => {
+    clearTimeout(timer);
+    stopWatching();
+    stopRow();
+  };
+}
+
+let rowBusy = false;
+let rowNext: [string, number] | null = null;
+
+function askRow(id: string, at: number): void {
+  if (rowBusy) {
+    rowNext = [id, at];
+    return;
+  }
+  rowBusy = true;
+  source.peek().row(id, at).then(
+    (answer) => {
+      if (run.peek() === id) row.value = answer;
+    },
+    () => undefined,
+  ).finally(() => {
+    rowBusy = false;
+    if (rowNext) {
+      const [nextId, nextAt] = rowNext;
+      rowNext = null;
+      askRow(nextId, nextAt);
+    }
+  });
+}
+
+/** Whether the panel that asks is on the screen: what is not seen is not loaded. */
+export const Seen = createContext(true);
+
+export interface Latest<T> {
+  data: T | null;
+  /** Why there is no data, in the record's words. */
+  error: string | null;
+  busy: boolean;
+}
+
+/** The newest answer to a question that changes: one request at a time, the last one asked wins,
+ * what was shown stays until then. `load` is called anew when `deps` change (null: nothing to ask);
+ * a change of `key` (the open run, unless given) forgets what was shown. */
+export function useLatest<T>(
+  load: () => Promise<T> | null, deps: unknown[], key: unknown = run.value,
+): Latest<T> {
+  const seen = useContext(Seen);
+  const [state, set] = useState<Latest<T> & { key: unknown }>({
+    data: null, error: null, busy: true, key,
+  });
+  const work = useRef<{ busy: boolean; next: (() => void) | null; key: unknown; gone: boolean }>({
+    busy: false, next: null, key, gone: false,
+  });
+  work.current.key = key;
+  useEffect(() => {
+    work.current.gone = false;
+    return () => {
+      work.current.gone = true;
+    };
+  }, []);
+  useEffect(() => {
+    if (!seen) return;
+    const begin = () => {
+      const asked = load();
+      if (!asked) {
+        set({ data: null, error: null, busy: false, key });
+        return;
+      }
+      work.current.busy = true;
+      const settle = (change: Partial<Latest<T>>) => {
+        work.current.busy = false;
+        if (work.current.gone) return;
+        if (work.current.key === key) {
+          set((old) => ({
+            data: old.key === key ? old.data : null, error: null, busy: false, key, ...change,
+          }));
+        }
+        const { next } = work.current;
+        work.current.next = null;
+        next?.();
+      };
+      asked.then((data) => settle({ data }), (error) => settle({ data: null, error: said(error) }));
+    };
+    if (work.current.busy) work.current.next = begin;
+    else begin();
+  }, [seen, key, ...deps]);
+  return state.key === key ? state : { data: null, error: null, busy: true };
+}
