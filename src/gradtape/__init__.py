@@ -19,6 +19,7 @@ __version__ = "0.1.0.dev0"
 _SURFACE = {
     "GradientTape": "tape.tape",
     "Explanation": "tape.reasons",
+    "explain_last_error": "tape.last_error",
     "Tensor": "core.tensor",
     "Variable": "core.variable",
     "clear_cache": "backends.store",

@@ -597,7 +597,7 @@ def test_nothing_is_said(program):
             warnings.simplefilter("error")
             found = tape.gradient(loss, x)
         np.testing.assert_allclose(found, central_differences(program, start), rtol=1e-5, atol=1e-5)
-        assert tape.explain(loss, x).kind == "connected"
+        assert tape.explain(loss, x).kind in ("connected", "zero")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(gt.grad(program)(start), found)

@@ -840,7 +840,7 @@ def test_what_passes_no_derivative_on_is_no_missing_part(how, followed):
         loss = np.sum(w * w * MEANT[how](h))
     for sources in (w, [w]):
         quiet(tape, loss, sources)
-    assert tape.explain(loss, w).kind == "connected", tape.explain(loss, w)
+    assert tape.explain(loss, w).kind in ("connected", "zero"), tape.explain(loss, w)
 
 
 def test_constants_that_a_tape_saw_are_no_matter():

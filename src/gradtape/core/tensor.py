@@ -253,6 +253,14 @@ class Tensor(ArrayMethods):
         watched = ", watched" if self.is_watched else ""
         return f"Tensor({text}, shape={value.shape}, dtype={value.dtype}{watched})"
 
+    def _repr_html_(self) -> str | None:
+        value = self.read()
+        if not isinstance(value, np.ndarray | np.generic):
+            return None
+        from .display import as_html
+
+        return as_html("Tensor, watched" if self.is_watched else "Tensor", value)
+
     def __str__(self) -> str:
         return str(self.read())
 

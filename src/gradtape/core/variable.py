@@ -310,6 +310,11 @@ class Variable(Tensor):
         trainable = "" if self.trainable else ", trainable=False"
         return f"{head}{text}, shape={value.shape}, dtype={value.dtype}{trainable})"
 
+    def _repr_html_(self) -> str:
+        from .display import as_html
+
+        return as_html(f"Variable {self.name!r}", self.value)
+
     def __str__(self) -> str:
         return str(self.value)
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..core import places
 from ..core.exits import Exit, Return
@@ -17,6 +17,9 @@ from ..core.tensor import Tensor
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import three_part
+
+if TYPE_CHECKING:
+    from .slopes import PathStep
 
 # Causes that cut a part out of a gradient that is otherwise there. Of the others, an integer or a
 # comparison passes no derivative anyway, and gt.stop_gradient is meant.
@@ -36,13 +39,19 @@ class Explanation:
         after use", "watch result dropped", "exit", "integer dtype", "not trainable", "automatic
         watching off", "recording stopped", "tape not active", "other thread", "nondifferentiable",
         "no rule", "rebound", "assigned", "reset", "gradient taken outside", "stop_gradient",
-        "meant", "plain target", "no dependence".
+        "meant", "plain target", "no dependence". A path that is there can also be "zero" (the
+        gradient is exactly 0: a kink, a branch not taken) or "not finite".
     certain : bool
         Whether this is known, or only possible.
     fact, cause, remedy : str
         The three parts of the message.
     path : tuple of Position
         Where the operations from source to target are; of a missing gradient, where it broke.
+    steps : tuple of PathStep
+        Of a path that is there: each operation, with the norm of the cotangent that reaches it and
+        of what it hands on.
+    remark : str
+        How many paths there are, and why norms are not known where they are not.
 
     Examples
     --------
@@ -60,9 +69,21 @@ class Explanation:
     cause: str
     remedy: str
     path: tuple[Position, ...] = field(default=())
+    steps: tuple[PathStep, ...] = field(default=(), repr=False)
+    remark: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        return three_part(self.fact, self.cause, self.remedy)
+        told = three_part(self.fact, self.cause, self.remedy)
+        if not self.steps:
+            return told
+        from .showing import steps_as_text
+
+        return "\n".join(filter(None, [told, "", steps_as_text(self.steps), self.remark]))
+
+    def _repr_html_(self) -> str:
+        from .showing import explanation_as_html
+
+        return explanation_as_html(self)
 
 
 # ------------------------------------------------------------------------- the skeleton
@@ -75,6 +96,12 @@ def input_keys(rec: list[Any]) -> tuple[int, ...]:
     if rec[RUN] is run_item or card.vjps is None:
         return tuple(k for k in keys if k > 0)
     return tuple(k for i, k in enumerate(keys) if k > 0 and card.has_vjp(i))
+
+
+def name_of(rec: list[Any]) -> str:
+    """What the operation of a record is called in NumPy."""
+    name = str(rec[CARD].name)
+    return "sum" if name == "sum_all" else name
 
 
 def is_unsupported(rec: list[Any]) -> bool:

@@ -9,7 +9,7 @@ import contextlib
 import sys
 import weakref
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,10 @@ from .sweeping import (
     wants_zero,
     zeros,
 )
+
+if TYPE_CHECKING:
+    from .drawing import Drawing
+    from .summary import Summary
 
 
 class _Default(str):
@@ -613,11 +617,93 @@ class GradientTape:
         Returns
         -------
         Explanation
-            `kind` ("connected", "partial", "never watched", ...), `certain`, the three parts of
-            the message, and `path` (positions of the operations from source to target) or the
-            break. Prints as text.
+            `kind` ("connected", "zero", "not finite", "partial", "never watched", ...),
+            `certain`, the three parts of the message, and `path` (positions of the operations
+            from source to target) or the break. `steps` has the norm of the cotangent before and
+            after each operation of the path, where the tape still has the values: before the
+            consuming `gradient`, or on a persistent tape. Prints as text, and shows as a table in
+            a notebook.
+
+        Examples
+        --------
+        >>> import numpy as np, gradtape as gt
+        >>> x = gt.Variable([-1.0, -2.0])
+        >>> with gt.GradientTape() as tape:
+        ...     y = np.sum(np.maximum(3.0 * x, 0.0))
+        >>> found = tape.explain(y, x)
+        >>> found.kind, [(step.op, step.gain) for step in found.steps]
+        ('zero', [('multiply', nan), ('maximum', 0.0), ('sum', 1.4142135623730951)])
         """
-        return reasons.explain(self._entered("explain"), target, source)
+        from .facts import Facts
+        from .slopes import measured
+
+        recorder = self._entered("explain")
+        found = reasons.explain(recorder, target, source)
+        if found.kind != "connected":
+            return found
+        return measured(Facts(recorder, target, source), found, self._consumed)
+
+    def summary(self) -> Summary:
+        """A table of what the tape has recorded: operation, line, shapes, time, bytes kept.
+
+        Returns
+        -------
+        Summary
+            `rows`, one for each operation in the order of recording, and the totals. Prints as
+            text, and shows as a table in a notebook.
+
+        Notes
+        -----
+        Recording keeps no clock: the time of an operation, in seconds, is that of running it again
+        when `summary` is called, on operands of the same shapes and dtypes. Operations that are
+        not run again (random numbers, functions with a rule of the user's) have nan.
+
+        Examples
+        --------
+        >>> import numpy as np, gradtape as gt
+        >>> x = gt.Variable([1.0, 2.0])
+        >>> with gt.GradientTape() as tape:
+        ...     y = np.sum(np.exp(x))
+        >>> [(row.op, row.shape, row.bytes) for row in tape.summary().rows]
+        [('exp', (2,), 16), ('sum', (), 0)]
+        """
+        from .summary import summarize
+
+        return summarize(self._entered("summary"), self._consumed)
+
+    def graph(self, collapse: bool | None = None) -> Drawing:
+        """A drawing of the recorded operations, from the sources at the top to the results.
+
+        Parameters
+        ----------
+        collapse : bool, optional
+            Whether operations of one line are drawn as one box; by default from 200 on.
+
+        Returns
+        -------
+        Drawing
+            `svg` is the text of an SVG picture, `save(path)` writes it; shows in a notebook.
+
+        Examples
+        --------
+        >>> import numpy as np, gradtape as gt
+        >>> x = gt.Variable([1.0, 2.0], name="x")
+        >>> with gt.GradientTape() as tape:
+        ...     y = np.sum(np.exp(x))
+        >>> drawing = tape.graph()
+        >>> drawing.svg[:4], [box.title for box in drawing.boxes]
+        ('<svg', ['x', 'exp', 'sum'])
+        """
+        from .drawing import draw
+
+        return draw(self._entered("graph"), collapse)
+
+    def _repr_html_(self) -> str:
+        if self._recorder is None:
+            return "<p>A GradientTape that has not recorded.</p>"
+        from .showing import tape_as_html
+
+        return tape_as_html(self)
 
     # ------------------------------------------------------------------ doors
 

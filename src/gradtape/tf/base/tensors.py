@@ -250,6 +250,8 @@ class Tensor(core.Tensor):
 
     # ------------------------------------------------------------------ showing
 
+    _repr_html_: Any = None  # a notebook shows the text, as with TensorFlow
+
     def __repr__(self) -> str:
         value = self.value
         shown = repr(value[()] if value.ndim == 0 and type(value) is ndarray else value)
