@@ -46,6 +46,7 @@ LIBRARIES = {
     "testing": {"scipy"},
     "optimize": {"scipy"},
     "tf": {"ml_dtypes", "safetensors"},
+    "record": {"pandas", "pyarrow"},
     "cli": {"tqdm"},
     "scripts": {"nbformat", "nbclient"},
 }

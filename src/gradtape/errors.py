@@ -16,6 +16,9 @@ __all__ = [
     "GradientWarning",
     "GradtapeError",
     "NonFiniteError",
+    "RecordError",
+    "RecordWarning",
+    "RunError",
     "ShapeError",
     "StaleViewError",
     "TapeStateError",
@@ -88,6 +91,18 @@ class MismatchError(GradtapeError, AssertionError):
 
 class TracingError(GradtapeError, TypeError):
     """A value that is not known while tracing was needed as a number."""
+
+
+class RecordError(GradtapeError, RuntimeError):
+    """A run cannot be recorded there: another process writes it, or the folder holds one."""
+
+
+class RunError(GradtapeError, ValueError, LookupError):
+    """A recorded run cannot be read, or does not hold what it was asked for."""
+
+
+class RecordWarning(UserWarning):
+    """A run is recorded with less than was asked for: a write failed, or there is no WAL."""
 
 
 class CompileWarning(UserWarning):

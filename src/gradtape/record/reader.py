@@ -1,0 +1,425 @@
+"""The reader of a run: what it holds, while it is written and afterwards, from any process.
+
+Reading changes nothing in the run. Every question is a short transaction of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RunError, three_part
+from .database import Database
+from .lock import is_held
+from .rows import Rows, damaged
+from .schema import DTYPES, FIELDS, STATUSES, Column, Tag, decode, shape_of
+from .segments import read_segment
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Reader"]
+
+_ARRAY_BYTES = 1 << 31
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Reader:
+    """A recorded run, to read.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder, or the file that `gradtape pack` has made of it.
+    seconds : float
+        How long one question may take.
+    array_bytes : int
+        The largest array that is read.
+
+    Attributes
+    ----------
+    path : Path
+        Where the run is.
+    id : str
+        A name for it that says nothing of the path: twelve hexadecimal digits.
+
+    Raises
+    ------
+    RunError
+        There is no run, it is damaged, or it is not one that gradtape has written.
+
+    Examples
+    --------
+    See `Writer`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        seconds: float = 20.0,
+        array_bytes: int = _ARRAY_BYTES,
+    ) -> None:
+        self.path = Path(path)
+        self.id = hashlib.blake2b(str(self.path.resolve()).encode(), digest_size=6).hexdigest()
+        self._array_bytes = array_bytes
+        self._folder = self.path
+        self._guard = threading.RLock()
+        self._database = Database(self._folder, seconds)
+        self._rows = Rows(self._database)
+
+    def __repr__(self) -> str:
+        return f"Reader({str(self.path)!r}: {self.status()}, {self.count()} steps)"
+
+    def close(self) -> None:
+        """Close the files; the next question opens them again."""
+        self._database.close()
+
+    # -- the run --------------------------------------------------------------------------------
+
+    def meta(self) -> dict[str, Any]:
+        """What is known of the run as a whole: see `record/schema.py`."""
+        rows = self._database.ask("SELECT key, value FROM meta ORDER BY rowid")
+        return {str(key): decode(value, f"meta {key!r}") for key, value in rows if key != "commits"}
+
+    def status(self) -> str:
+        """How it stands: running, finished, failed, stopped; interrupted if its writer died."""
+        rows = self._database.ask("SELECT value FROM meta WHERE key='status'")
+        status = decode(rows[0][0], "meta 'status'") if rows else "running"
+        if status not in STATUSES:
+            raise damaged(self.path, f"its status is {str(status)[:40]!r}")
+        if status == "running" and not is_held(self._folder):
+            return "interrupted"
+        return str(status)
+
+    def version(self) -> int:
+        """A number that grows with each commit of the writer."""
+        rows = self._database.ask("SELECT value FROM meta WHERE key='commits'")
+        number = decode(rows[0][0], "meta 'commits'") if rows else 0
+        if type(number) is not int:
+            raise damaged(self.path, "meta 'commits' is no number")
+        return number
+
+    # -- scalars --------------------------------------------------------------------------------
+
+    def columns(self) -> list[Column]:
+        """All series of scalars, in the order in which they appeared."""
+        text = 'SELECT id, name, kind, tag, unit FROM "column" ORDER BY id'
+        return [
+            Column(_whole(number), str(name), str(kind), _text(tag), _text(unit))
+            for number, name, kind, tag, unit in self._database.ask(text)
+        ]
+
+    def count(self) -> int:
+        """How many steps were recorded."""
+        return len(self.steps())
+
+    @property
+    def first(self) -> int | None:
+        """The first step, None before there is one."""
+        steps = self.steps()
+        return int(steps[0]) if len(steps) else None
+
+    @property
+    def last(self) -> int | None:
+        """The last step, None before there is one."""
+        steps = self.steps()
+        return int(steps[-1]) if len(steps) else None
+
+    def steps(self) -> Floats:
+        """All steps that have a row."""
+        return self.table([])[0]
+
+    def series(
+        self, name: str, start: float | None = None, stop: float | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the steps and values of one series, of the rows that have it.
+
+        Only `start <= step < stop` where these are given. Both arrays are float64 of one length;
+        they may be read only. Raises RunError for a series that does not exist.
+        """
+        with self._guard, self._database.session():
+            steps, (values,) = self._rows.read([self._column(name)], everywhere=False)
+        part = _between(steps, start, stop)
+        return steps[part], values[part]
+
+    def table(
+        self, names: Sequence[str], start: float | None = None, stop: float | None = None
+    ) -> tuple[Floats, Floats]:
+        """Return the steps (n,) and a matrix (n, len(names)) of several series, all rows.
+
+        NaN where a row does not have a series. Only `start <= step < stop` where these are given.
+        Raises RunError for a series that does not exist.
+        """
+        with self._guard, self._database.session():
+            numbers = [self._column(name) for name in names]
+            steps, values = self._rows.read(numbers, everywhere=True)
+        part = _between(steps, start, stop)
+        steps = steps[part]
+        matrix = np.empty((len(steps), len(names)))
+        for i, column in enumerate(values):
+            matrix[:, i] = column[part]
+        return steps, matrix
+
+    def row(self, step: float) -> dict[str, float]:
+        """Return everything that was recorded of one step, by name; empty if there was none."""
+        with self._guard, self._database.session():
+            columns = self.columns()
+            found: dict[str, float] = {}
+            for column in columns:
+                steps, (values,) = self._rows.read([column.id], everywhere=False)
+                place = int(np.searchsorted(steps, step))
+                if place < len(steps) and steps[place] == step:
+                    found[column.name] = float(values[place])
+        return found
+
+    def history(self) -> pd.DataFrame:
+        """Return a pandas frame of one row a step, indexed by the step.
+
+        The cost, each scalar variable under its own name and its gradient as `grad/NAME`, norms of
+        the others as `norm/NAME`, `gradnorm/NAME`, `updatenorm/NAME` and `gradzeros/NAME`, what was
+        logged under its own key, and the seconds of the step. Two series of one name keep their
+        tags. Raises RunError where pandas is not installed.
+        """
+        pandas = _pandas()
+        with self._guard, self._database.session():
+            columns = self.columns()
+            steps, matrix = self.table([column.name for column in columns])
+        short = [column.name.removeprefix("value/").removeprefix("log/") for column in columns]
+        names = [
+            name if short.count(name) == 1 else column.name
+            for name, column in zip(short, columns, strict=True)
+        ]
+        order = {"cost": 0, "value": 1, "gradient": 1, "norm": 2, "log": 3, "time": 4}
+        places = sorted(range(len(names)), key=lambda i: (order.get(columns[i].kind, 3), i))
+        index = pandas.Index(steps.astype(np.int64), name="step")
+        frame: pd.DataFrame = pandas.DataFrame(
+            {names[i]: matrix[:, i] for i in places}, index=index
+        )
+        return frame
+
+    def _column(self, name: str) -> int:
+        rows = self._database.ask('SELECT id FROM "column" WHERE name=?', (name,))
+        if not rows:
+            raise self._missing("series", name, [column.name for column in self.columns()])
+        return _whole(rows[0][0])
+
+    # -- arrays ---------------------------------------------------------------------------------
+
+    def tags(self) -> list[Tag]:
+        """All that arrays were recorded of, in the order in which it appeared."""
+        text = "SELECT id, name, kind, shape, dtype, file, line, info FROM tag ORDER BY id"
+        return [
+            Tag(
+                _whole(number),
+                str(name),
+                str(kind),
+                shape_of(shape, f"the shape of {name}"),
+                str(dtype),
+                _text(file),
+                line if isinstance(line, int) else None,
+                info if isinstance(info := decode(extra, f"what {name} is"), dict) else {},
+            )
+            for number, name, kind, shape, dtype, file, line, extra in self._database.ask(text)
+        ]
+
+    def arrays(self, tag: str) -> list[int]:
+        """Return the steps at which a tag has an array of its own."""
+        text = "SELECT step FROM held WHERE tag=? ORDER BY step"
+        return [_whole(row[0]) for row in self._database.ask(text, (self._tag(tag),))]
+
+    def array(self, tag: str, step: float | None = None) -> tuple[np.ndarray[Any, Any], int]:
+        """Return the array that a tag held at a step (the last by default), and since which step.
+
+        Raises RunError where it held none yet, and where the array is damaged or too large.
+        """
+        with self._database.session():
+            number = self._tag(tag)
+            rows = self._database.ask(
+                "SELECT step, array FROM held WHERE tag=? AND step<=? ORDER BY step DESC LIMIT 1",
+                (number, 2**62 if step is None else int(step)),
+            )
+            if not rows:
+                raise self._missing(f"array of {tag} at step", step, self.arrays(tag))
+            return self._array(rows[0][1]), _whole(rows[0][0])
+
+    def node_array(self, step: int, node: int, side: int = 0) -> np.ndarray[Any, Any] | None:
+        """Return a node's array at a step: its value (side 0), its cotangent (1); None if none."""
+        rows = self._database.ask(
+            "SELECT array FROM node_array WHERE step=? AND node=? AND side=? LIMIT 1",
+            (int(step), int(node), int(side)),
+        )
+        return self._array(rows[0][0]) if rows else None
+
+    def _tag(self, name: str) -> int:
+        rows = self._database.ask("SELECT id FROM tag WHERE name=?", (name,))
+        if not rows:
+            raise self._missing("tag", name, [tag.name for tag in self.tags()])
+        return _whole(rows[0][0])
+
+    def _array(self, number: object) -> np.ndarray[Any, Any]:
+        rows = self._database.ask(
+            "SELECT dtype, shape, segment, offset, length, crc FROM array WHERE id=?",
+            (number,),
+        )
+        what = f"array {number}"
+        if not rows:
+            raise damaged(self.path, f"{what} is missing")
+        name, text, *place = rows[0]
+        if name not in DTYPES:
+            raise damaged(self.path, f"{what} has the dtype {str(name)[:40]!r}")
+        shape, dtype = shape_of(text, f"the shape of {what}"), DTYPES[name]
+        if not all(type(entry) is int and entry >= 0 for entry in place):
+            raise damaged(self.path, f"{what} has no place in a file")
+        segment, offset, length, crc = place
+        size = dtype.itemsize
+        for extent in shape:
+            size *= extent
+        if size != length or offset >= 2**62:
+            raise damaged(self.path, f"{what} is {name}{list(shape)} in {length} bytes")
+        if length > self._array_bytes:
+            raise RunError(
+                three_part(
+                    f"open_run: {what} has {length} bytes.",
+                    f"The limit is {self._array_bytes}, for runs that come from elsewhere.",
+                    "Open the run with a larger limit: Reader(path, array_bytes=...)",
+                )
+            )
+        if segment:
+            data = read_segment(self._folder, segment, offset, length, crc)
+        else:
+            inline = self._database.ask("SELECT data FROM array WHERE id=?", (number,))[0][0]
+            if not isinstance(inline, bytes) or len(inline) != length or zlib.crc32(inline) != crc:
+                raise damaged(self.path, f"{what} has not the bytes that it says")
+            data = bytearray(inline)
+        return np.ndarray(shape, dtype, data)
+
+    # -- graphs, events, sources ----------------------------------------------------------------
+
+    def structures(self) -> list[tuple[int, int]]:
+        """Return the steps from which on there was another graph, and its number."""
+        rows = self._database.ask("SELECT step, graph FROM structure ORDER BY step")
+        return [(_whole(step), _whole(graph)) for step, graph in rows]
+
+    def graph(self, step: float | None = None) -> dict[str, Any]:
+        """Return the graph at a step, the last by default, as JSON data.
+
+        Raises RunError where no graph was recorded up to there.
+        """
+        rows = self._database.ask(
+            "SELECT graph FROM structure WHERE step<=? ORDER BY step DESC LIMIT 1",
+            (2**62 if step is None else int(step),),
+        )
+        if not rows:
+            raise self._missing("graph at step", step, [s for s, _ in self.structures()])
+        return self.graph_by_id(_whole(rows[0][0]))
+
+    def graph_by_id(self, number: int) -> dict[str, Any]:
+        """Return a graph by its number, as JSON data."""
+        rows = self._database.ask("SELECT data FROM graph WHERE id=?", (number,))
+        if not rows:
+            raise self._missing("graph", number, sorted({g for _, g in self.structures()}))
+        graph = decode(rows[0][0], f"graph {number}")
+        if not isinstance(graph, dict):
+            raise damaged(self.path, f"graph {number} is no object")
+        return graph
+
+    def node_values(self, step: int) -> tuple[int, Floats] | None:
+        """Return the graph's number and (nodes, FIELDS) of its nodes at a step; None if none."""
+        rows = self._database.ask(
+            "SELECT graph, data FROM node_values WHERE step=? ORDER BY graph DESC LIMIT 1",
+            (int(step),),
+        )
+        if not rows:
+            return None
+        graph, data = rows[0]
+        if not isinstance(data, bytes) or len(data) % (8 * len(FIELDS)):
+            raise damaged(self.path, f"the values of nodes at step {step} are no matrix")
+        return _whole(graph), np.frombuffer(data, "<f8").reshape(-1, len(FIELDS))
+
+    def events(self, kind: str | None = None, after: int = 0) -> list[dict[str, Any]]:
+        """Return what happened: id, step, time, kind and data; numbers greater than `after`."""
+        rows = self._database.ask(
+            "SELECT id, step, time, kind, data FROM event WHERE id>? AND (?2 IS NULL OR kind=?2)"
+            " ORDER BY id",
+            (after, kind),
+        )
+        return [
+            {
+                "id": _whole(number),
+                "step": _whole(step),
+                "time": time if isinstance(time, float) else None,
+                "kind": str(name),
+                "data": decode(data, f"event {number}"),
+            }
+            for number, step, time, name, data in rows
+        ]
+
+    def sources(self) -> list[tuple[int, str]]:
+        """Return the number and name of each file whose text the run holds."""
+        rows = self._database.ask("SELECT id, file FROM source ORDER BY id")
+        return [(_whole(number), str(file)) for number, file in rows]
+
+    def source(self, file: str | int) -> str:
+        """Return the text of a file, by its name or number.
+
+        Raises RunError for one that the run does not hold.
+        """
+        key = "id" if isinstance(file, int) else "file"
+        rows = self._database.ask(f"SELECT text FROM source WHERE {key}=?", (file,))
+        if not rows:
+            raise self._missing("source", file, [name for _, name in self.sources()])
+        return str(rows[0][0])
+
+    def _missing(self, what: str, which: object, there: Sequence[object]) -> RunError:
+        named = ", ".join(str(entry) for entry in there[:12]) or "nothing"
+        return RunError(
+            three_part(
+                f"open_run: there is no {what} {which}.",
+                f"{self.path} has {named}{', ...' if len(there) > 12 else ''}.",
+                "Ask for one of these, or record with a higher level.",
+            )
+        )
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise RunError(
+            three_part(
+                f"open_run: {str(value)[:40]!r} stands where a number belongs.",
+                "gradtape does not write such a run; it was changed or made by hand.",
+                "Take it from a backup, or record again.",
+            )
+        )
+    return value
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _between(steps: Floats, start: float | None, stop: float | None) -> slice:
+    low = 0 if start is None else int(np.searchsorted(steps, start))
+    high = len(steps) if stop is None else int(np.searchsorted(steps, stop))
+    return slice(low, max(low, high))
+
+
+def _pandas() -> Any:
+    try:
+        import pandas as pd
+    except ImportError:
+        raise RunError(
+            three_part(
+                "history: pandas is not installed.",
+                "The history of a run is a pandas frame.",
+                'Install it: pip install "gradtape[fit]"',
+            )
+        ) from None
+    return pd

@@ -1,0 +1,557 @@
+"""The writer of a run: what is handed over is queued, and one thread of its own commits it.
+
+The training thread appends to a list and goes on. The writer's thread wakes every 25 ms, or after
+256 steps, and commits all there is in one transaction. The queue is bounded by bytes: when it is
+full the training thread waits; nothing is dropped in silence. A write that fails (the disk is
+full) is counted, its data is gone, training goes on, and the next write is tried again.
+
+A forked child never touches what it has inherited (`forks.py`): with its first write it opens a
+run of its own, `RUN/fork-PID`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import RecordError, RecordWarning, ShapeError, three_part
+from . import forks, journal, signals
+from .lock import Lock
+from .schema import DATABASE, FIELDS, VERSION, dtype_name, encode
+from .segments import Segments
+from .transactions import Item, Transactions
+
+__all__ = ["Writer", "free_folder"]
+
+GROUP_SECONDS, GROUP_STEPS, GROUP_BYTES = 0.025, 256, 8 << 20
+QUEUE_BYTES = 64 << 20
+_ITEM = 200  # bytes that an item takes besides its arrays, about
+_BUSY_PATIENCE = 30.0
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def free_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder, or, if it holds a run, the first of folder-2, folder-3, ... that does not.
+
+    >>> free_folder("no such folder").name
+    'no such folder'
+    """
+    path, number = Path(folder), 2
+    while (path / DATABASE).exists():
+        path = Path(folder).with_name(f"{Path(folder).name}-{number}")
+        number += 1
+    return path
+
+
+class Writer:
+    """The one writer of a run, which it creates.
+
+    Parameters
+    ----------
+    folder : path
+        The run's folder; it is made, and must not hold a run.
+    durability : str
+        "group" commits every 25 ms or 256 steps. "step" commits every block of rows before `rows`
+        returns. "full" is "step" with the disk told to keep it, for what must survive a power cut.
+    queue_bytes : int
+        How much may wait to be written before the training thread has to wait.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the run is.
+    lost : int
+        Things handed over that could not be written.
+    error : Exception or None
+        The last error of a write.
+    collect : callable or None
+        Called on the writer's thread before each commit, at least every 25 ms: whoever gathers rows
+        hands over here what it has.
+
+    Raises
+    ------
+    RecordError
+        The folder holds a run, another process writes it, or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from gradtape.record.reader import Reader
+    >>> folder = tempfile.mkdtemp() + "/run"
+    >>> writer = Writer(folder)
+    >>> layout = writer.layout([writer.column("cost", "cost")])
+    >>> writer.rows(layout, np.array([[0.0, 4.0], [1.0, 1.0]]))
+    >>> writer.close("finished")
+    >>> Reader(folder).series("cost")
+    (array([0., 1.]), array([4., 1.]))
+    """
+
+    folder: Path
+    _condition: threading.Condition
+    _working: threading.Lock  # held while the database is worked on: see forks.py
+    _queue: list[Item]
+    _waiting: int  # bytes in the queue
+    _steps: int  # steps in the queue
+    _begun: int  # rounds of the writer's thread: begun, done, and wanted by `flush`
+    _done: int
+    _flushed: int
+    _closing: str | None
+    _thread: threading.Thread | None
+    _forked_from: str | None
+    _unsaid: str | None
+    _said: bool
+    _transactions: Transactions | None
+    _lock: Lock | None
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        durability: str = "group",
+        queue_bytes: int = QUEUE_BYTES,
+    ) -> None:
+        if durability not in ("group", "step", "full"):
+            raise ValueError(
+                three_part(
+                    f"Recording: durability={durability!r} is not known.",
+                    "It says when what was recorded is committed.",
+                    'Use durability="group", "step" or "full".',
+                )
+            )
+        self.durability = durability
+        self.lost = 0
+        self._told = 0
+        self.error: Exception | None = None
+        self.collect: Callable[[], None] | None = None
+        self._queue_bytes = queue_bytes
+        self._columns: dict[str, int] = {}
+        self._layouts: dict[tuple[int, ...], int] = {}
+        self._tags: dict[str, int] = {}
+        self._graphs: dict[bytes, int] = {}
+        self._last: dict[int, float] = {}
+        self._defined: list[Item] = []  # what a forked child needs again
+        self._meta: dict[str, str] = {}
+        self._structure: Item | None = None
+        self._reset()
+        self._open(Path(folder))
+        forks.register(self)
+
+    # -- definitions ----------------------------------------------------------------------------
+
+    def set(self, key: str, value: object) -> None:
+        """Set a meta key to anything that JSON can hold."""
+        text = encode(value)
+        self._meta[key] = text
+        self._put(Item("meta", (key, text)))
+
+    def column(self, name: str, kind: str, tag: str | None = None, unit: str | None = None) -> int:
+        """Return the number of a column of scalars, defined at the first call for its name."""
+        with self._condition:
+            number = self._columns.get(name)
+            if number is None:
+                number = self._columns[name] = len(self._columns) + 1
+                self._define(Item("column", (number, name, kind, tag, unit), True))
+        return number
+
+    def layout(self, columns: Sequence[int]) -> int:
+        """Return the number of a layout: which columns the entries of a row are, after the step."""
+        key = tuple(columns)
+        with self._condition:
+            number = self._layouts.get(key)
+            if number is None:
+                number = self._layouts[key] = len(self._layouts) + 1
+                self._define(Item("layout", (number, encode(key)), True))
+        return number
+
+    def tag(
+        self,
+        name: str,
+        kind: str,
+        shape: Sequence[int],
+        dtype: object,
+        file: str | None = None,
+        line: int | None = None,
+        **info: object,
+    ) -> int:
+        """Return the number of something whose arrays are recorded, by its name."""
+        with self._condition:
+            number = self._tags.get(name)
+            if number is None:
+                number = self._tags[name] = len(self._tags) + 1
+                values = (number, name, kind, encode(tuple(shape)), str(dtype), file, line)
+                self._define(Item("tag", (*values, encode(info)), True))
+        return number
+
+    def graph(self, step: int, data: dict[str, Any]) -> int:
+        """Return the number of a graph, stored once per content; `step` is where it first ran."""
+        text = encode(data)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        with self._condition:
+            number = self._graphs.get(digest)
+            if number is None:
+                number = self._graphs[digest] = len(self._graphs) + 1
+                self._define(Item("graph", (number, digest, int(step), text), True), len(text))
+        return number
+
+    # -- what happens ---------------------------------------------------------------------------
+
+    def rows(self, layout: int, block: np.ndarray[Any, Any]) -> None:
+        """Hand over rows of a layout: float64 (n, 1 + k), the step first, steps increasing.
+
+        The block belongs to the writer afterwards. Raises ShapeError where it is no such block or
+        goes back in steps.
+        """
+        if block.dtype != np.float64 or block.ndim != 2 or not len(block):
+            raise ShapeError(
+                three_part(
+                    f"Writer.rows: the block is {block.dtype}{list(block.shape)}.",
+                    "Rows are float64 of shape (n, 1 + columns), n at least 1.",
+                    "Gather rows into an array of that shape.",
+                )
+            )
+        first, last = block[0, 0], block[-1, 0]
+        if not self._last.get(layout, -np.inf) < first <= last:
+            raise ShapeError(
+                three_part(
+                    f"Writer.rows: steps {first:g} to {last:g} do not go on from "
+                    f"{self._last.get(layout, -np.inf):g}.",
+                    "Steps of one layout increase.",
+                    "Count steps on through the whole run.",
+                )
+            )
+        self._last[layout] = last
+        self._put(Item("chunk", (layout, block)), block.nbytes, len(block))
+        if self.durability != "group":
+            self.flush()
+
+    def array(self, tag: int, step: int, array: np.ndarray[Any, Any]) -> None:
+        """Hand over an array that a tag holds from a step on; its content is stored once.
+
+        The array belongs to the writer afterwards. Raises DTypeError for objects, text and dates.
+        """
+        self._put(Item("held", (tag, int(step), _plain(array))), array.nbytes)
+
+    def structure(self, step: int, graph_id: int) -> None:
+        """From a step on, the graph is this one."""
+        item = self._structure = Item("structure", (int(step), graph_id))
+        self._put(item)
+
+    def node_values(self, step: int, graph_id: int, matrix: np.ndarray[Any, Any]) -> None:
+        """Hand over what the nodes of a graph were at a step: float64 (nodes, len(FIELDS)).
+
+        The matrix belongs to the writer afterwards. Raises ShapeError where it is not like that.
+        """
+        if matrix.dtype != np.float64 or matrix.ndim != 2 or matrix.shape[1] != len(FIELDS):
+            raise ShapeError(
+                three_part(
+                    f"Writer.node_values: the matrix is {matrix.dtype}{list(matrix.shape)}.",
+                    f"It has a row per node and {len(FIELDS)} columns, float64.",
+                    "Put NaN where a value is not known.",
+                )
+            )
+        self._put(Item("node_values", (graph_id, int(step), matrix)), matrix.nbytes)
+
+    def node_array(
+        self, step: int, graph_id: int, node: int, side: int, array: np.ndarray[Any, Any]
+    ) -> None:
+        """Hand over a node's array at a step: its value (side 0) or its cotangent (side 1)."""
+        item = Item("node_array", (int(step), graph_id, int(node), int(side), _plain(array)))
+        self._put(item, array.nbytes)
+
+    def event(self, step: int, kind: str, data: dict[str, Any]) -> None:
+        """Write down that something happened at a step."""
+        self._put(Item("event", (None, int(step), time.time(), kind, encode(data))))
+
+    def source(self, file: str, text: str) -> None:
+        """Keep the text of a file of the user's."""
+        digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
+        item = Item("source", (None, file, digest, text.encode(errors="replace").decode()), True)
+        with self._condition:
+            self._define(item, len(text))
+
+    def flush(self) -> None:
+        """Return when all that was handed over is committed, or counted as lost."""
+        with self._condition:
+            if self._thread is None or self._thread is threading.current_thread():
+                return
+            wanted = self._begun + 1
+            self._flushed = max(self._flushed, wanted)
+            self._condition.notify_all()
+            while self._done < wanted and self._thread is not None and self._thread.is_alive():
+                self._condition.wait(1.0)
+        self._say()
+
+    def close(self, status: str = "finished") -> None:
+        """Commit what is left and end the run: one clean folder, without a journal.
+
+        `status` is finished, failed or stopped. A second call does nothing.
+        """
+        with self._condition:
+            thread = self._thread
+            if thread is None or self._closing is not None:
+                self._closing, self._forked_from = self._closing or status, None
+                return
+            self._closing = status
+            self._condition.notify_all()
+            # A signal handler may be here while its thread holds the lock: `wait` gives it up.
+            while self._thread is not None and thread.is_alive():
+                self._condition.wait(1.0)
+        signals.forget(self)
+        atexit.unregister(self._at_exit)
+        self._say()
+
+    # -- the queue ------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self._condition = threading.Condition(threading.RLock())
+        self._working = threading.Lock()
+        self._queue = []
+        self._waiting = self._steps = 0
+        self._begun = self._done = self._flushed = 0
+        self._closing = self._thread = self._forked_from = self._unsaid = None
+        self._transactions = self._lock = None
+        self._said = False
+
+    def _define(self, item: Item, size: int = 0) -> None:
+        self._defined.append(item)
+        self._put(item, size)
+
+    def _put(self, item: Item, size: int = 0, steps: int = 0) -> None:
+        if self._thread is None:
+            self._awaken()
+        size += _ITEM
+        with self._condition:
+            if self._waiting + size > self._queue_bytes and self._waiting:
+                self._wait_for_room(size)
+            empty = not self._queue
+            self._queue.append(item)
+            self._waiting += size
+            self._steps += steps
+            if empty or self._steps >= GROUP_STEPS or self._waiting >= GROUP_BYTES:
+                self._condition.notify_all()
+        if self._unsaid is not None:
+            self._say()
+
+    def _wait_for_room(self, size: int) -> None:
+        if threading.current_thread() is self._thread:
+            return  # `collect` runs on the thread that makes room
+        while self._waiting and self._waiting + size > self._queue_bytes:
+            if self._thread is None or not self._thread.is_alive():
+                return
+            self._condition.wait(1.0)
+
+    def _awaken(self) -> None:
+        """Open a run of its own in a forked child; refuse in a run that was closed."""
+        if self._forked_from is None:
+            raise RecordError(
+                three_part(
+                    f"Recording: {self.folder} is closed.",
+                    f"Its run ended as {self._closing}.",
+                    "Record into a new folder.",
+                )
+            )
+        with self._condition:
+            parent, self._forked_from = self._forked_from, None
+            self._open(free_folder(Path(parent) / f"fork-{os.getpid()}"))
+            kept = [Item("meta", entry) for entry in self._meta.items()]
+            kept += self._defined
+            if self._structure is not None:
+                kept.append(self._structure)
+            for item in kept:
+                self._put(item, sum(len(v) for v in item.values if isinstance(v, str)))
+            self._put(Item("meta", ("parent", encode(Path(parent).name))))
+            self._put(Item("meta", ("name", encode(self.folder.name))))
+        forks.at_end_of_child(self)
+
+    # -- the thread -----------------------------------------------------------------------------
+
+    def _open(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._lock = Lock(folder)
+        try:
+            if (folder / DATABASE).exists():
+                raise RecordError(
+                    three_part(
+                        f"Recording: {folder} holds a run already.",
+                        "A run is written once; it is not gone on with.",
+                        "Record into another folder, or remove that one.",
+                    )
+                )
+            synchronous = "FULL" if self.durability == "full" else "NORMAL"
+            connection, kind = journal.create(folder, synchronous=synchronous)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._transactions = Transactions(
+            folder, connection, Segments(folder), self.durability == "full"
+        )
+        self._thread = threading.Thread(
+            target=self._work, name=f"gradtape writer of {folder.name}", daemon=True
+        )
+        self._thread.start()
+        atexit.register(self._at_exit)
+        signals.watch(self)
+        facts = {
+            "format": VERSION,
+            "name": folder.name,
+            "created": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "status": "running",
+            "host_pid": os.getpid(),
+            "journal": kind,
+            "durability": self.durability,
+        }
+        for key, value in facts.items():
+            self._put(Item("meta", (key, encode(value))))
+        if kind != "wal":
+            warnings.warn(
+                three_part(
+                    f"Recording: {folder} is recorded without WAL.",
+                    f"{kind.partition(': ')[2].capitalize()}. A page that shows the run while it "
+                    "is written waits for the writer, and the writer for it.",
+                    "Nothing is lost by it; a folder on a local disk is faster.",
+                ),
+                RecordWarning,
+                stacklevel=4,
+            )
+
+    def _at_exit(self) -> None:
+        self.close("stopped")
+
+    def _work(self) -> None:
+        """Commit what comes, until the run is closed."""
+        transactions = self._transactions
+        assert transactions is not None
+        unwritten: list[Item] = []  # definitions of transactions that failed
+        while True:
+            with self._condition:
+                self._gather()
+                self._begun += 1
+                closing = self._closing
+            if self.collect is not None:
+                try:
+                    self.collect()
+                except Exception as error:
+                    self._fail(error, 0)
+            with self._condition:
+                items, self._queue = self._queue, []
+                self._steps = 0
+                self._waiting = 0
+                self._condition.notify_all()
+            if items or unwritten:
+                with self._working:
+                    unwritten = self._commit(transactions, unwritten + items)
+            if closing is not None:
+                with self._working:
+                    self._finish(transactions, closing, unwritten)
+            with self._condition:
+                self._done = self._begun
+                if closing is not None:
+                    self._thread = None
+                self._condition.notify_all()
+            if closing is not None:
+                return
+
+    def _gather(self) -> None:
+        """Wait until there is something to commit, and a little more for what comes with it."""
+        tick = GROUP_SECONDS if self.collect is not None else None
+
+        def urgent() -> bool:
+            return (
+                self._closing is not None
+                or self._flushed > self._begun
+                or self._steps >= GROUP_STEPS
+                or self._waiting >= GROUP_BYTES
+            )
+
+        while not self._queue and not urgent():
+            self._condition.wait(tick)
+            if self.collect is not None:
+                return
+        deadline = time.monotonic() + GROUP_SECONDS
+        while not urgent():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self._condition.wait(left)
+
+    def _commit(self, transactions: Transactions, items: list[Item]) -> list[Item]:
+        """Commit items; return the definitions among them if it failed."""
+        patience = time.monotonic() + _BUSY_PATIENCE
+        while True:
+            try:
+                transactions.commit([*items, *self._losses()])
+                self._told = self.lost
+                return []
+            except Exception as error:
+                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+                if code in _BUSY and time.monotonic() < patience:
+                    continue  # a reader of a run without WAL: the queue waits
+                kept = [item for item in items if item.define or item.table == "meta"]
+                self._fail(error, len(items) - len(kept))
+                return kept
+
+    def _losses(self) -> list[Item]:
+        """What the run says about data that was lost since it was last said."""
+        if self.lost == self._told:
+            return []
+        total = {"count": self.lost, "error": str(self.error)}
+        event = encode({"count": self.lost - self._told, "error": str(self.error)})
+        step = int(max(self._last.values(), default=-1))
+        return [
+            Item("meta", ("lost", encode(total))),
+            Item("event", (None, step, time.time(), "lost", event)),
+        ]
+
+    def _fail(self, error: Exception, count: int) -> None:
+        self.lost += count
+        self.error = error
+        if not self._said:
+            self._said = True
+            self._unsaid = f"{type(error).__name__}: {error}"
+
+    def _say(self) -> None:
+        """Warn once, on the thread that hands over, that something was lost."""
+        said, self._unsaid = self._unsaid, None
+        if said is not None:
+            warnings.warn(
+                three_part(
+                    f"Recording: {self.folder} could not be written: {said}.",
+                    f"{self.lost} records are lost so far; the run says how many in the end.",
+                    "Training goes on, and so does recording as soon as it can: make room.",
+                ),
+                RecordWarning,
+                stacklevel=4,
+            )
+
+    def _finish(self, transactions: Transactions, status: str, unwritten: list[Item]) -> None:
+        ended = datetime.now(UTC).isoformat(timespec="milliseconds")
+        items = [Item("meta", ("status", encode(status))), Item("meta", ("ended", encode(ended)))]
+        self._commit(transactions, unwritten + items)
+        with contextlib.suppress(sqlite3.Error):
+            journal.finish(transactions.connection)
+        with contextlib.suppress(sqlite3.Error):
+            transactions.connection.close()
+        transactions.segments.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array in a dtype that a run can hold, byte order included."""
+    dtype_name(array.dtype)
+    if not array.dtype.isnative:
+        return array.astype(array.dtype.newbyteorder("="))
+    return np.asarray(array)
