@@ -174,6 +174,7 @@ def make_card(name: str, traced: Traced, run: Callable[..., Any], compiled: Any)
         return tuple(f(*operands)), tuple(given)
 
     card.run, card.push, card.spread = run_backward, push, spread
+    card.regions = ("program", graph)  # for whoever shows or replays what is inside
     return card
 
 
