@@ -2,7 +2,8 @@
 
 Clones HEAD into a temporary folder and there runs, in this order: the README's shell commands,
 word for word; ruff; mypy --strict; the fast suite on every Python in PYTHONS that this machine
-has. Prints each step's output as it comes and a summary at the end; exits 1 if any step failed.
+has. Before that it installs Debian's packages in PACKAGES where they are missing (as root, with
+apt-get): the tests of the page drive a real browser, and are skipped without one. Prints each step's output as it comes and a summary at the end; exits 1 if any step failed.
 
     bash .ci/run           everything
     bash .ci/run --keep    leaves the checkout in place and prints where it is
@@ -23,6 +24,9 @@ from pathlib import Path
 # NumPy that pyproject.toml allows (the README's command has met the newest).
 PYTHONS = {"3.11": ["numpy==2.0.*"], "3.12": [], "3.13": []}
 WORKERS = "2"
+
+# Debian's packages that tests use, by the program that each brings.
+PACKAGES = {"chromium": "chromium"}
 
 # The caller's own environment must not leak into the clean checkout.
 LEAKS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "GIT_DIR", "GIT_WORK_TREE",
@@ -69,6 +73,19 @@ def find_python(version: str) -> str:
     return ""
 
 
+def packages(top: Path) -> None:
+    """Install the Debian packages that are missing; where that cannot be done, say so."""
+    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
+    if not missing:
+        return
+    name = f"Debian packages: {' '.join(missing)}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        results.append((name, "NOT RUN: needs root and apt-get", 0.0))
+        return
+    run(name, "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq"
+        f" {' '.join(missing)} > /dev/null", cwd=top, shell=True)
+
+
 def readme(checkout: Path) -> None:
     """Run the README's shell commands as they stand there."""
     sys.path.insert(0, str(checkout / "tests"))
@@ -108,6 +125,7 @@ def listing(top: Path) -> None:
     from readme_blocks import commands
 
     print("clean checkout")
+    print("Debian packages:", *PACKAGES.values())
     for number, command in enumerate(commands(top / "README.md"), 1):
         print(f"README command {number}: {command}")
     print("ruff", "mypy --strict", sep="\n")
@@ -129,6 +147,7 @@ def main() -> int:
             print("Note: there are changes that are not committed; they are not checked.")
         if run("clean checkout", "git", "clone", "-q", "--no-hardlinks", str(top), str(checkout),
                cwd=folder):
+            packages(folder)
             readme(checkout)
             python = ".venv/bin/python"
             run("ruff", python, "-m", "ruff", "check", ".", cwd=checkout)
