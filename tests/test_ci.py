@@ -19,7 +19,8 @@ def test_ci_run_is_a_bash_script_that_starts_a_new_enough_python(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     steps = done.stdout.splitlines()
     assert [step.split(":")[0] for step in steps] == [
-        "clean checkout", "Debian packages", "README command 1", "README command 2", "ruff", "mypy --strict",
+        "clean checkout", "Debian packages", "README command 1", "README command 2", "ruff",
+        "mypy --strict",
         "fast suite, Python 3.11", "fast suite, Python 3.12", "fast suite, Python 3.13",
     ]  # fmt: skip
 
