@@ -3,8 +3,8 @@
 Clones HEAD into a temporary folder and there runs, in this order: the README's shell commands,
 word for word; ruff; mypy --strict; the fast suite on every Python in PYTHONS that this machine
 has. Before that it installs Debian's packages in PACKAGES where they are missing (as root, with
-apt-get): the tests of the page drive a real browser, and are skipped without one. Prints each step's output as it comes and a summary at the end; exits 1 if any step
-failed.
+apt-get): the tests of the page drive a real browser, and are skipped without one. Prints each
+step's output as it comes and a summary at the end; exits 1 if any step failed.
 
     bash .ci/run           everything
     bash .ci/run --keep    leaves the checkout in place and prints where it is
