@@ -49,10 +49,12 @@ LIBRARIES = {
     "record": {"pandas", "pyarrow"},
     "cli": {"tqdm"},
     "scripts": {"nbformat", "nbclient"},
+    "viewer": {"starlette", "uvicorn", "matplotlib"},
 }
 # A class can only be derived from what is there when it is made: the one file that may.
 BASES = {("fit/estimators.py", "sklearn")}
-HEAVY = {"scipy", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn"}
+HEAVY = {"scipy", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn", "starlette",
+         "uvicorn"}  # fmt: skip
 
 
 class Import(NamedTuple):

@@ -106,6 +106,47 @@ def _run_script(arguments: argparse.Namespace) -> int:
     return run(arguments.script, arguments.arguments, tensorflow=arguments.tensorflow)
 
 
+# -- view -------------------------------------------------------------------------------------
+
+_VIEW = """\
+Show recorded runs in a web page: one run, or all runs below a folder, live while they train.
+
+    gradtape view runs/cars
+    gradtape view runs --no-browser
+
+The server only reads, and only this computer reaches it, by an address with a token that is
+printed. Ctrl-C ends it.
+"""
+
+
+def _declare_view(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("path", metavar="RUN_OR_DIR", help="a recorded run, or a folder of runs")
+    parser.add_argument("--port", type=int, default=0, help="the port; any free one if left out")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="an address to listen on; others than this computer's own are warned of",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="open no browser")
+    parser.add_argument("--idle", type=float, help=argparse.SUPPRESS)
+
+
+def _view(arguments: argparse.Namespace) -> int:
+    from .viewer.launch import view
+
+    try:
+        return view(
+            arguments.path,
+            host=arguments.host,
+            port=arguments.port,
+            browser=not arguments.no_browser,
+            idle=arguments.idle,
+        )
+    except (OSError, ImportError) as error:
+        print(f"gradtape view: {error.args[-1]}", file=sys.stderr)
+        return USAGE_ERROR
+
+
 COMMANDS = (
     Command(
         "fit",
@@ -127,5 +168,12 @@ COMMANDS = (
         _RUN,
         _declare_run,
         _run_script,
+    ),
+    Command(
+        "view",
+        "show recorded runs in a web page, live or afterwards",
+        _VIEW,
+        _declare_view,
+        _view,
     ),
 )

@@ -1,0 +1,129 @@
+"""Which runs there are below a folder, and by which id a browser may ask for each.
+
+A browser never names a path: it names an id, the digest of a run's real path, and only ids that a
+scan of the folder has found mean anything. What a symbolic link leads to outside the folder is not
+found, neither as a run nor as one of the files of a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["DATABASE", "Shelf", "Shelved", "run_id"]
+
+DATABASE = "run.db"
+ID = re.compile(r"[0-9a-f]{16}")
+MEMBER = re.compile(r"run\.db(-wal|-shm|-journal)?|arrays-\d{1,9}\.bin")
+
+DEPTH = 6
+MOST_RUNS, MOST_ENTRIES = 2_000, 100_000
+"""A folder is searched this deep, for so many runs, over so many entries."""
+
+FRESH = 1.0
+"""Seconds for which a scan is good."""
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A run that was found.
+
+    Attributes
+    ----------
+    id : str
+        What a browser calls it: 16 hexadecimal digits.
+    path : Path
+        The folder.
+    name : str
+        The name of the folder.
+    parent : str
+        The folder in which it lies, relative to the one that is looked at; "" for that itself.
+    """
+
+    id: str
+    path: Path
+    name: str
+    parent: str
+
+
+def run_id(path: str | os.PathLike[str]) -> str:
+    """Return the id of the run in a folder: the same wherever the server was started."""
+    return hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()[
+        :16
+    ]
+
+
+class Shelf:
+    """The runs in or below a folder, found again when the last look is a second old.
+
+    Parameters
+    ----------
+    root : path
+        A run, or a folder with runs in it.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(os.path.realpath(root))
+        self._lock = threading.Lock()
+        self._found: dict[str, Shelved] = {}
+        self._until = 0.0
+
+    def runs(self) -> list[Shelved]:
+        """Return the runs there are, by path."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._found = {run.id: run for run in self._scan()}
+                self._until = time.monotonic() + FRESH
+            return list(self._found.values())
+
+    def find(self, id: str) -> Shelved | None:
+        """Return the run of this id, if there is one and its files lie where they should."""
+        if not ID.fullmatch(id):
+            return None
+        found = self._found.get(id) or {run.id: run for run in self.runs()}.get(id)
+        return found if found is not None and self._is_run(found.path) else None
+
+    def _scan(self) -> Iterator[Shelved]:
+        if self._is_run(self.root):
+            yield Shelved(run_id(self.root), self.root, self.root.name, "")
+            return
+        entries = runs = 0
+        folders = [(self.root, 0)]
+        while folders:
+            folder, depth = folders.pop()
+            try:
+                below = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            except OSError:
+                continue
+            for entry in below:
+                entries += 1
+                if entries > MOST_ENTRIES or runs >= MOST_RUNS:
+                    return
+                path = Path(entry.path)
+                if not entry.is_dir() or not self._is_inside(path):
+                    continue
+                if self._is_run(path):
+                    runs += 1
+                    parent = str(path.parent.relative_to(self.root))
+                    yield Shelved(run_id(path), path, path.name, "" if parent == "." else parent)
+                elif depth + 1 < DEPTH and not entry.is_symlink():
+                    folders.append((path, depth + 1))
+
+    def _is_run(self, path: Path) -> bool:
+        try:
+            if not (path / DATABASE).is_file():
+                return False
+            names = [entry.name for entry in os.scandir(path) if MEMBER.fullmatch(entry.name)]
+        except OSError:
+            return False
+        return all(self._is_inside(path / name) for name in names)
+
+    def _is_inside(self, path: Path) -> bool:
+        real = os.path.realpath(path)
+        return real == str(self.root) or real.startswith(os.path.join(str(self.root), ""))

@@ -1,0 +1,497 @@
+"""Three small trainings as data: a line, a classifier of two inputs, and one that diverges.
+
+`python -m tests.viewer.demo` serves them, for work on the page. The trainings are written out in
+plain NumPy, gradients included, so that what a test expects does not come from the tape.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+FIELDS = 12
+TEXT = """\
+import numpy as np
+import gradtape as gt
+
+x, y = np.load("cars.npy")
+slope, intercept = gt.Variable(0.0), gt.Variable(0.0)
+with gt.Recording("runs/line") as run:
+    for step in run.steps(70):
+        with gt.GradientTape() as tape:
+            prediction = slope * x + intercept
+            residual = prediction - y
+            cost = np.mean(residual ** 2)
+        d_slope, d_intercept = tape.gradient(cost, [slope, intercept])
+        slope.assign_sub(1e-3 * d_slope)
+        intercept.assign_sub(1e-3 * d_intercept)
+"""
+
+
+@dataclass
+class Demo:
+    """What a run holds, before anything writes it.
+
+    `columns`: name -> (kind, tag, unit, values per step). `arrays`: tag -> {step: array}.
+    """
+
+    name: str
+    columns: dict[str, tuple[str, str | None, str | None, np.ndarray]]
+    tags: dict[str, dict[str, Any]] = field(default_factory=dict)
+    arrays: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+    graph: dict[str, Any] | None = None
+    node_values: dict[int, np.ndarray] = field(default_factory=dict)
+    node_arrays: dict[tuple[int, int, int], np.ndarray] = field(default_factory=dict)
+    events: list[tuple[int, str, dict[str, Any]]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+    status: str = "finished"
+
+    @property
+    def count(self) -> int:
+        return len(next(iter(self.columns.values()))[3])
+
+
+def meta(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "format": 1, "name": name, "created": "2026-11-26T07:00:00+00:00", "level": "standard",
+        "every": 1, "argv": ["train.py"], "script": "train.py", "python": "3.11.7",
+        "packages": {"numpy": "2.4.6", "gradtape": "0.1.0"}, "seed": 0, **more,
+    }  # fmt: skip
+
+
+def statistics(values: list[np.ndarray], cotangents: list[np.ndarray]) -> np.ndarray:
+    """(nodes, 12): what is stored of each node's value and cotangent."""
+    rows = []
+    for each in zip(values, cotangents, strict=True):
+        row = []
+        for array in each:
+            array = np.asarray(array, float)
+            with np.errstate(all="ignore"):
+                row += [array.min(), array.max(), array.mean(), np.sqrt(np.sum(array**2)),
+                        np.sum(~np.isfinite(array)), np.mean(array == 0)]  # fmt: skip
+        rows.append(row)
+    return np.array(rows, float)
+
+
+def node(id: int, op: str, inputs: list[int], shape: tuple[int, ...], line: int, **more: Any):
+    text = TEXT.splitlines()[line - 1].strip() if line else ""
+    return {
+        "id": id, "op": op, "in": inputs, "shape": list(shape), "dtype": "float64",
+        "file": "train.py" if line else None, "line": line or None, "function": "<module>",
+        "text": text, "group": "", "rule": "", "kind": "op", "tag": None, "value": None,
+        "params": {}, **more,
+    }  # fmt: skip
+
+
+def line(steps: int = 70, rate: float = 1e-3, name: str = "line") -> Demo:
+    """The tutorial: a line through fifty points, by gradient descent on the mean square."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(4, 25, 50).round()
+    y = 3.9 * x - 17.6 + rng.normal(0, 15, 50)
+    n = len(x)
+    slope = intercept = 0.0
+    rows, node_values = [], {}
+    node_arrays: dict[tuple[int, int, int], np.ndarray] = {}
+    events: list[tuple[int, str, dict[str, Any]]] = []
+    with np.errstate(all="ignore"):
+        for step in range(steps):
+            product = slope * x
+            prediction = product + intercept
+            residual = prediction - y
+            square = residual**2
+            cost = np.mean(square)
+            d_square = np.full(n, 1 / n)
+            d_residual = 2 * residual * d_square
+            d_slope, d_intercept = float(d_residual @ x), float(d_residual.sum())
+            rows.append([cost, 2e-4 + 1e-5 * (step % 7), slope, d_slope, intercept, d_intercept])
+            values = [slope, intercept, x, y, product, prediction, residual, square, cost]
+            cotangents = [d_slope, d_intercept, np.full(n, np.nan), np.full(n, np.nan),
+                          d_residual, d_residual, d_residual, d_square, 1.0]  # fmt: skip
+            node_values[step] = statistics(values, cotangents)
+            if step in (0, steps - 1):
+                for id, pair in enumerate(zip(values, cotangents, strict=True)):
+                    for side, array in enumerate(pair):
+                        node_arrays[step, id, side] = np.asarray(array, float)
+            if not np.isfinite(cost) and not any(kind == "nonfinite" for _, kind, _ in events):
+                events.append((step, "nonfinite", {
+                    "op": "square", "file": "train.py", "line": 11, "node": 7, "graph": 1,
+                    "direction": "forward",
+                    "operands": [{"name": "residual", "min": float(residual.min()),
+                                  "max": float(residual.max()), "shape": [n]}],
+                    "chain": [{"op": "subtract", "file": "train.py", "line": 10},
+                              {"op": "square", "file": "train.py", "line": 11}],
+                }))  # fmt: skip
+            slope -= rate * d_slope
+            intercept -= rate * d_intercept
+    table = np.array(rows)
+    graph = {
+        "name": "train.py:9",
+        "nodes": [
+            node(0, "variable", [], (), 0, kind="variable", tag="value/slope"),
+            node(1, "variable", [], (), 0, kind="variable", tag="value/intercept"),
+            node(2, "input", [], (n,), 0, kind="input", tag="input/0"),
+            node(3, "input", [], (n,), 0, kind="input", tag="input/1"),
+            node(4, "multiply", [0, 2], (n,), 9, rule="ct * x, ct * slope"),
+            node(5, "add", [4, 1], (n,), 9, rule="ct, sum of ct"),
+            node(6, "subtract", [5, 3], (n,), 10, rule="ct, -ct"),
+            node(7, "square", [6], (n,), 11, rule="2 * residual * ct"),
+            node(8, "mean", [7], (), 11, rule="ct / n"),
+        ],
+        "target": 8,
+        "prediction": 5,
+        "sources": {"value/slope": 0, "value/intercept": 1},
+        "inputs": {"input/0": 2, "input/1": 3},
+        "code": {},
+    }
+    predictions = {step: table[step, 2] * x + table[step, 4] for step in (0, steps - 1)}
+    return Demo(
+        name,
+        {
+            "cost": ("cost", None, None, table[:, 0]),
+            "seconds": ("time", None, "s", table[:, 1]),
+            "value/slope": ("value", "value/slope", None, table[:, 2]),
+            "grad/slope": ("gradient", "grad/slope", None, table[:, 3]),
+            "value/intercept": ("value", "value/intercept", None, table[:, 4]),
+            "grad/intercept": ("gradient", "grad/intercept", None, table[:, 5]),
+        },
+        {
+            "value/slope": {"kind": "variable", "shape": [], "dtype": "float64"},
+            "value/intercept": {"kind": "variable", "shape": [], "dtype": "float64"},
+            "input/0": {"kind": "input", "shape": [n], "dtype": "float64", "label": "x"},
+            "input/1": {"kind": "input", "shape": [n], "dtype": "float64", "label": "y"},
+            "prediction": {"kind": "prediction", "shape": [n], "dtype": "float64"},
+        },
+        {"input/0": {0: x}, "input/1": {0: y}, "prediction": predictions},
+        graph,
+        node_values,
+        node_arrays,
+        [(0, "note", {"text": "the tutorial's cars"}), *events],
+        {"train.py": TEXT},
+        meta(name, roles={"x": "input/0", "y": "input/1", "prediction": "prediction"},
+             config={"learning_rate": rate, "steps": steps}),
+    )  # fmt: skip
+
+
+def diverging() -> Demo:
+    """The same line with a learning rate of 0.1: inf, then NaN."""
+    return line(120, 0.1, "diverging")
+
+
+def moons(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(1)
+    t = rng.uniform(0, np.pi, n)
+    label = np.arange(n) % 2
+    x = np.where(label[:, None] == 0, np.c_[np.cos(t), np.sin(t)],
+                 np.c_[1 - np.cos(t), 0.5 - np.sin(t)])  # fmt: skip
+    return x + rng.normal(0, 0.12, x.shape), label.astype(float)
+
+
+def network(x: np.ndarray, w1: np.ndarray, b1: np.ndarray, w2: np.ndarray, b2: float):
+    hidden = np.tanh(x @ w1 + b1)
+    return hidden, 1 / (1 + np.exp(-(hidden @ w2 + b2)))
+
+
+def classes(steps: int = 150) -> Demo:
+    """Two moons, told apart by a network of eight hidden units."""
+    x, y = moons()
+    rng = np.random.default_rng(2)
+    w1, b1, w2, b2 = rng.normal(0, 1, (2, 8)), np.zeros(8), rng.normal(0, 1, 8), 0.0
+    names = ["w1", "b1", "w2"]
+    rows, arrays = [], {f"{kind}/{name}": {} for kind in ("value", "grad") for name in names}
+    predictions = {}
+    for step in range(steps):
+        hidden, p = network(x, w1, b1, w2, b2)
+        cost = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+        dz = (p - y) / len(y)
+        dh = np.outer(dz, w2) * (1 - hidden**2)
+        gradients = [x.T @ dh, dh.sum(0), hidden.T @ dz]
+        row = [cost, 3e-4, np.mean((p > 0.5) == y), b2, dz.sum()]
+        for name, value, gradient in zip(names, [w1, b1, w2], gradients, strict=True):
+            arrays[f"value/{name}"][step] = value.copy()
+            arrays[f"grad/{name}"][step] = gradient
+            row += [np.linalg.norm(value), np.linalg.norm(gradient),
+                    np.linalg.norm(0.5 * gradient), np.mean(gradient == 0)]  # fmt: skip
+        if step % 10 == 0 or step == steps - 1:
+            predictions[step] = p
+        rows.append(row)
+        w1, b1, w2 = (v - 0.5 * g for v, g in zip([w1, b1, w2], gradients, strict=True))
+        b2 -= 0.5 * dz.sum()
+    table = np.array(rows)
+    columns = {
+        "cost": ("cost", None, None, table[:, 0]),
+        "seconds": ("time", None, "s", table[:, 1]),
+        "log/accuracy": ("log", None, None, table[:, 2]),
+        "value/b2": ("value", "value/b2", None, table[:, 3]),
+        "grad/b2": ("gradient", "grad/b2", None, table[:, 4]),
+    }
+    for i, name in enumerate(names):
+        for j, kind in enumerate(("norm", "gradnorm", "updatenorm", "gradzeros")):
+            columns[f"{kind}/{name}"] = ("norm", f"value/{name}", None, table[:, 5 + 4 * i + j])
+    tags = {
+        tag: {"kind": "variable", "shape": list(held[0].shape), "dtype": "float64"}
+        for tag, held in arrays.items()
+        if tag.startswith("value/")
+    }
+    tags["input/0"] = {"kind": "input", "shape": list(x.shape), "dtype": "float64", "label": "x"}
+    tags["input/1"] = {"kind": "input", "shape": list(y.shape), "dtype": "float64", "label": "y"}
+    tags["prediction"] = {"kind": "prediction", "shape": list(y.shape), "dtype": "float64"}
+    arrays |= {"input/0": {0: x}, "input/1": {0: y}, "prediction": predictions}
+    roles = {"x": "input/0", "y": "input/1", "prediction": "prediction"}
+    return Demo(
+        "classes", columns, tags, arrays,
+        events=[(3, "warning", {"message": "a warning", "file": "moons.py", "line": 8})],
+        sources={"moons.py": "# two moons\n"},
+        meta=meta("classes", roles=roles, config={"learning_rate": 0.5, "hidden": 8}),
+    )  # fmt: skip
+
+
+def long(steps: int = 1_000_000) -> Demo:
+    """Ten scalars over a million steps, with one NaN and one spike to be found again."""
+    rng = np.random.default_rng(3)
+    columns: dict[str, Any] = {}
+    time = np.arange(steps)
+    for i, name in enumerate(["cost", "seconds", *(f"value/w{j}" for j in range(8))]):
+        kind = {"cost": "cost", "seconds": "time"}.get(name, "value")
+        values = np.exp(-time / (steps / (i + 2))) + rng.normal(0, 0.01, steps)
+        columns[name] = (kind, name if kind == "value" else None, None, values)
+    columns["cost"][3][steps // 3] = np.nan
+    columns["value/w0"][3][steps // 2] = 50.0
+    return Demo("long", columns, meta=meta("long"))
+
+
+ALL = (line, classes, diverging)
+
+
+# -- as a reader ----------------------------------------------------------------------------------
+
+
+class FakeReader:
+    """A reader of a Demo in memory, for tests of what is asked of a reader."""
+
+    def __init__(self, demo: Demo) -> None:
+        self.demo, self.path, self.id = demo, Path(demo.name), demo.name
+        self.first, self.last = (0, demo.count - 1) if demo.count else (None, None)
+
+    def meta(self):
+        return self.demo.meta
+
+    def status(self):
+        return self.demo.status
+
+    def version(self):
+        return self.demo.count
+
+    def count(self):
+        return self.demo.count
+
+    def columns(self):
+        items = enumerate(self.demo.columns.items(), 1)
+        return [SimpleColumn(i, name, *rest[:3]) for i, (name, rest) in items]
+
+    def tags(self):
+        return [
+            SimpleTag(i, name, about["kind"], about["shape"], about["dtype"], None, None, about)
+            for i, (name, about) in enumerate(self.demo.tags.items(), 1)
+        ]
+
+    def _range(self, start, stop):
+        return np.arange(self.demo.count, dtype=float)[start:stop]
+
+    def series(self, name, start=None, stop=None):
+        steps = self._range(start, stop)
+        return steps, self.demo.columns[name][3][steps.astype(int)]
+
+    def table(self, names, start=None, stop=None):
+        steps = self._range(start, stop)
+        columns = [self.demo.columns[name][3][steps.astype(int)] for name in names]
+        return steps, np.stack(columns, axis=1)
+
+    def row(self, step):
+        if not 0 <= step < self.demo.count:
+            return {}
+        return {name: rest[3][step] for name, rest in self.demo.columns.items()}
+
+    def array(self, tag, step):
+        held = self.demo.arrays.get(tag, {})
+        found = max((each for each in held if each <= step), default=None)
+        if found is None:
+            raise KeyError(tag)
+        return held[found], found
+
+    def arrays(self, tag):
+        return sorted(self.demo.arrays.get(tag, {}))
+
+    def graph(self, step):
+        return self.demo.graph
+
+    def graph_by_id(self, id):
+        return self.demo.graph
+
+    def structures(self):
+        return [(0, 1)] if self.demo.graph else []
+
+    def node_values(self, step):
+        return (1, self.demo.node_values[step]) if step in self.demo.node_values else None
+
+    def node_array(self, step, node, side):
+        return self.demo.node_arrays.get((step, node, side))
+
+    def events(self, kind=None, after=0):
+        return [
+            {"id": i, "step": step, "time": 1.7e9 + i, "kind": its, "data": data}
+            for i, (step, its, data) in enumerate(self.demo.events, 1)
+            if i > after and kind in (None, its)
+        ]
+
+    def source(self, file):
+        return self.demo.sources[file]
+
+    def sources(self):
+        return list(self.demo.sources)
+
+
+class SimpleColumn(SimpleNamespace):
+    def __init__(self, id, name, kind, tag, unit):
+        super().__init__(id=id, name=name, kind=kind, tag=tag, unit=unit)
+
+    def _asdict(self):
+        return vars(self)
+
+
+class SimpleTag(SimpleNamespace):
+    def __init__(self, id, name, kind, shape, dtype, file, line, info):
+        super().__init__(id=id, name=name, kind=kind, shape=shape, dtype=dtype, file=file,
+                         line=line, info=info)  # fmt: skip
+
+    def _asdict(self):
+        return vars(self)
+
+
+class FakePanels:
+    """Panels of the Demos above, by the formulas of their models."""
+
+    def verdict(self, reader):
+        from gradtape.verdict import judge
+        from gradtape.viewer.panels import judged
+
+        costs = reader.series("cost")[1]
+        gradients = np.abs(reader.series("grad/slope")[1]) if reader.demo.graph else costs
+        return judged(judge(costs, gradients, learning_rate=1e-3))
+
+    def diagnosis(self, reader):
+        return []
+
+    def fit(self, reader, step, *, slice=None, at=None):
+        x, _ = reader.array("input/0", step)
+        y, _ = reader.array("input/1", step)
+        if x.ndim == 2:
+            prediction, _ = reader.array("prediction", step)
+            header = {"kind": "classes", "step": step, "names": {"x": "x", "y": "y"},
+                      "inputs": ["x[0]", "x[1]"], "count": len(y), "grid": 0,
+                      "exact": False}  # fmt: skip
+            return header, [x[:, 0], y, prediction, [], []]
+        row = reader.row(step)
+        grid = np.linspace(x.min(), x.max(), 100)
+        slope, intercept = row["value/slope"], row["value/intercept"]
+        header = {"kind": "curve", "step": step, "names": {"x": "x", "y": "y"}, "inputs": ["x"],
+                  "count": len(y), "grid": len(grid), "exact": True}  # fmt: skip
+        return header, [x, y, slope * x + intercept, grid, slope * grid + intercept]
+
+    def regions(self, reader, step, n):
+        if reader.demo.name != "classes":
+            return "Decision regions need two inputs and a class."
+        x = reader.array("input/0", step)[0]
+        ends = [[x[:, i].min() - 0.3, x[:, i].max() + 0.3] for i in (0, 1)]
+        u, v = np.meshgrid(np.linspace(*ends[0], n), np.linspace(*ends[1], n))
+        weights = [reader.array(f"value/{name}", step)[0] for name in ("w1", "b1", "w2")]
+        p = network(np.c_[u.ravel(), v.ravel()], *weights, reader.row(step)["value/b2"])[1]
+        return {"x": ends[0], "y": ends[1], "n": n, "classes": [0, 1]}, [p]
+
+    def path(self, reader):
+        steps, matrix = reader.table(
+            ["value/slope", "value/intercept", "grad/slope", "grad/intercept"]
+            if reader.demo.graph
+            else ["norm/w1", "norm/b1", "gradnorm/w1", "gradnorm/b1"]
+        )
+        axes = ["slope", "intercept"] if reader.demo.graph else ["PC 1", "PC 2"]
+        kind = "exact" if reader.demo.graph else "pca"
+        header = {"kind": kind, "axes": axes, "explained": [0.9, 0.08], "count": len(steps)}
+        return header, [steps, *matrix.T]
+
+    def landscape(self, reader, n):
+        if reader.demo.name != "line":
+            return "The loss cannot be replayed: it calls a function of the user's (train.py:7)."
+        x, y = reader.array("input/0", 0)[0], reader.array("input/1", 0)[0]
+        u, v = np.linspace(-1, 5, n), np.linspace(-20, 10, n)
+        losses = np.mean((u[None, :, None] * x + v[:, None, None] - y) ** 2, axis=2)
+        header = {"n": n, "u": [-1, 5], "v": [-20, 10], "exact": True, "note": ""}
+        return header, [losses]
+
+    def flow(self, reader, px):
+        names = ["slope", "intercept"] if reader.demo.graph else ["w1", "b1", "w2"]
+        steps = reader.series("cost")[0]
+        arrays = [steps]
+        for name in names:
+            if reader.demo.graph:
+                gradient = np.abs(reader.series(f"grad/{name}")[1])
+                value, zeros = np.abs(reader.series(f"value/{name}")[1]), gradient == 0
+                update = 1e-3 * gradient
+            else:
+                gradient = reader.series(f"gradnorm/{name}")[1]
+                value, update = (reader.series(f"{k}/{name}")[1] for k in ("norm", "updatenorm"))
+                zeros = reader.series(f"gradzeros/{name}")[1]
+            with np.errstate(all="ignore"):
+                arrays += [gradient, update / value, zeros.astype(float)]
+        header = {"names": names, "count": len(steps), "rows": ["gradnorm", "ratio", "zeros"]}
+        return header, arrays
+
+
+def folders(root: Path, demos) -> dict[str, Demo]:
+    """Make an empty run folder for each demo; return the demos by the names of the folders."""
+    made = {}
+    for make in demos:
+        demo = make()
+        (root / demo.name).mkdir(parents=True)
+        (root / demo.name / "run.db").touch()
+        made[demo.name] = demo
+    return made
+
+
+def main() -> None:
+    import tempfile
+
+    from gradtape.viewer.answers import Answers
+    from gradtape.viewer.launch import listen
+    from gradtape.viewer.server import application, serve
+    from gradtape.viewer.shelf import Shelf
+    from gradtape.viewer.watch import Watch
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--token", default="demo")
+    parser.add_argument("--long", action="store_true", help="a run of a million steps, too")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        demos = folders(Path(folder), (*ALL, long) if arguments.long else ALL)
+        shelf = Shelf(folder)
+
+        def open_demo(path):
+            return FakeReader(demos[path.name])
+
+        watch = Watch(shelf, open_demo)
+        sockets = listen("127.0.0.1", arguments.port)
+        port = sockets[0].getsockname()[1]
+        answers = Answers(shelf, open=open_demo, panels=FakePanels())
+        app = application(answers, watch, port=port, token=arguments.token)
+        print(f"http://127.0.0.1:{port}/?token={arguments.token}", flush=True)
+        serve(sockets, app, watch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""Every endpoint's answer, against the numbers that the run was made of."""
+
+import json
+
+import numpy as np
+import pytest
+
+from gradtape.viewer.answers import ENDPOINTS, Answers
+from gradtape.viewer.encoding import untable
+from gradtape.viewer.shelf import Shelf, run_id
+from tests.viewer import demo
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """Answers about the demo runs, the demos, and the ids of their runs."""
+    root = tmp_path_factory.mktemp("runs")
+    demos = demo.folders(root, demo.ALL)
+    answers = Answers(
+        Shelf(root), open=lambda path: demo.FakeReader(demos[path.name]), panels=demo.FakePanels()
+    )
+    return answers, demos, {name: run_id(root / name) for name in demos}
+
+
+@pytest.fixture
+def ask(shown):
+    """Ask an endpoint of a run: its header and numbers, or its JSON."""
+    answers, _, ids = shown
+
+    def asked(name, endpoint="", query="", status=200):
+        path = f"/api/run/{ids[name]}" + (f"/{endpoint}" if endpoint else "")
+        answer = answers.answer(path, query)
+        assert answer.status == status, answer.body
+        if answer.kind == "application/json":
+            return json.loads(answer.body) if answer.body else answer.reason
+        return untable(answer.body) if answer.body else answer.reason
+
+    return asked
+
+
+def test_the_runs_of_a_folder_are_listed_with_their_costs(shown):
+    answers, demos, ids = shown
+    listed = {run["name"]: run for run in json.loads(answers.answer("/api/runs").body)}
+    assert {name: run["id"] for name, run in listed.items()} == ids
+    costs = demos["line"].columns["cost"][3]
+    run = listed["line"]
+    assert (run["status"], run["steps"], run["cost"]) == ("finished", 70, costs[-1])
+    assert listed["line"]["best"] == costs.min()
+    assert listed["diverging"]["cost"] in ("Infinity", "NaN")
+    assert listed["diverging"]["best"] == demos["diverging"].columns["cost"][3][0]
+
+
+def test_a_run_as_a_whole(shown, ask):
+    _, demos, ids = shown
+    whole = ask("line")
+    assert (whole["id"], whole["first"], whole["last"], whole["count"]) == (ids["line"], 0, 69, 70)
+    assert [column["name"] for column in whole["columns"]] == list(demos["line"].columns)
+    assert whole["roles"] == {"x": "input/0", "y": "input/1", "prediction": "prediction"}
+    assert whole["sources"] == [{"id": 1, "file": "train.py"}]
+    assert whole["meta"]["config"] == {"learning_rate": 1e-3, "steps": 70}
+    assert whole["structures"] == [[0, 1]]
+
+
+def test_series_whole_and_in_part(shown, ask):
+    _, demos, _ = shown
+    costs, slopes = (demos["line"].columns[name][3] for name in ("cost", "value/slope"))
+    header, numbers = ask("line", "series", "names=cost,value/slope&from=5&to=9")
+    assert header == {
+        "series": [
+            {"name": name, "count": 5, "of": 5, "reduced": False}
+            for name in ("cost", "value/slope")
+        ]
+    }
+    steps = np.arange(5.0, 10)
+    np.testing.assert_array_equal(numbers, [*steps, *costs[5:10], *steps, *slopes[5:10]])
+
+
+def test_a_reduced_series_says_of_how_many_points(shown, ask):
+    _, demos, _ = shown
+    header, numbers = ask("line", "series", "names=cost&px=5")
+    (described,) = header["series"]
+    assert described["of"] == 70 and described["reduced"] and described["count"] < 20
+    steps, values = numbers.reshape(2, -1)
+    costs = demos["line"].columns["cost"][3]
+    np.testing.assert_array_equal(values, costs[steps.astype(int)])
+    assert {0, 69} <= set(steps)
+
+
+def test_a_row_and_rows(shown, ask):
+    _, demos, _ = shown
+    columns = demos["diverging"].columns
+    header, numbers = ask("diverging", "row", "step=100")
+    assert header == {"step": 100, "names": list(columns)}
+    np.testing.assert_array_equal(numbers, [rest[3][100] for rest in columns.values()])
+    header, numbers = ask("diverging", "rows", "from=90&to=99&names=cost,grad/slope")
+    assert header == {"names": ["cost", "grad/slope"], "count": 10, "of": 10}
+    expected = [np.arange(90.0, 100), columns["cost"][3][90:100], columns["grad/slope"][3][90:100]]
+    np.testing.assert_array_equal(numbers.reshape(3, -1), expected)
+    header, numbers = ask("diverging", "rows")
+    assert header["names"] == list(columns) and header["count"] == 120
+    ask("diverging", "row", "step=120", status=404)
+
+
+def test_arrays_graph_and_values_of_nodes(shown, ask):
+    _, demos, _ = shown
+    line = demos["line"]
+    header, numbers = ask("classes", "array", "tag=value/w1&step=7")
+    assert header["shape"] == [2, 8] and header["dtype"] == "float64" and header["of"] == 16
+    np.testing.assert_array_equal(numbers, demos["classes"].arrays["value/w1"][7].ravel())
+    assert ask("line", "graph", "step=3") == ask("line", "graph", "id=1") == line.graph
+    header, numbers = ask("line", "nodes", "step=4")
+    assert (header["count"], len(header["fields"])) == (9, 12)
+    np.testing.assert_array_equal(numbers.reshape(9, 12), line.node_values[4])
+    for side in (0, 1):
+        header, numbers = ask("line", "node", f"step=69&node=6&side={side}")
+        np.testing.assert_array_equal(numbers, line.node_arrays[69, 6, side])
+    assert "not recorded" in ask("line", "node", "step=3&node=6", status=204)
+    assert "No operation" in ask("classes", "graph", status=204)
+
+
+def test_events_and_source(ask):
+    events = ask("diverging", "events")
+    assert [event["kind"] for event in events] == ["note", "nonfinite"]
+    assert events[1]["data"]["operands"][0]["name"] == "residual"
+    assert ask("diverging", "events", "after=1") == events[1:]
+    assert ask("line", "source", "file=1") == {"file": "train.py", "text": demo.TEXT}
+    ask("line", "source", "file=2", status=404)
+
+
+def test_what_differs_between_runs(shown):
+    answers, _, ids = shown
+    runs = ",".join(ids[name] for name in ("line", "diverging"))
+    compared = json.loads(answers.answer("/api/compare", f"runs={runs}").body)
+    assert compared["config"] == [
+        {"key": "learning_rate", "values": [0.001, 0.1]},
+        {"key": "steps", "values": [70, 120]},
+    ]
+    assert compared["code"] == []
+    runs = ",".join(ids[name] for name in ("line", "classes"))
+    compared = json.loads(answers.answer("/api/compare", f"runs={runs}").body)
+    diff = {each["file"]: each["diff"] for each in compared["code"]}
+    assert diff["moons.py"].splitlines()[-1] == "+# two moons"
+
+
+def test_every_endpoint_answers_for_every_demo(shown):
+    answers, demos, ids = shown
+    queries = {"series": "names=cost", "array": "tag=input/0", "source": "file=1"}
+    for name in demos:
+        for endpoint in ENDPOINTS:
+            tail = "" if endpoint == "run" else f"/{endpoint}"
+            answer = answers.answer(f"/api/run/{ids[name]}{tail}", queries.get(endpoint, ""))
+            assert answer.status in (200, 204), (name, endpoint, answer.body)
+            assert (answer.status == 204) == bool(answer.reason) == (not answer.body)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status"),
+    [
+        ("/api/nothing", "", 404),
+        ("/api/run/0123456789abcdef", "", 404),
+        ("/api/run/{line}/nothing", "", 404),
+        ("/api/run/{line}/__class__", "", 404),
+        ("/api/run/{line}/series", "names=nothing", 404),
+        ("/api/run/{line}/series", "names=cost&px=0", 400),
+        ("/api/run/{line}/series", "names=cost&px=many", 400),
+        ("/api/run/{line}/series", "names=cost&px=1&px=2", 400),
+        ("/api/run/{line}/series", "names=" + "cost," * 300, 413),
+        ("/api/run/{line}/row", "step=1e3", 400),
+        ("/api/run/{line}/row", "step=-1", 400),
+        ("/api/run/{line}/array", "", 400),
+        ("/api/run/{line}/fit", "x0=nan", 400),
+        ("/api/run/{line}/regions", "n=100000", 400),
+        ("/api/run/{line}/landscape", "n=100000", 400),
+        ("/api/run/{line}/row", "&".join(f"a{i}=1" for i in range(100)), 400),
+        ("/api/compare", "runs=0123456789abcdef", 404),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(shown, path, query, status):
+    answers, _, ids = shown
+    answer = answers.answer(path.format(**ids), query)
+    assert answer.status == status
+    assert json.loads(answer.body)["error"].endswith(".")
