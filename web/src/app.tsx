@@ -34,8 +34,8 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
     const stops = [
       paint(alone ? document.documentElement : root),
       startPlayer(isCalm),
-      alone ? linkToAddress((id) => void open(id)) : () => undefined,
       start(source),
+      alone ? linkToAddress((id) => void open(id)) : () => undefined,
       () => heard.removeEventListener("keydown", keys as EventListener),
     ];
     return () => stops.forEach((stop) => stop());

@@ -1,5 +1,5 @@
 // Where answers come from: a server, the page's own file, or the model of a notebook's widget.
-import { Answer, Carrier, NoAnswer, unpack } from "./source";
+import { type Answer, type Carrier, NoAnswer, unlist, unpack } from "./source";
 import type { Change } from "./types";
 import { reduceExtremes } from "./reduce";
 
@@ -22,7 +22,8 @@ export class ServerCarrier implements Carrier {
       let reason = `The viewer answered ${response.status}.`;
       if (kind.startsWith("application/json")) {
         const told = await response.json();
-        reason = told.error ?? told.reason ?? told.detail ?? reason;
+        const { fact, cause, remedy } = told.error ?? {};
+        reason = [fact, cause, remedy].filter(Boolean).join(" ") || reason;
       } else if (kind.startsWith("text/plain")) {
         reason = (await response.text()) || reason;
       }
@@ -121,7 +122,7 @@ export class InlineCarrier implements Carrier {
     const from = Number(asked.query.get("from") ?? -Infinity);
     const to = Number(asked.query.get("to") ?? Infinity);
     const low = upper(steps, from - 0.5), high = upper(steps, to);
-    const wanted = asked.query.get("names")?.split(",") ?? names;
+    const wanted = asked.query.has("names") ? unlist(asked.query.get("names")!) : names;
     const part = steps.subarray(low, high);
     if (what === "rows") {
       const columns = wanted.map((name) => column(name).subarray(low, high));

@@ -37,6 +37,8 @@ export interface ChartProps {
   height?: number;
   /** Values at the cursor, exact; where a series has none its nearest drawn point is used. */
   at?: (name: string) => number | undefined;
+  /** Steps that are shown unless the reader zooms; by default those of the open run. */
+  domain?: [number, number];
   /** Takes the canvas, for a picture. */
   canvas?: (canvas: HTMLCanvasElement | null) => void;
 }
@@ -127,7 +129,7 @@ export function stepKeys(event: KeyboardEvent): boolean {
 }
 
 export function Chart(props: ChartProps) {
-  const { label, series, log = false, marks = [], height = 260, at, canvas } = props;
+  const { label, series, log = false, marks = [], height = 260, at, domain, canvas } = props;
   const place = useRef<HTMLDivElement>(null);
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -136,7 +138,7 @@ export function Chart(props: ChartProps) {
   shown.current = { series, marks, hidden };
   const colors = palette.value;
   const form = JSON.stringify([
-    log, height, colors.surface, series.map((one) => [one.name, one.color, one.faint, one.dash])]);
+    log, height, domain, colors.surface, series.map((one) => [one.name, one.color, one.faint, one.dash])]);
 
   useEffect(() => {
     const drawn = new uPlot(
@@ -149,25 +151,17 @@ export function Chart(props: ChartProps) {
     const line = document.createElement("div");
     line.className = "chart-cursor";
     drawn.over.append(line);
-    const stopCursor = effect(() => {
-      const [low, high] = span.value ?? [bounds.value.first, bounds.value.last];
-      const inside = step.value >= low && step.value <= high;
-      line.hidden = !inside;
+    const putCursor = () => {
       const x = drawn.valToPos(step.value, "x");
-      if (inside && Number.isFinite(x)) line.style.transform = `translateX(${x}px)`;
-    });
-    const stopSpan = effect(() => {
-      const [low, high] = span.value ?? [bounds.value.first, bounds.value.last];
-      drawn.setScale("x", { min: low, max: Math.max(high, low + 1) });
-      const x = drawn.valToPos(step.peek(), "x");
-      if (Number.isFinite(x)) line.style.transform = `translateX(${x}px)`;
-    });
+      line.hidden = !(x >= -1 && x <= drawn.over.clientWidth + 1);
+      if (!line.hidden) line.style.transform = `translateX(${x}px)`;
+    };
+    (drawn.hooks.draw ??= []).push(putCursor);
+    const stopCursor = effect(putCursor);
+    const stopSpan = effect(() => showSteps(drawn, domain));
     const size = new ResizeObserver(() => {
       const width = place.current?.clientWidth;
-      if (width && width !== drawn.width) {
-        drawn.setSize({ width, height });
-        line.style.transform = `translateX(${drawn.valToPos(step.peek(), "x")}px)`;
-      }
+      if (width && width !== drawn.width) drawn.setSize({ width, height });
     });
     size.observe(place.current!);
     return () => {
@@ -186,8 +180,7 @@ export function Chart(props: ChartProps) {
     drawn.batch(() => {
       drawn.setData(align(series, log), false);
       series.forEach((one, k) => drawn.setSeries(k + 1, { show: !hidden.has(one.name) }));
-      const [low, high] = span.peek() ?? [bounds.peek().first, bounds.peek().last];
-      drawn.setScale("x", { min: low, max: Math.max(high, low + 1) });
+      showSteps(drawn, domain);
     });
   }, [series, form, hidden, marks]);
 
@@ -237,6 +230,11 @@ export function Swatch({ color, dash, faint }: { color: string; dash?: number[];
   );
 }
 
+function showSteps(plot: uPlot, domain?: [number, number]): void {
+  const [low, high] = span.value ?? domain ?? [bounds.value.first, bounds.value.last];
+  plot.setScale("x", { min: low, max: Math.max(high, low + 1) });
+}
+
 type Shown = { current: { series: ChartSeries[]; marks: Mark[]; hidden: Set<string> } };
 
 function options(
@@ -257,10 +255,11 @@ function options(
       y: log ? { distr: 3, range: logRange } : { range: linearRange },
     },
     axes: [
-      { ...axis, size: 30, space: 64, values: (_plot, splits) => axisTexts(splits, false) },
+      { ...axis, size: 30, space: 64, filter: (_plot, splits) => splits, values: (_plot, splits) => axisTexts(splits, false) },
       {
         ...axis, size: (_plot, texts) => 14 + 6.2 * Math.max(3, ...(texts ?? []).map((t) => t?.length ?? 0)),
-        space: 30, values: (_plot, splits) => axisTexts(splits, log),
+        space: 30, incrs: INCREMENTS, splits: log ? logSplits : undefined,
+        filter: (_plot, splits) => splits, values: (_plot, splits) => axisTexts(splits, log),
       },
     ],
     series: [
@@ -294,6 +293,39 @@ function options(
       draw: [(plot) => drawMarks(plot, shown)],
     },
   };
+}
+
+/** uPlot's own end at 1e±32, where costs that run away do not. */
+const INCREMENTS = Array.from({ length: 620 }, (_, k) => k - 310).flatMap((power) => (
+  [1, 2, 2.5, 5].map((unit) => Number(`${unit}e${power}`))));
+
+/** Powers of ten, every so many; within a power or two its parts. */
+export function logSplits(_plot: uPlot, _axis: number, low: number, high: number): number[] {
+  const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
+  const every = Math.ceil((to - from) / 6);
+  const units = Math.log10(high / low) < 1 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
+    : Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
+  const splits: number[] = [];
+  for (let power = from; power <= to; power += every) {
+    for (const unit of units) {
+      const value = Number(`${unit}e${power}`);
+      if (value >= low && value <= high) splits.push(value);
+    }
+  }
+  return splits;
+}
+
+/** Whether values are better told apart on a logarithmic axis: all positive, over many powers. */
+export function spansPowers(series: { values: Float64Array }[]): boolean {
+  let low = Infinity, high = 0;
+  for (const { values } of series) {
+    for (const value of values) {
+      if (value <= 0) return false;
+      if (value < low) low = value;
+      if (value > high && value < Infinity) high = value;
+    }
+  }
+  return high > 2000 * low;
 }
 
 function linearRange(_plot: uPlot, low: number | null, high: number | null): [number, number] {
@@ -364,6 +396,8 @@ function drawMarks(plot: uPlot, shown: Shown): void {
   pen.rect(bbox.left, bbox.top - 14 * ratio, bbox.width, bbox.height + 14 * ratio);
   pen.clip();
   pen.font = `${11 * ratio}px ui-sans-serif, system-ui, sans-serif`;
+  pen.textAlign = "left";
+  pen.textBaseline = "alphabetic";
   let free = -Infinity;
   for (const mark of [...shown.current.marks].sort((a, b) => a.step - b.step)) {
     const x = Math.round(plot.valToPos(mark.step, "x", true));

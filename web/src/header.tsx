@@ -2,17 +2,11 @@
 import { run } from "./cursor";
 import { bytes, count, duration, exact, short } from "./format";
 import { Icon } from "./icon";
-import { info, open, row, runs } from "./model";
+import { info, pace, row, runs } from "./model";
+import { RunList } from "./runlist";
+import { STATES } from "./states";
 import { choice, choose, type Choice } from "./theme";
-import type { RunEntry, RunInfo, Status } from "./types";
-
-const STATES: Record<Status, [string, string]> = {
-  running: ["running", "accent"],
-  finished: ["finished", "good"],
-  failed: ["crashed", "bad"],
-  stopped: ["stopped", "warning"],
-  interrupted: ["interrupted", "warning"],
-};
+import type { RunInfo } from "./types";
 
 function State({ of }: { of: RunInfo }) {
   const [word, tone] = STATES[of.status] ?? [of.status, "warning"];
@@ -35,15 +29,20 @@ function Facts({ of }: { of: RunInfo }) {
   const cost = row.value?.values.get("cost");
   const seconds = row.value?.values.get("seconds");
   const { overhead, lost } = of.meta;
+  const total = (Date.parse(of.meta.ended) - Date.parse(of.meta.created)) / 1000;
   return (
     <dl class="facts">
       <Fact name="Steps">{count(of.count)}</Fact>
       <Fact name="Cost here" title={exact(cost)}>{short(cost, 6)}</Fact>
       <Fact name="Lowest cost" title={exact(entry?.best)}>{short(entry?.best, 6)}</Fact>
       <Fact name="Time of this step">{duration(seconds)}</Fact>
-      <Fact name="Recording cost">
-        {overhead ? `${duration(overhead.seconds)}, ${bytes(overhead.bytes)}` : "–"}
-      </Fact>
+      {pace.value !== null && <Fact name="Speed">{short(pace.value, 3)} steps/s</Fact>}
+      {overhead && (
+        <Fact name="Recording took" title="Time of the training thread, and size of the record">
+          {duration(overhead.seconds)}{total > 0 && ` (${short((100 * overhead.seconds) / total, 2)} %)`}
+          , {bytes(overhead.bytes)}
+        </Fact>
+      )}
       {lost > 0 && <Fact name="Lost">{count(lost)} writes</Fact>}
     </dl>
   );
@@ -65,10 +64,6 @@ function Theme() {
   );
 }
 
-function label(one: RunEntry): string {
-  return `${one.name}, ${STATES[one.status]?.[0] ?? one.status}, ${count(one.steps)} steps`;
-}
-
 export function Header({ alone }: { alone: boolean }) {
   const of = info.value;
   const Title = alone ? "h1" : "h2";
@@ -84,14 +79,7 @@ export function Header({ alone }: { alone: boolean }) {
       <div class="run-name">
         <Title>{of?.name ?? (run.value ? "Opening…" : "Recorded runs")}</Title>
         {of && <State of={of} />}
-        {runs.value.length > 1 && (
-          <select
-            aria-label="Run" value={run.value ?? ""}
-            onChange={(event) => void open(event.currentTarget.value)}
-          >
-            {runs.value.map((one) => <option key={one.id} value={one.id}>{label(one)}</option>)}
-          </select>
-        )}
+        {runs.value.length > 1 && <RunList />}
       </div>
       {of && <Facts of={of} />}
       {alone && <Theme />}

@@ -25,6 +25,7 @@ const PATHS: Record<string, string> = {
   out: "M6.5 3.5h-4v10h10v-4M9 2.5h4.5V7M13.5 2.5 7.5 8.5",
   minus: "M3 8h10",
   plus: "M3 8h10M8 3v10",
+  unfold: "M4.5 6.5 8 10l3.5-3.5",
   reset: "M3 3v4h4M3.3 7A5.5 5.5 0 1 1 2.5 9.5",
 };
 

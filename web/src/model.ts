@@ -17,6 +17,26 @@ export const version = computed(() => info.value?.version ?? 0);
 /** Every number of the record at the cursor, under its column's name. */
 export const row = signal<{ step: number; values: Map<string, number> } | null>(null);
 
+/** Steps a second: of a run that is written as it comes in, else over the whole run. */
+export const pace = computed(() => {
+  const now = info.value;
+  if (!now?.count) return null;
+  if (now.status === "running") return measured.value;
+  const seconds = (Date.parse(now.meta.ended) - Date.parse(now.meta.created)) / 1000;
+  return seconds > 0 ? now.count / seconds : null;
+});
+const measured = signal<number | null>(null);
+let mark = { run: "", time: 0, count: 0 };
+
+function measure(now: RunInfo): void {
+  const time = performance.now();
+  if (mark.run !== now.id) mark = { run: now.id, time, count: now.count };
+  else if (time - mark.time > 900) {
+    measured.value = (1000 * (now.count - mark.count)) / (time - mark.time);
+    mark = { run: now.id, time, count: now.count };
+  }
+}
+
 /** Names of the columns whose name is `prefix` and something. */
 export function columns(prefix: string): string[] {
   return (info.value?.columns ?? []).map((one) => one.name).filter((one) => one.startsWith(prefix));
@@ -35,6 +55,7 @@ async function refresh(id: string): Promise<void> {
   if (run.peek() !== id) return;
   batch(() => {
     info.value = fresh;
+    measure(fresh);
     if (more.length) events.value = after ? [...known, ...more] : more;
     if (fresh.last !== null) {
       const every = Number(fresh.meta.every ?? 1);

@@ -60,3 +60,21 @@ export function standalone(picture: SVGSVGElement, width: number, height: number
   copy.setAttribute("height", String(height));
   return new XMLSerializer().serializeToString(copy);
 }
+
+/** Put text into the clipboard; whether that was allowed. */
+export async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // A page without a secure origin, or a sandboxed frame: the old way may still be open.
+    const field = document.createElement("textarea");
+    field.value = text;
+    field.className = "sr-only";
+    document.body.append(field);
+    field.select();
+    const done = document.execCommand("copy");
+    field.remove();
+    return done;
+  }
+}

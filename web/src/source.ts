@@ -49,6 +49,20 @@ export function address(path: string, query: Record<string, unknown> = {}): stri
   return text ? `${path}?${text}` : path;
 }
 
+/** Names between commas; a comma inside one is written with a backslash. */
+export function list(names: string[]): string {
+  return names.map((name) => name.replace(/,/g, "\\,")).join(",");
+}
+
+export function unlist(text: string): string[] {
+  return text.split(/(?<!\\),/).map((name) => name.replace(/\\,/g, ","));
+}
+
+/** A number of JSON, where NaN and infinities are words. */
+export function number(value: unknown): number {
+  return value === null || value === undefined ? NaN : Number(value);
+}
+
 function take(body: Float64Array): (count: number) => Float64Array {
   let at = 0;
   return (count) => body.subarray(at, (at += count));
@@ -91,7 +105,11 @@ export class Source {
   async series(
     run: string, names: string[], range: { from?: number; to?: number; px?: number } = {},
   ): Promise<Series[]> {
-    const query = { names: names.join(","), ...range };
+    const query = {
+      names: list(names), px: range.px,
+      from: range.from === undefined ? undefined : Math.max(0, Math.floor(range.from)),
+      to: range.to === undefined ? undefined : Math.max(0, Math.ceil(range.to)),
+    };
     const { header, next } = await this.binary(this.of(run, "series"), query);
     return header.series.map((entry: any) => ({
       name: entry.name,
@@ -112,7 +130,7 @@ export class Source {
   async rows(
     run: string, query: { from?: number; to?: number; names?: string[] } = {},
   ): Promise<{ names: string[]; steps: Float64Array; columns: Float64Array[] }> {
-    const asked = { from: query.from, to: query.to, names: query.names?.join(",") };
+    const asked = { from: query.from, to: query.to, names: query.names && list(query.names) };
     const { header, next } = await this.binary(this.of(run, "rows"), asked);
     const steps = next(header.count);
     return { names: header.names, steps, columns: header.names.map(() => next(header.count)) };

@@ -1,6 +1,6 @@
 // The answers of the interface of data, as they are sent: see "HTTP" in README.md.
 
-export type Status = "running" | "finished" | "failed" | "stopped" | "interrupted";
+export type Status = "running" | "finished" | "failed" | "stopped" | "interrupted" | "unreadable";
 
 export interface RunEntry {
   id: string;

@@ -1,6 +1,163 @@
-// Cost: a place that is still empty.
+// Cost: training and validation over steps, raw and smoothed, with the verdict's facts.
+import { useRef, useState } from "preact/hooks";
+import { Chart, spansPowers, type ChartSeries, type Mark } from "../chart";
+import { bounds, moveTo, run } from "../cursor";
+import { exact } from "../format";
+import { info, row, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
+import { reductionNote, smooth, useSeries, useSlow } from "../series";
+import { DASHES, palette, seriesColor } from "../theme";
+
+const VALIDATION = ["log/val_cost", "log/validation_cost"];
+
+interface Fact {
+  name: string;
+  text: string;
+  /** Where it is drawn, and what it is called there. */
+  step: number | null;
+  mark: string;
+}
+
+/** The verdict's four facts, each with the step at which it is drawn. */
+export function facts(verdict: any): Fact[] {
+  if (!verdict) return [];
+  const { fast_phase: fast, standstill: still, lowest, convergence } = verdict;
+  const first = bounds.value.first, stride = bounds.value.stride;
+  const at = (epoch: unknown) => (typeof epoch === "number" ? first + epoch * stride : null);
+  return [
+    { name: "Fast phase", text: fast?.text, step: at(fast?.end), mark: "fast phase ends" },
+    { name: "Printed cost", text: still?.text, step: at(still?.start), mark: "stands still" },
+    { name: "Lowest cost", text: lowest?.text, step: at(lowest?.epoch), mark: "lowest" },
+    { name: "Converged", text: convergence?.text, step: null, mark: "" },
+  ].filter((fact) => fact.text);
+}
 
 export function CostPanel() {
-  return <Panel id="cost" title="Cost" help="Still to come." empty={<p>Still to come.</p>} />;
+  const canvas = useRef<HTMLCanvasElement | null>(null);
+  const [asked, setLog] = useState<boolean | null>(null);
+  const [over, setOver] = useState(0);
+  const columns = info.value?.columns.map((one) => one.name) ?? [];
+  const names = ["cost", ...VALIDATION].filter((name) => columns.includes(name));
+  const loaded = useSeries(names);
+  const slow = useSlow(version.value, 2000);
+  const verdict = useLatest(
+    () => (run.value && names.length ? source.peek().verdict(run.value) : null),
+    [slow, info.value?.status, names.length]);
+
+  const colors = palette.value;
+  const list = loaded.data ?? [];
+  const log = asked ?? spansPowers(list);
+  const lines: ChartSeries[] = list.flatMap((one) => {
+    const trained = one.name === "cost";
+    const line = {
+      name: one.name, label: trained ? "cost" : "validation", color: seriesColor(trained ? 0 : 1),
+      dash: trained ? DASHES[0] : DASHES[1], steps: one.steps, values: one.values,
+    };
+    if (!over) return [line];
+    return [
+      { ...line, label: `${line.label}, raw`, faint: true },
+      {
+        ...line, name: `${one.name} smoothed`, label: `${line.label}, smoothed`,
+        values: smooth(one.steps, one.values, over),
+      },
+    ];
+  });
+  const told = facts(verdict.data);
+  const marks: Mark[] = told.filter((fact) => fact.step !== null).map((fact) => ({
+    step: fact.step!, label: fact.mark, color: fact.mark === "lowest" ? colors.good : colors.muted,
+  }));
+  const hiddenByLog = log ? list.reduce((sum, one) => (
+    sum + one.values.filter((value) => value <= 0).length), 0) : 0;
+  const odd = list.reduce((sum, one) => (
+    sum + one.values.filter((value) => !Number.isFinite(value)).length), 0);
+  const notes = [
+    reductionNote(list),
+    odd ? "Crosses are NaN, triangles infinite." : "",
+    hiddenByLog ? "Values that are not positive have no place on a logarithmic axis." : "",
+  ].filter(Boolean).join(" ");
+  const spans = [5, 20, 100, 1000, 10_000].filter((one) => one * 4 <= (info.value?.count ?? 0));
+
+  let empty = null;
+  if (info.value && !names.length) {
+    empty = (
+      <>
+        <p>No cost was recorded: no gradient of a single number was asked for.</p>
+        <pre>cost = np.mean(np.square(prediction - y)){"\n"}tape.gradient(cost, [w])</pre>
+      </>
+    );
+  } else if (loaded.error) empty = <p>{loaded.error}</p>;
+
+  return (
+    <Panel
+      id="cost" title="Cost"
+      help={<>
+        <p>
+          The number that is being minimized, at every step. Press or use the arrow keys to move the
+          cursor; drag to zoom, <kbd>+</kbd> and <kbd>−</kbd> zoom too, Shift and an arrow pan,
+          double click or <kbd>0</kbd> shows all.
+        </p>
+        <p>
+          The smoothed line is an exponential moving average; the raw one stays visible behind it.
+          Whether a run has converged is not to be seen in its cost: read the last sentence.
+        </p>
+      </>}
+      actions={<>
+        {spans.length > 0 && (
+          <select
+            aria-label="Smoothing" value={over}
+            onChange={(event) => setOver(Number(event.currentTarget.value))}
+          >
+            <option value={0}>not smoothed</option>
+            {spans.map((one) => <option key={one} value={one}>smoothed over {one} steps</option>)}
+          </select>
+        )}
+        <div class="segmented" role="group" aria-label="Axis of the cost">
+          {[false, true].map((value) => (
+            <button
+              key={String(value)} type="button" aria-pressed={log === value}
+              onClick={() => setLog(value)}
+            >{value ? "log" : "linear"}</button>
+          ))}
+        </div>
+      </>}
+      table={async () => {
+        const { steps, columns: values } = await source.peek().rows(run.peek()!, { names });
+        return {
+          columns: ["step", ...names],
+          rows: Array.from(steps, (at, k) => [at, ...values.map((one) => one[k])]),
+        };
+      }}
+      picture={() => canvas.current} note={notes} empty={empty} busy={loaded.busy}
+    >
+      <Chart
+        label="Cost over steps" series={lines} log={log} marks={marks}
+        at={(name) => row.value?.values.get(name)}
+        canvas={(drawn) => {
+          canvas.current = drawn;
+        }}
+      />
+      {told.length > 0 && (
+        <dl class="verdict">
+          {told.map((fact) => (
+            <div key={fact.name}>
+              <dt>
+                {fact.name}
+                {fact.step !== null && (
+                  <button type="button" class="step-link" onClick={() => moveTo(fact.step!, true)}>
+                    step {exact(fact.step)}
+                  </button>
+                )}
+              </dt>
+              <dd>{capital(fact.text)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {verdict.error && <p class="panel-note">{verdict.error}</p>}
+    </Panel>
+  );
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
