@@ -7,14 +7,17 @@ plain NumPy, gradients included, so that what a test expects does not come from 
 from __future__ import annotations
 
 import argparse
+import tempfile
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-FIELDS = 12
+from gradtape.record.writer import Writer
+
 TEXT = """\
 import numpy as np
 import gradtape as gt
@@ -268,109 +271,56 @@ def long(steps: int = 1_000_000) -> Demo:
 ALL = (line, classes, diverging)
 
 
-# -- as a reader ----------------------------------------------------------------------------------
+# -- as a run -------------------------------------------------------------------------------------
 
 
-class FakeReader:
-    """A reader of a Demo in memory, for tests of what is asked of a reader."""
-
-    def __init__(self, demo: Demo) -> None:
-        self.demo, self.path, self.id = demo, Path(demo.name), demo.name
-        self.first, self.last = (0, demo.count - 1) if demo.count else (None, None)
-
-    def meta(self):
-        return self.demo.meta
-
-    def status(self):
-        return self.demo.status
-
-    def version(self):
-        return self.demo.count
-
-    def count(self):
-        return self.demo.count
-
-    def columns(self):
-        items = enumerate(self.demo.columns.items(), 1)
-        return [SimpleColumn(i, name, *rest[:3]) for i, (name, rest) in items]
-
-    def tags(self):
-        return [
-            SimpleTag(i, name, about["kind"], about["shape"], about["dtype"], None, None, about)
-            for i, (name, about) in enumerate(self.demo.tags.items(), 1)
-        ]
-
-    def _range(self, start, stop):
-        return np.arange(self.demo.count, dtype=float)[start:stop]
-
-    def series(self, name, start=None, stop=None):
-        steps = self._range(start, stop)
-        return steps, self.demo.columns[name][3][steps.astype(int)]
-
-    def table(self, names, start=None, stop=None):
-        steps = self._range(start, stop)
-        columns = [self.demo.columns[name][3][steps.astype(int)] for name in names]
-        return steps, np.stack(columns, axis=1)
-
-    def row(self, step):
-        if not 0 <= step < self.demo.count:
-            return {}
-        return {name: rest[3][step] for name, rest in self.demo.columns.items()}
-
-    def array(self, tag, step):
-        held = self.demo.arrays.get(tag, {})
-        found = max((each for each in held if each <= step), default=None)
-        if found is None:
-            raise KeyError(tag)
-        return held[found], found
-
-    def arrays(self, tag):
-        return sorted(self.demo.arrays.get(tag, {}))
-
-    def graph(self, step):
-        return self.demo.graph
-
-    def graph_by_id(self, id):
-        return self.demo.graph
-
-    def structures(self):
-        return [(0, 1)] if self.demo.graph else []
-
-    def node_values(self, step):
-        return (1, self.demo.node_values[step]) if step in self.demo.node_values else None
-
-    def node_array(self, step, node, side):
-        return self.demo.node_arrays.get((step, node, side))
-
-    def events(self, kind=None, after=0):
-        return [
-            {"id": i, "step": step, "time": 1.7e9 + i, "kind": its, "data": data}
-            for i, (step, its, data) in enumerate(self.demo.events, 1)
-            if i > after and kind in (None, its)
-        ]
-
-    def source(self, file):
-        return self.demo.sources[file]
-
-    def sources(self):
-        return list(self.demo.sources)
-
-
-class SimpleColumn(SimpleNamespace):
-    def __init__(self, id, name, kind, tag, unit):
-        super().__init__(id=id, name=name, kind=kind, tag=tag, unit=unit)
-
-    def _asdict(self):
-        return vars(self)
-
-
-class SimpleTag(SimpleNamespace):
-    def __init__(self, id, name, kind, shape, dtype, file, line, info):
-        super().__init__(id=id, name=name, kind=kind, shape=shape, dtype=dtype, file=file,
-                         line=line, info=info)  # fmt: skip
-
-    def _asdict(self):
-        return vars(self)
+def write(demo: Demo, folder: Path, *, pause: float = 0.0) -> Path:
+    """Record a demo with the writer; with a pause after each step, as if it trained."""
+    writer = Writer(folder)
+    for key, value in demo.meta.items():
+        writer.set(key, value)
+    for file, text in demo.sources.items():
+        writer.source(file, text)
+    names = list(demo.columns)
+    layout = writer.layout(
+        [writer.column(name, *demo.columns[name][:3]) for name in names]
+    )
+    tags = {
+        name: writer.tag(name, about["kind"], tuple(about["shape"]), about["dtype"],
+                         **{k: v for k, v in about.items() if k == "label"})
+        for name, about in demo.tags.items()
+    }  # fmt: skip
+    tags |= {
+        name: writer.tag(name, "variable", held[min(held)].shape, "float64")
+        for name, held in demo.arrays.items()
+        if name not in tags
+    }
+    graph = None
+    if demo.graph is not None:
+        graph = writer.graph(0, demo.graph)
+        writer.structure(0, graph)
+    matrix = np.stack([np.arange(demo.count), *(demo.columns[name][3] for name in names)], axis=1)
+    if pause or demo.arrays or demo.node_values:
+        for step in range(demo.count):
+            for name, held in demo.arrays.items():
+                if step in held:
+                    writer.array(tags[name], step, held[step].copy())
+            if step in demo.node_values:
+                writer.node_values(step, graph, demo.node_values[step])
+            for (at, node, side), array in demo.node_arrays.items():
+                if at == step:
+                    writer.node_array(step, graph, node, side, array.copy())
+            writer.rows(layout, matrix[step : step + 1].copy())
+            for at, kind, data in demo.events:
+                if at == step:
+                    writer.event(step, kind, data)
+            if pause:
+                time.sleep(pause)
+    else:
+        for start in range(0, demo.count, 10_000):
+            writer.rows(layout, matrix[start : start + 10_000].copy())
+    writer.close(demo.status)
+    return folder
 
 
 class FakePanels:
@@ -381,7 +331,7 @@ class FakePanels:
         from gradtape.viewer.panels import judged
 
         costs = reader.series("cost")[1]
-        gradients = np.abs(reader.series("grad/slope")[1]) if reader.demo.graph else costs
+        gradients = np.abs(reader.series("grad/slope")[1]) if reader.structures() else costs
         return judged(judge(costs, gradients, learning_rate=1e-3))
 
     def diagnosis(self, reader):
@@ -404,7 +354,7 @@ class FakePanels:
         return header, [x, y, slope * x + intercept, grid, slope * grid + intercept]
 
     def regions(self, reader, step, n):
-        if reader.demo.name != "classes":
+        if reader.meta()["name"] != "classes":
             return "Decision regions need two inputs and a class."
         x = reader.array("input/0", step)[0]
         ends = [[x[:, i].min() - 0.3, x[:, i].max() + 0.3] for i in (0, 1)]
@@ -416,16 +366,16 @@ class FakePanels:
     def path(self, reader):
         steps, matrix = reader.table(
             ["value/slope", "value/intercept", "grad/slope", "grad/intercept"]
-            if reader.demo.graph
+            if reader.structures()
             else ["norm/w1", "norm/b1", "gradnorm/w1", "gradnorm/b1"]
         )
-        axes = ["slope", "intercept"] if reader.demo.graph else ["PC 1", "PC 2"]
-        kind = "exact" if reader.demo.graph else "pca"
+        axes = ["slope", "intercept"] if reader.structures() else ["PC 1", "PC 2"]
+        kind = "exact" if reader.structures() else "pca"
         header = {"kind": kind, "axes": axes, "explained": [0.9, 0.08], "count": len(steps)}
         return header, [steps, *matrix.T]
 
     def landscape(self, reader, n):
-        if reader.demo.name != "line":
+        if reader.meta()["name"] != "line":
             return "The loss cannot be replayed: it calls a function of the user's (train.py:7)."
         x, y = reader.array("input/0", 0)[0], reader.array("input/1", 0)[0]
         u, v = np.linspace(-1, 5, n), np.linspace(-20, 10, n)
@@ -434,11 +384,11 @@ class FakePanels:
         return header, [losses]
 
     def flow(self, reader, px):
-        names = ["slope", "intercept"] if reader.demo.graph else ["w1", "b1", "w2"]
+        names = ["slope", "intercept"] if reader.structures() else ["w1", "b1", "w2"]
         steps = reader.series("cost")[0]
         arrays = [steps]
         for name in names:
-            if reader.demo.graph:
+            if reader.structures():
                 gradient = np.abs(reader.series(f"grad/{name}")[1])
                 value, zeros = np.abs(reader.series(f"value/{name}")[1]), gradient == 0
                 update = 1e-3 * gradient
@@ -452,22 +402,10 @@ class FakePanels:
         return header, arrays
 
 
-def folders(root: Path, demos) -> dict[str, Demo]:
-    """Make an empty run folder for each demo; return the demos by the names of the folders."""
-    made = {}
-    for make in demos:
-        demo = make()
-        (root / demo.name).mkdir(parents=True)
-        (root / demo.name / "run.db").touch()
-        made[demo.name] = demo
-    return made
-
-
 def main() -> None:
-    import tempfile
-
     from gradtape.viewer.answers import Answers
     from gradtape.viewer.launch import listen
+    from gradtape.viewer.library import Library
     from gradtape.viewer.server import application, serve
     from gradtape.viewer.shelf import Shelf
     from gradtape.viewer.watch import Watch
@@ -476,19 +414,27 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token", default="demo")
     parser.add_argument("--long", action="store_true", help="a run of a million steps, too")
+    parser.add_argument("--live", action="store_true", help="a run that is written meanwhile, too")
+    parser.add_argument("--true-panels", action="store_true", help="the panels of record/")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        demos = folders(Path(folder), (*ALL, long) if arguments.long else ALL)
-        shelf = Shelf(folder)
-
-        def open_demo(path):
-            return FakeReader(demos[path.name])
-
-        watch = Watch(shelf, open_demo)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for make in (*ALL, long) if arguments.long else ALL:
+            demo = make()
+            write(demo, folder / demo.name)
+        if arguments.live:
+            live = line(3000, name="live")
+            threading.Thread(
+                target=write, args=(live, folder / "live"), kwargs={"pause": 0.1}, daemon=True
+            ).start()
+        library = Library(Shelf(folder))
+        watch = Watch(library)
         sockets = listen("127.0.0.1", arguments.port)
         port = sockets[0].getsockname()[1]
-        answers = Answers(shelf, open=open_demo, panels=FakePanels())
-        app = application(answers, watch, port=port, token=arguments.token)
+        panels = None if arguments.true_panels else FakePanels()
+        app = application(
+            Answers(library, panels=panels), watch, port=port, token=arguments.token
+        )
         print(f"http://127.0.0.1:{port}/?token={arguments.token}", flush=True)
         serve(sockets, app, watch)
 

@@ -41,10 +41,10 @@ def untable(content: bytes) -> tuple[Any, Array]:
 
 
 def as_json(value: Any) -> bytes:
-    """Return JSON in ASCII; numbers that JSON lacks are the words NaN, Infinity and -Infinity.
+    """Return JSON in ASCII; numbers that JSON lacks are the words nan, inf and -inf.
 
     >>> as_json({"cost": float("inf"), "steps": np.int64(3)})
-    b'{"cost":"Infinity","steps":3}'
+    b'{"cost":"inf","steps":3}'
     """
     return json.dumps(plain(value), separators=(",", ":"), allow_nan=False).encode("ascii")
 
@@ -58,7 +58,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return str(float(value))
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)

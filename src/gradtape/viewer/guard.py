@@ -208,7 +208,7 @@ class Guard:
 def _place(query: dict[str, list[str]]) -> str:
     """The deep link of an address: a run and a step, as the page writes them behind a #."""
     parts = []
-    for key, form in (("run", r"[0-9a-f]{16}"), ("step", r"\d{1,15}")):
+    for key, form in (("run", r"[0-9a-f]{12}"), ("step", r"\d{1,15}")):
         value = query.get(key, [""])[0]
         if re.fullmatch(form, value):
             parts.append(f"{key}={value}")

@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import three_part
-from .answers import Answers, _reader
+from .answers import Answers
 from .guard import make_ticket, make_token
+from .library import Library
 from .shelf import DATABASE, Shelf, run_id
 from .watch import Watch
 
@@ -92,14 +93,15 @@ def view(
             shown = socket.gethostname().lower()
     base = f"http://{shown}:{port}/"
     shelf = Shelf(root)
-    watch = Watch(shelf, _reader)
+    library = Library(shelf)
+    watch = Watch(library)
     touched = [time.monotonic()]
 
     def touch() -> None:
         touched[0] = time.monotonic()
 
     hosts = _names(host)
-    app = application(Answers(shelf), watch, port=port, token=token, hosts=hosts, touched=touch)
+    app = application(Answers(library), watch, port=port, token=token, hosts=hosts, touched=touch)
     state = {"pid": os.getpid(), "url": base, "token": token, "root": str(shelf.root)}
 
     def started() -> None:

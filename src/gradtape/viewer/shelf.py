@@ -19,7 +19,7 @@ from pathlib import Path
 __all__ = ["DATABASE", "Shelf", "Shelved", "run_id"]
 
 DATABASE = "run.db"
-ID = re.compile(r"[0-9a-f]{16}")
+ID = re.compile(r"[0-9a-f]{12}")
 MEMBER = re.compile(r"run\.db(-wal|-shm|-journal)?|arrays-\d{1,9}\.bin")
 
 DEPTH = 6
@@ -37,26 +37,28 @@ class Shelved:
     Attributes
     ----------
     id : str
-        What a browser calls it: 16 hexadecimal digits.
+        What a browser calls it: 12 hexadecimal digits, those of its Reader.
     path : Path
         The folder.
     name : str
         The name of the folder.
-    parent : str
+    folder : str
         The folder in which it lies, relative to the one that is looked at; "" for that itself.
+    parent : str or None
+        The id of the run in whose folder it lies: what a forked process has recorded.
     """
 
     id: str
     path: Path
     name: str
-    parent: str
+    folder: str
+    parent: str | None = None
 
 
 def run_id(path: str | os.PathLike[str]) -> str:
     """Return the id of the run in a folder: the same wherever the server was started."""
-    return hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()[
-        :16
-    ]
+    real = os.path.realpath(path).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(real, digest_size=6).hexdigest()
 
 
 class Shelf:
@@ -90,13 +92,15 @@ class Shelf:
         return found if found is not None and self._is_run(found.path) else None
 
     def _scan(self) -> Iterator[Shelved]:
+        entries = runs = 0
+        folders: list[tuple[Path, int, str | None]] = []
         if self._is_run(self.root):
             yield Shelved(run_id(self.root), self.root, self.root.name, "")
-            return
-        entries = runs = 0
-        folders = [(self.root, 0)]
+            folders.append((self.root, DEPTH - 1, run_id(self.root)))
+        else:
+            folders.append((self.root, 0, None))
         while folders:
-            folder, depth = folders.pop()
+            folder, depth, parent = folders.pop()
             try:
                 below = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
             except OSError:
@@ -110,10 +114,15 @@ class Shelf:
                     continue
                 if self._is_run(path):
                     runs += 1
-                    parent = str(path.parent.relative_to(self.root))
-                    yield Shelved(run_id(path), path, path.name, "" if parent == "." else parent)
+                    where = os.path.relpath(folder, self.root)
+                    found = Shelved(
+                        run_id(path), path, path.name, "" if where == "." else where, parent
+                    )
+                    yield found
+                    if parent is None and not entry.is_symlink():
+                        folders.append((path, DEPTH - 1, found.id))
                 elif depth + 1 < DEPTH and not entry.is_symlink():
-                    folders.append((path, depth + 1))
+                    folders.append((path, depth + 1, None))
 
     def _is_run(self, path: Path) -> bool:
         try:

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .encoding import as_json
 from .guard import Receive, Scope, Send
-from .shelf import DATABASE, Shelf, Shelved
+from .library import Library
 
 __all__ = ["Watch"]
 
@@ -25,7 +22,6 @@ INTERVAL, HEARTBEAT, STALLED = 0.15, 15.0, 30.0
 """Seconds between looks, between signs of life, and until a browser that takes nothing is left."""
 
 MOST_LISTENERS, MOST_WATCHED = 16, 512
-logger = logging.getLogger("gradtape.viewer")
 
 
 class Listener:
@@ -44,25 +40,20 @@ class Listener:
 
 
 class Watch:
-    """Watches the runs of a shelf for everybody who listens; an ASGI app.
+    """Watches the runs for everybody who listens; an ASGI app.
 
     Parameters
     ----------
-    shelf : Shelf
-        Which runs there are.
-    open : callable
-        Path to reader.
+    library : Library
+        The runs.
+    interval : float
+        Seconds between looks.
     """
 
-    def __init__(
-        self, shelf: Shelf, open: Callable[[Any], Any], *, interval: float = INTERVAL
-    ) -> None:
-        self.shelf, self.interval = shelf, interval
+    def __init__(self, library: Library, *, interval: float = INTERVAL) -> None:
+        self.library, self.interval = library, interval
         self.listeners: set[Listener] = set()
-        self._open = open
         self._thread = ThreadPoolExecutor(1, "gradtape-watch")
-        self._readers: dict[str, Any] = {}
-        self._files: dict[str, tuple[float, int]] = {}
         self._known: dict[str, dict[str, Any]] = {}
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -127,42 +118,18 @@ class Watch:
     def changes(self) -> list[dict[str, Any]]:
         """Return the state of each run that is not as it was at the last call."""
         found = []
-        runs = self.shelf.runs()[:MOST_WATCHED]
+        runs = self.library.shelf.runs()[:MOST_WATCHED]
         for run in runs:
-            before = self._known.get(run.id)
-            state = self._state(run, before)
-            if state is not None and state != before:
+            line = self.library.line(run)
+            state = {"run": run.id, "version": line["version"], "last": line["last"],
+                     "status": line["status"]}  # fmt: skip
+            if state != self._known.get(run.id):
                 self._known[run.id] = state
                 found.append(state)
         for id in self._known.keys() - {run.id for run in runs}:
             del self._known[id]
-            self._readers.pop(id, None)
             found.append({"run": id, "version": -1, "last": None, "status": "gone"})
         return found
-
-    def _state(self, run: Shelved, before: dict[str, Any] | None) -> dict[str, Any] | None:
-        try:
-            if before is not None and before["status"] != "running":
-                file = os.stat(run.path / DATABASE)
-                seen = (file.st_mtime, file.st_size)
-                if self._files.get(run.id) == seen:
-                    return None
-                self._files[run.id] = seen
-            reader = self._readers.get(run.id)
-            if reader is None:
-                reader = self._readers[run.id] = self._open(run.path)
-            version = reader.version()
-            if before is not None and before["version"] == version:
-                if before["status"] != "running":
-                    return None
-                status = reader.status()
-                return before if status == before["status"] else {**before, "status": status}
-            return {"run": run.id, "version": version, "last": reader.last,
-                    "status": reader.status()}  # fmt: skip
-        except Exception as error:  # a run that cannot be read is not watched
-            logger.warning("a run could not be read: %s", type(error).__name__)
-            self._readers.pop(run.id, None)
-            return {"run": run.id, "version": -1, "last": None, "status": "unreadable"}
 
 
 def _chunk(body: bytes) -> dict[str, Any]:
