@@ -330,7 +330,10 @@ class _Builder:
         else:
             aval = self._result(card, inputs, params)
         if CARDS.get(card.name) is not card:
-            facts["opaque"] = f"{card.name} is a function of the user's own"
+            kind = (
+                "has no card" if card.kind == "unsupported" else "is a function of the user's own"
+            )
+            facts["opaque"] = f"{card.name} {kind}"
         self.by_key[rec[OUT]] = self.add(
             card.name, inputs, aval, kind="op", record=index, rule=rule_of(card), **facts, **place
         )
@@ -402,7 +405,7 @@ class _Builder:
             name = node.op.name
             if isinstance(node.op, Plain):
                 facts["plain"] = True
-            elif CARDS.get(name) is not node.op:
+            elif CARDS.get(name) is not node.op and name not in ("assigned", "stop"):
                 facts["opaque"] = f"{name} is no operation of NumPy's"
             if node.operands != len(node.inputs):
                 facts["operands"] = node.operands
