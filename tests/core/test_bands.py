@@ -1,7 +1,9 @@
-"""Jacobians whose cotangents stay diagonals: the same numbers as full matrices give."""
+"""Jacobians whose cotangents stay diagonals: the same numbers as full matrices give, in programs
+and under a tape too."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -211,3 +213,100 @@ def test_a_hessian_under_a_tape_and_of_trees(shape: tuple[int, ...]) -> None:
         for m in "ab":
             assert found[n][m].shape == shape + shape
             np.testing.assert_allclose(found[n][m], np.asarray(under[n][m]), rtol=1e-14)
+
+
+# ------------------------------------------------------------- followed by a trace or by a tape
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("chunk_size", [None, 5])
+def test_a_compiled_jacobian_is_eagers(name: str, chunk_size: int | None) -> None:
+    matrix = gt.jacobian(FUNCTIONS[name], mode="reverse", chunk_size=chunk_size)
+    found = gt.function(matrix, backend="numpy")(X)
+    np.testing.assert_allclose(found, matrix(X), rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_compiled_hessian_is_eagers(name: str) -> None:
+    f = FUNCTIONS[name]
+
+    def loss(x: Any) -> Any:
+        return np.sum(f(x) ** 2) + np.sum(x**3)
+
+    found = gt.function(gt.hessian(loss), backend="numpy")(X)
+    np.testing.assert_allclose(found, gt.hessian(loss)(X), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_gradient_of_a_jacobian_is_that_of_its_rows(name: str) -> None:
+    f = FUNCTIONS[name]
+    weights = np.random.default_rng(2).standard_normal((*np.shape(f(X)), 12))
+
+    def weighted(x: Any) -> Any:
+        return np.sum(gt.jacobian(f, mode="reverse")(x) * weights)
+
+    def forwards(x: Any) -> Any:
+        return np.sum(gt.jacobian(f, mode="forward")(x) * weights)
+
+    expected = gt.grad(forwards)(X)
+    np.testing.assert_allclose(gt.grad(weighted)(X), expected, rtol=1e-11, atol=1e-11)
+    found = gt.function(gt.grad(weighted), backend="numpy")(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
+
+
+def rosenbrock(x: Any) -> Any:
+    return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+
+def test_in_a_program_a_band_stays_a_band() -> None:
+    program = gt.function(gt.hessian(rosenbrock))
+    np.testing.assert_array_equal(program(X), gt.hessian(rosenbrock)(X))
+    sizes = [int(np.prod([int(n) for n in shape.split(",") if n] or [1]))
+             for shape in re.findall(r"^  v\d+: \w+\[([\d,]*)\] = (?!setitem|reshape)",
+                                     program.graph(X), re.MULTILINE)]  # fmt: skip
+    assert max(sizes) == 12  # only what writes and returns the matrix is as large as it
+
+
+def test_a_jacobian_of_a_tape_is_a_band_in_a_program() -> None:
+    def slopes(x: Any) -> Any:
+        with gt.GradientTape() as tape:
+            tape.watch(x)
+            y = np.sin(x[1:]) * x[:-1]
+        return tape.jacobian(y, x)
+
+    def expected(x: Any) -> Any:
+        return gt.jacobian(lambda x: np.sin(x[1:]) * x[:-1])(x)
+
+    program = gt.function(slopes)
+    np.testing.assert_allclose(program(X), expected(X), rtol=1e-14)
+    assert "of a batch" not in program.graph(X)
+    assert "float64[11,11]" not in program.graph(X)
+
+
+def test_a_tape_around_a_jacobian_follows_its_bands() -> None:
+    x = gt.array(X)
+    with gt.GradientTape() as outer:
+        outer.watch(x)
+        with gt.GradientTape() as inner:
+            inner.watch(x)
+            y = x[1:] * x[:-1] ** 2
+        total = np.sum(inner.jacobian(y, x) ** 2)
+    a, b = X[1:], X[:-1]  # the slopes are b ** 2 and 2 * a * b
+    expected = np.zeros(12)
+    expected[1:] += 8 * a * b**2
+    expected[:-1] += 4 * b**3 + 8 * a**2 * b
+    np.testing.assert_allclose(outer.gradient(total, x), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_in_a_program_an_infinite_slope_meets_the_zeros_of_no_row(backend: str) -> None:
+    x = np.array([0.0, 1.0, 4.0])
+
+    def root(x: Any) -> Any:
+        return np.sqrt(x[:2]) * np.sqrt(x[1:])
+
+    for f in (np.sqrt, root, lambda x: np.where(x > 0, np.sqrt(x), 0.0)):
+        with np.errstate(divide="ignore"):
+            expected = gt.jacobian(f, mode="reverse")(x)
+        found = gt.function(gt.jacobian(f, mode="reverse"), backend=backend)(x)
+        np.testing.assert_array_equal(found, expected)

@@ -15,6 +15,7 @@ import numpy as np
 
 from .buffers import SMALLEST, take
 from .card import Card
+from .registry import HOOKS
 
 ndarray = np.ndarray
 _MOST = 8  # diagonals in a band; beyond, a matrix is as cheap
@@ -116,6 +117,10 @@ def put_rows(bands: Bands, start: int, shape: tuple[int, ...]) -> Bands:
     shift = start * prod(shape[1:])
     found = {}
     for k, v in bands.diagonals.items():
-        found[k - shift] = whole = np.zeros(shape, v.dtype)
-        whole[start : start + len(v)] = v
+        if type(v) is ndarray:
+            found[k - shift] = whole = np.zeros(shape, v.dtype)
+            whole[start : start + len(v)] = v
+        else:
+            rows = slice(start, start + len(v))
+            found[k - shift] = HOOKS["scatter_add"](v, shape=shape, index=rows)
     return Bands(bands.rows, shape, found)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .aval import Aval
 from .card import Card
-from .lift import Batch, Level, Lift
+from .lift import Batch, Level
 from .registry import CARDS
 from .state import next_key, state
 from .tensor import Tensor, new_traced, settled
@@ -48,7 +48,7 @@ def traced_batch(card: Card, axes: Axes, size: int, operands: Any, params: Any) 
     something else: its derivative might not be the card's.
     """
     trace = state.tapes[0]
-    if card.batch_rule is None or not all(_is_traced(x) for x in operands):
+    if card.batch_rule is None:
         return None
     return trace.attempt(  # type: ignore[attr-defined]
         lambda: card.batch(size, operands, list(axes), params), {card.name, *_MOVES}
@@ -56,10 +56,6 @@ def traced_batch(card: Card, axes: Axes, size: int, operands: Any, params: Any) 
 
 
 _MOVES = ("reshape", "transpose", "broadcast_to")
-
-
-def _is_traced(x: Any) -> bool:
-    return not isinstance(x, Lift) and not isinstance(getattr(x, "value", None), Lift)
 
 
 def _value(card: Card, axes: Axes, size: int, /, *operands: Any, **params: Any) -> Any:

@@ -141,7 +141,7 @@ def _banded(rec: list[Any], g: Bands, grads: Grads) -> bool:
         keys, shapes, kinds = (rec[5], rec[6]), (rec[7], rec[8]), None
         operands, out = (rec[9], rec[10])[: card.arity], rec[11]
     else:
-        keys, shapes, kinds, operands, out, params = _elementwise_parts(rec)
+        keys, shapes, kinds, operands, out, params = elementwise_parts(rec)
         if "where" in params or card.outputs > 1:
             return False
     shape = g.shape
@@ -184,7 +184,7 @@ def _stacked(rec: list[Any], g: Any, grads: Grads) -> bool:
     return True
 
 
-def _elementwise_parts(rec: list[Any]) -> tuple[Any, Any, Any, Any, Any, Any]:
+def elementwise_parts(rec: list[Any]) -> tuple[Any, Any, Any, Any, Any, Any]:
     """(keys, shapes, kinds of dtypes where known, operands, out, params) of a record."""
     if type(rec[KEYS]) is tuple:
         avals = rec[AVALS]
@@ -197,7 +197,7 @@ def _elementwise_parts(rec: list[Any]) -> tuple[Any, Any, Any, Any, Any, Any]:
 
 def _elementwise(rec: list[Any], g: Any, grads: Grads) -> None:
     card = rec[CARD]
-    keys, shapes, dtypes, operands, out, params = _elementwise_parts(rec)
+    keys, shapes, dtypes, operands, out, params = elementwise_parts(rec)
     if "where" in params or card.outputs > 1:
         level = Level("vmap", len(g))
         with level:

@@ -345,9 +345,12 @@ def align_batch(operands: Any, axes: Any) -> list[Any]:
         if axis is None:
             aligned.append(x)
             continue
-        x = np.moveaxis(x, axis, 0)
-        shape = np.shape(x)
-        aligned.append(np.reshape(x, (shape[0],) + (1,) * (rank - ndim) + shape[1:]))
+        if axis:
+            x = np.moveaxis(x, axis, 0)
+        if ndim < rank:
+            shape = np.shape(x)
+            x = np.reshape(x, (shape[0],) + (1,) * (rank - ndim) + shape[1:])
+        aligned.append(x)
     return aligned
 
 

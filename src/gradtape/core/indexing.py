@@ -74,7 +74,7 @@ def behind_batch(index: Any) -> tuple[tuple[Any, ...], int]:
     ]
     if places[-1] - places[0] + 1 == len(places):
         return batched, 0
-    ranks = [1 if np.asarray(parts[n]).dtype == bool else np.ndim(parts[n]) for n in places]
+    ranks = [1 if np.result_type(parts[n]).kind == "b" else np.ndim(parts[n]) for n in places]
     return batched, max(ranks)
 
 

@@ -198,6 +198,8 @@ def _banded_matmul(rec: list[Any], g: Bands) -> dict[int, Any] | None:
     if ka > 0 or len(rec[AVALS][0].shape) != 2 or x.ndim != 1 or len(g.diagonals) != 1:
         return None
     ((k, v),) = g.diagonals.items()
+    if type(v) is not ndarray:
+        return None  # `has_nan` has to be answered
     first, last = max(0, -k), min(len(v), g.rows - k)
     scaled = v[first:last, None] * _conj(a[first:last])
     if has_nan(scaled):

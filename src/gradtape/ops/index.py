@@ -116,7 +116,8 @@ getitem_card.unview = _getitem_unview
 
 def _scatter_batch(size: int, operands: Any, axes: Any, shape: Any, index: Any) -> Any:
     batched, at = behind_batch(index)
-    return _scatter(np.moveaxis(operands[0], axes[0], at), (size, *shape), batched), 0
+    moved = np.moveaxis(operands[0], axes[0], at)
+    return scatter_add(moved, shape=(size, *shape), index=batched), 0
 
 
 scatter_card = primitive(
@@ -222,10 +223,10 @@ def _setitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     if c is not None:
         v = np.moveaxis(v, c, 0)
     batched, at = behind_batch(index)
-    rank = np.ndim(x[batched]) - 1
+    rank = len(_index_shape(aval_of(x), batched).shape) - 1
     one, *dims = np.shape(v) if c is not None else (1, *np.shape(v))
     v = np.reshape(v, (one, *(1,) * (rank - len(dims)), *dims))  # of the slot's rank, batch first
-    return _setitem_value(x, np.moveaxis(v, 0, at), batched), 0
+    return setitem_op(x, np.moveaxis(v, 0, at), batched), 0
 
 
 setitem_card = primitive(
@@ -426,8 +427,11 @@ def _add_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
         np.broadcast_to(x, (size, *np.shape(x))) if axis is None else np.moveaxis(x, axis, 0)
         for x, axis in zip(operands, axes, strict=True)
     )
-    back, _ = _scatter_batch(size, (v,), (0,), p.shape[1:], index)
-    return p + back, 0
+    batched, at = behind_batch(index)
+    v = np.moveaxis(v, 0, at)
+    if isinstance(p, Tensor) or isinstance(v, Tensor):
+        return apply(add_card, (p, v), {"index": batched}), 0
+    return _add_value(p, v, batched), 0
 
 
 add_card = primitive(
@@ -558,4 +562,5 @@ def _here() -> Any:
 Tensor.__getitem__ = getitem  # type: ignore[method-assign]
 Tensor.__setitem__ = setitem  # type: ignore[method-assign]
 HOOKS["scatter_add"] = scatter_add
+HOOKS["setitem_op"] = setitem_op
 HOOKS["store"] = store

@@ -8,10 +8,11 @@ import numpy as np
 
 from ..core import bands
 from ..core.aval import INEXACT
+from ..core.banded_sweep import backward_banded
 from ..core.batched_sweep import backward_batched
 from ..core.lift import Batch, Level
 from ..core.positions import decode, here
-from ..core.state import Recorder, next_key
+from ..core.state import Recorder, next_key, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, settled
 from ..errors import DTypeError, ShapeError, three_part
@@ -28,6 +29,8 @@ def pulled(
     if not is_recorded(recorder):
         found = backward_batched(recorder, target, cts, sources, keys, consume)
         return [None if g is None else new_tensor(g) for g in found]
+    if type(cts) is bands.Bands and not state.levels and not recorder.is_lifted:
+        return backward_banded(recorder, target, cts, sources, keys, consume)
     cts = settled(bands.full(cts))
     level = Level("jacobian", len(cts))
     with level:

@@ -192,6 +192,8 @@ def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
         ]
     if not size:
         return [np.zeros((0, *s.shape), s.dtype) for s in call.sources]
+    if type(cts) is Bands and not state.levels and not call.recorder.is_lifted:
+        return call.pull_bands(leaf, cts)
     cts = full(cts)
     single = _Call(call.recorder, call.sources, list, False)
     pulled: list[Any] = vmap(lambda ct: single.pull([leaf], [ct], consume=False))(cts)

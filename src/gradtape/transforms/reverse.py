@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops as _ops  # fills the dispatch tables
+from ..core.banded_sweep import backward_banded
+from ..core.bands import Bands
 from ..core.lift import is_lifted
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
@@ -199,11 +201,8 @@ class _Call:
                 else:
                     ct = raw(ct)
                 seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
-        if recorder.aliases:
-            check_aliases(recorder)
         wanted = {s.key for s in self.sources}
-        if recorder.has_unsupported:
-            check_support(recorder, set(seeds), wanted)
+        self.check(set(seeds))
         grads = seeds
         backward(recorder, grads, wanted, consume)
         results: list[Any] = []
@@ -216,10 +215,33 @@ class _Call:
                 )
             else:
                 results.append(self.outward(finish(g, s, recorded)))
-        missing = [grads.get(s.key) is None for s in self.sources]
-        if recorder.returns or any(missing):
-            reasons.warn_lost(recorder, targets, self.sources, missing)
+        self.warn(targets, [grads.get(s.key) is None for s in self.sources])
         return self.rebuild(results)
+
+    def pull_bands(self, out: Any, cts: Bands) -> list[Any]:
+        """Cotangents of the sources for each of `cts`, which active tapes follow."""
+        target = out if isinstance(out, Tensor) else new_tensor(settled(np.asarray(out)))
+        found: list[Any] = [None] * len(self.sources)
+        if target.key:
+            self.check({target.key})
+            found = backward_banded(self.recorder, target, cts, self.sources)
+        self.warn([target], [g is None for g in found])
+        return [
+            new_tensor(np.zeros((cts.rows, *s.shape), s.dtype)) if g is None else g
+            for g, s in zip(found, self.sources, strict=True)
+        ]
+
+    def check(self, targets: set[int]) -> None:
+        """Raise where the targets' cotangents cannot be pulled back."""
+        if self.recorder.aliases:
+            check_aliases(self.recorder)
+        if self.recorder.has_unsupported:
+            check_support(self.recorder, targets, {s.key for s in self.sources})
+
+    def warn(self, targets: list[Any], missing: list[bool]) -> None:
+        """Say so where a gradient was lost on the way."""
+        if self.recorder.returns or any(missing):
+            reasons.warn_lost(self.recorder, targets, self.sources, missing)
 
 
 def _run(

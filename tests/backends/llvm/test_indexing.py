@@ -105,6 +105,25 @@ def test_what_is_joined_is_computed_where_it_is_put():
     assert inputs[0].nbytes == 800_000
 
 
+def test_a_result_in_another_shape_is_computed_in_place():
+    """before: two loops, the second a copy of 12 x 5. after: one."""
+    def f(x):
+        return np.reshape(np.concatenate([x * 2.0, x + 1.0]), (12, 5)), np.sum(x)
+
+    made = native(f, M)
+    assert [loop.space for loop in loops(made)] == [(5, 6)]
+    donated = gt.function(lambda x: np.reshape(x * 2.0, (6, 5)), donate="x")
+    np.testing.assert_array_equal(donated(M.copy()), np.reshape(M * 2.0, (6, 5)))
+    numbers = gt.function(lambda x: (np.reshape(np.sum(x), (1,)), np.reshape(x[:1], ()) * 2.0))
+    a, b = numbers(V)
+    assert a.shape == (1,) and isinstance(b, np.float64)
+    np.testing.assert_array_equal(np.append(a, b), [V.sum(), V[0] * 2])
+    twice = gt.function(lambda x: (np.reshape(x * 2, (6, 5)), np.reshape(x * 2, (3, 10)), x * 2))
+    for found, shape in zip(twice(M), ((6, 5), (3, 10), (5, 6)), strict=True):
+        np.testing.assert_array_equal(found, np.reshape(M * 2, shape))
+        found[...] = 0.0  # each has memory of its own
+
+
 def test_reads_of_single_numbers_and_their_gradient_are_two_loops():
     def f(x):
         return sum(x[i] * x[i + 1] for i in range(15)) + np.sin(x[3])
@@ -267,6 +286,28 @@ def test_gradients_of_gathers_add_in_numpys_order(case):
         return sum(np.sum(y * y * (n + 1.0)) for n, y in enumerate(found))
 
     native(gt.grad(loss), x, *rest)
+
+
+@pytest.mark.parametrize("case", [*GATHERS, *WRITES])
+def test_a_batch_of_gathers_and_writes_is_native(case):
+    """Before: a step that NumPy runs for each adjoint of an index under `vmap`."""
+    f, x, *rest = {**GATHERS, **WRITES}[case]
+
+    def loss(x, *rest):
+        found = f(x, *rest)
+        found = found if isinstance(found, tuple | list) else [found]
+        return sum(np.sum(y * y * (n + 1.0)) for n, y in enumerate(found))
+
+    axes = (0, *[None] * len(rest))
+    native(gt.vmap(gt.grad(loss), in_axes=axes), np.stack([x, -x, x * 2.0]), *rest)
+
+
+@pytest.mark.parametrize("index", [slice(1, 3), np.array([0, 3, 3])])
+def test_a_hessian_for_each_example_is_native(index):
+    def loss(x):
+        return np.sum(np.sin(x[index]) ** 2) + np.sum(x[1:] * x[:-1] ** 2)
+
+    native(gt.vmap(gt.hessian(loss)), np.stack([V, -V, V * 2.0]))
 
 
 @pytest.mark.parametrize("bad", [[0, 5], [-6, 0], [99, -99]])

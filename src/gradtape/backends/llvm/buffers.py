@@ -142,7 +142,8 @@ class Overwriting:
 
     def may(self, new: Value, old: Value) -> bool:
         """Whether `new` may be written where `old` lies, whom nobody reads after the part."""
-        if (new.aval.shape, new.aval.dtype) != (old.aval.shape, old.aval.dtype):
+        shape = self.made.shapes.get(new, new.aval.shape)
+        if (shape, new.aval.dtype) != (old.aval.shape, old.aval.dtype):
             return False
         made, writers = self.made, self.writers.get(new, set())
         if len(writers) != 1:

@@ -85,6 +85,8 @@ class Plan:
         Results of nodes that are written into a part of a target, and into which.
     results : list
         What stands for the results of the graph.
+    shapes : dict
+        Of what stands for a result that has its elements in another shape: that shape.
     """
 
     graph: Graph
@@ -93,6 +95,7 @@ class Plan:
     looks: dict[Value, Node]
     placed: dict[Value, View]
     results: list[Value]
+    shapes: dict[Value, Shape] = field(default_factory=dict)
 
     def view(self, value: Value) -> View:
         """Where the elements of a value lie."""
@@ -177,8 +180,12 @@ class Planner:
                 continue
             source = self.made.base(value)
             alone = source not in self.results and source not in stands.values()
-            is_it = self.made.is_plain(value) and source in self.place and alone
-            stands[value] = source if is_it else self.copied(value)
+            if is_plain(value.aval.shape, self.view(value)) and source in self.place and alone:
+                stands[value] = source
+                if value.aval.shape != source.aval.shape:
+                    self.made.shapes[source] = value.aval.shape
+            else:
+                stands[value] = self.copied(value)
         self.made.results = [stands.get(v, v) for v in self.graph.results]
         return self.made
 

@@ -188,7 +188,7 @@ def _compile(
     inner += [carry.spare for flow in turns for carry in flow.carries]
     # ---- places: arguments, results, then pointers that the kernel makes or is given
     arguments = [_argument(v) for v in reads]
-    results = [Argument(v.aval.dtype, v.aval.shape) for v in gives]
+    results = [Argument(v.aval.dtype, made.shapes.get(v, v.aval.shape)) for v in gives]
     module = ir.Module("program")
     slots: dict[Value, int] = {}
     for v in reads:
