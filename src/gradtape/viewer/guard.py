@@ -170,7 +170,8 @@ class Guard:
     async def _enter(self, scope: Scope, headers: dict[str, str], send: Send) -> None:
         """Take a token or a ticket, give the cookie for it, and lead to a clean address."""
         foreign = headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
-        if foreign and headers.get("sec-fetch-mode") != "navigate":
+        is_link = headers.get("sec-fetch-mode") == "navigate"
+        if not is_link or headers.get("sec-fetch-dest", "document") != "document":
             self._check_site(headers)
         try:
             query = parse_qs(scope["query_string"].decode("ascii"), max_num_fields=4)

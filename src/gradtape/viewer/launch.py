@@ -51,7 +51,7 @@ def view(
     port: int = 0,
     browser: bool = True,
     idle: float | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] | None = None,
 ) -> int:
     """Serve the runs in or below a folder until Ctrl-C; return the exit code.
 
@@ -69,7 +69,7 @@ def view(
     idle : float, optional
         End by itself when nobody has looked for so many seconds.
     say : callable
-        Takes what is printed.
+        Takes what is printed; `print` by default.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def view(
     OSError
         If the port is taken.
     """
-    root = _checked(path)
+    root, say = _checked(path), say or _say
     from .server import application, is_idle, serve
 
     sockets = listen(host, port)
@@ -105,7 +105,7 @@ def view(
     state = {"pid": os.getpid(), "url": base, "token": token, "root": str(shelf.root)}
 
     def started() -> None:
-        say(f"gradtape view: {base}?token={token}\nCtrl-C ends it.")
+        say(f"gradtape view: {base}?token={token} (Ctrl-C ends it)")
         if browser:
             webbrowser.open(f"{base}?token={make_ticket(token)}{_deep_link(root)}")
 
@@ -145,6 +145,10 @@ def show(path: str | os.PathLike[str], *, browser: bool = True) -> str:
     if browser:
         webbrowser.open(f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}")
     return f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}"
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
 
 
 _started: list[Any] = []  # kept, so that Python does not warn of processes left running
