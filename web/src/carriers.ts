@@ -22,8 +22,9 @@ export class ServerCarrier implements Carrier {
       let reason = `The viewer answered ${response.status}.`;
       if (kind.startsWith("application/json")) {
         const told = await response.json();
-        const { fact, cause, remedy } = told.error ?? {};
-        reason = [fact, cause, remedy].filter(Boolean).join(" ") || reason;
+        const { fact, cause, remedy } = Object(told.error);
+        reason = typeof told.error === "string" ? told.error
+          : [fact, cause, remedy].filter(Boolean).join(" ") || reason;
       } else if (kind.startsWith("text/plain")) {
         reason = (await response.text()) || reason;
       }

@@ -138,7 +138,7 @@ export function Chart(props: ChartProps) {
   shown.current = { series, marks, hidden };
   const colors = palette.value;
   const form = JSON.stringify([
-    log, height, domain, colors.surface, series.map((one) => [one.name, one.color, one.faint, one.dash])]);
+    log, height, domain, marks.length > 1, colors.surface, series.map((one) => [one.name, one.color, one.faint, one.dash])]);
 
   useEffect(() => {
     const drawn = new uPlot(
@@ -249,13 +249,13 @@ function options(
   return {
     width, height,
     legend: { show: false },
-    padding: [14, 12, 0, 4],
+    padding: [shown.current.marks.length > 1 ? 28 : 16, 12, 0, 4],
     scales: {
       x: { time: false, auto: false },
       y: log ? { distr: 3, range: logRange } : { range: linearRange },
     },
     axes: [
-      { ...axis, size: 30, space: 64, filter: (_plot, splits) => splits, values: (_plot, splits) => axisTexts(splits, false) },
+      { ...axis, size: 26, space: 64, filter: (_plot, splits) => splits, values: (_plot, splits) => axisTexts(splits, false) },
       {
         ...axis, size: (_plot, texts) => 14 + 6.2 * Math.max(3, ...(texts ?? []).map((t) => t?.length ?? 0)),
         space: 30, incrs: INCREMENTS, splits: log ? logSplits : undefined,
@@ -296,17 +296,17 @@ function options(
 }
 
 /** uPlot's own end at 1e±32, where costs that run away do not. */
-const INCREMENTS = Array.from({ length: 620 }, (_, k) => k - 310).flatMap((power) => (
+const INCREMENTS = Array.from({ length: 616 }, (_, k) => k - 308).flatMap((power) => (
   [1, 2, 2.5, 5].map((unit) => Number(`${unit}e${power}`))));
 
 /** Powers of ten, every so many; within a power or two its parts. */
 export function logSplits(_plot: uPlot, _axis: number, low: number, high: number): number[] {
   const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
-  const every = Math.ceil((to - from) / 6);
+  const every = [1, 2, 3, 5, 10, 20, 25, 50].find((one) => (to - from) / one <= 7) ?? 100;
   const units = Math.log10(high / low) < 1 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
     : Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
   const splits: number[] = [];
-  for (let power = from; power <= to; power += every) {
+  for (let power = Math.floor(from / every) * every; power <= to; power += every) {
     for (const unit of units) {
       const value = Number(`${unit}e${power}`);
       if (value >= low && value <= high) splits.push(value);
@@ -330,6 +330,7 @@ export function spansPowers(series: { values: Float64Array }[]): boolean {
 
 function linearRange(_plot: uPlot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null) return [0, 1];
+  if (high - low > 1e307) return [Math.max(low, -8e307), Math.min(high, 8e307)];
   if (low === high) return [low - (Math.abs(low) || 1) * 0.1, high + (Math.abs(high) || 1) * 0.1];
   const edge = 0.06 * (high - low);
   return [low >= 0 && low - edge < 0 ? 0 : low - edge, high + edge];
@@ -338,7 +339,7 @@ function linearRange(_plot: uPlot, low: number | null, high: number | null): [nu
 function logRange(_plot: uPlot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null || low <= 0) return [0.1, 1];
   const edge = Math.max(1.1, (high / low) ** 0.06);
-  return [low / edge, high * edge];
+  return [low / edge, Math.min(1e308, high * edge)];
 }
 
 function listen(plot: uPlot, shown: Shown, tip: HTMLDivElement): void {
@@ -393,12 +394,12 @@ function drawMarks(plot: uPlot, shown: Shown): void {
   const ratio = devicePixelRatio || 1;
   pen.save();
   pen.beginPath();
-  pen.rect(bbox.left, bbox.top - 14 * ratio, bbox.width, bbox.height + 14 * ratio);
+  pen.rect(bbox.left, bbox.top - 30 * ratio, bbox.width, bbox.height + 30 * ratio);
   pen.clip();
   pen.font = `${11 * ratio}px ui-sans-serif, system-ui, sans-serif`;
   pen.textAlign = "left";
   pen.textBaseline = "alphabetic";
-  let free = -Infinity;
+  const free = [-Infinity, -Infinity];
   for (const mark of [...shown.current.marks].sort((a, b) => a.step - b.step)) {
     const x = Math.round(plot.valToPos(mark.step, "x", true));
     if (x < bbox.left - 1 || x > bbox.left + bbox.width + 1) continue;
@@ -413,9 +414,10 @@ function drawMarks(plot: uPlot, shown: Shown): void {
     const wide = pen.measureText(mark.label).width;
     const start = Math.min(x - wide / 2, bbox.left + bbox.width - wide);
     const left = Math.max(bbox.left, start);
-    if (left > free) {
-      pen.fillText(mark.label, left, bbox.top - 4 * ratio);
-      free = left + wide + 8 * ratio;
+    const row = left > free[0] ? 0 : left > free[1] ? 1 : 2;
+    if (row < 2) {
+      pen.fillText(mark.label, left, bbox.top - (5 + 13 * row) * ratio);
+      free[row] = left + wide + 8 * ratio;
     }
   }
   pen.setLineDash([]);

@@ -26,7 +26,7 @@ export function Code({ file, line, around = 2 }: {
     <figure class="code">
       <figcaption title={file}>{fileName(file)}:{line}</figcaption>
       {shown.length > 0 && (
-        <pre tabIndex={0} role="region" aria-label={`${fileName(file)}, line ${line}`}>
+        <pre tabIndex={0} role="group" aria-label={`${fileName(file)}, line ${line}`}>
           {shown.map((one, k) => (
             <span key={k} class={first + k === line ? "code-line is-here" : "code-line"}>
               <span class="code-number">{first + k}</span>

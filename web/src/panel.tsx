@@ -70,18 +70,22 @@ export function Panel(props: PanelProps) {
   const [shown, show] = useState<TableData | null>(null);
   const [asked, ask] = useState(false);
 
-  const tableNow = useRef(table);
-  tableNow.current = table;
+  // `table` is new whenever the panel is drawn anew, which may be many times a second.
+  const since = useRef(0);
   useEffect(() => {
-    if (!asked || !tableNow.current) return;
+    if (!asked || !table) return;
     let gone = false;
-    void Promise.resolve(tableNow.current()).then((data) => {
+    const wait = Math.max(0, since.current + 500 - performance.now());
+    const timer = setTimeout(async () => {
+      since.current = performance.now();
+      const data = await table();
       if (!gone) show(data);
-    });
+    }, wait);
     return () => {
       gone = true;
+      clearTimeout(timer);
     };
-  });
+  }, [asked, table]);
 
   const saveTable = async () => {
     if (!table) return;

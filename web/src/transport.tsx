@@ -33,7 +33,7 @@ export function Transport() {
     entry.current!.value = String(step.peek());
   };
   return (
-    <div class="transport" role="group" aria-label="Time cursor">
+    <div class="transport" role="region" aria-label="Time cursor">
       <div class="transport-buttons">
         <Button name="first" label="First step (Home)" act={() => moveTo(first, true)} />
         <Button name="back" label="One step back (Left)" act={() => moveBy(-1)} />

@@ -168,7 +168,7 @@ function Difference({ file, diff }: { file: string; diff: string }) {
   return (
     <figure class="code">
       <figcaption>{file}</figcaption>
-      <pre tabIndex={0} role="region" aria-label={`Differences of ${file}`}>
+      <pre tabIndex={0} role="group" aria-label={`Differences of ${file}`}>
         {lines.slice(0, 400).map((line, k) => (
           <span key={k} class={`code-line ${kind[line[0]] ?? ""}`}>{line || " "}{"\n"}</span>
         ))}
