@@ -65,6 +65,7 @@ export function Slot({ name, wide = false, children }: {
 export function Panel(props: PanelProps) {
   const { id, title, help, status, actions, table, picture, note, empty, busy, children } = props;
   const slot = useContext(SlotContext);
+  const seen = useContext(Seen);
   const unique = useId();
   const [showHelp, setShowHelp] = useState(false);
   const [shown, show] = useState<TableData | null>(null);
@@ -94,7 +95,7 @@ export function Panel(props: PanelProps) {
   };
 
   return (
-    <section class="panel" id={`panel-${id}`} aria-labelledby={`${unique}-title`} aria-busy={busy}>
+    <section class="panel" id={`panel-${id}`} aria-labelledby={`${unique}-title`} aria-busy={busy && seen}>
       <header class="panel-head">
         <h2 id={`${unique}-title`}>{title}</h2>
         <button

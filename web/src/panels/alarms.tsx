@@ -109,8 +109,7 @@ export function AlarmsPanel() {
   const slow = useSlow(version.value, 3000);
   const diagnosis = useLatest(
     () => (run.value ? source.peek().diagnosis(run.value) : null), [slow, info.value?.status]);
-  const findings: any[] = Array.isArray(diagnosis.data)
-    ? diagnosis.data : diagnosis.data?.findings ?? [];
+  const findings: any[] = diagnosis.data ?? [];
   const broken = events.value.filter((event) => event.kind === "nonfinite");
   const none = grouped("none"), warnings = grouped("warning"), left = grouped("exit");
   const ends = events.value.filter((event) => event.kind === "exception");
@@ -154,17 +153,15 @@ export function AlarmsPanel() {
         {broken.slice(0, 8).map((event, k) => (
           <NonFinite key={event.id} event={event} isFirst={k === 0} />
         ))}
-        {findings.map((one, k) => (
-          <Alarm
-            key={`finding ${k}`} tone="warning" at={one.step}
-            title={one.title ?? one.fact ?? one.text ?? one.sentence ?? one.kind}
-          >
-            {one.title && <p class="said">{one.text ?? one.fact}</p>}
-            {one.cause && <p class="said">{one.cause}</p>}
-            {one.remedy && <p class="said remedy">{one.remedy}</p>}
-            <Code file={one.file} line={one.line} around={1} />
-          </Alarm>
-        ))}
+        {findings.map((one, k) => {
+          const [title, ...rest] = String(one.text ?? one.fact ?? one.kind).split("\n");
+          return (
+            <Alarm key={`finding ${k}`} tone="warning" at={one.step} title={title}>
+              {rest.length > 0 && <p class="said">{rest.join("\n")}</p>}
+              <Code file={one.file} line={one.line} around={1} />
+            </Alarm>
+          );
+        })}
         {none.map((group) => (
           <Alarm
             key={group.event.id} tone="warning" at={group.event.step} group={group}

@@ -1,0 +1,304 @@
+"""The page in a real browser, against what the record holds."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import closing
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+from gradtape.record.reader import Reader
+from tests.viewer.browser.chromium import ROOT, Viewer
+
+pytestmark = pytest.mark.slow
+
+
+def number(text):
+    """A number as the page writes it."""
+    if text in ("NaN", "Inf", "−Inf"):
+        return {"NaN": np.nan, "Inf": np.inf, "−Inf": -np.inf}[text]
+    return float(text.replace("−", "-").replace("\u2009", ""))
+
+
+def show(browser, viewer, name):
+    """Open the run of a name, at its last step."""
+    browser.media(colorScheme="light", reducedMotion=None)
+    browser.open(url="about:blank")
+    browser.size(width=1440, height=900)
+    browser.open(url=viewer.url)
+    browser.wait(script="document.querySelector('.fact')")
+    listed = json.loads(browser.evaluate(script="fetch('/api/runs').then((r) => r.text())"))
+    (id,) = [run["id"] for run in listed if run["name"] == name]
+    browser.evaluate(script=f"location.hash = '#run={id}'")
+    browser.wait(script=f"document.querySelector('h1').textContent === '{name}'"
+                        " && document.querySelector('#gt-scrubber')")  # fmt: skip
+    return id
+
+
+def step(browser):
+    return int(browser.evaluate(script="document.querySelector('#gt-scrubber').value"))
+
+
+def fact(browser, name):
+    """What stands at the top of the page under a name, with all digits where there are more."""
+    script = f"""[...document.querySelectorAll('.fact')].filter((one) =>
+        one.querySelector('dt').textContent === {json.dumps(name)}).map((one) =>
+        one.title || one.querySelector('dd').textContent)[0]"""
+    return browser.evaluate(script=script)
+
+
+def settle(browser):
+    """Wait until what is at the top belongs to the step at the cursor."""
+    browser.wait(script="!document.querySelector('[aria-busy=true]')")
+    browser.evaluate(script="new Promise((done) => setTimeout(done, 300))")
+
+
+@pytest.fixture
+def cars(browser, viewer):
+    show(browser, viewer, "cars")
+    settle(browser)
+    return browser
+
+
+@pytest.fixture
+def record(folder):
+    with closing(Reader(folder / "cars")) as reader:
+        yield reader
+
+
+def test_the_page_follows_a_training_process_live(browser, tmp_path):
+    root = tmp_path / "runs"
+    root.mkdir()
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", "tests.viewer.browser.runs", str(root / "live"),
+               "--steps", "400", "--pause", "0.01"]  # fmt: skip
+    training = subprocess.Popen(command, env=environment)
+    try:
+        limit = time.monotonic() + 20
+        while not (root / "live" / "run.db").exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        served = Viewer(root)
+        try:
+            browser.size(width=1440, height=900)
+            browser.open(url=served.url)
+            browser.wait(script="document.querySelector('#gt-scrubber')")
+            assert "running" in browser.text(selector=".pill")
+            seen = step(browser)
+            browser.wait(script=f"document.querySelector('#gt-scrubber').value > {seen + 20}")
+            browser.keep("live")
+            # Moved by hand, the cursor stays while the run goes on.
+            browser.press(key="Home")
+            assert step(browser) == 0
+            last = browser.attribute(selector="#gt-scrubber", name="max")
+            browser.wait(script=f"document.querySelector('#gt-scrubber').max > {last}")
+            assert step(browser) == 0
+            browser.press(key="End")
+            browser.wait(script="document.querySelector('.pill').textContent === 'finished'")
+            browser.wait(script="document.querySelector('#gt-scrubber').value === '399'")
+            settle(browser)
+            with closing(Reader(root / "live")) as reader:
+                assert number(fact(browser, "Cost here")) == reader.row(399)["cost"]
+        finally:
+            served.quit()
+    finally:
+        training.wait(60)
+
+
+def test_the_cursor_is_moved_by_keyboard(cars, record):
+    assert step(cars) == 69
+    for key, expected in [("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1),
+                          ("PageDown", 4), ("End", 69), ("PageUp", 66)]:  # fmt: skip
+        cars.press(key=key)
+        assert step(cars) == expected
+    settle(cars)
+    assert number(fact(cars, "Cost here")) == record.row(66)["cost"]
+    cars.focus(selector=".chart-place")
+    cars.press(key="ArrowLeft")
+    assert step(cars) == 65
+    settle(cars)
+    told = cars.attribute(selector=".chart-place", name="aria-valuetext")
+    assert told.startswith("Step 65: cost ")
+    assert number(told.split("cost ")[1].split(",")[0]) == record.row(65)["cost"]
+
+
+def test_a_step_is_typed_and_the_run_is_played(cars):
+    entry = ".transport-entry input"
+    cars.fill(selector=entry, text="12")
+    cars.press(key="Enter")
+    assert step(cars) == 12
+    cars.click(selector="[aria-label=Play]")
+    cars.wait(script="Number(document.querySelector('#gt-scrubber').value) > 13")
+    cars.click(selector="[aria-label=Pause]")
+    stopped = step(cars)
+    cars.evaluate(script="new Promise((done) => setTimeout(done, 500))")
+    assert step(cars) == stopped < 69
+
+
+def test_a_link_leads_to_its_step(browser, viewer):
+    id = show(browser, viewer, "cars")
+    browser.open(url="about:blank")
+    origin = viewer.url.split("?")[0]
+    browser.open(url=f"{origin}#run={id}&step=17")
+    browser.wait(script="document.querySelector('#gt-scrubber')")
+    browser.wait(script="document.querySelector('#gt-scrubber').value === '17'")
+    browser.press(key="ArrowRight")
+    browser.wait(script="location.hash.includes('step=18')")
+
+
+def cells_of(rows):
+    """A script that gives the texts of the cells of all rows that a selector finds."""
+    return f"""[...document.querySelectorAll({json.dumps(rows)})].map((row) =>
+        [...row.children].map((cell) => cell.textContent))"""
+
+
+def table(browser, panel):
+    """Open the data table of a panel and return it as rows of text."""
+    browser.click(selector=f"#panel-{panel} [aria-label^='Data table']")
+    browser.wait(script=f"document.querySelector('#panel-{panel} .data-table tbody tr')")
+    rows = browser.evaluate(script=cells_of(f"#panel-{panel} .data-table tr"))
+    browser.click(selector=f"#panel-{panel} [aria-label^='Data table']")
+    return rows
+
+
+def test_cost_shows_the_numbers_of_the_record(cars, record):
+    head, *rows = table(cars, "cost")
+    assert head == ["step", "cost", "log/val_cost"]
+    shown = np.array([[number(cell) for cell in row] for row in rows])
+    for k, name in enumerate(head[1:], 1):
+        steps, values = record.series(name)
+        np.testing.assert_array_equal(shown[:, 0], steps)
+        np.testing.assert_array_equal(shown[:, k], values)
+    cars.press(key="Home")
+    settle(cars)
+    title = cars.attribute(selector="#panel-cost .legend button", name="title")
+    assert number(title.split(": ")[1].split(". ")[0]) == record.row(0)["cost"]
+
+
+def test_a_value_is_read_exactly_under_the_pointer(cars, record):
+    script = """(() => { const box = document.querySelector('#panel-cost .u-over')
+        .getBoundingClientRect(); return [box.width, box.height]; })()"""
+    box = cars.evaluate(script=script)
+    cars.hover(selector="#panel-cost .u-over", x=box[0] / 2, y=box[1] / 2)
+    cars.wait(script="!document.querySelector('#panel-cost .chart-tip').hidden")
+    lines = cars.texts(selector="#panel-cost .chart-tip div")
+    at = int(lines[0].removeprefix("step "))
+    assert abs(at - 34.5) <= 1
+    assert number(lines[1].split()[1]) == record.row(at)["cost"]
+
+
+def test_gradient_flow_shows_the_numbers_of_the_record(cars, record):
+    cars.click(selector="#gt-scrubber")
+    cars.press(key="Home")
+    cars.evaluate(script="document.querySelector('#panel-flow').scrollIntoView()")
+    cars.wait(script="document.querySelector('#panel-flow .flow-names li')")
+    settle(cars)
+    names = cars.texts(selector="#panel-flow .flow-names li")
+    values = cars.evaluate(script="""[...document.querySelectorAll(
+        '#panel-flow .flow-values .number')].map((one) => one.title)""")
+    row = record.row(0)
+    shown = dict(zip(names, map(number, values), strict=True))
+    assert shown["w"] == row["gradnorm/w"]
+    assert shown["slope"] == abs(row["grad/slope"])
+
+
+def test_the_table_has_every_step_and_value(cars, record, tmp_path):
+    cars.evaluate(script="document.querySelector('#panel-table').scrollIntoView()")
+    cars.wait(script="document.querySelector('#panel-table .is-here td')?.textContent.length > 6")
+    settle(cars)
+    path = tmp_path / "run.csv"
+    cars.download(selector="#panel-table .panel-actions button:last-child", path=str(path))
+    with path.open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head == ["step", *(column.name for column in record.columns())]
+    found = np.array(rows, dtype=float)
+    for k, name in enumerate(head[1:], 1):
+        np.testing.assert_array_equal(found[:, k], record.series(name)[1])
+    shown = cars.evaluate(script=cells_of("#panel-table tbody tr:not(.spacer)"))
+    assert len(shown) < 20, "only what is on the screen exists"
+    for cells in shown:
+        row = record.row(int(number(cells[0])))
+        assert [number(cell) for cell in cells[1:]] == [row[name] for name in head[1:]]
+    cars.click(selector="#panel-table th:nth-child(2) button")
+    settle(cars)
+    lowest = cars.text(selector="#panel-table tbody tr:nth-child(2) td:nth-child(2)")
+    assert number(lowest) == np.nanmin(record.series("cost")[1])
+
+
+def test_alarms_lead_to_the_operation_and_its_line(browser, viewer, folder):
+    show(browser, viewer, "cars-fast")
+    with closing(Reader(folder / "cars-fast")) as reader:
+        (event,) = reader.events(kind="nonfinite")
+        first = event["step"]
+        assert not np.isfinite(reader.row(first)["cost"])
+        assert np.isfinite(reader.row(first - 1)["cost"])
+    settle(browser)
+    assert f"step {first}" in browser.text(selector=".banner")
+    browser.click(selector=".banner button")
+    assert step(browser) == first
+    browser.evaluate(script="document.querySelector('#panel-alarms').scrollIntoView()")
+    browser.wait(script="document.querySelector('#panel-alarms .code-line.is-here')")
+    settle(browser)
+    text = browser.text(selector="#panel-alarms")
+    assert "First non-finite value: square in the forward pass" in text
+    low, high = browser.texts(selector="#panel-alarms .plain-table td")[:2]
+    (operand,) = event["data"]["operands"]
+    assert (number(low), number(high)) == (float(operand["min"]), float(operand["max"]))
+    assert "cost = np.mean(np.square(residual))" in browser.text(
+        selector="#panel-alarms .code-line.is-here")  # fmt: skip
+    assert "The gradient of scale is None" in text
+    assert "float() took the value out." in text
+    assert "overflow encountered in square" in text
+
+
+def test_compare_says_what_differs(cars):
+    cars.evaluate(script="document.querySelector('#panel-compare').scrollIntoView()")
+    cars.wait(script="document.querySelector('#panel-compare .differences')")
+    settle(cars)
+    text = cars.text(selector="#panel-compare")
+    assert "rate" in text and "0.001" in text and "0.1" in text
+    assert "-    slope.assign_sub(0.001 * d_slope)" in text
+    assert "+    slope.assign_sub(0.1 * d_slope)" in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 420])
+@pytest.mark.parametrize("name", ["cars", "cars-fast"])
+def test_no_violation_that_axe_finds(browser, viewer, name, scheme, width):
+    show(browser, viewer, name)
+    browser.media(colorScheme=scheme)
+    browser.whole(width)
+    settle(browser)
+    browser.keep(f"{name}-{scheme}-{width}")
+    assert browser.axe() == []
+
+
+@pytest.mark.parametrize("width", [1440, 720, 420, 320])
+def test_nothing_sticks_out_of_a_narrow_or_enlarged_window(browser, viewer, width):
+    """720 of 1440 pixels are a zoom of 200 %."""
+    show(browser, viewer, "cars-fast")
+    browser.whole(width)
+    settle(browser)
+    assert browser.evaluate(script="document.documentElement.scrollWidth") <= width
+
+
+def test_nothing_moves_by_itself_for_who_wants_that(browser, viewer):
+    show(browser, viewer, "cars")
+    browser.media(reducedMotion="reduce")
+    settle(browser)
+    running = "document.getAnimations().filter((one) => one.playState === 'running').length"
+    assert browser.evaluate(script=running) == 0
+
+
+def test_it_asks_its_server_alone_and_keeps_its_policy(browser, viewer):
+    show(browser, viewer, "cars-fast")
+    browser.whole()
+    settle(browser)
+    assert browser.complaints() == []
+    asked = [urlsplit(url) for url in browser.requests()]
+    hosts = {url.netloc for url in asked if url.scheme not in ("about", "data", "blob")}
+    assert all(host.startswith("127.0.0.1:") for host in hosts), hosts
