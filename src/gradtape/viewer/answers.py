@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import RunError
+from ..record.reduction import extremes
 from ..record.schema import FIELDS
 from . import summaries
 from .encoding import as_json, table
 from .library import Library
 from .panels import Panels
 from .questions import Query, Refusal
-from .reduction import extremes
 from .shelf import Shelved
 
 __all__ = ["Answer", "Answers", "MOST_NUMBERS"]

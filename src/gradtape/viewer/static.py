@@ -27,7 +27,7 @@ from ..record.reader import Reader
 from .answers import BINARY, Answer, Answers
 from .encoding import as_json, table
 from .library import Library
-from .reduction import extremes
+from ..record.reduction import extremes
 from .shelf import Shelf, run_id
 
 __all__ = ["as_page", "to_html"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gradtape.viewer.reduction import extremes
+from gradtape.record.reduction import extremes
 
 FLOATS = st.floats(width=64, allow_nan=True, allow_infinity=True)
 
