@@ -343,9 +343,10 @@ class FakePanels:
         if x.ndim == 2:
             prediction, _ = reader.array("prediction", step)
             header = {"kind": "classes", "step": step, "names": {"x": "x", "y": "y"},
-                      "inputs": ["x[0]", "x[1]"], "count": len(y), "grid": 0,
-                      "exact": False}  # fmt: skip
-            return header, [x[:, 0], y, prediction, [], []]
+                      "inputs": ["x[0]", "x[1]"], "count": len(y), "grid": len(y),
+                      "classes": ["0", "1"], "exact": True}  # fmt: skip
+            sure = np.maximum(prediction, 1 - prediction)
+            return header, [x[:, 0], y, prediction, x[:, 1], sure]
         row = reader.row(step)
         grid = np.linspace(x.min(), x.max(), 100)
         slope, intercept = row["value/slope"], row["value/intercept"]
