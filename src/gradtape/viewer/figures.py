@@ -15,8 +15,8 @@ from ..errors import RunError, three_part
 from ..fit.problems import require
 from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, ramp, styled
 from ..record.reader import Reader
+from ..record.reduction import extremes
 from .panels import Panels
-from .reduction import extremes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

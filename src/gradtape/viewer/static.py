@@ -24,10 +24,10 @@ from urllib.parse import urlencode
 import numpy as np
 
 from ..record.reader import Reader
+from ..record.reduction import extremes
 from .answers import BINARY, Answer, Answers
 from .encoding import as_json, table
 from .library import Library
-from ..record.reduction import extremes
 from .shelf import Shelf, run_id
 
 __all__ = ["as_page", "to_html"]
