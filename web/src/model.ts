@@ -119,6 +119,15 @@ export function start(from: Source): () => void {
     }
   };
   void list();
+  // Lowest costs of runs that go on: now and then, for a folder may hold many runs.
+  let listed = 0;
+  const listAgain = () => {
+    if (listed) return;
+    listed = window.setTimeout(() => {
+      listed = 0;
+      void list();
+    }, Math.max(2000, 40 * runs.peek().length));
+  };
   const stopWatching = from.watch((change) => {
     const known = runs.peek().find((one) => one.id === change.run);
     if (!known) void list();
@@ -127,6 +136,7 @@ export function start(from: Source): () => void {
         one.id === change.run
           ? { ...one, status: change.status, steps: (change.last ?? -1) + 1 || one.steps } : one));
     }
+    listAgain();
     if (change.run === run.peek() && change.version !== version.peek()) void update();
   });
   const stopRow = effect(() => {
@@ -136,6 +146,7 @@ export function start(from: Source): () => void {
   });
   return () => {
     clearTimeout(timer);
+    clearTimeout(listed);
     stopWatching();
     stopRow();
   };
