@@ -9,6 +9,7 @@ const page = resolve(here, "../src/gradtape/viewer/page");
 
 export default defineConfig({
   root: here,
+  resolve: { alias: { "d3-array": resolve(here, "src/draw/d3-array.ts") } },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
     outDir: process.env.PAGE_OUT ?? page,
@@ -29,6 +30,12 @@ export default defineConfig({
   // A library build leaves process.env to its user; a browser has none.
   define: { "process.env.NODE_ENV": '"production"' },
   plugins: [
+    {
+      // uPlot offers ways to draw that no chart here uses; what is not offered is not bundled.
+      name: "fewer-paths",
+      transform: (code, id) => (id.endsWith("uPlot.esm.js")
+        ? code.replace(/\(paths\.(stepped|bars|spline) *= \w+\);/g, "") : null),
+    },
     {
       name: "copy-index",
       closeBundle() {

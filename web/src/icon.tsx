@@ -26,6 +26,7 @@ const PATHS: Record<string, string> = {
   minus: "M3 8h10",
   plus: "M3 8h10M8 3v10",
   unfold: "M4.5 6.5 8 10l3.5-3.5",
+  fit: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
   reset: "M3 3v4h4M3.3 7A5.5 5.5 0 1 1 2.5 9.5",
 };
 

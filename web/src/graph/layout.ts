@@ -1,0 +1,286 @@
+// Where the boxes of the graph stand: in layers, with few crossings and straight wires, after
+// Sugiyama, Tagawa and Toda (1981). Quick enough for thousands of boxes, so that opening a
+// function needs no worker; a chain too long for the picture is folded into columns.
+
+export interface Box {
+  key: string;
+  width: number;
+  height: number;
+}
+
+export interface Wire {
+  from: string;
+  to: string;
+}
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Piece {
+  from: Point;
+  to: Point;
+  /** The last piece of a wire, which has its arrow. */
+  isEnd: boolean;
+}
+
+export interface Placed {
+  x: Map<string, number>;
+  y: Map<string, number>;
+  width: number;
+  height: number;
+  /** Corners of each wire, from the edge of its first box to the edge of its second. */
+  bends: Point[][];
+  /** All wires in pieces, each drawn once: wires of one box share the most of their way. */
+  pieces: Piece[];
+  /** Whether the flow runs down the page (or else to the right). */
+  isDown: boolean;
+}
+
+const GAP = 20;
+const RANK = 36;
+const BETWEEN = 70;
+
+/** A box, or the place where a long wire passes a layer; wires of one box share their places. */
+interface Spot {
+  layer: number;
+  /** Size across the flow and along it. */
+  across: number;
+  along: number;
+  /** Spots of the layer before and of the layer after that it is joined to. */
+  up: Spot[];
+  down: Spot[];
+  /** Place across the flow, and in its layer. */
+  at: number;
+  order: number;
+  isBox: boolean;
+}
+
+/** Layers: one after the highest of what feeds a box; what nothing feeds, before its first user. */
+export function layersOf(boxes: Box[], wires: Wire[]): Map<string, number> {
+  const into = new Map<string, string[]>(boxes.map((box) => [box.key, []]));
+  const out = new Map<string, string[]>(boxes.map((box) => [box.key, []]));
+  for (const { from, to } of wires) {
+    into.get(to)!.push(from);
+    out.get(from)!.push(to);
+  }
+  // Closed groups can feed each other in a circle: a wire back to a box on the way does not count.
+  const isDone = new Map<string, boolean>();
+  const layer = new Map<string, number>();
+  for (const box of boxes) {
+    const stack: [string, number][] = isDone.has(box.key) ? [] : [[box.key, 0]];
+    while (stack.length) {
+      const top = stack[stack.length - 1];
+      isDone.set(top[0], false);
+      const feeds = into.get(top[0])!;
+      const next = feeds[top[1]++];
+      if (next === undefined) {
+        const before = feeds.filter((one) => isDone.get(one)).map((one) => layer.get(one)!);
+        layer.set(top[0], Math.max(-1, ...before) + 1);
+        isDone.set(top[0], true);
+        stack.pop();
+      } else if (!isDone.has(next)) stack.push([next, 0]);
+    }
+  }
+  for (const { key } of boxes) {
+    const users = out.get(key)!.map((one) => layer.get(one)!);
+    if (!into.get(key)!.length && users.length) layer.set(key, Math.max(0, Math.min(...users) - 1));
+  }
+  return layer;
+}
+
+/** Wires that cross between two layers, counted by the pairs of their ends. */
+export function crossings(rows: Spot[][]): number {
+  let found = 0;
+  for (const row of rows) {
+    const ends = row.flatMap((spot) => spot.down.map((one) => one.order).sort((a, b) => a - b));
+    // Ends in a Fenwick tree: how many of those before lie farther on.
+    const size = 1 + Math.max(0, ...ends), tree = new Int32Array(size + 1);
+    ends.forEach((end, k) => {
+      let before = 0;
+      for (let i = end + 1; i > 0; i -= i & -i) before += tree[i];
+      found += k - before;
+      for (let i = end + 1; i <= size; i += i & -i) tree[i]++;
+    });
+  }
+  return found;
+}
+
+function number(rows: Spot[][]): void {
+  for (const row of rows) row.forEach((spot, k) => (spot.order = k));
+}
+
+/** Sort the layers by the mean place of their neighbours, down and up; keep the best order found. */
+function untangle(rows: Spot[][], sweeps: number): void {
+  number(rows);
+  let best = rows.map((row) => [...row]), least = crossings(rows);
+  for (let sweep = 0; sweep < sweeps && least > 0; sweep++) {
+    const isDown = sweep % 2 === 0;
+    for (const row of isDown ? rows : [...rows].reverse()) {
+      const wish = new Map(row.map((spot) => {
+        const near = isDown ? spot.up : spot.down;
+        return [spot, near.length ? near.reduce((sum, one) => sum + one.order, 0) / near.length : spot.order];
+      }));
+      row.sort((a, b) => wish.get(a)! - wish.get(b)!);
+      row.forEach((spot, k) => (spot.order = k));
+    }
+    const now = crossings(rows);
+    if (now < least) {
+      least = now;
+      best = rows.map((row) => [...row]);
+    }
+  }
+  best.forEach((row, k) => (rows[k] = row));
+  number(rows);
+}
+
+/** Places as near to the wishes as the widths allow, in a given order: isotonic regression. */
+function pack(row: Spot[], wish: (spot: Spot) => number, weight: (spot: Spot) => number): void {
+  const clusters: { from: number; weight: number; sum: number }[] = [];
+  const offset: number[] = [];
+  row.forEach((spot, k) => {
+    const before = row[k - 1];
+    offset[k] = before
+      ? offset[k - 1] + (before.across + spot.across) / 2 + (before.isBox && spot.isBox ? GAP : GAP / 2) : 0;
+    let one = { from: k, weight: weight(spot), sum: weight(spot) * (wish(spot) - offset[k]) };
+    let last = clusters[clusters.length - 1];
+    while (last && last.sum / last.weight > one.sum / one.weight) {
+      clusters.pop();
+      one = { from: last.from, weight: last.weight + one.weight, sum: last.sum + one.sum };
+      last = clusters[clusters.length - 1];
+    }
+    clusters.push(one);
+  });
+  clusters.forEach(({ from, weight: heavy, sum }, c) => {
+    const end = c + 1 < clusters.length ? clusters[c + 1].from : row.length;
+    for (let k = from; k < end; k++) row[k].at = sum / heavy + offset[k];
+  });
+}
+
+const mean = (near: Spot[], spot: Spot) => (
+  near.length ? near.reduce((sum, one) => sum + one.at, 0) / near.length : spot.at);
+
+/** Join boxes by wires through the layers between them. */
+function thread(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown: boolean) {
+  const spots = new Map<string, Spot>();
+  const rows: Spot[][] = [];
+  const put = (at: number, across: number, along: number, isBox: boolean): Spot => {
+    const row = (rows[at] ??= []);
+    const spot = { layer: at, across, along, up: [], down: [], at: 0, order: 0, isBox };
+    row.push(spot);
+    return spot;
+  };
+  for (const { key, width, height } of boxes) {
+    spots.set(key, put(layer.get(key)!, isDown ? width : height, isDown ? height : width, true));
+  }
+  for (let k = 0; k < rows.length; k++) rows[k] ??= [];
+  const trunks = new Map<Spot, Spot[]>();
+  // Among very many boxes a wire over many layers goes straight, as its way would fill the picture.
+  const far = boxes.length > 400 ? 10 : Infinity;
+  const ways = wires.map(({ from, to }) => {
+    const a = spots.get(from)!, b = spots.get(to)!;
+    const isBack = a.layer > b.layer;
+    const [high, low] = isBack ? [b, a] : [a, b];
+    if (high.layer === low.layer || low.layer - high.layer > far) return [a, b];
+    const trunk = trunks.get(high) ?? [high];
+    trunks.set(high, trunk);
+    while (trunk.length < low.layer - high.layer) {
+      const last = trunk[trunk.length - 1];
+      const next = put(high.layer + trunk.length, 4, 0, false);
+      last.down.push(next);
+      next.up.push(last);
+      trunk.push(next);
+    }
+    const way = trunk.slice(0, low.layer - high.layer);
+    const last = way[way.length - 1];
+    last.down.push(low);
+    low.up.push(last);
+    way.push(low);
+    return isBack ? way.reverse() : way;
+  });
+  return { spots, rows, ways };
+}
+
+/** Place boxes in layers; the flow runs down, or to the right. */
+function layered(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown: boolean, aspect: number): Placed {
+  const { spots, rows, ways } = thread(boxes, wires, layer, isDown);
+  const count = rows.reduce((sum, row) => sum + row.length, 0);
+  untangle(rows, count > 3000 ? 4 : 16);
+  const weight = (spot: Spot) => (spot.isBox ? 1 : 4);
+  rows.forEach((row) => pack(row, (spot) => spot.order * 60, weight));
+  for (let sweep = 0; sweep < 12; sweep++) {
+    const [list, side] = sweep % 2 ? [[...rows].reverse(), "down" as const] : [rows, "up" as const];
+    for (const row of list) pack(row, (spot) => mean(spot[side], spot), weight);
+  }
+  for (let sweep = 0; sweep < (count > 400 ? 4 : 40); sweep++) {
+    for (const row of sweep % 2 ? rows : [...rows].reverse()) pack(row, (spot) => mean([...spot.up, ...spot.down], spot), weight);
+  }
+  const all = rows.flat();
+  const low = Math.min(...all.map((spot) => spot.at - spot.across / 2));
+  const breadth = Math.max(...all.map((spot) => spot.at + spot.across / 2)) - low;
+
+  // A long chain is folded into columns, as text is.
+  const depths = rows.map((row) => Math.max(0, ...row.map((spot) => spot.along)) + RANK);
+  const total = depths.reduce((sum, one) => sum + one, 0);
+  const fold = Math.sqrt((isDown ? aspect : 1 / aspect) * total / (breadth + BETWEEN));
+  const columns = fold > 1.8 ? Math.round(fold) : 1;
+  const middle: number[] = [], shift: number[] = [];
+  let reached = 0, column = 0, start = 0, deepest = 0;
+  depths.forEach((depth, k) => {
+    const here = Math.min(columns - 1, Math.floor((reached + depth / 2) / (total / columns)));
+    if (here > column) start = reached;
+    column = here;
+    middle[k] = reached - start + depth / 2;
+    shift[k] = column * (breadth + BETWEEN) - low;
+    reached += depth;
+    deepest = Math.max(deepest, reached - start);
+  });
+  const point = (spot: Spot, off = 0, side = 0): Point => {
+    const across = spot.at + shift[spot.layer] + off, along = middle[spot.layer] + (side * spot.along) / 2;
+    return isDown ? { x: across, y: along } : { x: along, y: across };
+  };
+  const x = new Map<string, number>(), y = new Map<string, number>();
+  spots.forEach((spot, key) => {
+    const at = point(spot);
+    x.set(key, at.x);
+    y.set(key, at.y);
+  });
+  // Where wires touch a box: spread over its side in the order of where they go.
+  const port = (spot: Spot, near: Spot[], other: Spot): number => {
+    const sorted = [...new Set(near)].sort((a, b) => a.at - b.at);
+    const room = Math.min(0.7 * spot.across, 26 * (sorted.length - 1));
+    return sorted.length > 1 ? room * (sorted.indexOf(other) / (sorted.length - 1) - 0.5) : 0;
+  };
+  const drawn = new Map<Spot, Set<Spot>>();
+  const pieces: Piece[] = [];
+  const bends = ways.map((way) => {
+    const last = way.length - 1;
+    const points = way.map((spot, k) => {
+      if (k > 0 && k < last) return point(spot);
+      const other = way[k ? last - 1 : 1];
+      const isUnder = other.layer > spot.layer;
+      if (other.layer === spot.layer) return point(spot);
+      return point(spot, port(spot, isUnder ? spot.down : spot.up, other), isUnder ? 1 : -1);
+    });
+    for (let k = 0; k < last; k++) {
+      const known = drawn.get(way[k]) ?? new Set();
+      drawn.set(way[k], known);
+      if (!known.has(way[k + 1])) pieces.push({ from: points[k], to: points[k + 1], isEnd: k === last - 1 });
+      known.add(way[k + 1]);
+    }
+    return points;
+  });
+  const wide = (column + 1) * breadth + column * BETWEEN;
+  return { x, y, width: isDown ? wide : deepest, height: isDown ? deepest : wide, bends, pieces, isDown };
+}
+
+/** Place boxes so that they fill a picture of this aspect (width over height) well. */
+export function arrange(boxes: Box[], wires: Wire[], aspect: number): Placed {
+  const layer = layersOf(boxes, wires);
+  const down = layered(boxes, wires, layer, true, aspect);
+  if (boxes.length > 400) return down;
+  const right = layered(boxes, wires, layer, false, aspect);
+  const scale = ({ width, height }: Placed) => Math.min(aspect / width, 1 / height);
+  return scale(right) > 1.15 * scale(down) ? right : down;
+}

@@ -1,0 +1,21 @@
+// The answer of a classifier as points of two inputs with their classes.
+import type { Fit } from "../types";
+import type { Classified } from "./fit-regions";
+
+/** Points by class. A prediction in [0, 1] of two classes decides at one half; others round. */
+export function classified(fit: Fit): Classified | null {
+  const { header } = fit;
+  const label: ArrayLike<number> = fit.y;
+  const listed: number[] = Array.isArray(header.classes)
+    ? header.classes.map(Number) : [...new Set(Array.from(label))].sort((a, b) => a - b);
+  const classes = listed.length ? listed : [0, 1];
+  const second: ArrayLike<number> = fit.curveX.length === fit.count ? fit.curveX : fit.curveY;
+  return {
+    names: [fit.inputs[0] ?? fit.names.x, fit.inputs[1] ?? fit.names.y], u: fit.x, v: second, label,
+    prediction: fit.prediction, classes, step: fit.step,
+    decide: (prediction) => {
+      if (classes.length > 2) return classes[Math.round(prediction)] ?? NaN;
+      return Number.isNaN(prediction) ? NaN : classes[prediction >= 0.5 ? 1 : 0];
+    },
+  };
+}

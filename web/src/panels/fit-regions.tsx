@@ -1,0 +1,141 @@
+// Decision regions of a classifier of two inputs: shading by value, points by class with shapes.
+import { contours } from "d3-contour";
+import { useMemo } from "preact/hooks";
+import { MARKS, markPath } from "../draw/marks";
+import { Plane, type Frame } from "../draw/plane";
+import { extent, padded } from "../draw/scale";
+import { exact } from "../format";
+import { palette, seriesColor } from "../theme";
+import type { Regions } from "../types";
+
+/** Points of a classifier: two inputs, the class of each, and what is predicted for it. */
+export interface Classified {
+  names: [string, string];
+  u: ArrayLike<number>;
+  v: ArrayLike<number>;
+  label: ArrayLike<number>;
+  prediction: ArrayLike<number>;
+  classes: number[];
+  step: number;
+  /** The predicted class of a prediction. */
+  decide: (prediction: number) => number;
+}
+
+/** One band of the shading, in units of the data. */
+interface Band {
+  value: number;
+  rings: [number, number][][];
+}
+
+/** Bands between thresholds of a grid of n by n values, row 0 at the smallest ordinate. */
+export function bands(regions: Pick<Regions, "n" | "x" | "y" | "values">, thresholds: number[]): Band[] {
+  const { n, x, y, values } = regions;
+  const across = (c: number) => x[0] + ((c - 0.5) / (n - 1)) * (x[1] - x[0]);
+  const up = (c: number) => y[0] + ((c - 0.5) / (n - 1)) * (y[1] - y[0]);
+  const made = contours().size([n, n]).thresholds(thresholds)(Array.from(values));
+  return made.map((one) => ({
+    value: one.value,
+    rings: one.coordinates.flatMap((polygon) => polygon.map((ring) => (
+      ring.map(([a, b]): [number, number] => [across(a), up(b)])
+    ))),
+  }));
+}
+
+export function ringPath(band: Band, { x, y }: Pick<Frame, "x" | "y">): string {
+  return band.rings.map((ring) => (
+    `M${ring.map(([a, b]) => `${x(a).toFixed(1)} ${y(b).toFixed(1)}`).join("L")}Z`
+  )).join("");
+}
+
+const LEVELS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95];
+
+export function FitRegions({ data, regions, width, height, svg }: {
+  data: Classified;
+  regions: Regions | null;
+  width: number;
+  height: number;
+  svg: { current: SVGSVGElement | null };
+}) {
+  const isBinary = data.classes.length <= 2;
+  const shading = useMemo(() => {
+    if (!regions) return [];
+    const levels = isBinary ? LEVELS : data.classes.slice(1).map((_, k) => k + 0.5);
+    return bands(regions, [-1e300, ...levels]);
+  }, [regions, isBinary]);
+  const edge = useMemo(() => (regions && isBinary ? bands(regions, [0.5]) : []), [regions, isBinary]);
+  // The shading fades to the panel's own colour where the model is undecided.
+  const tone = (k: number) => {
+    if (!isBinary) return { fill: `color-mix(in oklab, var(--series-${k % 7}) 34%, var(--surface))` };
+    const share = k / LEVELS.length;
+    const strength = 38 * Math.abs(2 * share - 1) ** 0.9;
+    return { fill: `color-mix(in oklab, var(--series-${share < 0.5 ? 0 : 1}) ${strength.toFixed(1)}%, var(--surface))` };
+  };
+  const wrong = Array.from(data.label, (label, k) => data.decide(data.prediction[k]) !== label);
+  return (
+    <Plane
+      label={`Decision regions at step ${data.step}, ${data.classes.length} classes`}
+      width={width} height={height} svg={svg}
+      x={regions ? regions.x : padded(extent(data.u))} y={regions ? regions.y : padded(extent(data.v))}
+      xTitle={data.names[0]} yTitle={data.names[1]}
+      points={{
+        x: data.u, y: data.v,
+        tell: (k) => ({
+          title: `Point ${k}, class ${data.label[k]}${wrong[k] ? ", taken for another" : ""}`,
+          lines: [
+            [data.names[0], exact(data.u[k])], [data.names[1], exact(data.v[k])],
+            ["prediction", exact(data.prediction[k])],
+          ],
+        }),
+      }}
+    >
+      {(frame) => (
+        <>
+          {shading.map((band, k) => <path key={k} d={ringPath(band, frame)} style={tone(k)} />)}
+          {edge.map((band) => (
+            <path key="edge" class="fit-boundary" d={ringPath(band, frame)} />
+          ))}
+          {data.classes.map((one, c) => (
+            <path
+              key={one} d={markPath(
+                c, Array.from(data.u, frame.x), Array.from(data.v, frame.y), data.u.length > 600 ? 2.4 : 3.6,
+                (k) => data.label[k] === one,
+              )}
+              fill={seriesColor(c)} stroke={palette.value.surface} stroke-width="1"
+            />
+          ))}
+          <path
+            class="fit-wrong"
+            d={markPath(
+              0, Array.from(data.u, frame.x), Array.from(data.v, frame.y), 7, (k) => wrong[k],
+            )}
+          />
+        </>
+      )}
+    </Plane>
+  );
+}
+
+/** Which shape and colour is which class. */
+export function ClassLegend({ data }: { data: Classified }) {
+  return (
+    <ul class="shapes" aria-label="Classes">
+      {data.classes.map((one, c) => (
+        <li key={one}>
+          <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">
+            <path
+              d={MARKS[c % MARKS.length](7, 7, 4)}
+              fill={seriesColor(c)}
+            />
+          </svg>
+          class {one}
+        </li>
+      ))}
+      <li>
+        <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+          <circle cx="8" cy="8" r="6" class="fit-wrong" />
+        </svg>
+        wrongly predicted
+      </li>
+    </ul>
+  );
+}
