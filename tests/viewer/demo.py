@@ -144,9 +144,18 @@ def line(steps: int = 70, rate: float = 1e-3, name: str = "line") -> Demo:
             node(5, "add", [4, 1], (n,), 9, rule="ct, sum of ct"),
             node(6, "subtract", [5, 3], (n,), 10, rule="ct, -ct"),
             node(7, "square", [6], (n,), 11, rule="2 * residual * ct"),
-            node(8, "mean", [7], (), 11, rule="ct / n"),
+            node(
+                8,
+                "mean",
+                [7],
+                (),
+                11,
+                rule="ct / n",
+                params=["d", ["axis", None], ["keepdims", False]],
+            ),
         ],
         "target": 8,
+        "roles": {"x": "input/0", "y": "input/1", "prediction": 5},
         "prediction": 5,
         "sources": {"value/slope": 0, "value/intercept": 1},
         "inputs": {"input/0": 2, "input/1": 3},
@@ -282,9 +291,7 @@ def write(demo: Demo, folder: Path, *, pause: float = 0.0) -> Path:
     for file, text in demo.sources.items():
         writer.source(file, text)
     names = list(demo.columns)
-    layout = writer.layout(
-        [writer.column(name, *demo.columns[name][:3]) for name in names]
-    )
+    layout = writer.layout([writer.column(name, *demo.columns[name][:3]) for name in names])
     tags = {
         name: writer.tag(name, about["kind"], tuple(about["shape"]), about["dtype"],
                          **{k: v for k, v in about.items() if k == "label"})
@@ -433,9 +440,7 @@ def main() -> None:
         sockets = listen("127.0.0.1", arguments.port)
         port = sockets[0].getsockname()[1]
         panels = None if arguments.true_panels else FakePanels()
-        app = application(
-            Answers(library, panels=panels), watch, port=port, token=arguments.token
-        )
+        app = application(Answers(library, panels=panels), watch, port=port, token=arguments.token)
         print(f"http://127.0.0.1:{port}/?token={arguments.token}", flush=True)
         serve(sockets, app, watch)
 

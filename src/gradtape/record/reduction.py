@@ -36,20 +36,20 @@ def extremes(values: Array, buckets: int) -> NDArray[np.intp]:
     usual = np.isfinite(low) & np.isfinite(high)
     kept = [np.array([0, n - 1])]
     kept += [starts[usual] + body[usual].argmin(axis=1), starts[usual] + body[usual].argmax(axis=1)]
-    for start in starts[~usual].tolist():
-        kept.append(start + _of_any(values[start : start + size]))
+    kept += _of_any(body[~usual], starts[~usual])
     if whole * size < n:
-        kept.append(whole * size + _of_any(values[whole * size :]))
+        kept += _of_any(values[np.newaxis, whole * size :], np.array([whole * size]))
     return np.unique(np.concatenate(kept))
 
 
-def _of_any(values: Array) -> NDArray[np.intp]:
-    """The positions to keep of one bucket, whatever it holds."""
-    found = []
-    finite = np.flatnonzero(np.isfinite(values))
-    if finite.size:
-        found += [finite[values[finite].argmin()], finite[values[finite].argmax()]]
-    for special in (np.isnan(values), np.isposinf(values), np.isneginf(values)):
-        if special.any():
-            found.append(np.intp(special.argmax()))
-    return np.array(found, np.intp)
+def _of_any(rows: Array, starts: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The positions to keep of buckets, one a row, whatever they hold."""
+    finite = np.isfinite(rows)
+    some = finite.any(axis=1)
+    low = np.where(finite, rows, np.inf)[some].argmin(axis=1)
+    high = np.where(finite, rows, -np.inf)[some].argmax(axis=1)
+    found = [starts[some] + low, starts[some] + high]
+    for special in (np.isnan(rows), np.isposinf(rows), np.isneginf(rows)):
+        has = special.any(axis=1)
+        found.append(starts[has] + special[has].argmax(axis=1))
+    return found

@@ -55,8 +55,15 @@ def _flow(reader: Any, px: int) -> Drawn:
         for kind in ("gradnorm", "updatenorm", "norm", "gradzeros", "grad", "value")
         if f"{kind}/{name}" in known
     ]
-    steps, matrix = reader.table(wanted)
-    columns = dict(zip(wanted, matrix.T, strict=True))
+    steps = reader.steps()
+    columns = {}
+    for column in wanted:
+        at, values = reader.series(column)
+        if len(at) < len(steps):  # rows before the column was there
+            whole = np.full(len(steps), np.nan)
+            whole[np.searchsorted(steps, at)] = values
+            values = whole
+        columns[column] = values
     size = max(1, -(-len(steps) // max(px, 1)))
     arrays = [steps[_ends(len(steps), size)]]
     for name in names:

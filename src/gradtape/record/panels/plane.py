@@ -21,12 +21,14 @@ from .moment import Moment, Nothing, parameters, said
 
 __all__ = ["landscape", "path"]
 
-_MOST_STEPS = 2000  # of a way through arrays
+_MOST_STEPS = 1000  # of a way through arrays
+_MOST_READS = 6000  # of arrays
 _MOST_NUMBERS = 1 << 24  # of all parameters at all those steps
 _SECONDS = 6.0
 _FEWEST = 9  # places along an axis of a landscape
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
+_planes: weakref.WeakKeyDictionary[Any, tuple[int, _Plane]] = weakref.WeakKeyDictionary()
 _landscapes: weakref.WeakKeyDictionary[Any, dict[Any, Drawn]] = weakref.WeakKeyDictionary()
 
 
@@ -105,6 +107,15 @@ def landscape(reader: Any, n: int = 64) -> Drawn:
 
 
 def _plane(reader: Any) -> _Plane:
+    """The plane of the run as it is now, found once."""
+    version = reader.version()
+    known = _planes.get(reader)
+    if known is None or known[0] != version:
+        known = _planes[reader] = version, _found(reader)
+    return known[1]
+
+
+def _found(reader: Any) -> _Plane:
     scalars, arrays = parameters(reader)
     if not scalars and not arrays:
         raise Nothing("No parameter has been recorded.")
@@ -133,10 +144,14 @@ def _two_numbers(reader: Any, tags: list[str]) -> _Plane:
 
 
 def _shares(u: Any, v: Any) -> list[float]:
-    with np.errstate(all="ignore"):
-        moved = [float(np.var(x[np.isfinite(x)])) if np.isfinite(x).any() else 0.0 for x in (u, v)]
-    total = sum(moved)
-    return [m / total for m in moved] if total > 0 and math.isfinite(total) else [0.0, 0.0]
+    """How much of the movement lies along each of two numbers."""
+    finite = np.isfinite(u) & np.isfinite(v)
+    if not finite.any():
+        return [0.0, 0.0]
+    both = np.stack([u[finite], v[finite]])
+    both = both / (np.abs(both).max() or 1.0)  # a run that diverges has squares beyond floats
+    moved = np.var(both, axis=1)
+    return (moved / moved.sum()).tolist() if moved.sum() > 0 else [0.0, 0.0]
 
 
 def _components(reader: Any, scalars: list[str], arrays: list[str]) -> _Plane:
@@ -170,7 +185,8 @@ def _common_steps(reader: Any, arrays: list[str]) -> Any:
     if not len(common):
         raise Nothing("There is no step at which all parameters were stored.")
     size = sum(math.prod(t.shape) for t in reader.tags() if t.name in arrays)
-    most = max(3, min(_MOST_STEPS, _MOST_NUMBERS // max(size, 1)))
+    most = min(_MOST_STEPS, _MOST_NUMBERS // max(size, 1), _MOST_READS // (2 * len(arrays)))
+    most = max(most, 3)
     if len(common) > most:
         common = common[np.unique(np.linspace(0, len(common) - 1, most).astype(int))]
     return common.astype(np.float64)
