@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from .errors import GradtapeError
 from .fit import arguments as fit
+from .record import arguments as record
 
 __all__ = ["COMMANDS", "Command", "main"]
 
@@ -175,5 +176,26 @@ COMMANDS = (
         _VIEW,
         _declare_view,
         _view,
+    ),
+    Command(
+        "runs",
+        "list recorded runs",
+        record.RUNS,
+        record.declare_runs,
+        record.run_runs,
+    ),
+    Command(
+        "pack",
+        "make one file of a recorded run",
+        record.PACK,
+        record.declare_pack,
+        record.run_pack,
+    ),
+    Command(
+        "export",
+        "write a recorded run as Parquet, CSV or for TensorBoard",
+        record.EXPORT,
+        record.declare_export,
+        record.run_export,
     ),
 )

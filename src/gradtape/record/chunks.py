@@ -1,9 +1,9 @@
 """Chunks: blocks of rows, merged as they accumulate, so that a million steps stay few rows.
 
-Each commit brings a small block. Where sixteen of one size lie behind each other they become one,
-and a larger block takes the smaller ones before it along; what has a quarter of a megabyte stays
-as it is. So each number is written about three times in all, and a run of any length has few rows
-in the table, in the order of their steps.
+Each commit brings a small block. Where sixty-four of one size lie behind each other, or a megabyte,
+they become one, and a larger block takes the smaller ones before it along; what has a quarter of a
+megabyte stays as it is. So each number is written about three times in all, and a run of any length
+has few rows in the table, in the order of their steps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 __all__ = ["Chunk", "Merging"]
 
 _BOUNDS = (1 << 10, 1 << 14, 1 << 18)  # bytes
-_MANY = 16
+_MANY, _MUCH = 64, 1 << 20
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class Merging:
             start -= 1
         new, replaced = self._join(stack, start, new)
         while True:
-            start = len(stack)
+            start, size = len(stack), len(new.data)
             while start and stack[start - 1].size == new.size:
                 start -= 1
-            if len(stack) - start < _MANY - 1:
+                size += len(stack[start].data)
+            if start == len(stack) or (len(stack) - start < _MANY - 1 and size < _MUCH):
                 break
             new, more = self._join(stack, start, new)
             replaced += more

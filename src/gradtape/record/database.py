@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from .schema import APPLICATION, DATABASE, TABLES, VERSION
 
 __all__ = ["Database"]
 
-_BLOB = 1 << 30  # bytes of the largest value that is read
+_BLOB = 1 << 28  # bytes of the largest value that is read
 
 
 class Database:
@@ -51,7 +52,6 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._depth = 0
         self._deadline = 0.0
-        self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._stays = False
         with self.session():
             pass  # whatever is wrong with it is said at once
@@ -86,9 +86,10 @@ class Database:
                 self._connection.close()
                 self._connection = None
             self._stays = False
-            if self._copy is not None:
-                self._copy.cleanup()
-                self._copy = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_connection", None) is not None:
+            self.close()
 
     def _begin(self) -> None:
         self._deadline = time.monotonic() + self._seconds
@@ -130,17 +131,19 @@ class Database:
         except RunError:
             if held or not journal:
                 raise
-            # Its writer was killed, and the folder is not ours to write: SQLite needs to.
-            self._connection = self._connect(self._copied() / DATABASE, "mode=ro")
+            # Its writer was killed, and the folder is not ours to write. SQLite has
+            # to put it in order, which our copy is for.
+            self._connection = self._connect(self._copied() / DATABASE, "mode=rw")
         self._stays = not held
 
     def _copied(self) -> Path:
-        self._copy = tempfile.TemporaryDirectory(prefix="gradtape-")
+        copy = Path(tempfile.mkdtemp(prefix="gradtape-"))
+        weakref.finalize(self, shutil.rmtree, copy, ignore_errors=True)
         for end in ("", "-wal", "-journal"):
             source = self.folder / f"{DATABASE}{end}"
             if source.is_file() and not source.is_symlink():
-                shutil.copyfile(source, Path(self._copy.name) / f"{DATABASE}{end}")
-        return Path(self._copy.name)
+                shutil.copyfile(source, copy / f"{DATABASE}{end}")
+        return copy
 
     def _connect(self, path: Path, how: str) -> sqlite3.Connection:
         connection = None

@@ -5,11 +5,13 @@ Reading changes nothing in the run. Every question is a short transaction of its
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-import threading
+import shutil
+import weakref
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import numpy as np
 from ..errors import RunError, three_part
 from .database import Database
 from .lock import is_held
+from .pack import unpack
 from .rows import Rows, damaged
 from .schema import DTYPES, FIELDS, STATUSES, Column, Tag, decode, shape_of
 from .segments import read_segment
@@ -71,12 +74,23 @@ class Reader:
         self.id = hashlib.blake2b(str(self.path.resolve()).encode(), digest_size=6).hexdigest()
         self._array_bytes = array_bytes
         self._folder = self.path
-        self._guard = threading.RLock()
+        if self.path.is_file():
+            self._folder = unpack(self.path)
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._database = Database(self._folder, seconds)
         self._rows = Rows(self._database)
 
     def __repr__(self) -> str:
         return f"Reader({str(self.path)!r}: {self.status()}, {self.count()} steps)"
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Have all questions within the block see the same state of the run; other threads wait.
+
+        Keep it short: the writer cannot put its files in order meanwhile.
+        """
+        with self._database.session():
+            yield
 
     def close(self) -> None:
         """Close the files; the next question opens them again."""
@@ -101,11 +115,12 @@ class Reader:
 
     def version(self) -> int:
         """A number that grows with each commit of the writer."""
-        rows = self._database.ask("SELECT value FROM meta WHERE key='commits'")
-        number = decode(rows[0][0], "meta 'commits'") if rows else 0
+        text = "SELECT (SELECT max(id) FROM chunk), value FROM meta WHERE key='commits'"
+        rows = self._database.ask(text)
+        number = decode(rows[0][1], "meta 'commits'") if rows else 0
         if type(number) is not int:
             raise damaged(self.path, "meta 'commits' is no number")
-        return number
+        return number + (_whole(rows[0][0] or 0) if rows else 0)
 
     # -- scalars --------------------------------------------------------------------------------
 
@@ -145,7 +160,7 @@ class Reader:
         Only `start <= step < stop` where these are given. Both arrays are float64 of one length;
         they may be read only. Raises RunError for a series that does not exist.
         """
-        with self._guard, self._database.session():
+        with self.session():
             steps, (values,) = self._rows.read([self._column(name)], everywhere=False)
         part = _between(steps, start, stop)
         return steps[part], values[part]
@@ -158,7 +173,7 @@ class Reader:
         NaN where a row does not have a series. Only `start <= step < stop` where these are given.
         Raises RunError for a series that does not exist.
         """
-        with self._guard, self._database.session():
+        with self.session():
             numbers = [self._column(name) for name in names]
             steps, values = self._rows.read(numbers, everywhere=True)
         part = _between(steps, start, stop)
@@ -170,15 +185,11 @@ class Reader:
 
     def row(self, step: float) -> dict[str, float]:
         """Return everything that was recorded of one step, by name; empty if there was none."""
-        with self._guard, self._database.session():
-            columns = self.columns()
-            found: dict[str, float] = {}
-            for column in columns:
-                steps, (values,) = self._rows.read([column.id], everywhere=False)
-                place = int(np.searchsorted(steps, step))
-                if place < len(steps) and steps[place] == step:
-                    found[column.name] = float(values[place])
-        return found
+        with self.session():
+            values = self._rows.at(step)
+            return {
+                column.name: values[column.id] for column in self.columns() if column.id in values
+            }
 
     def history(self) -> pd.DataFrame:
         """Return a pandas frame of one row a step, indexed by the step.
@@ -189,21 +200,31 @@ class Reader:
         tags. Raises RunError where pandas is not installed.
         """
         pandas = _pandas()
-        with self._guard, self._database.session():
-            columns = self.columns()
-            steps, matrix = self.table([column.name for column in columns])
+        with self.session():
+            columns = self.history_columns()
+            steps, values = self._rows.read([column.id for column in columns], everywhere=True)
         short = [column.name.removeprefix("value/").removeprefix("log/") for column in columns]
         names = [
             name if short.count(name) == 1 else column.name
             for name, column in zip(short, columns, strict=True)
         ]
-        order = {"cost": 0, "value": 1, "gradient": 1, "norm": 2, "log": 3, "time": 4}
-        places = sorted(range(len(names)), key=lambda i: (order.get(columns[i].kind, 3), i))
         index = pandas.Index(steps.astype(np.int64), name="step")
-        frame: pd.DataFrame = pandas.DataFrame(
-            {names[i]: matrix[:, i] for i in places}, index=index
-        )
+        frame: pd.DataFrame = pandas.DataFrame(dict(zip(names, values, strict=True)), index=index)
         return frame
+
+    def history_columns(self) -> list[Column]:
+        """Return the columns in the order in which `history` has them."""
+        order = {"cost": 0, "value": 1, "gradient": 1, "norm": 2, "log": 3, "time": 4}
+        return sorted(self.columns(), key=lambda column: order.get(column.kind, 3))
+
+    def present(self, names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return, for the rows of `table(names)`, whether each has each series: (n, len(names))."""
+        with self.session():
+            steps = self.steps()
+            mask = np.zeros((len(steps), len(names)), dtype=bool)
+            for i, name in enumerate(names):
+                mask[np.searchsorted(steps, self.series(name)[0]), i] = True
+        return mask
 
     def _column(self, name: str) -> int:
         rows = self._database.ask('SELECT id FROM "column" WHERE name=?', (name,))
@@ -240,7 +261,7 @@ class Reader:
 
         Raises RunError where it held none yet, and where the array is damaged or too large.
         """
-        with self._database.session():
+        with self.session():
             number = self._tag(tag)
             rows = self._database.ask(
                 "SELECT step, array FROM held WHERE tag=? AND step<=? ORDER BY step DESC LIMIT 1",

@@ -20,6 +20,8 @@ __all__ = ["Rows"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 _KEPT = 512 << 20  # bytes of rows that are kept
+_JOINED = 4 << 20  # bytes up to which blocks are joined
+_NOTHING: Floats = np.empty(0)
 
 
 class _Layout:
@@ -28,20 +30,54 @@ class _Layout:
     def __init__(self, columns: tuple[int, ...]) -> None:
         self.columns = columns
         self.blocks: list[Floats] = []
+        self.rows = 0
         self.last = -np.inf
-        self.cut: dict[int, Floats] = {}  # position in a row -> that column, whole
-        self.merged = 0  # blocks that `cut` knows
+        self._cut: dict[int, Floats] = {}  # position in a row -> that column, contiguous
+
+    def add(self, block: Floats) -> int:
+        """Take the rows of a block that are new; return their bytes."""
+        if len(block) and block[0, 0] <= self.last:  # a merged chunk, of rows that are here
+            block = block[np.searchsorted(block[:, 0], self.last, side="right") :]
+        if not len(block):
+            return 0
+        self.rows += len(block)
+        self.last = float(block[-1, 0])
+        added = block.nbytes
+        # A live run brings a small block every few milliseconds: few blocks are kept, so that
+        # joining a column's parts stays cheap.
+        while self.blocks and self.blocks[-1].nbytes <= min(2 * block.nbytes, _JOINED):
+            block = np.concatenate([self.blocks.pop(), block])
+        self.blocks.append(block)
+        return added
 
     def column(self, position: int) -> Floats:
         """One entry of every row, contiguous."""
-        if self.merged != len(self.blocks):
-            self.cut.clear()
-            self.merged = len(self.blocks)
-        if position not in self.cut:
-            parts = [block[:, position] for block in self.blocks] or [np.empty(0)]
-            self.cut[position] = np.concatenate(parts)
-            self.cut[position].flags.writeable = False
-        return self.cut[position]
+        known = self._cut.get(position, _NOTHING)
+        missing = self.rows - len(known)
+        if missing:
+            parts = []
+            for block in reversed(self.blocks):
+                parts.append(block[-missing:, position])
+                missing -= len(parts[-1])
+                if not missing:
+                    break
+            known = np.concatenate([known, *reversed(parts)])
+            known.flags.writeable = False
+            self._cut[position] = known
+        return known
+
+    def row(self, step: float) -> Floats | None:
+        """The row of a step."""
+        for block in reversed(self.blocks):
+            if block[0, 0] <= step:
+                place = int(np.searchsorted(block[:, 0], step))
+                found = place < len(block) and block[place, 0] == step
+                return block[place] if found else None
+        return None
+
+    def clear(self) -> None:
+        """Forget the rows."""
+        self.blocks, self._cut, self.rows = [], {}, 0
 
 
 class Rows:
@@ -62,38 +98,48 @@ class Rows:
         self._bytes = 0
         self._whole = True  # whether all rows are kept
 
-    def refresh(self) -> None:
-        """Read what has come since the last time."""
-        with self._database.session():
-            self._refresh()
-
     def _refresh(self) -> None:
+        """Read what has come since the last time."""
         for number, text in self._database.ask("SELECT id, columns FROM layout"):
             if number not in self._layouts:
                 self._layouts[number] = _Layout(self._columns(text))
         if not self._whole:
             return
-        for layout, block, chunk in self._chunks(self._seen):
-            held = self._layouts[layout]
-            if len(block) and block[0, 0] <= held.last:  # a merged chunk, of rows that are here
-                block = block[np.searchsorted(block[:, 0], held.last, side="right") :]
-            if len(block):
-                held.blocks.append(block)
-                held.last = float(block[-1, 0])
-                self._bytes += block.nbytes
+        for layout, block, chunk in self._chunks("id>?", self._seen):
+            self._bytes += self._layouts[layout].add(block)
             self._seen = max(self._seen, chunk)
             if self._bytes > self._kept:
                 self._whole = False
                 for held in self._layouts.values():
-                    held.blocks, held.cut = [], {}
+                    held.clear()
                 return
+
+    def at(self, step: float) -> dict[int, float]:
+        """Return every column that has a value at a step."""
+        with self._database.session():
+            self._refresh()
+            rows = [(layout, layout.row(step)) for layout in self._layouts.values()]
+            if not self._whole:
+                for owner, block, _ in self._chunks("first<=?1 AND last>=?1", step):
+                    once = _Layout(self._layouts[owner].columns)
+                    once.add(block)
+                    rows.append((once, once.row(step)))
+        found: dict[int, float] = {}
+        for layout, row in rows:
+            if row is not None:
+                found.update(zip(layout.columns, row[1:].tolist(), strict=True))
+        return found
 
     def read(self, wanted: list[int], everywhere: bool) -> tuple[Floats, list[Floats]]:
         """Return the steps and the wanted columns, NaN where a row has none.
 
         With `everywhere` all rows count, else those that have one of the columns.
         """
-        self.refresh()
+        with self._database.session():
+            return self._read(wanted, everywhere)
+
+    def _read(self, wanted: list[int], everywhere: bool) -> tuple[Floats, list[Floats]]:
+        self._refresh()
         parts: list[tuple[Floats, list[Floats]]] = []
         for number, layout in self._layouts.items():
             places = [
@@ -119,7 +165,7 @@ class Rows:
     def _stream(self, number: int, places: list[int | None]) -> tuple[Floats, list[Floats | None]]:
         steps: list[Floats] = [np.empty(0)]
         values: list[list[Floats]] = [[np.empty(0)] for _ in places]
-        for _, block, _ in self._chunks(0, number):
+        for _, block, _ in self._chunks("layout=?", number):
             steps.append(block[:, 0].copy())
             for place, column in zip(places, values, strict=True):
                 if place is not None:
@@ -129,13 +175,11 @@ class Rows:
             for place, column in zip(places, values, strict=True)
         ]
 
-    def _chunks(self, after: int, layout: int | None = None) -> Iterator[tuple[int, Floats, int]]:
-        """Decode the chunks with greater numbers, in the order of their steps."""
+    def _chunks(self, which: str, value: float) -> Iterator[tuple[int, Floats, int]]:
+        """Decode some of the chunks, in the order of their steps."""
         with self._database.session():
-            only = "" if layout is None else " AND layout=?"
             found = self._database.ask(
-                f"SELECT id, layout, rows FROM chunk WHERE id>?{only} ORDER BY first, id",
-                (after,) if layout is None else (after, layout),
+                f"SELECT id, layout, rows FROM chunk WHERE {which} ORDER BY first, id", (value,)
             )
             for number, owner, rows in found:
                 data = self._database.ask("SELECT data FROM chunk WHERE id=?", (number,))[0][0]

@@ -69,7 +69,7 @@ class Segments:
             (self._folder / segment_name(self.number)).unlink(missing_ok=True)
             self.number -= 1
             self.offset = self._roll  # whatever comes next begins a file
-        if self._file is not None and self.offset > offset:
+        if self._file is not None and self.number == number:  # a failed write may have left bytes
             os.ftruncate(self._file, offset)
             os.lseek(self._file, offset, os.SEEK_SET)
             self.offset = offset

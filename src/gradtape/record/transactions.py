@@ -16,12 +16,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .chunks import Merging
+from .chunks import Chunk, Merging
 from .schema import INLINE, dtype_name, encode
 from .segments import Segments
 
 __all__ = ["Item", "Transactions"]
 
+Tables = dict[str, list[tuple[Any, ...]]]
+
+_CHUNK = 1 << 20  # bytes of rows that are not cut further
 _KNOWN = 200_000  # digests of arrays that are remembered
 _TOGETHER = (64, 8, 1)  # rows of a statement
 
@@ -74,15 +77,15 @@ class Transactions:
         merging, known = self._merging.state(), len(self._known)
         place, arrays = (self.segments.number, self.segments.offset), self._arrays
         try:
-            self.connection.execute("BEGIN IMMEDIATE")
-            for table, rows in self._rows(items).items():
-                self._insert(table, rows)
-            self.connection.execute(
-                "UPDATE meta SET value=? WHERE key='commits'", (str(self._commits + 1),)
-            )
-            if self._synced:
-                self.segments.sync()
-            self.connection.execute("COMMIT")
+            tables, replaced = self._rows(items)
+            if not replaced and tables.keys() == {"chunk"} and len(tables["chunk"]) == 1:
+                # The usual round: one statement is a transaction of its own, and the GIL changes
+                # hands once. The chunk's number makes the version grow.
+                if self._synced:
+                    self.segments.sync()
+                self._insert("chunk", tables["chunk"])
+            else:
+                self._transact(tables, replaced)
         except BaseException:
             self._merging.restore(merging)
             for digest in list(self._known)[known:]:
@@ -92,13 +95,27 @@ class Transactions:
                 self.connection.execute("ROLLBACK")
             self.segments.cut(*place)
             raise
-        self._commits += 1
         while len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 
-    def _rows(self, items: Iterable[Item]) -> dict[str, list[tuple[Any, ...]]]:
-        """The rows of each table, in the order in which they were handed over."""
-        tables: dict[str, list[tuple[Any, ...]]] = {}
+    def _transact(self, tables: Tables, replaced: list[int]) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(replaced), 500):
+            numbers = ",".join(map(str, replaced[start : start + 500]))
+            self.connection.execute(f"DELETE FROM chunk WHERE id IN ({numbers})")
+        for table, rows in tables.items():
+            self._insert(table, rows)
+        text = "UPDATE meta SET value=? WHERE key='commits'"
+        self.connection.execute(text, (str(self._commits + 1),))
+        if self._synced:
+            self.segments.sync()
+        self.connection.execute("COMMIT")
+        self._commits += 1
+
+    def _rows(self, items: Iterable[Item]) -> tuple[Tables, list[int]]:
+        """The rows of each table in the order in which they came, and the chunks they replace."""
+        tables: Tables = {}
+        replaced: list[int] = []
         blocks: dict[int, list[np.ndarray[Any, Any]]] = {}
         meta: dict[str, str] = {}
         for table, values, _ in items:
@@ -117,19 +134,23 @@ class Transactions:
             tables["meta"] = list(meta.items())
         for layout, parts in blocks.items():
             block = parts[0] if len(parts) == 1 else np.concatenate(parts)
-            chunk, replaced = self._merging.add(
-                layout, int(block[0, 0]), int(block[-1, 0]), len(block), block.tobytes()
-            )
-            if replaced:
-                self.connection.execute(
-                    f"DELETE FROM chunk WHERE id IN ({','.join(map(str, replaced))})"
+            height = max(1, _CHUNK // (8 * block.shape[1]))
+            written: dict[int, tuple[Any, ...]] = {}
+            for start in range(0, len(block), height):
+                chunk, gone = self._chunk(layout, block[start : start + height])
+                replaced += [number for number in gone if written.pop(number, None) is None]
+                written[chunk.id] = (
+                    *(chunk.id, layout, chunk.first, chunk.last),
+                    *(chunk.rows, chunk.data),
                 )
-            tables.setdefault("chunk", []).append(
-                (chunk.id, layout, chunk.first, chunk.last, chunk.rows, chunk.data)
-            )
-        return tables
+            tables.setdefault("chunk", []).extend(written.values())
+        return tables, replaced
 
-    def _array(self, array: np.ndarray[Any, Any], tables: dict[str, list[tuple[Any, ...]]]) -> int:
+    def _chunk(self, layout: int, block: np.ndarray[Any, Any]) -> tuple[Chunk, list[int]]:
+        first, last = int(block[0, 0]), int(block[-1, 0])
+        return self._merging.add(layout, first, last, len(block), block.tobytes())
+
+    def _array(self, array: np.ndarray[Any, Any], tables: Tables) -> int:
         """The number of an array's content, which is stored if it is new."""
         name = dtype_name(array.dtype)
         flat = np.asarray(array, order="C").reshape(-1)

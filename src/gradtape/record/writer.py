@@ -1,6 +1,6 @@
 """The writer of a run: what is handed over is queued, and one thread of its own commits it.
 
-The training thread appends to a list and goes on. The writer's thread wakes every 25 ms, or after
+The training thread appends to a list and goes on. The writer's thread wakes every 20 ms, or after
 256 steps, and commits all there is in one transaction. The queue is bounded by bytes: when it is
 full the training thread waits; nothing is dropped in silence. A write that fails (the disk is
 full) is counted, its data is gone, training goes on, and the next write is tried again.
@@ -35,10 +35,12 @@ from .transactions import Item, Transactions
 
 __all__ = ["Writer", "free_folder"]
 
-GROUP_SECONDS, GROUP_STEPS, GROUP_BYTES = 0.025, 256, 8 << 20
+GROUP_SECONDS, GROUP_STEPS, GROUP_BYTES = 0.02, 256, 8 << 20
 QUEUE_BYTES = 64 << 20
+_DEFINED_BYTES = 32 << 20  # of graphs and sources that are kept for a forked child
 _ITEM = 200  # bytes that an item takes besides its arrays, about
 _BUSY_PATIENCE = 30.0
+_IDLE_SECONDS = 1.0
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -63,7 +65,7 @@ class Writer:
     folder : path
         The run's folder; it is made, and must not hold a run.
     durability : str
-        "group" commits every 25 ms or 256 steps. "step" commits every block of rows before `rows`
+        "group" commits every 20 ms or 256 steps. "step" commits every block of rows before `rows`
         returns. "full" is "step" with the disk told to keep it, for what must survive a power cut.
     queue_bytes : int
         How much may wait to be written before the training thread has to wait.
@@ -77,7 +79,7 @@ class Writer:
     error : Exception or None
         The last error of a write.
     collect : callable or None
-        Called on the writer's thread before each commit, at least every 25 ms: whoever gathers rows
+        Called on the writer's thread before each commit, at least every 20 ms: whoever gathers rows
         hands over here what it has.
 
     Raises
@@ -112,6 +114,8 @@ class Writer:
     _forked_from: str | None
     _unsaid: str | None
     _said: bool
+    _asleep: bool  # whether the writer's thread waits for something to come
+    _active: float  # when something had come last
     _transactions: Transactions | None
     _lock: Lock | None
 
@@ -142,6 +146,7 @@ class Writer:
         self._graphs: dict[bytes, int] = {}
         self._last: dict[int, float] = {}
         self._defined: list[Item] = []  # what a forked child needs again
+        self._defined_bytes = 0
         self._meta: dict[str, str] = {}
         self._structure: Item | None = None
         self._reset()
@@ -162,7 +167,7 @@ class Writer:
             number = self._columns.get(name)
             if number is None:
                 number = self._columns[name] = len(self._columns) + 1
-                self._define(Item("column", (number, name, kind, tag, unit), True))
+                self._define(Item("column", (number, _text(name), kind, _text(tag), unit), True))
         return number
 
     def layout(self, columns: Sequence[int]) -> int:
@@ -190,8 +195,8 @@ class Writer:
             number = self._tags.get(name)
             if number is None:
                 number = self._tags[name] = len(self._tags) + 1
-                values = (number, name, kind, encode(tuple(shape)), str(dtype), file, line)
-                self._define(Item("tag", (*values, encode(info)), True))
+                known = (number, _text(name), kind, encode(tuple(shape)), str(dtype), _text(file))
+                self._define(Item("tag", (*known, line, encode(info)), True))
         return number
 
     def graph(self, step: int, data: dict[str, Any]) -> int:
@@ -276,8 +281,9 @@ class Writer:
 
     def source(self, file: str, text: str) -> None:
         """Keep the text of a file of the user's."""
-        digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
-        item = Item("source", (None, file, digest, text.encode(errors="replace").decode()), True)
+        text = _text(text)
+        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        item = Item("source", (None, _text(file), digest, text), True)
         with self._condition:
             self._define(item, len(text))
 
@@ -322,10 +328,13 @@ class Writer:
         self._begun = self._done = self._flushed = 0
         self._closing = self._thread = self._forked_from = self._unsaid = None
         self._transactions = self._lock = None
-        self._said = False
+        self._said = self._asleep = False
+        self._active = time.monotonic()
 
     def _define(self, item: Item, size: int = 0) -> None:
-        self._defined.append(item)
+        if self._defined_bytes + size < _DEFINED_BYTES:
+            self._defined.append(item)
+            self._defined_bytes += size
         self._put(item, size)
 
     def _put(self, item: Item, size: int = 0, steps: int = 0) -> None:
@@ -335,11 +344,10 @@ class Writer:
         with self._condition:
             if self._waiting + size > self._queue_bytes and self._waiting:
                 self._wait_for_room(size)
-            empty = not self._queue
             self._queue.append(item)
             self._waiting += size
             self._steps += steps
-            if empty or self._steps >= GROUP_STEPS or self._waiting >= GROUP_BYTES:
+            if self._asleep or self._steps >= GROUP_STEPS or self._waiting >= GROUP_BYTES:
                 self._condition.notify_all()
         if self._unsaid is not None:
             self._say()
@@ -465,27 +473,30 @@ class Writer:
                 return
 
     def _gather(self) -> None:
-        """Wait until there is something to commit, and a little more for what comes with it."""
-        tick = GROUP_SECONDS if self.collect is not None else None
+        """Wait for the next round: 20 ms, less if it is urgent, longer if nothing goes on.
 
-        def urgent() -> bool:
-            return (
-                self._closing is not None
-                or self._flushed > self._begun
-                or self._steps >= GROUP_STEPS
-                or self._waiting >= GROUP_BYTES
-            )
-
-        while not self._queue and not urgent():
-            self._condition.wait(tick)
-            if self.collect is not None:
-                return
+        Steps come in thousands a second; waking for each, to wait for more, would take the GIL from
+        the training thread as often.
+        """
         deadline = time.monotonic() + GROUP_SECONDS
-        while not urgent():
-            left = deadline - time.monotonic()
-            if left <= 0:
+        while not (
+            self._closing is not None
+            or self._flushed > self._begun
+            or self._steps >= GROUP_STEPS
+            or self._waiting >= GROUP_BYTES
+        ):
+            now = time.monotonic()
+            if self._queue:
+                self._active = now
+            elif self.collect is None and now - self._active > _IDLE_SECONDS:
+                self._asleep = True
+                self._condition.wait(_IDLE_SECONDS)
+                self._asleep = False
+                deadline = time.monotonic() + GROUP_SECONDS
+                continue
+            if now >= deadline:
                 break
-            self._condition.wait(left)
+            self._condition.wait(deadline - now)
 
     def _commit(self, transactions: Transactions, items: list[Item]) -> list[Item]:
         """Commit items; return the definitions among them if it failed."""
@@ -499,9 +510,16 @@ class Writer:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code in _BUSY and time.monotonic() < patience:
                     continue  # a reader of a run without WAL: the queue waits
-                kept = [item for item in items if item.define or item.table == "meta"]
-                self._fail(error, len(items) - len(kept))
-                return kept
+                if isinstance(error, OSError | sqlite3.OperationalError):
+                    kept = [item for item in items if item.define or item.table == "meta"]
+                    self._fail(error, len(items) - len(kept))
+                    return kept
+                if len(items) > 1:  # one of them is at fault, the others are not
+                    middle = len(items) // 2
+                    kept = self._commit(transactions, items[:middle])
+                    return kept + self._commit(transactions, items[middle:])
+                self._fail(error, len(items))
+                return []
 
     def _losses(self) -> list[Item]:
         """What the run says about data that was lost since it was last said."""
@@ -555,3 +573,8 @@ def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if not array.dtype.isnative:
         return array.astype(array.dtype.newbyteorder("="))
     return np.asarray(array)
+
+
+def _text(value: Any) -> Any:
+    """Text that UTF-8 can hold; names of files may be others."""
+    return value if value is None else str(value).encode(errors="replace").decode()
