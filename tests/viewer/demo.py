@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
+import gradtape as gt
+from gradtape.record.graphs import graph_of, inputs_of
 from gradtape.record.writer import Writer
+from tests.record.making import KeepingTape
 
 TEXT = """\
 import numpy as np
@@ -88,7 +91,7 @@ def node(id: int, op: str, inputs: list[int], shape: tuple[int, ...], line: int,
         "id": id, "op": op, "in": inputs, "shape": list(shape), "dtype": "float64",
         "file": "train.py" if line else None, "line": line or None, "function": "<module>",
         "text": text, "group": "", "rule": "", "kind": "op", "tag": None, "value": None,
-        "params": {}, **more,
+        "params": ["d"], **more,
     }  # fmt: skip
 
 
@@ -144,15 +147,8 @@ def line(steps: int = 70, rate: float = 1e-3, name: str = "line") -> Demo:
             node(5, "add", [4, 1], (n,), 9, rule="ct, sum of ct"),
             node(6, "subtract", [5, 3], (n,), 10, rule="ct, -ct"),
             node(7, "square", [6], (n,), 11, rule="2 * residual * ct"),
-            node(
-                8,
-                "mean",
-                [7],
-                (),
-                11,
-                rule="ct / n",
-                params=["d", ["axis", None], ["keepdims", False]],
-            ),
+            node(8, "mean", [7], (), 11, rule="ct / n",
+                 params=["d", ["axis", None], ["keepdims", False]]),
         ],
         "target": 8,
         "roles": {"x": "input/0", "y": "input/1", "prediction": 5},
@@ -204,36 +200,32 @@ def moons(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
     return x + rng.normal(0, 0.12, x.shape), label.astype(float)
 
 
-def network(x: np.ndarray, w1: np.ndarray, b1: np.ndarray, w2: np.ndarray, b2: float):
-    hidden = np.tanh(x @ w1 + b1)
-    return hidden, 1 / (1 + np.exp(-(hidden @ w2 + b2)))
-
-
 def classes(steps: int = 150) -> Demo:
     """Two moons, told apart by a network of eight hidden units."""
     x, y = moons()
     rng = np.random.default_rng(2)
-    w1, b1, w2, b2 = rng.normal(0, 1, (2, 8)), np.zeros(8), rng.normal(0, 1, 8), 0.0
-    names = ["w1", "b1", "w2"]
-    rows, arrays = [], {f"{kind}/{name}": {} for kind in ("value", "grad") for name in names}
-    predictions = {}
+    values = {"w1": rng.normal(0, 1, (2, 8)), "b1": np.zeros(8), "w2": rng.normal(0, 1, 8),
+              "b2": np.float64(0)}  # fmt: skip
+    arrays = {f"{kind}/{name}": {} for kind in ("value", "grad") for name in ("w1", "b1", "w2")}
+    graph, inputs = moons_graph(x, y, values)
+    rows, predictions = [], {}
     for step in range(steps):
-        hidden, p = network(x, w1, b1, w2, b2)
+        hidden = np.tanh(x @ values["w1"] + values["b1"])
+        p = 1 / (1 + np.exp(-(hidden @ values["w2"] + values["b2"])))
         cost = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
         dz = (p - y) / len(y)
-        dh = np.outer(dz, w2) * (1 - hidden**2)
-        gradients = [x.T @ dh, dh.sum(0), hidden.T @ dz]
-        row = [cost, 3e-4, np.mean((p > 0.5) == y), b2, dz.sum()]
-        for name, value, gradient in zip(names, [w1, b1, w2], gradients, strict=True):
-            arrays[f"value/{name}"][step] = value.copy()
-            arrays[f"grad/{name}"][step] = gradient
-            row += [np.linalg.norm(value), np.linalg.norm(gradient),
-                    np.linalg.norm(0.5 * gradient), np.mean(gradient == 0)]  # fmt: skip
+        dh = np.outer(dz, values["w2"]) * (1 - hidden**2)
+        slopes = {"w1": x.T @ dh, "b1": dh.sum(0), "w2": hidden.T @ dz, "b2": dz.sum()}
+        row = [cost, 3e-4, np.mean((p > 0.5) == y), values["b2"], slopes["b2"]]
+        for name in ("w1", "b1", "w2"):
+            value, slope = values[name], slopes[name]
+            arrays[f"value/{name}"][step], arrays[f"grad/{name}"][step] = value.copy(), slope
+            row += [np.linalg.norm(value), np.linalg.norm(slope), np.linalg.norm(0.5 * slope),
+                    np.mean(slope == 0)]  # fmt: skip
         if step % 10 == 0 or step == steps - 1:
             predictions[step] = p
         rows.append(row)
-        w1, b1, w2 = (v - 0.5 * g for v, g in zip([w1, b1, w2], gradients, strict=True))
-        b2 -= 0.5 * dz.sum()
+        values = {name: value - 0.5 * slopes[name] for name, value in values.items()}
     table = np.array(rows)
     columns = {
         "cost": ("cost", None, None, table[:, 0]),
@@ -242,7 +234,7 @@ def classes(steps: int = 150) -> Demo:
         "value/b2": ("value", "value/b2", None, table[:, 3]),
         "grad/b2": ("gradient", "grad/b2", None, table[:, 4]),
     }
-    for i, name in enumerate(names):
+    for i, name in enumerate(("w1", "b1", "w2")):
         for j, kind in enumerate(("norm", "gradnorm", "updatenorm", "gradzeros")):
             columns[f"{kind}/{name}"] = ("norm", f"value/{name}", None, table[:, 5 + 4 * i + j])
     tags = {
@@ -250,17 +242,28 @@ def classes(steps: int = 150) -> Demo:
         for tag, held in arrays.items()
         if tag.startswith("value/")
     }
-    tags["input/0"] = {"kind": "input", "shape": list(x.shape), "dtype": "float64", "label": "x"}
-    tags["input/1"] = {"kind": "input", "shape": list(y.shape), "dtype": "float64", "label": "y"}
+    for tag, array in inputs.items():
+        tags[tag] = {"kind": "input", "shape": list(array.shape), "dtype": "float64"}
     tags["prediction"] = {"kind": "prediction", "shape": list(y.shape), "dtype": "float64"}
-    arrays |= {"input/0": {0: x}, "input/1": {0: y}, "prediction": predictions}
-    roles = {"x": "input/0", "y": "input/1", "prediction": "prediction"}
+    arrays |= {tag: {0: array} for tag, array in inputs.items()} | {"prediction": predictions}
+    roles = {**graph["roles"], "prediction": "prediction"}
     return Demo(
-        "classes", columns, tags, arrays,
+        "classes", columns, tags, arrays, graph,
         events=[(3, "warning", {"message": "a warning", "file": "moons.py", "line": 8})],
         sources={"moons.py": "# two moons\n"},
         meta=meta("classes", roles=roles, config={"learning_rate": 0.5, "hidden": 8}),
     )  # fmt: skip
+
+
+def moons_graph(x: np.ndarray, y: np.ndarray, values: dict[str, Any]) -> tuple[Any, Any]:
+    """The graph of the classifier's cost, as the tape sees it, and the arrays that enter it."""
+    variables = {name: gt.Variable(value, name=name) for name, value in values.items()}
+    with KeepingTape() as tape:
+        hidden = np.tanh(x @ variables["w1"] + variables["b1"])
+        p = 1 / (1 + np.exp(-(hidden @ variables["w2"] + variables["b2"])))
+        cost = -np.mean(y * np.log(p) + (1 - y) * np.log(1 - p))
+    graph = graph_of(tape._recorder, cost, list(variables.values()), list(variables))
+    return graph, inputs_of(tape._recorder, graph)
 
 
 def long(steps: int = 1_000_000) -> Demo:
@@ -330,86 +333,6 @@ def write(demo: Demo, folder: Path, *, pause: float = 0.0) -> Path:
     return folder
 
 
-class FakePanels:
-    """Panels of the Demos above, by the formulas of their models."""
-
-    def verdict(self, reader):
-        from gradtape.verdict import judge
-        from gradtape.viewer.panels import judged
-
-        costs = reader.series("cost")[1]
-        gradients = np.abs(reader.series("grad/slope")[1]) if reader.structures() else costs
-        return judged(judge(costs, gradients, learning_rate=1e-3))
-
-    def diagnosis(self, reader):
-        return []
-
-    def fit(self, reader, step, *, slice=None, at=None):
-        x, _ = reader.array("input/0", step)
-        y, _ = reader.array("input/1", step)
-        if x.ndim == 2:
-            prediction, _ = reader.array("prediction", step)
-            header = {"kind": "classes", "step": step, "names": {"x": "x", "y": "y"},
-                      "inputs": ["x[0]", "x[1]"], "count": len(y), "grid": len(y),
-                      "classes": ["0", "1"], "exact": True}  # fmt: skip
-            sure = np.maximum(prediction, 1 - prediction)
-            return header, [x[:, 0], y, prediction, x[:, 1], sure]
-        row = reader.row(step)
-        grid = np.linspace(x.min(), x.max(), 100)
-        slope, intercept = row["value/slope"], row["value/intercept"]
-        header = {"kind": "curve", "step": step, "names": {"x": "x", "y": "y"}, "inputs": ["x"],
-                  "count": len(y), "grid": len(grid), "exact": True}  # fmt: skip
-        return header, [x, y, slope * x + intercept, grid, slope * grid + intercept]
-
-    def regions(self, reader, step, n):
-        if reader.meta()["name"] != "classes":
-            return "Decision regions need two inputs and a class."
-        x = reader.array("input/0", step)[0]
-        ends = [[x[:, i].min() - 0.3, x[:, i].max() + 0.3] for i in (0, 1)]
-        u, v = np.meshgrid(np.linspace(*ends[0], n), np.linspace(*ends[1], n))
-        weights = [reader.array(f"value/{name}", step)[0] for name in ("w1", "b1", "w2")]
-        p = network(np.c_[u.ravel(), v.ravel()], *weights, reader.row(step)["value/b2"])[1]
-        return {"x": ends[0], "y": ends[1], "n": n, "classes": [0, 1]}, [p]
-
-    def path(self, reader):
-        steps, matrix = reader.table(
-            ["value/slope", "value/intercept", "grad/slope", "grad/intercept"]
-            if reader.structures()
-            else ["norm/w1", "norm/b1", "gradnorm/w1", "gradnorm/b1"]
-        )
-        axes = ["slope", "intercept"] if reader.structures() else ["PC 1", "PC 2"]
-        kind = "exact" if reader.structures() else "pca"
-        header = {"kind": kind, "axes": axes, "explained": [0.9, 0.08], "count": len(steps)}
-        return header, [steps, *matrix.T]
-
-    def landscape(self, reader, n):
-        if reader.meta()["name"] != "line":
-            return "The loss cannot be replayed: it calls a function of the user's (train.py:7)."
-        x, y = reader.array("input/0", 0)[0], reader.array("input/1", 0)[0]
-        u, v = np.linspace(-1, 5, n), np.linspace(-20, 10, n)
-        losses = np.mean((u[None, :, None] * x + v[:, None, None] - y) ** 2, axis=2)
-        header = {"n": n, "u": [-1, 5], "v": [-20, 10], "exact": True, "note": ""}
-        return header, [losses]
-
-    def flow(self, reader, px):
-        names = ["slope", "intercept"] if reader.structures() else ["w1", "b1", "w2"]
-        steps = reader.series("cost")[0]
-        arrays = [steps]
-        for name in names:
-            if reader.structures():
-                gradient = np.abs(reader.series(f"grad/{name}")[1])
-                value, zeros = np.abs(reader.series(f"value/{name}")[1]), gradient == 0
-                update = 1e-3 * gradient
-            else:
-                gradient = reader.series(f"gradnorm/{name}")[1]
-                value, update = (reader.series(f"{k}/{name}")[1] for k in ("norm", "updatenorm"))
-                zeros = reader.series(f"gradzeros/{name}")[1]
-            with np.errstate(all="ignore"):
-                arrays += [gradient, update / value, zeros.astype(float)]
-        header = {"names": names, "count": len(steps), "rows": ["gradnorm", "ratio", "zeros"]}
-        return header, arrays
-
-
 def main() -> None:
     from gradtape.viewer.answers import Answers
     from gradtape.viewer.launch import listen
@@ -423,7 +346,7 @@ def main() -> None:
     parser.add_argument("--token", default="demo")
     parser.add_argument("--long", action="store_true", help="a run of a million steps, too")
     parser.add_argument("--live", action="store_true", help="a run that is written meanwhile, too")
-    parser.add_argument("--true-panels", action="store_true", help="the panels of record/")
+    parser.add_argument("--true-panels", action="store_true", help="does nothing more")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -439,8 +362,7 @@ def main() -> None:
         watch = Watch(library)
         sockets = listen("127.0.0.1", arguments.port)
         port = sockets[0].getsockname()[1]
-        panels = None if arguments.true_panels else FakePanels()
-        app = application(Answers(library, panels=panels), watch, port=port, token=arguments.token)
+        app = application(Answers(library), watch, port=port, token=arguments.token)
         print(f"http://127.0.0.1:{port}/?token={arguments.token}", flush=True)
         serve(sockets, app, watch)
 

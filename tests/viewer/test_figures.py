@@ -9,8 +9,6 @@ from gradtape.record.writer import Writer
 from gradtape.viewer import figures
 from tests.viewer import demo
 
-PANELS = demo.FakePanels()
-
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
@@ -19,7 +17,7 @@ def runs(tmp_path_factory):
 
 
 def drawn(run, kind, **options):
-    return figures.draw(run, kind, panels=PANELS, **options)
+    return figures.draw(run, kind, **options)
 
 
 def words(axes):
@@ -59,11 +57,7 @@ def test_validation_is_drawn_with_the_cost(tmp_path):
     writer.rows(layout, np.array([[i, 4.0 - i, 5.0 - i, 1.0] for i in range(4)]))
     writer.close("finished")
 
-    class NoVerdict:
-        def verdict(self, reader):
-            return {}
-
-    (axes,) = figures.draw(tmp_path / "run", "cost", panels=NoVerdict()).axes
+    (axes,) = figures.draw(tmp_path / "run", "cost").axes
     validation = {line.get_label(): line.get_ydata() for line in axes.lines}["validation"]
     np.testing.assert_array_equal(validation, [5, 4, 3, 2])
 
@@ -107,15 +101,17 @@ def test_path_goes_where_the_parameters_went(runs):
     np.testing.assert_array_equal(np.array(segments.get_segments())[:, 0], way[:-1])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("slope", "intercept")
     (axes,) = drawn(runs["classes"], "path").axes
-    assert "90 %" in axes.get_xlabel() and "cannot be replayed" in axes.get_title(loc="left")
+    assert "95.2 % of the way" in axes.get_xlabel() and "3.72 %" in axes.get_ylabel()
+    assert "A slice of the cost" in axes.get_title(loc="left")
 
 
 def test_flow_has_a_row_for_each_variable(runs):
     left, right, *_ = drawn(runs["classes"], "flow").axes
-    assert [text.get_text() for text in left.get_yticklabels()] == ["w1", "b1", "w2"]
+    assert [text.get_text() for text in left.get_yticklabels()] == ["b2", "w1", "b1", "w2"]
     columns = demo.classes().columns
-    norms = np.stack([columns[f"gradnorm/{name}"][3] for name in ("w1", "b1", "w2")])
-    np.testing.assert_allclose(left.collections[0].get_array().reshape(3, -1), np.log10(norms))
+    norms = [np.abs(columns["grad/b2"][3])]
+    norms += [columns[f"gradnorm/{name}"][3] for name in ("w1", "b1", "w2")]
+    np.testing.assert_allclose(left.collections[0].get_array().reshape(4, -1), np.log10(norms))
 
 
 def test_what_cannot_be_drawn_is_said(runs, tmp_path):
@@ -131,10 +127,8 @@ def test_what_cannot_be_drawn_is_said(runs, tmp_path):
 def test_names_of_the_data_are_text_and_no_formulas(tmp_path):
     line = demo.line(5, name="line")
 
-    class Named(demo.FakePanels):
-        def fit(self, reader, step, **options):
-            header, arrays = super().fit(reader, step, **options)
-            return {**header, "names": {"x": r"$\frac{", "y": "a$b"}}, arrays
-
+    named = {"input/0": r"$\frac{", "input/1": "a$b"}
+    for tag, name in named.items():
+        line.tags[tag]["label"] = name
     run = demo.write(line, tmp_path / "run")
-    assert png(figures.draw(run, "fit", panels=Named())).startswith(b"\x89PNG")
+    assert png(figures.draw(run, "fit")).startswith(b"\x89PNG")

@@ -159,8 +159,8 @@ def test_what_a_run_says_stays_text(runs, tmp_path, words):
         ["UPDATE \"column\" SET unit = ?", [words.encode("utf-8", "replace").decode()]],
         ["UPDATE source SET text = ?", [words.encode("utf-8", "replace").decode()]],
     )  # fmt: skip
-    text = static.as_page(run)
-    clean = static.as_page(runs["line"])
+    text = static.as_page(run, steps=2)
+    clean = static.as_page(runs["line"], steps=2)
     page = Page(text)
     assert [e[:2] for e in page.elements] == [e[:2] for e in Page(clean).elements]
     found = data_of(text)["answers"]

@@ -22,10 +22,9 @@ import numpy as np
 from ..errors import RunError
 from ..record.reduction import extremes
 from ..record.schema import FIELDS
-from . import summaries
+from . import panels, summaries
 from .encoding import as_json, table
 from .library import Library
-from .panels import Panels
 from .questions import Query, Refusal
 from .shelf import Shelved
 
@@ -72,13 +71,10 @@ class Answers:
     ----------
     library : Library
         The runs.
-    panels : Panels, optional
-        What the panels show.
     """
 
-    def __init__(self, library: Library, *, panels: Any = None) -> None:
+    def __init__(self, library: Library) -> None:
         self.library = library
-        self._panels = Panels() if panels is None else panels
 
     def answer(self, path: str, query: str = "") -> Answer:
         """Return the answer to `path?query`."""
@@ -208,31 +204,29 @@ class Answers:
         return Answer(as_json(reader.events(after=after)[:MOST_EVENTS]))
 
     def _verdict(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return Answer(as_json(self._panels.verdict(reader)))
+        return Answer(as_json(panels.judged(panels.verdict(reader))))
 
     def _diagnosis(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return Answer(as_json(self._panels.diagnosis(reader)))
+        return Answer(as_json(panels.diagnosis(reader)))
 
     # -- panels -----------------------------------------------------------------------------
 
     def _fit(self, run: Shelved, reader: Any, asked: Query) -> Answer:
         chosen = asked.integer("slice", 0, 10**6)
-        return _drawn(
-            self._panels.fit(reader, _step(asked, reader), slice=chosen, at=asked.numbers("x"))
-        )
+        return _drawn(panels.fit(reader, _step(asked, reader), slice=chosen, at=asked.numbers("x")))
 
     def _regions(self, run: Shelved, reader: Any, asked: Query) -> Answer:
         n = asked.integer("n", 2, 400) or 100
-        return _drawn(self._panels.regions(reader, _step(asked, reader), n))
+        return _drawn(panels.regions(reader, _step(asked, reader), n))
 
     def _path(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return _drawn(self._panels.path(reader))
+        return _drawn(panels.path(reader))
 
     def _landscape(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return _drawn(self._panels.landscape(reader, asked.integer("n", 2, 256) or 64))
+        return _drawn(panels.landscape(reader, asked.integer("n", 2, 256) or 64))
 
     def _flow(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return _drawn(self._panels.flow(reader, asked.integer("px", 1, 4096) or 600))
+        return _drawn(panels.flow(reader, asked.integer("px", 1, 4096) or 600))
 
 
 ENDPOINTS: dict[str, Callable[[Answers, Shelved, Any, Query], Answer]] = {

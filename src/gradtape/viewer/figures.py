@@ -16,7 +16,7 @@ from ..fit.problems import require
 from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, ramp, styled
 from ..record.reader import Reader
 from ..record.reduction import extremes
-from .panels import Panels
+from . import panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +30,7 @@ SMALL = 9.0
 POINTS_DRAWN, STEPS_DRAWN, SIDE = 2_000, 600, 80
 
 
-def draw(
-    run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = None, panels: Any = None
-) -> Figure:
+def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = None) -> Figure:
     """Return a figure of a recorded run.
 
     Parameters
@@ -45,8 +43,6 @@ def draw(
         contours of the loss. "flow": gradient norms and relative updates of each variable.
     step : int, optional
         For "fit": the step, by default the last.
-    panels : Panels, optional
-        Where the numbers come from.
 
     Raises
     ------
@@ -64,9 +60,8 @@ def draw(
             )
         )
     reader = run if isinstance(run, Reader) else Reader(run)
-    source = Panels() if panels is None else panels
     with styled():
-        made: Figure = KINDS[kind](reader, source, step)
+        made: Figure = KINDS[kind](reader, step)
     return made
 
 
@@ -94,7 +89,7 @@ def _axis(ends: Any, n: int) -> Array:
 VALIDATION = ("log/val_cost", "log/validation_cost")
 
 
-def _cost(reader: Reader, panels: Any, step: int | None) -> Figure:
+def _cost(reader: Reader, step: int | None) -> Figure:
     names = {column.name for column in reader.columns()}
     if "cost" not in names:
         _shown(reader, "cost", "No cost was recorded: no gradient of a number was asked for.")
@@ -114,7 +109,7 @@ def _cost(reader: Reader, panels: Any, step: int | None) -> Figure:
         shown = np.where(np.isfinite(values), values, np.nan)
         axes.plot(at, shown, color=color, linewidth=2.0, marker=marker, markersize=4, label=label)
     _cost_axes(axes, reader, np.concatenate(drawn))
-    _marks(axes, panels.verdict(reader), steps, costs)
+    _marks(axes, _verdict(reader), steps, costs)
     _not_finite(axes, steps, costs)
     axes.set(title="Cost", xlabel="step", ylabel="cost")
     if validation is not None:
@@ -150,6 +145,14 @@ def _cost_axes(axes: Axes, reader: Reader, finite: Array) -> None:
         axes.set_xlim(first - 0.3, 1.15 * last)
     else:
         axes.set_xlim(first - 0.02 * (last - first or 1), last + 0.04 * (last - first or 1))
+
+
+def _verdict(reader: Reader) -> dict[str, Any]:
+    """The facts of the verdict; none where it cannot be given."""
+    try:
+        return panels.judged(panels.verdict(reader))
+    except RunError:
+        return {}
 
 
 def _marks(axes: Axes, verdict: dict[str, Any], steps: Array, costs: Array) -> None:
@@ -200,9 +203,9 @@ def _not_finite(axes: Axes, steps: Array, costs: Array) -> None:
 # -- fit --------------------------------------------------------------------------------------
 
 
-def _fit(reader: Reader, panels: Any, step: int | None) -> Figure:
+def _fit(reader: Reader, step: int | None) -> Figure:
     at = int(reader.last or 0) if step is None else int(step)
-    header, arrays = _shown(reader, "fit", panels.fit(reader, at, slice=None, at={}))
+    header, arrays = _shown(reader, "fit", panels.fit(reader, at))
     made, (axes,) = figure(7.2, 4.8, 1)
     x, y, prediction, grid, curve = arrays[:5]
     names = header["names"]
@@ -220,7 +223,7 @@ def _fit(reader: Reader, panels: Any, step: int | None) -> Figure:
     _points(axes, x, y)
     told = []
     for early in _earlier(reader, at):
-        drawn = panels.fit(reader, early, slice=None, at={})
+        drawn = panels.fit(reader, early)
         if not isinstance(drawn, str) and len(drawn[1][4]) == len(grid):
             ghost = np.asarray(drawn[1][4], float)
             if np.any((ghost > low - room) & (ghost < high + room)):
@@ -325,7 +328,7 @@ def _between(colors: list[Any]) -> Any:
 # -- path -------------------------------------------------------------------------------------
 
 
-def _path(reader: Reader, panels: Any, step: int | None) -> Figure:
+def _path(reader: Reader, step: int | None) -> Figure:
     header, arrays = _shown(reader, "path", panels.path(reader))
     steps, u, v, gu, gv = arrays[:5]
     made, (axes,) = figure(7.2, 5.4, 1)
@@ -422,7 +425,7 @@ def _arrows(axes: Axes, u: Array, v: Array, gu: Array, gv: Array) -> None:
 # -- flow -------------------------------------------------------------------------------------
 
 
-def _flow(reader: Reader, panels: Any, step: int | None) -> Figure:
+def _flow(reader: Reader, step: int | None) -> Figure:
     header, arrays = _shown(reader, "gradient flow", panels.flow(reader, STEPS_DRAWN))
     steps, names, rows = arrays[0], header["names"], header["rows"]
     series = np.array(arrays[1:]).reshape(len(names), len(rows), len(steps))
