@@ -76,6 +76,9 @@ const acts = {
   },
   complaints: async () => [
     ...complaints, ...(await page.evaluate(() => globalThis.brokenPolicy)).map((one) => `policy: ${one}`)],
+  forget: async () => {
+    complaints.length = asked.length = 0;
+  },
   requests: async () => asked,
   close: () => context.close(),
 };

@@ -295,6 +295,7 @@ def test_nothing_moves_by_itself_for_who_wants_that(browser, viewer):
 
 
 def test_it_asks_its_server_alone_and_keeps_its_policy(browser, viewer):
+    browser.forget()
     show(browser, viewer, "cars-fast")
     browser.whole()
     settle(browser)

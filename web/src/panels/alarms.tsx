@@ -74,6 +74,7 @@ function NonFinite({ event, isFirst }: { event: RunEvent; isFirst: boolean }) {
       title={<>{isFirst ? "First non-finite value" : "Non-finite value"}: <code>{op}</code> {way}</>}
     >
       {operands.length > 0 && (
+        <div class="sideways" tabIndex={0} role="group" aria-label="What went in">
         <table class="plain-table">
           <thead>
             <tr><th scope="col">what went in</th><th scope="col">lowest</th><th scope="col">highest</th><th scope="col">shape</th></tr>
@@ -89,6 +90,7 @@ function NonFinite({ event, isFirst }: { event: RunEvent; isFirst: boolean }) {
             ))}
           </tbody>
         </table>
+        </div>
       )}
       <Code file={file} line={line} />
       {chain.length > 1 && (
