@@ -71,10 +71,11 @@ const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 
 /** Texts of an axis: powers of ten as such where the axis is logarithmic. */
 export function axisTexts(splits: (number | null)[], log: boolean): string[] {
+  const powers = log && splits.some((value) => value && Math.abs(Math.log10(value)) > 3.5);
   return splits.map((value) => {
     if (value === null) return "";
     const power = Math.round(Math.log10(Math.abs(value)));
-    if (log && Math.abs(power) > 3 && Math.abs(value / 10 ** power - 1) < 1e-9) {
+    if (powers && Math.abs(value / 10 ** power - 1) < 1e-9) {
       const digits = String(Math.abs(power)).replace(/\d/g, (digit) => RAISED[Number(digit)]);
       return `10${power < 0 ? "⁻" : ""}${digits}`;
     }

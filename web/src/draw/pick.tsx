@@ -16,3 +16,5 @@ export function Pick<T extends string>({ label, options, value, choose }: {
     </div>
   );
 }
+
+export const AXES = [["linear", "linear"], ["log", "log"]] as const;

@@ -4,6 +4,7 @@ import { Chart, type ChartSeries, nearestPoint, spansPowers } from "../chart";
 import { run, step } from "../cursor";
 import { count, exact, short } from "../format";
 import { columns, runs, source, useLatest } from "../model";
+import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { reductionNote, useSlow } from "../series";
 import { DASHES, seriesColor } from "../theme";
@@ -65,14 +66,10 @@ export function ComparePanel() {
         >
           {columns("").map((one) => <option key={one} value={one}>{one}</option>)}
         </select>
-        <div class="segmented" role="group" aria-label="Axis of the comparison">
-          {[false, true].map((value) => (
-            <button
-              key={String(value)} type="button" aria-pressed={log === value}
-              onClick={() => setLog(value)}
-            >{value ? "log" : "linear"}</button>
-          ))}
-        </div>
+        <Pick
+          label="Axis of the comparison" options={AXES} value={log ? "log" : "linear"}
+          choose={(axis) => setLog(axis === "log")}
+        />
       </>}
       table={() => ({
         columns: ["run", "step", name],

@@ -4,6 +4,7 @@ import { Chart, spansPowers, type ChartSeries, type Mark } from "../chart";
 import { bounds, moveTo, run } from "../cursor";
 import { exact } from "../format";
 import { info, row, source, useLatest, version } from "../model";
+import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { reductionNote, smooth, useSeries, useSlow } from "../series";
 import { DASHES, palette, seriesColor } from "../theme";
@@ -111,14 +112,10 @@ export function CostPanel() {
             {spans.map((one) => <option key={one} value={one}>smoothed over {one} steps</option>)}
           </select>
         )}
-        <div class="segmented" role="group" aria-label="Axis of the cost">
-          {[false, true].map((value) => (
-            <button
-              key={String(value)} type="button" aria-pressed={log === value}
-              onClick={() => setLog(value)}
-            >{value ? "log" : "linear"}</button>
-          ))}
-        </div>
+        <Pick
+          label="Axis of the cost" options={AXES} value={log ? "log" : "linear"}
+          choose={(axis) => setLog(axis === "log")}
+        />
       </>}
       table={async () => {
         const { steps, columns: values } = await source.peek().rows(run.peek()!, { names });

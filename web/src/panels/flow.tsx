@@ -1,13 +1,14 @@
 // Gradient flow: how large the gradient of every variable is at every step, and what that means.
-import { useEffect, useRef, useState } from "preact/hooks";
-import { stepKeys } from "../chart";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Chart, stepKeys } from "../chart";
 import { upper } from "../carriers";
 import { bounds, moveTo, run, span, step } from "../cursor";
 import { exact, short } from "../format";
 import { info, row, source, useLatest, version } from "../model";
+import { Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { useSlow } from "../series";
-import { css, palette, sequential } from "../theme";
+import { css, DASHES, palette, seriesColor, sequential } from "../theme";
 import type { Flow } from "../types";
 
 type Measure = "gradnorm" | "ratio" | "zeros";
@@ -19,6 +20,9 @@ const MEASURES: Record<Measure, { label: string; title: string; unit: string }> 
 };
 
 const HEIGHT = 24;
+
+/** So many variables are told apart as lines, under the map. */
+const MOST_LINES = 6;
 
 export interface Flag {
   kind: "vanishing" | "exploding" | "dead" | "not finite";
@@ -150,6 +154,10 @@ export function FlowPanel() {
     const box = canvas.current!.getBoundingClientRect();
     return from + ((event.clientX - box.left) / box.width) * (to - from + bounds.value.stride) - 0.5;
   };
+  const lines = useMemo(() => (flow?.names ?? []).slice(0, MOST_LINES).map((name, k) => ({
+    name, label: name, color: seriesColor(k), dash: DASHES[k], steps: flow!.steps,
+    values: flow!.series[name][measure] ?? new Float64Array(flow!.steps.length).fill(NaN),
+  })), [flow, measure, dark]);
   const { unit } = MEASURES[measure];
   const end = (value: number) => (measure === "zeros" ? String(value) : `1e${value}`.replace("-", "−"));
 
@@ -169,14 +177,10 @@ export function FlowPanel() {
         </p>
       </>}
       actions={
-        <div class="segmented" role="group" aria-label="What is shown of the gradients">
-          {(Object.keys(MEASURES) as Measure[]).map((one) => (
-            <button
-              key={one} type="button" aria-pressed={measure === one} title={MEASURES[one].title}
-              onClick={() => setMeasure(one)}
-            >{MEASURES[one].label}</button>
-          ))}
-        </div>
+        <Pick
+          label="What is shown of the gradients" value={measure} choose={setMeasure}
+          options={(Object.keys(MEASURES) as Measure[]).map((one) => [one, MEASURES[one].label])}
+        />
       }
       table={() => ({
         columns: ["step", ...flow!.names.map((name) => `${unit} of ${name}`)],
@@ -228,7 +232,7 @@ export function FlowPanel() {
               })}
             </ul>
           </div>
-          <div class="scale">
+          <div class="flow-scale">
             <span>{unit}</span>
             <span class="number">{end(low)}</span>
             <Ramp />
@@ -241,6 +245,10 @@ export function FlowPanel() {
               ))}
             </ul>
           )}
+          {flow.names.length <= MOST_LINES && <Chart
+            label={`${MEASURES[measure].title} over steps`} log={measure !== "zeros"} height={190}
+            series={lines} at={here}
+          />}
         </>
       )}
     </Panel>
@@ -251,7 +259,7 @@ export function FlowPanel() {
 export function Ramp() {
   const parts = Array.from({ length: 48 }, (_, k) => k);
   return (
-    <svg class="ramp" viewBox="0 0 48 8" preserveAspectRatio="none" aria-hidden="true">
+    <svg class="flow-ramp" viewBox="0 0 48 8" preserveAspectRatio="none" aria-hidden="true">
       {parts.map((k) => <rect key={k} x={k} y="0" width="1.1" height="8" fill={css(sequential(k / 47))} />)}
     </svg>
   );
