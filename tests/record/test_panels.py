@@ -110,6 +110,18 @@ def test_the_path_of_two_numbers_is_themselves_and_the_landscape_is_the_cost(lin
     assert header["v"][0] < v.min() and v.max() < header["v"][1]
 
 
+def test_the_landscape_is_wide_enough_to_show_a_valley_that_was_hardly_entered(line):
+    """The intercept moves by a fiftieth of what is left; the minimum lies in the picture."""
+    header, (losses,) = landscape(line, 41)
+    slope, intercept = np.polyfit(X, Y, 1)
+    assert abs(line.row(69)["value/intercept"]) < abs(intercept) / 50
+    assert header["u"][0] < intercept < header["u"][1]
+    assert header["v"][0] < slope < header["v"][1]
+    fall = np.ptp(line.series("cost")[1])
+    middle = losses.reshape(41, 41)[20]
+    assert middle.max() - middle.min() > fall / 2
+
+
 def test_the_arrows_are_the_gradient_of_the_landscape(line):
     _, (_, u, v, gu, gv) = path(line)
     at, h = 20, 1e-5

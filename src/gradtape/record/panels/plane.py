@@ -26,6 +26,7 @@ _MOST_READS = 6000  # of arrays
 _MOST_NUMBERS = 1 << 24  # of all parameters at all those steps
 _SECONDS = 6.0
 _FEWEST = 9  # places along an axis of a landscape
+_WIDEST = 1000.0  # times its own extent that the picture of a way may be
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
 _planes: weakref.WeakKeyDictionary[Any, tuple[int, _Plane]] = weakref.WeakKeyDictionary()
@@ -290,11 +291,16 @@ def _landscape(reader: Any, n: int) -> Drawn:
     if not moving:
         raise Nothing("The cost of the last step does not depend on the parameters.")
     fixed = moment.values(needed - set(moving))
-    ends = _ends(plane, reader)
-    n, seconds = _affordable(replay, fixed, plane, moving, ends, n)
+
+    def losses_at(u: Any, v: Any) -> Any:
+        return np.real(replay.costs(fixed, _batch(plane, moving, u.reshape(-1), v.reshape(-1))))
+
+    ends, fall = _ends(plane, reader)
+    ends = _widened(ends, fall, losses_at)
+    n = _affordable(losses_at, ends, n)
     replay.seconds = 4 * _SECONDS
     u, v = np.meshgrid(_axis(ends[0], n), _axis(ends[1], n))
-    losses = replay.costs(fixed, _batch(plane, moving, u.reshape(-1), v.reshape(-1)))
+    losses = losses_at(u, v)
     notes = list(moment.notes)
     is_exact = plane.kind == "exact"
     if not is_exact:
@@ -311,7 +317,7 @@ def _landscape(reader: Any, n: int) -> Drawn:
         )
         is_exact = False
     header = {"n": n, "u": ends[0], "v": ends[1], "exact": is_exact, "note": " ".join(notes)}
-    return header, [np.ascontiguousarray(np.real(losses), np.float64)]
+    return header, [np.ascontiguousarray(losses, np.float64)]
 
 
 def _batch(plane: _Plane, moving: list[str], u: Any, v: Any) -> dict[str, Any]:
@@ -326,8 +332,12 @@ def _batch(plane: _Plane, moving: list[str], u: Any, v: Any) -> dict[str, Any]:
     return found
 
 
-def _ends(plane: _Plane, reader: Any) -> list[list[float]]:
-    """The ranges of both axes: the way, with room; of a run that diverges, its beginning."""
+def _ends(plane: _Plane, reader: Any) -> tuple[list[list[float]], float]:
+    """The ranges of both axes, and by how much the cost fell.
+
+    The ranges are those of the way, with room; of a run that diverges, of its beginning.
+    """
+    fall = 0.0
     usable = np.isfinite(plane.u) & np.isfinite(plane.v)
     if "cost" in {c.name for c in reader.columns()}:
         steps, costs = reader.series("cost")
@@ -339,6 +349,7 @@ def _ends(plane: _Plane, reader: Any) -> list[list[float]]:
                 tolerable = at <= max(10 * abs(finite[0]), finite[0] + 10 * np.ptp(finite[:3]))
             tolerable |= np.arange(len(at)) < 3
             usable &= tolerable
+            fall = float(finite[0] - finite.min())
     ends = []
     for values in (plane.u, plane.v):
         seen = values[usable]
@@ -347,25 +358,43 @@ def _ends(plane: _Plane, reader: Any) -> list[list[float]]:
         low, high = float(seen.min()), float(seen.max())
         room = 0.25 * (high - low) or 0.1 * abs(high) or 1.0
         ends.append([low - room, high + room])
-    return ends
+    return ends, fall
 
 
-def _affordable(
-    replay: Replay, fixed: Any, plane: _Plane, moving: list[str], ends: Any, n: int
-) -> tuple[int, float]:
-    """(how many places along an axis six seconds allow, what they will take)."""
+def _widened(ends: list[list[float]], fall: float, losses_at: Any) -> list[list[float]]:
+    """The ranges, wide enough along each axis that the cost changes by as much as it fell.
+
+    Along a flat valley parameters hardly move, and a picture of their way alone would not show
+    that there is a valley. The curvature says how wide it is.
+    """
+    middle = [(low + high) / 2 for low, high in ends]
+    found = []
+    for i, (low, high) in enumerate(ends):
+        h = (high - low) / 2
+        places = [np.full(3, m) for m in middle]
+        places[i] = places[i] + h * np.array([-1.0, 0.0, 1.0])
+        below, here, above = losses_at(*places)
+        curvature = (below - 2 * here + above) / h**2
+        room = 0.0
+        if fall > 0 and math.isfinite(curvature) and curvature > 0:
+            room = math.sqrt(2 * fall / curvature)
+        room = min(room, _WIDEST * h) - h
+        found.append([low - room, high + room] if room > 0 else [low, high])
+    return found
+
+
+def _affordable(losses_at: Any, ends: list[list[float]], n: int) -> int:
+    """How many places along an axis six seconds allow, at most `n`."""
     few = 16
-    u, v = _axis(ends[0], few), _axis(ends[1], few)
     start = time.perf_counter()
-    replay.costs(fixed, _batch(plane, moving, u, v))
+    losses_at(_axis(ends[0], few), _axis(ends[1], few))
     each = (time.perf_counter() - start) / few
     affordable = int(math.sqrt(_SECONDS / max(each, 1e-9)))
     if affordable < _FEWEST:
         raise Nothing(
             f"One value of the cost takes {each:.2g} s to compute again, too long for a landscape."
         )
-    n = min(n, affordable)
-    return n, each * n * n
+    return min(n, affordable)
 
 
 def _changing(moment: Moment, fixed: Any, needed: set[str]) -> dict[str, list[str]]:
