@@ -241,6 +241,27 @@ def test_forward_values_where_they_are_kept(kind):
     assert values[difference["id"]] is not None  # the square's operand
 
 
+def test_inputs_are_called_what_the_users_lines_call_them():
+    a, b = parameters()
+    cars = {"hp": X, "mpg": Y}
+    with KeepingTape() as tape:
+        cost = np.sum((cars["mpg"] - (a + b * cars["hp"])) ** 2)
+    graph = graph_of(tape._recorder, cost, [a, b], ["a", "b"])
+    assert [graph["nodes"][i]["name"] for i in graph["inputs"].values()] == ["hp", "mpg"]
+    recorder, cost = line(KeepingTape, a, b)
+    graph = graph_of(recorder, cost, [a, b], ["a", "b"])
+    assert [graph["nodes"][i]["name"] for i in graph["inputs"].values()] == ["x", "y"]
+
+
+def test_of_an_expression_there_is_no_name():
+    a, _ = parameters()
+    with KeepingTape() as tape:
+        cost = np.sum(a * (X + 1)) + np.sum(np.maximum(np.sin(X), a * np.asarray(Y)))
+    graph = graph_of(tape._recorder, cost, [a], ["a"])
+    names = [graph["nodes"][i].get("name") for i in graph["inputs"].values()]
+    assert names == [None, "Y", None]
+
+
 # -------------------------------------------------------------------------------- roles
 
 W = np.random.default_rng(0).normal(size=(4, 3))
@@ -370,6 +391,7 @@ def test_layers_between_with_a_kink_are_no_prediction():
     graph = graph_of(tape._recorder, cost, [u, v], ["u", "v"])
     assert graph["nodes"][graph["prediction"]]["text"] == "logits = hidden @ v"
     found = inputs_of(tape._recorder, graph)
+    assert graph["nodes"][graph["inputs"][graph["roles"]["y"]]]["name"] == "LABELS"
     np.testing.assert_array_equal(np.ravel(found[graph["roles"]["y"]]), LABELS)
     np.testing.assert_array_equal(found[graph["roles"]["x"]], FEATURES)
 

@@ -52,7 +52,8 @@ def test_the_fit_of_a_line_is_the_line_of_that_step(line, step):
     row = line.row(step)
     header, found = by_row(fit(line, step))
     assert (header["kind"], header["exact"], header["step"]) == ("curve", True, step)
-    assert header["inputs"] == ["x"]
+    assert header["inputs"] == ["X"]
+    assert header["names"] == {"x": "X", "y": "Y"}
     assert header["note"] == ""
     np.testing.assert_array_equal(found["x"], X)
     np.testing.assert_array_equal(found["y"], Y)
@@ -198,7 +199,7 @@ def test_the_columns_of_a_design_matrix_follow_too(tmp_path):
     header, found = by_row(fit(run, 2))
     g = found["cx"]
     grid = np.column_stack([np.ones_like(g), g, g**2, np.exp(g)])
-    assert header["inputs"] == ["x[1]"]
+    assert header["inputs"] == ["design[1]"]
     np.testing.assert_allclose(found["cy"], grid @ run.array("value/w", 2)[0], rtol=1e-8)
 
 
@@ -224,7 +225,7 @@ def test_of_several_inputs_one_varies_and_the_others_are_held(tmp_path):
     target = np.sin(MOONS[:, 0]) + MOONS[:, 1]
     run = network(tmp_path / "run", target)
     header, found = by_row(fit(run, 5))
-    assert header["inputs"] == ["x[0]", "x[1]"]
+    assert header["inputs"] == ["MOONS[0]", "MOONS[1]"]
     assert header["at"] == pytest.approx(np.median(MOONS, axis=0))
     assert header["slice"] == 0
     np.testing.assert_allclose(found["p"], evaluated(run, 5, MOONS)[:, 0], rtol=1e-12)
@@ -374,7 +375,7 @@ def test_a_classifier_of_two_classes_gives_probabilities_and_regions(tmp_path):
     header, found = by_row(fit(run, 5))
     assert header["kind"] == "classes"
     assert header["classes"] == [0.0, 1.0]
-    assert header["inputs"] == ["x[0]", "x[1]"]
+    assert header["inputs"] == ["MOONS[0]", "MOONS[1]"]
     p = sigmoid(evaluated(run, 5, MOONS))[:, 0]
     np.testing.assert_array_equal(found["y"], SIDE)
     np.testing.assert_allclose(found["p"], p, rtol=1e-12)

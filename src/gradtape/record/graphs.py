@@ -9,6 +9,7 @@ A graph is a dict that JSON can hold::
     name, nodes, target, prediction, sources {tag: id}, inputs {tag: id}, roles {x, y, prediction}
     node: id, op, in, shape, dtype, kind, file, line, function, text, group, rule, record
           tag      of a variable, a source or an input
+          name     of a variable or a source; of an input, what the user's line calls it
           value    of a constant; weak where it is a Python number
           params   as `graph/coding.py` writes them; arrays in them are the inputs `held`
           opaque   why the node cannot be computed again from the file
@@ -203,7 +204,7 @@ class _Builder:
             if rec[OUT] in wanted:
                 self.record(index, rec)
         ends = [self.by_key[t.key] for t in targets if t.key in self.by_key]
-        graph = {
+        graph: dict[str, Any] = {
             "name": name or self.places.name(),
             "nodes": self.nodes,
             "target": ends[0] if ends else None,
@@ -211,9 +212,27 @@ class _Builder:
             "sources": self._tags("variable", "source"),
             "inputs": self._tags("input"),
         }
+        self._name_inputs()
         roles = guess(graph)
         graph["roles"], graph["prediction"] = roles, roles["prediction"]
+        y = graph["inputs"].get(roles["y"])
+        if y is not None and "name" not in self.nodes[y] and self.nodes[y]["slots"]:
+            name = self.places.labels(self.nodes[y]["slots"][0][0])
+            if name is not None:
+                self.nodes[y]["name"] = name
         return graph
+
+    def _name_inputs(self) -> None:
+        """Give inputs the names that the user's lines have for them."""
+        for node in self.nodes:
+            if node["kind"] != "input":
+                continue
+            for index, i in node["slots"]:
+                if i >= 0 and getattr(self.recorder.ops[index][CARD], "regions", None) is None:
+                    name = self.places.operand(index, i)
+                    if name is not None:
+                        node["name"] = name
+                        break
 
     def _tags(self, *kinds: str) -> dict[str, int]:
         return {n["tag"]: n["id"] for n in self.nodes if n["kind"] in kinds}

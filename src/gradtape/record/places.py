@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from typing import Any
@@ -52,6 +53,43 @@ class Places:
             self._known[key] = place
         return place
 
+    def operand(self, index: int, i: int) -> str | None:
+        """What the user's line calls operand `i` of a record, where it is a name or a column.
+
+        `y` in `y - p`, `hp` in `slope * cars["hp"].values`; the keyword of a loss of several
+        operations, such as `labels=y`.
+        """
+        rec = self.recorder.ops[index]
+        if is_internal(rec[CODE]):
+            return None
+        text = segment(rec[CODE], rec[LASTI])
+        if (rec[CODE], rec[LASTI]) in self._several:
+            return _keyword(text)
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError):
+            return None
+        parts: list[ast.expr] = []
+        if isinstance(tree, ast.BinOp):
+            parts = [tree.left, tree.right]
+        elif isinstance(tree, ast.Compare):
+            parts = [tree.left, *tree.comparators]
+        elif isinstance(tree, ast.Call):
+            parts = list(tree.args)
+        return _plain_name(parts[i]) if i < len(parts) else None
+
+    def labels(self, index: int) -> str | None:
+        """What the user's line calls the labels by which a record picks: `y` in `p[rows, y]`."""
+        rec = self.recorder.ops[index]
+        text = segment(rec[CODE], rec[LASTI])
+        try:
+            tree = ast.parse(text, mode="eval").body
+        except (SyntaxError, ValueError):
+            return None
+        if isinstance(tree, ast.Subscript) and isinstance(tree.slice, ast.Tuple):
+            return _plain_name(tree.slice.elts[-1])
+        return _keyword(text)
+
     def _users(self, index: int) -> Any:
         """The user's position of a record.
 
@@ -85,6 +123,43 @@ def _place(position: Any) -> dict[str, Any]:
         "text": position.source,
         "group": "/".join([os.path.basename(position.filename), *names]),
     }
+
+
+_WRAPPERS = frozenset(("array", "asarray", "constant", "convert_to_tensor", "cast", "float32",
+                       "float64", "to_numpy", "astype"))  # fmt: skip
+_TARGETS = frozenset(("labels", "y_true", "targets", "target", "y"))
+
+
+def _plain_name(tree: ast.expr) -> str | None:
+    """The name in `y`, `self.y`, `cars["y"]`, `cars.y.values` or `np.asarray(y)`."""
+    if isinstance(tree, ast.Name):
+        return tree.id
+    if isinstance(tree, ast.Attribute):
+        return _plain_name(tree.value) if tree.attr in ("values", "T") else tree.attr
+    if isinstance(tree, ast.Subscript):
+        if isinstance(tree.slice, ast.Constant) and isinstance(tree.slice.value, str):
+            return tree.slice.value
+        return _plain_name(tree.value)
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name | ast.Attribute):
+        name = tree.func.attr if isinstance(tree.func, ast.Attribute) else tree.func.id
+        if name in _WRAPPERS:
+            inner = tree.args[0] if tree.args else None
+            if name in ("to_numpy", "astype") and isinstance(tree.func, ast.Attribute):
+                inner = tree.func.value
+            return _plain_name(inner) if inner is not None else None
+    return None
+
+
+def _keyword(text: str) -> str | None:
+    """The name that a call gives to its keyword `labels`, or one like it."""
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError):
+        return None
+    for keyword in tree.keywords if isinstance(tree, ast.Call) else ():
+        if keyword.arg in _TARGETS:
+            return _plain_name(keyword.value)
+    return None
 
 
 def _several(recorder: Recorder) -> set[Any]:

@@ -157,7 +157,12 @@ class Moment:
         """What the user calls the array of a tag."""
         known = self.tags.get(tag)
         name = known.info.get("label") if known is not None else None
-        return str(name) if name else otherwise
+        if not name and self.graph is not None:
+            nodes = self.graph.get("nodes")
+            node = (self.graph.get("inputs") or {}).get(tag)
+            if isinstance(nodes, list) and type(node) is int and 0 <= node < len(nodes):
+                name = nodes[node].get("name")
+        return str(name)[:80] if name else otherwise
 
     # ------------------------------------------------------------------------- roles
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import RunError
-from ..replay import Replay
 from .moment import Moment, Nothing, parameters, said
 
 __all__ = ["landscape", "path"]
