@@ -1,6 +1,7 @@
 """Publish and subscribe: the tape and the passes publish, a recorder subscribes.
 
-Nothing here knows who listens; with no listener an event costs one truth test of a tuple.
+Nothing here knows who listens; with no listener an event costs one truth test of a tuple. Events
+that come at every training step (`watch_gradients`) are plain calls, for their price.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["listeners", "publish", "subscribe"]
+__all__ = ["listeners", "publish", "subscribe", "tell_gradient", "watch_gradients", "watchers"]
 
 Listener = Callable[[str, dict[str, Any]], None]
+Watcher = Callable[[Any, Any, Any, Any, Any], None]
 listeners: tuple[Listener, ...] = ()
+watchers: tuple[Watcher, ...] = ()  # of gradients
 
 
 def subscribe(listener: Listener) -> Callable[[], None]:
@@ -36,3 +39,35 @@ def publish(name: str, **data: Any) -> None:
     """Tell every listener that `name` happened."""
     for listener in listeners:
         listener(name, data)
+
+
+def watch_gradients(watcher: Watcher) -> Callable[[], None]:
+    """Call `watcher(recorder, targets, sources, results, position)` after every gradient.
+
+    Records still hold their residuals then where somebody asked that they keep everything
+    (`core/observing.py`). `position` is (code, lasti) of the call; the returned function ends it.
+
+    >>> import gradtape as gt
+    >>> w, seen = gt.Variable(3.0), []
+    >>> stop = watch_gradients(lambda recorder, targets, *rest: seen.append(float(targets[0])))
+    >>> with gt.GradientTape() as tape:
+    ...     y = w * w
+    >>> g = tape.gradient(y, w); stop(); seen
+    [9.0]
+    """
+    global watchers
+    watchers = (*watchers, watcher)
+
+    def stop() -> None:
+        global watchers
+        watchers = tuple(one for one in watchers if one is not watcher)
+
+    return stop
+
+
+def tell_gradient(
+    recorder: Any, targets: Any, sources: Any, results: Any, position: Any
+) -> None:
+    """Tell every watcher that a gradient was computed."""
+    for watcher in watchers:
+        watcher(recorder, targets, sources, results, position)

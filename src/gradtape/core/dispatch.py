@@ -23,6 +23,7 @@ from .card import Card
 from .exits import came_back
 from .indexing import is_basic
 from .lift import Lift
+from .observing import Keeping
 from .operands import (
     blunted,
     both,
@@ -175,15 +176,16 @@ def _record(
     tracked = tape.tracked
     signed = tuple([k if k in tracked else -k for k in keys])
     avals = tuple([aval_of(v) for v in values])
+    keeps_all = tape.keep_all or Keeping.everything
     keep: Any = None if tape.keep_all else card.keep
     if type(keep) is dict:  # what the operands that this tape follows need, and no more
         keep = {j for i, k in enumerate(signed) if k > 0 for j in keep.get(i, ())}
     kept: Any = avals
-    if keep is None or keep:
+    if keep is None or keep or keeps_all:
         kept = []
         for i, value in enumerate(values):
             if keep is not None and i not in keep:
-                kept.append(avals[i])
+                kept.append(value if keeps_all else avals[i])
             elif type(value) is ndarray and not isinstance(operands[i], Tensor):
                 kept.append(keep_constant(tape, value))
             else:
@@ -202,7 +204,7 @@ def _record(
     tape.record(
         [
             run, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, params,
-            kept, z if card.keep_out or tape.keep_all else None,
+            kept, z if card.keep_out or keeps_all else None,
             tuple(map(aval_of, z)) if items else None,
         ]
     )  # fmt: skip

@@ -27,6 +27,7 @@ from .dialect import Dialect
 from .dispatch import apply
 from .exits import came_back
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
+from .observing import on_keep
 from .operands import SCALARS, blunted, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2, make_run_number
@@ -40,6 +41,7 @@ _getframe = sys._getframe
 _new = Tensor.__new__
 ndarray = np.ndarray
 _OBJECT = np.dtype(object)
+_ALL = (True, True, True)
 _SMALL = 4096  # bytes; constants up to here are copied without a look at the setting
 _RAW = SCALARS | {ndarray}
 _METHODS_FILE = vars(_methods_module)
@@ -126,6 +128,11 @@ def make_unary(
             out.why = lost(out.why, k)
         return out
 
+    def switch(everything: bool) -> None:
+        nonlocal keep_x, keep_out
+        keep_x, keep_out = everything or 0 in keep[0], everything or card.keep_out
+
+    on_keep.append(switch)
     if card.partials == (0,):  # np.sign
         op = _flat(op)
     op.__name__ = op.__qualname__ = card.name
@@ -162,6 +169,7 @@ def make_binary(
     of_x = (0 in keep[0], 1 in keep[0], reads_out(card.partials[0]))
     of_y = (0 in keep[1], 1 in keep[1], reads_out(card.partials[1]))
     of_both = tuple(a or b for a, b in zip(of_x, of_y, strict=True))
+    needs = (of_x, of_y, of_both)
     x_keeps_y, y_keeps_x, keeps = of_x[1], of_y[0], any(of_both)
     run = make_run2(card)
     run_number = make_run_number(card, run)
@@ -361,6 +369,13 @@ def make_binary(
             out.why = lost(why, kx, ky)
         return out
 
+    def switch(everything: bool) -> None:
+        nonlocal of_x, of_y, of_both, keeps, keeps_x, keeps_number, keeps_out
+        of_x, of_y, of_both = (_ALL,) * 3 if everything else needs
+        keeps = any(of_both)
+        keeps_x, keeps_number, keeps_out = of_x
+
+    on_keep.append(switch)
     op.__name__ = op.__qualname__ = card.name
     op.takes_depth = True  # type: ignore[attr-defined]
     general = generally(card, function, op)
@@ -457,6 +472,13 @@ NATIVE = Dialect(
 def make_fast_sum(card: Card, general: Any) -> Any:
     """`np.sum(x)` over all elements with no other argument, the end of nearly every loss."""
     add_reduce = np.add.reduce
+    everything = False
+
+    def switch(asked: bool) -> None:
+        nonlocal everything
+        everything = asked
+
+    on_keep.append(switch)
 
     def sum(a: Any, *rest: Any, **options: Any) -> Any:
         if rest or options or type(a) is not Tensor:
@@ -467,7 +489,7 @@ def make_fast_sum(card: Card, general: Any) -> Any:
         if tape is None or k not in tape.tracked or type(x) is not ndarray:
             return general(a)
         result = _new(Tensor)
-        result.value = add_reduce(x, None)
+        result.value = z = add_reduce(x, None)
         result.key = kk = next_key()
         result.why = a.why
         tape.tracked.add(kk)
@@ -475,7 +497,10 @@ def make_fast_sum(card: Card, general: Any) -> Any:
         if f.f_globals is _METHODS_FILE:
             f = user_frame()
         tape.record(
-            [run_sum_all, card, kk, f.f_code, f.f_lasti, k, 0, x.shape, None, None, None, None]
+            [
+                run_sum_all, card, kk, f.f_code, f.f_lasti, k, 0, x.shape, None,
+                x if everything else None, None, z if everything else None,
+            ]
         )
         return result
 

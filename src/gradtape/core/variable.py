@@ -19,6 +19,7 @@ import numpy as np
 from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, three_part
 from .aval import INEXACT, Aval, is_differentiable
 from .buffers import owns
+from .observing import store, tell_assigned
 from .places import frame_of_user
 from .positions import decode, here, user_frame
 from .refusals import LOWER, door, refuse
@@ -166,9 +167,12 @@ class Variable(Tensor):
         old = self.value
         if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
             new = old + delta.value
-            if type(new) is type(old) and not traces:
-                self.value = new
-                return self
+            if type(new) is type(old):
+                if not traces:
+                    self.value = new
+                    return self
+                if store(self, new):
+                    return self
         del old  # so that _store sees whether anything else refers to it
         self._store("assign_add", delta, np.add)
         return self
@@ -178,9 +182,12 @@ class Variable(Tensor):
         old = self.value
         if type(old) is not np.ndarray and type(delta) is Tensor and not delta.key:
             new = old - delta.value  # the 0-d update of a training step, without detours
-            if type(new) is type(old) and not traces:
-                self.value = new
-                return self
+            if type(new) is type(old):
+                if not traces:
+                    self.value = new
+                    return self
+                if store(self, new):
+                    return self
         del old  # so that _store sees whether anything else refers to it
         self._store("assign_sub", delta, np.subtract)
         return self
@@ -227,6 +234,8 @@ class Variable(Tensor):
                     dtype=current.dtype,
                     casting="same_kind",
                 )
+        if traces:
+            tell_assigned(self)
 
     def check_fit(self, operation: str, value: Any) -> None:
         """Raise if `value` cannot be assigned."""
@@ -299,6 +308,8 @@ class Variable(Tensor):
             buffer[index] = value if ufunc is None else ufunc(buffer[index], value)
         else:
             self.value = self.value.dtype.type(value if ufunc is None else ufunc(self.value, value))
+        if traces:
+            tell_assigned(self)
         return self
 
     # ------------------------------------------------------------------ showing and copying

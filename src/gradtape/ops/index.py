@@ -21,6 +21,7 @@ from ..core.cards import primitive
 from ..core.dispatch import apply
 from ..core.exits import came_back
 from ..core.indexing import add_at, behind_batch, is_basic, overwritten, plain_index
+from ..core.observing import Keeping
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
 from ..core.products import beware
@@ -158,11 +159,11 @@ def _number(x: Tensor, index: int) -> Tensor | None:
     if is_internal(frame.f_code):
         frame = user_frame()
     aval = (make_aval(vector.shape, vector.dtype),)
+    keeps = tape.keep_all or Keeping.everything
     tape.record(
         [
             run_general, getitem_card, key, frame.f_code, frame.f_lasti, (x.key,), (), aval,
-            {"index": index}, (vector,) if tape.keep_all else aval,
-            part.value if tape.keep_all else None, None,
+            {"index": index}, (vector,) if keeps else aval, part.value if keeps else None, None,
         ]
     )  # fmt: skip
     return part

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..core.aval import INEXACT
 from ..core.exits import Return
 from ..core.phrases import phrase_of, remedy_for
@@ -37,6 +38,10 @@ def warn(message: str, category: type[GradientWarning] = GradientWarning) -> Non
     frame = user_frame()
     position = decode(frame.f_code, frame.f_lasti)
     assert position is not None
+    if events.listeners:
+        events.publish(
+            "warning", message=message, category=category.__name__, position=position
+        )
     warnings.warn_explicit(
         message,
         category,

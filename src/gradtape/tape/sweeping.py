@@ -14,11 +14,12 @@ import numpy as np
 from ..core.aval import INEXACT
 from ..core.buffers import owns
 from ..core.lift import Lift
+from ..core.observing import Keeping
 from ..core.operands import fingerprint
 from ..core.positions import decode
 from ..core.products import calm
 from ..core.refusals import door
-from ..core.state import Recorder
+from ..core.state import RESIDUALS, Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, raw, settled
@@ -53,11 +54,17 @@ def leaf_gradients(
     pop = grads.pop
     restore = hush()
     try:
-        for rec in reversed(recorder.ops):
-            g = pop(rec[2], None)
-            if g is not None:
-                rec[0](rec, g, grads)
-            del rec[9:]
+        if Keeping.everything:  # until `release`
+            for rec in reversed(recorder.ops):
+                g = pop(rec[2], None)
+                if g is not None:
+                    rec[0](rec, g, grads)
+        else:
+            for rec in reversed(recorder.ops):
+                g = pop(rec[2], None)
+                if g is not None:
+                    rec[0](rec, g, grads)
+                del rec[9:]
     finally:
         restore()
         calm()
@@ -85,6 +92,12 @@ def leaf_gradients(
             if result is None:
                 reasons.warn_none(recorder, [target], s)
     return results
+
+
+def release(recorder: Any) -> None:
+    """Delete the residuals of every record: the tape has been used up."""
+    for rec in recorder.ops:
+        del rec[RESIDUALS:]
 
 
 def wants_zero(option: Any) -> bool:

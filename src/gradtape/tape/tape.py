@@ -17,6 +17,7 @@ from .. import config, events
 from ..core.aval import INEXACT, is_differentiable
 from ..core.bands import full
 from ..core.lift import is_lifted
+from ..core.observing import Keeping
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
@@ -33,6 +34,7 @@ from .sweeping import (
     identity,
     leaf_gradients,
     match_output_gradients,
+    release,
     seeds_of,
     source_key,
     wants_zero,
@@ -405,7 +407,8 @@ class GradientTape:
         if not self._persistent:
             frame = sys._getframe(1)
             self._consumed = (frame.f_code, frame.f_lasti)
-        backward(recorder, grads, keys, not self._persistent)
+        keeps = Keeping.everything  # until the gradient has been told
+        backward(recorder, grads, keys, not self._persistent and not keeps)
         results: list[Any] = []
         missing = False
         for source, key in zip(leaves, keys, strict=True):
@@ -429,8 +432,12 @@ class GradientTape:
                     reasons.warn_none(recorder, targets, source)
         if recorder.returns or any(t.why is not None for t in targets):
             reasons.warn_partial(recorder, targets, leaves, results, silent)
-        if events.listeners:
-            events.publish("gradient", tape=self, targets=targets, sources=leaves, results=results)
+        if events.watchers:
+            frame = sys._getframe(1)
+            position = (frame.f_code, frame.f_lasti)
+            events.tell_gradient(recorder, targets, leaves, results, position)
+        if keeps and not self._persistent:
+            release(recorder)
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
@@ -577,7 +584,6 @@ class GradientTape:
             or recorder.aliases
             or recorder.returns
             or recorder.has_unsupported
-            or events.listeners
             or state.tapes
             or recorder.is_lifted
         ):
@@ -586,6 +592,11 @@ class GradientTape:
         found = leaf_gradients(recorder, target, sources, position, self, kind)
         if found is not None and target.why is not None:
             reasons.warn_partial(recorder, [target], sources, found, False)
+        if events.watchers and found is not None:
+            for watcher in events.watchers:
+                watcher(recorder, (target,), sources, found, position)
+            if Keeping.everything:
+                release(recorder)
         return found
 
     def _reentered(self) -> TapeStateError:

@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from .. import ops as _ops  # fills the dispatch tables
 from ..core.banded_sweep import backward_banded
 from ..core.bands import Bands
 from ..core.lift import is_lifted
+from ..core.observing import Keeping
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
@@ -32,6 +34,7 @@ from ..tape.sweeping import (
     check_support,
     finish,
     match_output_gradients,
+    release,
 )
 
 __all__ = ["grad", "value_and_grad", "vjp"]
@@ -204,7 +207,8 @@ class _Call:
         wanted = {s.key for s in self.sources}
         self.check(set(seeds))
         grads = seeds
-        backward(recorder, grads, wanted, consume)
+        keeps = consume and Keeping.everything  # until the gradient has been told
+        backward(recorder, grads, wanted, consume and not keeps)
         results: list[Any] = []
         for s in self.sources:
             g = grads.get(s.key)
@@ -216,6 +220,10 @@ class _Call:
             else:
                 results.append(self.outward(finish(g, s, recorded)))
         self.warn(targets, [grads.get(s.key) is None for s in self.sources])
+        if consume and events.watchers:
+            events.tell_gradient(recorder, targets, self.sources, results, here())
+        if keeps:
+            release(recorder)
         return self.rebuild(results)
 
     def pull_bands(self, out: Any, cts: Bands) -> list[Any]:

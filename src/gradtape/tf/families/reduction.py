@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.observing import Keeping
 from ...core.positions import decode, here
 from ...core.registry import CARDS
 from ...core.state import next_key, state
@@ -140,9 +141,9 @@ def reduce_sum(input_tensor: Any, axis: Any = None, keepdims: Any = False, name:
             out = make(_sum_all(x, None), next_key(), input_tensor.why)
             tape.tracked.add(out.key)
             f = sys._getframe(1)
+            kept = (x, None, out.value) if Keeping.everything else (None, None, None)
             tape.record(
-                [run_sum_all, _SUM_ALL, out.key, f.f_code, f.f_lasti, k, 0, x.shape,
-                 None, None, None, None]
+                [run_sum_all, _SUM_ALL, out.key, f.f_code, f.f_lasti, k, 0, x.shape, None, *kept]
             )  # fmt: skip
             return out
     return _sum_over(input_tensor, axis, keepdims)

@@ -1,0 +1,94 @@
+"""What a recorder of runs asks of the core: that records keep all values, and word of assignments.
+
+While nobody asks, nothing of this is paid. The short ways of `fast.py` are told to keep what no
+rule needs (`on_keep` holds their switches), and `traces`, the list that every assignment looks at
+anyway, gets an entry while somebody wants to hear of assignments.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from .state import state, traces
+
+Told = Callable[[Any], None]
+
+on_keep: list[Callable[[bool], None]] = []  # switches of the closures that make records
+observers: tuple[Told, ...] = ()  # each is called with a Variable that has been assigned
+_lock = threading.Lock()
+_keepers = 0
+
+
+class _Marker:
+    """Stands in `traces` while assignments are observed: it is no trace."""
+
+    is_trace = False
+
+
+_MARKER = _Marker()
+
+
+class Keeping:
+    """Whether records keep operands and results beyond what their rules need."""
+
+    everything = False
+
+
+def keep_everything(asked: bool) -> None:
+    """Ask that records keep every operand and result, or take the request back.
+
+    Requests are counted: records go back to what their rules need when the last one is withdrawn.
+    Plain arrays of the user's that no rule needs are kept as they are, not copied.
+    """
+    global _keepers
+    with _lock:
+        _keepers += 1 if asked else -1
+        wanted = _keepers > 0
+        if wanted is not Keeping.everything:
+            Keeping.everything = wanted
+            for switch in on_keep:
+                switch(wanted)
+
+
+def observe_assignments(told: Told) -> Callable[[], None]:
+    """Call `told(variable)` after every assignment to a Variable, until the result is called.
+
+    >>> from gradtape.core.variable import Variable
+    >>> seen = []
+    >>> stop = observe_assignments(lambda variable: seen.append(float(variable.value)))
+    >>> v = Variable(1.0).assign(2.0); stop(); v = v.assign(3.0); seen
+    [2.0]
+    """
+    global observers
+    with _lock:
+        observers = (*observers, told)
+        if _MARKER not in traces:
+            traces.append(_MARKER)
+
+    def stop() -> None:
+        global observers
+        with _lock:
+            observers = tuple(one for one in observers if one is not told)
+            if not observers and _MARKER in traces:
+                traces.remove(_MARKER)
+
+    return stop
+
+
+def store(variable: Any, value: Any) -> bool:
+    """Assign a number and tell the observers; False, with nothing done, while this is traced."""
+    tapes = state.tapes
+    if tapes and tapes[0].is_trace:
+        return False
+    variable.value = value
+    for told in observers:
+        told(variable)
+    return True
+
+
+def tell_assigned(variable: Any) -> None:
+    """Tell every observer that `variable` has been assigned."""
+    for told in observers:
+        told(variable)

@@ -1,0 +1,375 @@
+"""Capture: listens to a training loop and says to the writer what happened, step by step.
+
+It hears of gradients (`events`) and of assignments (`core/observing.py`) in the thread that began
+the recording, tells steps apart (`steps.py`), and keeps a row of numbers for each. At the level
+"standard" it also looks at the records of each gradient: their graph, once for each structure, the
+constant arrays that entered, the prediction, arrays of the sources, and what of it is not finite.
+What is asked at every step is kept short here; the rest is in the files beside this one.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import events
+from ..core import observing
+from ..core.positions import decode, here, is_internal
+from ..core.state import state
+from ..core.variable import Variable
+from . import details, notices
+from .calls import NAN, Call, Column, norm, value_of
+from .capture_records import Records
+from .capture_rows import Rows
+from .quick import make_quick
+from .steps import Steps
+
+__all__ = ["LEVELS", "Capture"]
+
+LEVELS = ("scalars", "standard", "full")
+_clock = time.perf_counter
+_isfinite = math.isfinite
+
+
+class Part:
+    """What one gradient call adds to the row of a step."""
+
+    __slots__ = ("call", "cost", "entries", "updates", "values")
+
+    def __init__(self, call: Call, cost: Any, entries: list[Any], values: Any, updates: Any):
+        self.call, self.cost, self.entries = call, cost, entries
+        self.values, self.updates = values, updates
+
+
+class Capture:
+    """What one recording hears and hands to its writer.
+
+    Parameters
+    ----------
+    writer : Writer
+    level : {"standard", "scalars", "full"}
+    every : int
+        Only every so many steps are recorded; steps are counted all the same.
+    ring : int
+        How many steps are held in full detail, to be written when something is not finite or an
+        exception ends the run.
+    thread : int
+        The thread whose loop it is.
+    """
+
+    def __init__(self, writer: Any, level: str, every: int, ring: int, thread: int) -> None:
+        self.writer, self.level, self.every, self.thread = writer, level, every, thread
+        self.steps = Steps()
+        self.rows = Rows(writer)
+        self.notices = notices.Notices(self)
+        self.records = Records(self)
+        self.look = self.records.look
+        self.on_step: Callable[[int, float], None] | None = None  # the progress line
+        self.calls: list[Call] = []
+        self.names: dict[int, str] = {}  # of Variables, by key
+        self.variables: dict[str, Any] = {}  # (keeps them alive, so that keys stay theirs)
+        self.taken: set[str] = set()
+        self.tags: dict[str, int] = {}
+        self.seconds = 0.0  # spent here
+        self.recent: deque[Any] = deque(maxlen=max(ring, 1))
+        self.ring = ring
+        self.parts: list[Part] = []
+        self.logged: dict[str, float] = {}
+        self.layouts: dict[Any, tuple[int, int, Any]] = {}
+        self.is_finite = True
+        self.alarms = 0
+        self.moment = [_clock()]  # of the last assignment
+        self.before = [self.moment[0]]  # the end of the step before
+        self._stops: list[Callable[[], None]] = []
+        self._call: Call | None = None  # the last one
+        self._watcher: Any = self.watch
+        self._unwatch: Any = None
+        self._last: Part | None = None  # of the last step that was written
+
+    # -- on and off -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen from now on."""
+        self.writer.collect = self.rows.collect
+        if self.level != "scalars":
+            observing.keep_everything(True)
+            self._stops.append(lambda: observing.keep_everything(False))
+        self._stops.append(observing.observe_assignments(self._observer()))
+        self._unwatch = events.watch_gradients(self._watcher)
+        self._stops.append(lambda: self._unwatch())
+        self._stops.append(events.subscribe(self.heard))
+        self.moment[0] = self.before[0] = _clock()
+
+    def stop(self) -> None:
+        """Listen no more, and write the step that is complete."""
+        for stop in reversed(self._stops):
+            stop()
+        self._stops.clear()
+        if self.parts and (self.steps.is_complete or self.logged):
+            self.finish()
+        self.rows.flush()
+
+    def _observer(self) -> Callable[[Any], None]:
+        changed, moment, notice = self.steps.changed, self.moment, self.notices.assigned
+        add = changed.add
+        told: set[int] = set()
+
+        def assigned(variable: Any) -> None:
+            key = variable.key
+            add(key)
+            moment[0] = _clock()
+            if key not in told:
+                told.add(key)
+                notice(variable)
+
+        return assigned
+
+    # -- what is heard --------------------------------------------------------------------------
+
+    def heard(self, name: str, data: dict[str, Any]) -> None:
+        """The listener of events that are rare."""
+        if name == "warning" and threading.get_ident() == self.thread:
+            self.notices.warned(data)
+
+    def watch(
+        self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any
+    ) -> None:
+        """The watcher of gradients: those that are outermost in this thread are recorded."""
+        tapes = state.tapes
+        if recorder.thread != self.thread or not recorder.ops or (
+            tapes and not (len(tapes) == 1 and tapes[0] is recorder)
+        ):  # fmt: skip
+            return
+        start = _clock()
+        self.gradient(recorder, targets, sources, results, *position)
+        self.seconds += _clock() - start
+
+    def _use(self, watcher: Any) -> None:
+        """Have gradients told to `watcher` from now on."""
+        if self._stops and watcher is not None and watcher is not self._watcher:
+            self._watcher = watcher
+            self._unwatch()
+            self._unwatch = events.watch_gradients(watcher)
+
+    def gradient(
+        self, recorder: Any, targets: Any, sources: Any, results: Any, code: Any, lasti: int
+    ) -> None:
+        """A gradient has been computed, outermost in this thread."""
+        call = self._call
+        if call is None or not call.fits(code, lasti, sources):
+            call = self._find(recorder, sources, code, lasti)
+        ops, steps = recorder.ops, self.steps
+        if self.parts and steps.begins(call, call.keys, ops[0][2], call.has_variables):
+            self.finish()
+        steps.joined(call, call.has_variables, ops[-1][2])
+        step = steps.number
+        if step % self.every:
+            self._skip(call)
+            return
+        target = targets[0]
+        cost: Any = target.value
+        if len(targets) > 1 or not isinstance(cost, np.floating):
+            cost = float(sum(np.sum(np.real(t.value)) for t in targets))
+        if call.are_numbers:
+            entries = [s.value for s in sources]
+            for r in results:
+                entries.append(NAN if r is None else value_of(r))
+            updates = None
+            values, grads = [], []
+            finite = _isfinite(cost) and all(map(_isfinite, entries))
+        else:
+            values = [s.value for s in sources]
+            grads = [None if r is None else value_of(r) for r in results]
+            entries, updates = call.entries(values, grads)
+            finite = _isfinite(cost) and all(map(_isfinite, entries))
+        parts = self.parts
+        for i in range(len(parts)):  # asked again in the same step: the last one counts
+            if parts[i].call is call:
+                parts[i] = Part(call, cost, entries, values, updates)
+                is_first = i == 0
+                break
+        else:
+            is_first = not parts
+            parts.append(Part(call, cost, entries, values, updates))
+        if not call.has_variables:
+            self.moment[0] = _clock()
+        if self.level != "scalars":
+            self.look(call, recorder, targets, sources, results, step, is_first)
+            if not call.are_numbers:
+                self.records.arrays(call, step, values, grads)
+        if not finite:
+            self.not_finite(call, recorder, targets, sources, results, cost, step)
+        elif not self.is_finite:
+            self.is_finite = True
+
+    def _skip(self, call: Call) -> None:
+        """A step that is not recorded: it leaves only its place."""
+        if not self.parts:
+            self.parts.append(Part(call, None, [], None, None))
+        if not call.has_variables:
+            self.moment[0] = _clock()
+
+    def end_step(self) -> None:
+        """The user says that the step ends here; its row is written when the next one begins."""
+        if self.steps.ends:  # no gradient since
+            self.finish()
+        self.steps.ends = True
+        self.moment[0] = _clock()
+
+    # -- the end of a step ----------------------------------------------------------------------
+
+    def finish(self) -> None:
+        """The step has ended: write its row."""
+        parts, moment, steps = self.parts, self.moment[0], self.steps
+        seconds = moment - self.before[0]
+        self.before[0] = moment
+        number = steps.number
+        first = parts[0] if parts else None
+        if (first is None or first.cost is None) and not self.logged:
+            row = None
+        elif first is not None and len(parts) == 1 and first.updates is None and not self.logged:
+            call = first.call
+            layout = call.layout
+            if layout is None:
+                layout = call.layout = self._layout((call,), ())
+            row = [number, first.cost, seconds, *first.entries]
+            self.rows.add(layout[0], len(row), row)
+            if call.has_variables and self.every == 1:
+                call.quick = call.quick or make_quick(self, call)
+                self._use(call.quick)
+        else:
+            row = self._general_row(number, seconds)
+        steps.advance()
+        if first is not None and first.cost is not None:
+            self._last = first
+        parts.clear()
+        if self.on_step is not None:
+            self.on_step(number, moment)
+
+    def _general_row(self, number: int, seconds: float) -> list[Any]:
+        parts = [part for part in self.parts if part.cost is not None]
+        for part in parts:
+            if part.updates is not None:
+                for i, place in part.updates:
+                    now = part.call.sources[i].value if part.call.sources else part.values[i]
+                    part.entries[place] = _difference(now, part.values[i])
+        calls = tuple(part.call for part in parts)
+        logged = tuple(self.logged)
+        layout = self.layouts.get((calls, logged))
+        if layout is None:
+            layout = self.layouts[calls, logged] = self._layout(calls, logged)
+        row: list[Any] = [seconds]
+        for part in parts:
+            row.append(part.cost)
+            row += part.entries
+        row += self.logged.values()
+        row = [number, *[row[i] for i in layout[2]]]
+        self.logged.clear()
+        self.rows.add(layout[0], len(row), row)
+        return row
+
+    def _layout(self, calls: Sequence[Call], logged: Sequence[str]) -> tuple[int, int, Any]:
+        """(number of the layout, its width, which entries of what is gathered it takes)."""
+        gathered: list[Column] = [("seconds", "time", None)]
+        for n, call in enumerate(calls):
+            gathered.append(("cost", "cost", None) if n == 0 else
+                            (f"log/cost_{n + 1}", "log", None))  # fmt: skip
+            gathered += call.columns()
+        gathered += [(f"log/{key}", "log", None) for key in logged]
+        last = {name: i for i, (name, _, _) in enumerate(gathered)}
+        order = sorted(last.values(), key=lambda i: (gathered[i][0] != "cost", i))
+        define = self.writer.column
+        columns = [
+            define(name, kind, tag, "s" if name == "seconds" else None)
+            for name, kind, tag in (gathered[i] for i in order)
+        ]
+        return self.writer.layout(columns), len(order) + 1, order
+
+    def facts(self) -> dict[str, float]:
+        """Cost and norm of the gradient at the last step that was recorded."""
+        part = self._last
+        if part is None:
+            return {"cost": NAN, "slope": NAN}
+        return {"cost": float(part.cost), "slope": part.call.slope(part.entries)}
+
+    # -- a place where a gradient is asked for --------------------------------------------------
+
+    def _find(self, recorder: Any, sources: Any, code: Any, lasti: int) -> Call:
+        """The call that is like this one, made anew where there is none."""
+        if is_internal(code):  # an optimizer of ours: the user's line tells more
+            code, lasti = here()
+        for call in self.calls:
+            if call.fits(code, lasti, sources):
+                self._call = call
+                return call
+        names = [self._name(source, i, recorder) for i, source in enumerate(sources)]
+        has_variables = any(isinstance(leaf, Variable) for leaf in recorder.leaves.values())
+        call = Call(code, lasti, sources, names, has_variables)
+        self.calls.append(call)
+        self._call = call
+        return call
+
+    def _name(self, source: Any, i: int, recorder: Any) -> str:
+        """What the run calls a source: the Variable's name, made unique."""
+        known = self.names.get(source.key)
+        if known is not None:
+            return known
+        is_variable = isinstance(source, Variable)
+        wanted = source.name if is_variable else f"source:{i}"
+        name, n = wanted, 1
+        while name in self.taken:
+            n += 1
+            name = f"{wanted}_{n}"
+        self.taken.add(name)
+        leaf = recorder.leaves.get(source.key)
+        at = source.position if is_variable else leaf[3:5] if type(leaf) is tuple else None
+        position = decode(*at) if at else None
+        if is_variable:
+            self.names[source.key] = name
+            self.variables[name] = source
+        value = source.value
+        facts = {"file": position.filename, "line": position.line} if position else {}
+        for tag in (f"value/{name}", f"grad/{name}"):
+            self.tags[tag] = self.writer.tag(
+                tag, "variable" if is_variable else "source", np.shape(value), value.dtype, **facts
+            )
+        return name
+
+    # -- what is not finite ---------------------------------------------------------------------
+
+    def not_finite(
+        self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, cost: Any,
+        step: int,
+    ) -> None:  # fmt: skip
+        """Something of this step may be NaN or infinite (a None gradient is neither)."""
+        found = [cost, *[s.value for s in sources]]
+        found += [value_of(r) for r in results if r is not None]
+        if all(bool(np.all(np.isfinite(x))) for x in found):
+            return
+        if not self.is_finite or self.alarms >= 20:
+            return
+        self.is_finite = False
+        self.alarms += 1
+        details.alarm(self, call.structure, recorder, targets, sources, results, step)
+        self.spill()
+
+    def spill(self) -> None:
+        """Write the steps of the ring in full detail."""
+        if self.level == "full":
+            return
+        for entry in self.recent:
+            details.write(self, *entry)
+        self.recent.clear()
+
+
+def _difference(now: Any, before: Any) -> float:
+    if now is before:
+        return 0.0
+    with np.errstate(all="ignore"):
+        return norm(now - before)

@@ -1,0 +1,210 @@
+"""What the records of a gradient tell: graph, constant arrays, prediction, arrays of sources.
+
+The graph is made once for each structure (`graphs.py`); at later steps `structures.py` says from
+where in the records the arrays are read. What is stored how often is `keeping.py`'s to say.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.state import CODE, LASTI, OUT
+from . import details, graphs
+from .calls import Call, value_of
+from .keeping import Schedule, Seen, settled_copy
+from .structures import Snapshot, Structure, result_of, value_at
+
+__all__ = ["Records"]
+
+MOST_GRAPHS = 256
+RING_BYTES = 64 << 20
+
+
+class _Meant:
+    """An array or Tensor that the user named in a role."""
+
+    def __init__(self, given: Any) -> None:
+        self.value = np.asarray(value_of(given))
+        self.key = getattr(given, "key", 0)
+        self.at: Any = None  # where the prediction is computed
+
+
+def sources_now(call: Call, sources: Any) -> list[tuple[str, int, Any]]:
+    """Name, key and present value of each source."""
+    return [(name, s.key, s.value) for name, s in zip(call.names, sources, strict=True)]
+
+
+class Records:
+    """The part of a capture that looks at records."""
+
+    def __init__(self, capture: Any) -> None:
+        self.capture = capture
+        self.graph: int | None = None  # the graph of the present step
+        self.graphs = 0
+        self.seen: dict[str, Seen] = {}
+        self.schedules: dict[str, Schedule] = {}
+        self.roles: dict[str, Any] = {}  # as they are guessed
+        self.told: dict[str, Any] = {}  # as the user said
+        self.written_roles: dict[str, Any] = {}
+
+    def look(
+        self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, step: int,
+        is_first: bool,
+    ) -> None:  # fmt: skip
+        """Graph, inputs, prediction and notices of a gradient call."""
+        ops = recorder.ops
+        structure = call.structure
+        if structure is None or not structure.fits(ops, targets):
+            structure = self._structure(call, recorder, targets, sources)
+        if structure is not None and not structure.numbers_hold(ops):
+            structure = self._vary(call, structure, recorder, targets, sources)
+        if structure is not None and structure.shared and not structure.is_shared(ops):
+            structure = self._make(call, recorder, targets, sources, structure.varying)
+            call.structure = structure
+        if structure is not None and is_first:
+            if structure.number != self.graph:
+                self.graph = structure.number
+                self.capture.writer.structure(step, structure.number)
+            if structure.needs_parameters:
+                found = graphs.inputs_of(recorder, structure.graph) or {}
+                for tag, array in found.items():
+                    self._input(tag, array, step)
+            else:
+                for tag, slots in structure.inputs:
+                    value = value_at(ops, *slots[0]) if slots else None
+                    if value is not None:
+                        self._input(tag, np.asarray(value_of(value)), step)
+            if structure.prediction is not None:
+                self._prediction(result_of(ops[structure.prediction]), step)
+        ring = self.capture.ring
+        if ring and structure is not None and structure.nbytes * ring <= RING_BYTES:
+            entry = (step, structure, Snapshot(recorder), targets, sources_now(call, sources))
+            self.capture.recent.append(entry)
+        if self.capture.level == "full" and structure is not None:
+            now = sources_now(call, sources)
+            details.write(self.capture, step, structure, Snapshot(recorder), targets, now)
+        self.capture.notices.look(call, recorder, targets, sources, results, step)
+
+    def _structure(
+        self, call: Call, recorder: Any, targets: Any, sources: Any
+    ) -> Structure | None:
+        """The structure of these records, made anew where it has not been met."""
+        key = graphs.structure_of(recorder, targets)
+        structure: Structure | None = call.structures.get(key)
+        if structure is None or not structure.fits(recorder.ops, targets):
+            structure = self._make(call, recorder, targets, sources, frozenset())
+            if structure is not None:
+                call.structures[key] = structure
+        call.structure = structure
+        return structure
+
+    def _make(
+        self, call: Call, recorder: Any, targets: Any, sources: Any, varying: frozenset[int]
+    ) -> Structure | None:
+        if self.graphs >= MOST_GRAPHS:
+            return None
+        graph = graphs.graph_of(recorder, targets, sources, call.names, varying=varying)
+        self.graphs += 1
+        number = self.capture.writer.graph(self.capture.steps.number, graph)
+        if self.graphs == MOST_GRAPHS:
+            self.capture.notices.say(
+                f"There are more than {MOST_GRAPHS} different graphs; later ones are not recorded."
+            )
+        self.capture.notices.sources(graph)
+        structure = Structure(recorder, targets, graph, number)
+        structure.varying = varying
+        if not self.roles:
+            roles = self.roles = dict(graph.get("roles") or {})
+            if roles.get("prediction") is not None:
+                roles["prediction"] = "prediction"
+            self._write_roles()
+        meant = self.told.get("prediction")
+        if isinstance(meant, _Meant):
+            for index, rec in enumerate(recorder.ops):
+                if rec[OUT] == meant.key:
+                    meant.at = (rec[CODE], rec[LASTI])
+                if (rec[CODE], rec[LASTI]) == meant.at:
+                    structure.prediction = index
+        return structure
+
+    def _vary(
+        self, call: Call, structure: Structure, recorder: Any, targets: Any, sources: Any
+    ) -> Structure | None:
+        """A graph in which numbers that are others at this step are inputs."""
+        varying = structure.varying | set(graphs.numbers_of(recorder, structure.graph))
+        made = self._make(call, recorder, targets, sources, frozenset(varying))
+        if made is not None:
+            key = graphs.structure_of(recorder, targets)
+            call.structures[key] = call.structure = made
+        return made
+
+    def tell_roles(self, x: Any, y: Any, prediction: Any) -> None:
+        """The user says which arrays are inputs and targets, and what the prediction is."""
+        for role, given in (("x", x), ("y", y), ("prediction", prediction)):
+            if given is not None:
+                self.told[role] = given if isinstance(given, str) else _Meant(given)
+        for call in self.capture.calls:
+            call.structure = None
+            call.structures.clear()
+        self._write_roles()
+
+    def _write_roles(self) -> None:
+        roles = dict(self.roles)
+        for role, given in self.told.items():
+            if isinstance(given, str):
+                roles[role] = given
+            elif role == "prediction":
+                roles[role] = "prediction"
+            else:
+                tag = next((t for t, s in self.seen.items() if s.holds(given.value)), None)
+                if tag is not None:
+                    roles[role] = tag
+        if roles != self.written_roles:
+            self.written_roles = roles
+            self.capture.writer.set("roles", roles)
+
+    def _input(self, tag: str, array: Any, step: int) -> None:
+        seen = self.seen.get(tag)
+        if seen is None:
+            seen = self.seen[tag] = Seen()
+            self.capture.tags[tag] = self.capture.writer.tag(tag, "input", array.shape, array.dtype)
+        if seen.changes(array):
+            if seen.schedule is None:
+                seen.schedule = Schedule(array.nbytes)
+            if seen.schedule.takes(step):
+                self.capture.writer.array(self.capture.tags[tag], step, settled_copy(array))
+            elif seen.schedule.stride > 1:
+                self.capture.notices.say(
+                    f"{tag} changes so often that it is no longer stored at each change."
+                )
+            if self.told:
+                self._write_roles()
+
+    def _prediction(self, value: Any, step: int) -> None:
+        if value is None:
+            return
+        schedule = self.schedules.get("prediction")
+        if schedule is None:
+            schedule = self.schedules["prediction"] = Schedule(value.nbytes)
+            self.capture.tags["prediction"] = self.capture.writer.tag(
+                "prediction", "prediction", np.shape(value), value.dtype
+            )
+        if schedule.takes(step):
+            self.capture.writer.array(self.capture.tags["prediction"], step, np.asarray(value))
+
+    def arrays(self, call: Call, step: int, values: list[Any], grads: list[Any]) -> None:
+        """Arrays of the sources: whole, as often as their size allows."""
+        schedule = self.schedules.get(call.names[call.arrays[0]])
+        if schedule is None:
+            total = 2 * sum(values[i].nbytes for i in call.arrays)
+            schedule = self.schedules[call.names[call.arrays[0]]] = Schedule(total)
+        if not schedule.takes(step):
+            return
+        for i in call.arrays:
+            for side, value in (("value", values[i]), ("grad", grads[i])):
+                if value is not None:
+                    self.capture.writer.array(
+                        self.capture.tags[f"{side}/{call.names[i]}"], step, np.asarray(value)
+                    )

@@ -1,0 +1,124 @@
+"""Details: every value and cotangent of one step, and the first of them that is not finite.
+
+They are read from the residuals of the step's records. Cotangents come from playing the records
+backwards once more, which changes nothing that the records hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.state import OUT
+from ..core.sweep import quiet
+from ..core.tensor import raw
+from ..tape.sweeping import seeds_of
+from . import graphs
+from .schema import FIELDS
+from .structures import Snapshot, Structure
+
+__all__ = ["alarm", "cotangents", "statistics", "write"]
+
+MOST_BYTES = 4 << 20  # of one array; of larger ones only the statistics are kept
+NAN = float("nan")
+
+
+def statistics(x: Any) -> list[float]:
+    """Minimum, maximum, mean, norm, how many are not finite, and the fraction of zeros.
+
+    The first four are those of the finite elements.
+
+    >>> statistics(np.array([3.0, -4.0, np.inf, 0.0]))
+    [-4.0, 3.0, -0.3333333333333333, 5.0, 1.0, 0.25]
+    """
+    if x is None:
+        return [NAN] * 6
+    array = np.asarray(x)
+    if array.dtype.kind not in "fciub" or not array.size:
+        return [NAN] * 6
+    if array.dtype.kind == "c":
+        array = np.abs(array)
+    array = array.astype(np.float64, copy=False).reshape(-1)
+    finite = np.isfinite(array)
+    bad = array.size - int(np.count_nonzero(finite))
+    zeros = float(1.0 - np.count_nonzero(array) / array.size)
+    seen = array[finite] if bad else array
+    if not seen.size:
+        return [NAN, NAN, NAN, NAN, float(bad), zeros]
+    with np.errstate(all="ignore"):
+        return [
+            float(seen.min()), float(seen.max()), float(seen.mean()),
+            float(np.sqrt(seen.dot(seen))), float(bad), zeros,
+        ]  # fmt: skip
+
+
+def cotangents(held: Any, targets: Any) -> tuple[dict[int, Any], dict[int, Any]]:
+    """(cotangent of each record's result, by its index; of each leaf, by its key)."""
+    grads: dict[int, Any] = seeds_of(targets, None, False)
+    found: dict[int, Any] = {}
+    with quiet():
+        for index in range(len(held.ops) - 1, -1, -1):
+            rec = held.ops[index]
+            g = grads.pop(rec[OUT], None)
+            if g is None:
+                continue
+            found[index] = g
+            rec[0](rec, g, grads)
+    return found, grads
+
+
+def write(
+    capture: Any, step: int, structure: Structure, held: Snapshot, targets: Any, sources: Any
+) -> None:
+    """Write the values and cotangents of all nodes of a step.
+
+    `sources` are name, key and value of each.
+    """
+    graph = structure.graph
+    given = {f"value/{name}": value for name, _, value in sources}
+    recorder: Any = held
+    values = graphs.values_of(recorder, graph, given)
+    try:
+        by_record, by_key = cotangents(held, targets)
+    except Exception:  # a rule of the user's own: what it needs may be gone
+        by_record, by_key = {}, {}
+    matrix = np.full((len(graph["nodes"]), len(FIELDS)), NAN)
+    writer = capture.writer
+    leaves = {name: key for name, key, _ in sources}
+    for node in graph["nodes"]:
+        n = node["id"]
+        ct = None
+        if "record" in node:
+            ct = by_record.get(node["record"])
+        elif node["kind"] in ("variable", "source"):
+            ct = by_key.get(leaves.get(node.get("name"), -1))
+        sides = [values[n], None if ct is None or type(ct) is list else raw(ct)]
+        matrix[n] = [*statistics(sides[0]), *statistics(sides[1])]
+        for side, value in enumerate(sides):
+            if value is None:
+                continue
+            array = np.asarray(value)
+            if array.dtype.kind in "fciub" and array.nbytes <= MOST_BYTES:
+                writer.node_array(step, structure.number, n, side, np.array(array))
+    writer.node_values(step, structure.number, matrix)
+
+
+def alarm(
+    capture: Any, structure: Structure | None, recorder: Any, targets: Any, sources: Any,
+    results: Any, step: int,
+) -> None:  # fmt: skip
+    """Write the event that names the first value of a step that is not finite."""
+    from ..tape.nonfinite import first_of
+
+    found = first_of(recorder, targets, sources, results)
+    if found is None:
+        return
+    data = found.facts()
+    data["graph"] = structure.number if structure is not None else None
+    data["node"] = None
+    if structure is not None and found.index is not None:
+        for node in structure.graph["nodes"]:
+            if node.get("record") == found.index:
+                data["node"] = node["id"]
+    capture.notices.event("nonfinite", step, data)

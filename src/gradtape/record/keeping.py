@@ -1,0 +1,89 @@
+"""Keeping: which arrays of a run are stored at which steps, so that disk space stays bounded.
+
+A small array is stored at every step at first. Each time a number of them lie on disk the stride
+doubles, so that a long run has a thousand of them at most times the logarithm of its length, and
+its beginning, where most happens, has them all.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..core.operands import fingerprint
+
+__all__ = ["Schedule", "Seen"]
+
+MOST_BYTES = 16 << 20  # of one stride
+FEWEST, MOST = 8, 512  # snapshots of one stride
+SMALL = 64 << 10  # bytes up to which contents are compared, larger arrays by a sample
+
+
+class Schedule:
+    """At which steps something of a size is stored.
+
+    Examples
+    --------
+    >>> schedule = Schedule(4 << 20, fewest=2)
+    >>> [step for step in range(30) if schedule.takes(step)]
+    [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24]
+    """
+
+    __slots__ = ("left", "most", "stride")
+
+    def __init__(self, nbytes: int, fewest: int = FEWEST) -> None:
+        self.most = min(max(MOST_BYTES // max(nbytes, 1), fewest), MOST)
+        self.left, self.stride = self.most, 1
+
+    def takes(self, step: int) -> bool:
+        """Whether it is stored at this step."""
+        if step % self.stride:
+            return False
+        if not self.left:
+            self.left = self.most
+            self.stride *= 2
+            if step % self.stride:
+                return False
+        self.left -= 1
+        return True
+
+
+class Seen:
+    """What a tag holds now, to notice that another array came in its place.
+
+    Arrays up to 64 KiB are compared as they are. Larger ones are taken for the same if they are
+    the same object and a sample of 256 elements has not changed; that is documented as incomplete.
+    """
+
+    __slots__ = ("array", "content", "schedule")
+
+    def __init__(self) -> None:
+        self.array: Any = None
+        self.content: bytes | None = None
+        self.schedule: Schedule | None = None
+
+    def changes(self, array: Any) -> bool:
+        """Whether `array` has another content than the one before; remembers it."""
+        if array.nbytes <= SMALL:
+            content = array.tobytes()
+            if content == self.content and self.array is None:
+                return False
+            self.array, self.content = None, content
+            return True
+        content = fingerprint(array)
+        if array is self.array and content == self.content:
+            return False
+        self.array, self.content = array, content
+        return True
+
+    def holds(self, array: Any) -> bool:
+        """Whether it is this array, by content."""
+        if self.array is not None:
+            return self.array is array or bool(np.array_equal(self.array, array))
+        return bool(self.content == array.tobytes())
+
+
+def settled_copy(array: Any) -> Any:
+    """A copy in C order that the writer may own."""
+    return np.array(array, order="C")

@@ -1,0 +1,422 @@
+"""Runs as a user holds them: `gt.Recording` around a loop, `gt.Run` and `gt.open_run` afterwards.
+
+Both are thin: what is recorded is decided in `record/capture.py`, what is read in
+`record/reader.py`, what is shown in `viewer/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .core.positions import decode, here
+from .core.variable import Variable
+from .errors import RecordError, three_part
+from .record import environment
+from .record.calls import value_of
+from .record.capture import LEVELS, Capture
+from .record.lock import is_held
+from .record.notices import where
+from .record.progress import Progress, progress_of
+from .record.reader import Reader
+from .record.schema import DATABASE
+from .record.writer import Writer, free_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["Recording", "Run", "open_run"]
+
+_active: list[Recording] = []
+_lock = threading.Lock()
+
+
+class Run:
+    """A recorded run, to be asked and shown.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder, or the file that `gradtape pack` made of it.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import gradtape as gt
+    >>> w = gt.Variable(1.0, name="w")
+    >>> with gt.Recording(tempfile.mkdtemp() + "/run", progress=False) as run:
+    ...     for step in run.steps(3):
+    ...         with gt.GradientTape() as tape:
+    ...             loss = w * w
+    ...         w -= 0.25 * tape.gradient(loss, w)
+    >>> gt.open_run(run.path).history()["w"].tolist()
+    [1.0, 0.5, 0.25]
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._open: Reader | None = None
+        self.reader  # noqa: B018 - raises where there is none
+
+    @property
+    def path(self) -> Path:
+        """Where the run is."""
+        return self._path
+
+    @property
+    def reader(self) -> Reader:
+        """What reads it: see `record/reader.py`."""
+        if self._open is None:
+            self._open = Reader(self._path)
+        return self._open
+
+    @property
+    def name(self) -> str:
+        """The run's name, that of its folder by default."""
+        return str(self.reader.meta().get("name", self._path.name))
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed, stopped, or interrupted where its writer died."""
+        return self.reader.status()
+
+    def __len__(self) -> int:
+        return self.reader.count()
+
+    def __repr__(self) -> str:
+        return f"<run {self.name!r}: {self.status}, {len(self)} steps, {self._path}>"
+
+    def history(self) -> pd.DataFrame:
+        """One row a step: cost, each scalar Variable and its gradient, norms of the others.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Its index is the step. Columns: `cost`, each scalar Variable under its name, its
+            gradient under `grad/NAME`, norms of arrays under `norm/NAME` and `gradnorm/NAME`,
+            what was logged under its own name, `seconds`.
+        """
+        return self.reader.history()
+
+    def array(self, tag: str, step: int | None = None) -> Any:
+        """The array that a tag (`input/0`, `prediction`, `value/NAME`) held at a step.
+
+        The last step by default. Raises RunError where none was stored up to there.
+        """
+        return self.reader.array(tag, step)[0]
+
+    def graph(self, step: int | None = None) -> dict[str, Any]:
+        """The graph of the operations at a step, as data: see `record/graphs.py`."""
+        return self.reader.graph(step)
+
+    def restore(self, variable: Any, step: int | None = None) -> Variable:
+        """Assign to a Variable what it held before its update at a step, and return it.
+
+        Parameters
+        ----------
+        variable : Variable
+            Found in the run by its name.
+        step : int, optional
+            The last one by default.
+
+        Raises
+        ------
+        RunError
+            If the run has no such Variable, or of an array no value was stored at that step.
+        """
+        from .record.restoring import restored
+
+        variable.assign(restored(self.reader, variable.name, step))
+        return variable  # type: ignore[no-any-return]
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Return the run in a folder, or in a file that `gradtape pack` made, to read it.
+
+    Raises RunError where there is none.
+    """
+    return Run(path)
+
+
+class Recording(Run):
+    """Records the training loop inside `with gt.Recording(path) as run:`, and is its Run.
+
+    The loop needs no other change. Recorded are: the cost, each source's value before its update
+    and its gradient, norms, seconds, constant arrays that enter the tape, the prediction, the
+    graph of operations, warnings, what left the tape, and the exception that ended it.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder. If it holds a run that has ended, the next free name is taken
+        (`cars-2`) and said on stderr.
+    level : {"standard", "scalars", "full"}
+        "scalars" keeps numbers and norms alone; "standard" adds graph, inputs, prediction, and
+        arrays as often as disk space allows; "full" adds each operation's value and cotangent
+        at each step.
+    every : int
+        Record only every so many steps; all are counted.
+    name : str, optional
+        What the run is called; the folder's name by default.
+    durability : {"group", "step", "full"}
+        When what was recorded is on disk: see `Writer`.
+    ring : int
+        How many of the last steps are held in full detail, to be written when a value is not
+        finite or an exception ends the run; 0 for none.
+    progress : bool, "tqdm" or callable
+        Whether and how the loop's progress is shown.
+
+    Raises
+    ------
+    RecordError
+        If another process writes that run, or the folder cannot be written, or an argument is
+        not one of these.
+
+    Notes
+    -----
+    Steps are counted in the thread that entered the context: see `record/steps.py`, or
+    `run.steps`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import gradtape as gt
+    >>> a = gt.Variable(2.0, name="a")
+    >>> with gt.Recording(tempfile.mkdtemp() + "/run", progress=False) as run:
+    ...     for _ in range(2):
+    ...         with gt.GradientTape() as tape:
+    ...             loss = a**2
+    ...         a -= 0.5 * tape.gradient(loss, a)
+    >>> run.reader.series("cost")[1]
+    array([4., 0.])
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        level: str = "standard",
+        every: int = 1,
+        name: str | None = None,
+        durability: str = "group",
+        ring: int = 3,
+        progress: Any = True,
+    ) -> None:
+        if level not in LEVELS:
+            raise _refused(f"level={level!r}", f"Levels are {', '.join(LEVELS)}.",
+                           'Leave level= out for "standard".')  # fmt: skip
+        for word, number, least in (("every", every, 1), ("ring", ring, 0)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < least:
+                raise _refused(f"{word}={number!r}", f"It is a whole number from {least} on.",
+                               f"Leave {word}= out.")  # fmt: skip
+        self._asked = Path(path)
+        self._path = self._asked
+        self._open = None
+        self._level, self._every, self._ring = level, every, ring
+        self._name, self._durability = name, durability
+        self._progress: Progress | None = progress_of(progress)
+        self._capture: Capture | None = None
+        self._writer: Writer | None = None
+        self._config: dict[str, Any] = {}
+        self._asking: threading.Thread | None = None
+        self._began = 0.0
+
+    # -- context --------------------------------------------------------------------------------
+
+    def __enter__(self) -> Recording:
+        if self._writer is not None:
+            raise _refused("the same object twice", f"It has recorded {self._path}.",
+                           "Make another: gt.Recording(path).")  # fmt: skip
+        if (self._asked / DATABASE).exists() and is_held(self._asked):
+            raise RecordError(
+                three_part(
+                    f"Recording: {self._asked} is being written.",
+                    "Another process, or another Recording of this one, records there.",
+                    "Record into another folder, or wait until that run has ended.",
+                )
+            )
+        self._path = free_folder(self._asked)
+        writer = self._writer = Writer(self._path, durability=self._durability)
+        if self._path != self._asked:
+            print(f"gradtape: {self._asked} holds a run; this one is {self._path}",
+                  file=sys.stderr)  # fmt: skip
+        capture = self._capture = Capture(
+            writer, self._level, self._every, self._ring, threading.get_ident()
+        )
+        writer.set("level", self._level)
+        writer.set("every", self._every)
+        if self._name is not None:
+            writer.set("name", self._name)
+        for key, value in environment.facts().items():
+            writer.set(key, value)
+        self._asking = environment.ask(writer)
+        script = environment.main_file()
+        if script is not None:
+            capture.notices.file(script)
+        if self._progress is not None:
+            capture.on_step = self._show
+        with _lock:
+            _active.append(self)
+        self._began = time.perf_counter()
+        capture.start()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        capture, writer = self._capture, self._writer
+        assert capture is not None and writer is not None
+        with _lock:
+            if self in _active:
+                _active.remove(self)
+        try:
+            capture.stop()
+            if error is not None:
+                self._note_exception(error)
+        finally:
+            if self._progress is not None:
+                self._progress.end()
+            if self._asking is not None:
+                self._asking.join(environment.PATIENCE)
+            writer.set("overhead", {
+                "seconds": capture.seconds, "bytes": _size(self._path),
+                "run_seconds": time.perf_counter() - self._began,
+            })  # fmt: skip
+            writer.close(_status(error))
+
+    def _note_exception(self, error: BaseException) -> None:
+        capture, writer = self._capture, self._writer
+        assert capture is not None and writer is not None
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        last = traceback.extract_tb(error.__traceback__)
+        theirs = [f for f in last if not f.filename.startswith(os.path.dirname(__file__))]
+        place = theirs[-1] if theirs else None
+        writer.event(capture.steps.number, "exception", {
+            "type": type(error).__name__, "message": str(error), "traceback": "".join(lines),
+            "file": place.filename if place else None, "line": place.lineno if place else None,
+        })  # fmt: skip
+        if place is not None:
+            capture.notices.file(place.filename)
+        if isinstance(error, Exception):
+            capture.spill()
+
+    # -- what the user says ---------------------------------------------------------------------
+
+    def _recording(self, what: str) -> tuple[Capture, Writer]:
+        capture, writer = self._capture, self._writer
+        if capture is None or writer is None or self not in _active:
+            raise RecordError(
+                three_part(
+                    f"Recording.{what}: nothing is being recorded.",
+                    "It was called outside of the `with` block.",
+                    "Call it inside: `with gt.Recording(path) as run: ...`.",
+                )
+            )
+        return capture, writer
+
+    def steps(self, n: int | None = None) -> Iterator[int]:
+        """Yield step numbers from 0, `n` of them or without end; each turn is a step.
+
+        Examples
+        --------
+        See `Run`.
+        """
+        capture, _ = self._recording("steps")
+        if self._progress is not None:
+            self._progress.steps = n
+        capture.steps.is_explicit = True
+        try:
+            first = capture.steps.number
+            count = 0
+            while n is None or count < n:
+                yield first + count
+                capture.end_step()
+                count += 1
+        finally:
+            if capture.steps.ends:
+                capture.finish()
+            capture.steps.is_explicit = False
+
+    def log(self, **values: Any) -> None:
+        """Add numbers to the step that is running: `run.log(accuracy=0.9)`.
+
+        What is no number is written as an event.
+        """
+        capture, writer = self._recording("log")
+        others = {}
+        for key, value in values.items():
+            plain = value_of(value)
+            if isinstance(plain, int | float | np.number | np.bool_) or np.shape(plain) == ():
+                try:
+                    capture.logged[key] = float(plain)
+                    continue
+                except (TypeError, ValueError):
+                    pass
+            others[key] = str(plain)[:10000]
+        if others:
+            writer.event(capture.steps.number, "log", others)
+
+    def note(self, text: str) -> None:
+        """Write a remark at the step that is running."""
+        capture, writer = self._recording("note")
+        position = decode(*here())
+        writer.event(capture.steps.number, "note", {"text": str(text), **where(position)})
+
+    def config(self, values: dict[str, Any]) -> None:
+        """Say what the run was made with: `run.config({"lr": 0.01})`; calls add up."""
+        capture, writer = self._recording("config")
+        said = {str(key): value_of(value) for key, value in values.items()}
+        self._config.update(said)
+        writer.set("config", self._config)
+        writer.event(capture.steps.number, "config", said)
+
+    def roles(self, *, x: Any = None, y: Any = None, prediction: Any = None) -> None:
+        """Say what is what, where the guess is wrong.
+
+        Parameters
+        ----------
+        x, y : array or str, optional
+            An array that enters the tape, or its tag (`"input/1"`).
+        prediction : Tensor or str, optional
+            A result of this step that the cost depends on, or a tag.
+        """
+        capture, _ = self._recording("roles")
+        capture.records.tell_roles(x, y, prediction)
+
+    # -- showing --------------------------------------------------------------------------------
+
+    def _show(self, number: int, moment: float) -> None:
+        progress, capture = self._progress, self._capture
+        assert progress is not None and capture is not None
+        progress.step(number, moment, capture.facts)
+
+
+def _status(error: BaseException | None) -> str:
+    """How a run ends that this ended."""
+    if error is None or (isinstance(error, SystemExit) and not error.code):
+        return "finished"
+    is_stop = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
+    return "stopped" if is_stop else "failed"
+
+
+def _refused(what: str, why: str, remedy: str) -> RecordError:
+    return RecordError(three_part(f"Recording: {what} is not possible.", why, remedy))
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        total = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
+    return total
