@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from gradtape.record.reader import Reader
+from gradtape.viewer.static import to_html
 from tests.viewer.browser.chromium import ROOT, Viewer
 
 pytestmark = pytest.mark.slow
@@ -303,3 +304,67 @@ def test_it_asks_its_server_alone_and_keeps_its_policy(browser, viewer):
     asked = [urlsplit(url) for url in browser.requests()]
     hosts = {url.netloc for url in asked if url.scheme not in ("about", "data", "blob")}
     assert all(host.startswith("127.0.0.1:") for host in hosts), hosts
+
+
+WIDGET = """
+(async () => {
+  const heard = new Set();
+  const model = {
+    on: (name, act) => heard.add(act),
+    off: (name, act) => heard.delete(act),
+    // What the kernel does: the same answers, as messages with a buffer.
+    send: async ({ id, get }) => {
+      const response = await fetch(get);
+      const isJson = response.headers.get("Content-Type").startsWith("application/json");
+      const content = !response.ok || response.status === 204
+        ? { id, error: "nothing", code: response.status }
+        : isJson ? { id, json: await response.json() } : { id };
+      const buffers = content.json || content.error
+        ? [] : [new DataView(await response.arrayBuffer())];
+      for (const act of heard) act(content, buffers);
+    },
+  };
+  document.body.replaceChildren();
+  const el = document.body.appendChild(document.createElement("div"));
+  globalThis.takeAway = gradtape.widget({ model, el });
+})()
+"""
+
+
+def test_a_widget_shows_the_same_over_messages(browser, viewer, folder):
+    show(browser, viewer, "cars")
+    browser.forget()
+    browser.evaluate(script=WIDGET)
+    browser.wait(script="document.querySelector('.gradtape h2')?.textContent")
+    browser.wait(script="document.querySelector('.gradtape #gt-scrubber')")
+    settle(browser)
+    name = browser.text(selector=".gradtape .run-name h2")
+    with closing(Reader(folder / name)) as reader:
+        last = reader.last
+        assert step(browser) == last
+        shown = number(fact(browser, "Cost here"))
+        np.testing.assert_equal(shown, reader.row(last)["cost"])
+    assert browser.complaints() == []
+
+
+def test_one_file_shows_the_same_without_a_server(browser, folder, tmp_path):
+    path = to_html(folder / "cars", tmp_path / "cars.html")
+    browser.media(colorScheme="light")
+    browser.forget()
+    browser.open(url=path.as_uri())
+    browser.size(width=1440, height=900)
+    browser.wait(script="document.querySelector('#gt-scrubber')")
+    settle(browser)
+    browser.press(key="Home")
+    for _ in range(5):
+        browser.press(key="ArrowRight")
+    settle(browser)
+    with closing(Reader(folder / "cars")) as reader:
+        assert step(browser) == 5
+        assert number(fact(browser, "Cost here")) == reader.row(5)["cost"]
+    browser.whole()
+    settle(browser)
+    browser.keep("one-file", full=True)
+    assert browser.complaints() == []
+    hosts = {urlsplit(url).scheme for url in browser.requests()}
+    assert hosts <= {"file", "data", "blob", "about"}
