@@ -53,8 +53,7 @@ function Alarm({ tone, title, at, node, group, children }: {
   return (
     <li class={`alarm alarm-${tone}`}>
       <div class="alarm-head">
-        {tone !== "plain" && <Icon name="alarm" />}
-        <h3>{title}</h3>
+        <h3>{tone !== "plain" && <Icon name="alarm" />}{title}</h3>
         <Step at={at} node={node} />
         {group && group.times > 1 && (
           <span class="muted">{count(group.times)} times, last at <Step at={group.last} /></span>
