@@ -389,6 +389,77 @@ def test_forks_are_runs_with_a_parent(clean, run):
     assert alone["fork-17"].parent == alone["line"].id
 
 
+# -- packed runs ------------------------------------------------------------------------------
+
+
+def test_a_packed_run_is_a_run(clean, tmp_path):
+    from gradtape.record.pack import pack
+
+    packed = pack(clean, tmp_path / "line.gtrun")
+    for root in (tmp_path, packed):
+        found = ask_all(root, packed)
+        (line,) = json.loads(found["/api/runs"].body)
+        assert (line["id"], line["name"], line["status"]) == (run_id(packed), "line", "finished")
+        header, numbers = untable(found["series", "names=cost"].body)
+        np.testing.assert_array_equal(numbers[20:], demo.line(20).columns["cost"][3])
+
+
+BOMB = b"\x00" * 50_000_000
+ARCHIVES = {
+    "not an archive": None,
+    "a name with a way out": [("../run.db", b"x", 0)],
+    "an absolute name": [("/tmp/run.db", b"x", 0)],
+    "a name of Windows": [("..\\run.db", b"x", 0)],
+    "a drive": [("C:run.db", b"x", 0)],
+    "a folder": [("run.db/", b"", 0)],
+    "more than a run": [("run.db", b"x", 0), ("run.py", b"print(1)", 0)],
+    "twice the same": [("run.db", b"x", 0), ("run.db", b"y", 0)],
+    "what grows": [("run.db", BOMB, 8)],
+    "no database": [("arrays-0001.bin", b"x", 0)],
+    "a link": [("run.db", b"/etc/passwd", "link")],
+    "text": [("run.db", b"secret", 0)],
+}
+
+
+@pytest.mark.parametrize("entries", ARCHIVES.values(), ids=ARCHIVES)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_that_no_pack_has_written(tmp_path, entries, monkeypatch):
+    import tempfile
+    import zipfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    root = tmp_path / "runs"
+    root.mkdir()
+    path = root / "line.gtrun"
+    if entries is None:
+        path.write_bytes(b"PK\x03\x04 nothing")
+    else:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content, how in entries:
+                entry = zipfile.ZipInfo(name)
+                entry.compress_type = zipfile.ZIP_DEFLATED if how == 8 else zipfile.ZIP_STORED
+                if how == "link":
+                    entry.external_attr = 0o120777 << 16
+                archive.writestr(entry, content)
+    (line,) = json.loads(ask_all(root, path)["/api/runs"].body)
+    assert line["status"] == "unreadable"
+    assert [each.name for each in root.iterdir()] == ["line.gtrun"]
+    left = [each for each in (tmp_path / "temporary").rglob("*") if each.is_file()]
+    assert sum(each.stat().st_size for each in left) < 1_000_000
+    assert not (tmp_path / "run.db").exists()
+
+
+def test_an_archive_that_is_a_link_outside_is_no_run(clean, tmp_path):
+    from gradtape.record.pack import pack
+
+    packed = pack(clean, tmp_path / "line.gtrun")
+    root = tmp_path / "runs"
+    root.mkdir()
+    (root / "line.gtrun").symlink_to(packed)
+    assert Shelf(root).runs() == []
+
+
 # -- limits of an answer ----------------------------------------------------------------------
 
 

@@ -205,7 +205,7 @@ def test_a_port_that_is_taken_is_said(root, capsys):
 
 def test_a_folder_that_is_not_there_is_said(tmp_path, capsys):
     assert cli.main(["view", str(tmp_path / "no"), "--no-browser"]) == 2
-    assert "There is no folder" in capsys.readouterr().err
+    assert "There is no run" in capsys.readouterr().err
 
 
 def test_what_is_not_installed_is_said(root, monkeypatch, capsys):

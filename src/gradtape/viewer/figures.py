@@ -341,6 +341,9 @@ def _path(reader: Reader, step: int | None) -> Figure:
         _contours(axes, about, np.asarray(losses, float))
         if about.get("note"):
             notes.append(about["note"])
+        ends = [*axes.get_xlim(), *axes.get_ylim()]
+        if len(u) and not (ends[0] <= u[-1] <= ends[1] and ends[2] <= v[-1] <= ends[3]):
+            notes.append("the way leaves the picture")
     fine = np.isfinite(u) & np.isfinite(v)
     _way(axes, steps[fine], u[fine], v[fine])
     _arrows(axes, *(each[fine] for each in (u, v, gu, gv)))

@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import three_part
+from ..record.pack import SUFFIX
+from ..record.schema import DATABASE
 from .answers import Answers
 from .guard import make_ticket, make_token
 from .library import Library
-from .shelf import DATABASE, Shelf, run_id
+from .shelf import Shelf, run_id
 from .watch import Watch
 
 __all__ = ["is_loopback", "show", "state_folder", "view"]
@@ -53,12 +55,12 @@ def view(
     idle: float | None = None,
     say: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve the runs in or below a folder until Ctrl-C; return the exit code.
+    """Serve a run, or the runs below a folder, until Ctrl-C; return the exit code.
 
     Parameters
     ----------
     path : path
-        A recorded run, or a folder with runs in it.
+        A recorded run, packed or not, or a folder with runs in it.
     host : str
         An address or name of this computer to listen on. Any other than loopback is warned of, and
         asks for the token all the same.
@@ -74,7 +76,7 @@ def view(
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If there is no such run or folder.
     ModuleNotFoundError
         If `gradtape[view]` is not installed.
     OSError
@@ -212,10 +214,10 @@ def _names(host: str) -> list[str]:
 
 def _checked(path: str | os.PathLike[str]) -> Path:
     root = Path(path)
-    if not root.is_dir():
+    if not root.is_dir() and not (root.suffix == SUFFIX and root.is_file()):
         raise FileNotFoundError(
             three_part(
-                f"There is no folder {root}.",
+                f"There is no run {root}.",
                 "",
                 "Name a recorded run, or a folder with runs in it: gradtape view runs",
             )
@@ -233,7 +235,8 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 
 
 def _deep_link(root: Path) -> str:
-    return f"&run={run_id(root)}" if (root / DATABASE).is_file() else ""
+    is_one = root.is_file() or (root / DATABASE).is_file()
+    return f"&run={run_id(root)}" if is_one else ""
 
 
 # -- the file that says where a server is ---------------------------------------------------------

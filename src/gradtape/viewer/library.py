@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..record.reader import Reader
-from .shelf import DATABASE, Shelf, Shelved
+from ..record.schema import DATABASE
+from .shelf import Shelf, Shelved
 
 __all__ = ["Library"]
 
@@ -123,9 +124,10 @@ class Library:
 def _signature(run: Shelved) -> object:
     """What changes when a run is written to again."""
     found = []
+    database = run.path / DATABASE if run.path.is_dir() else run.path
     for end in ("", "-wal", "-journal"):
         try:
-            file = os.stat(run.path / (DATABASE + end))
+            file = os.stat(f"{database}{end}")
             found.append((file.st_mtime_ns, file.st_size, file.st_ino))
         except OSError:
             found.append((0, 0, 0))

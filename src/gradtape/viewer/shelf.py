@@ -1,8 +1,9 @@
 """Which runs there are below a folder, and by which id a browser may ask for each.
 
-A browser never names a path: it names an id, the digest of a run's real path, and only ids that a
-scan of the folder has found mean anything. What a symbolic link leads to outside the folder is not
-found, neither as a run nor as one of the files of a run.
+A run is a folder, or the file that `gradtape pack` has made of one. A browser never names a path:
+it names an id, the digest of a run's real path, and only ids that a scan of the folder has found
+mean anything. What a symbolic link leads to outside the folder is not found, neither as a run nor
+as one of the files of a run.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DATABASE", "Shelf", "Shelved", "run_id"]
+from ..record.pack import SUFFIX
+from ..record.schema import DATABASE
 
-DATABASE = "run.db"
+__all__ = ["Shelf", "Shelved", "run_id"]
+
 ID = re.compile(r"[0-9a-f]{12}")
 MEMBER = re.compile(r"run\.db(-wal|-shm|-journal)?|arrays-\d{1,9}\.bin")
 
@@ -39,9 +42,9 @@ class Shelved:
     id : str
         What a browser calls it: 12 hexadecimal digits, those of its Reader.
     path : Path
-        The folder.
+        The folder, or the file that it was packed into.
     name : str
-        The name of the folder.
+        Its name.
     folder : str
         The folder in which it lies, relative to the one that is looked at; "" for that itself.
     parent : str or None
@@ -67,7 +70,7 @@ class Shelf:
     Parameters
     ----------
     root : path
-        A run, or a folder with runs in it.
+        A run, packed or not, or a folder with runs in it.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
@@ -110,22 +113,25 @@ class Shelf:
                 if entries > MOST_ENTRIES or runs >= MOST_RUNS:
                     return
                 path = Path(entry.path)
-                if not entry.is_dir() or not self._is_inside(path):
+                if entry.name.startswith(".") or not self._is_inside(path):
                     continue
                 if self._is_run(path):
                     runs += 1
                     where = os.path.relpath(folder, self.root)
-                    found = Shelved(
-                        run_id(path), path, path.name, "" if where == "." else where, parent
-                    )
+                    name = path.name.removesuffix(SUFFIX)
+                    found = Shelved(run_id(path), path, name, "" if where == "." else where, parent)
                     yield found
-                    if parent is None and not entry.is_symlink():
+                    if parent is None and entry.is_dir() and not entry.is_symlink():
                         folders.append((path, DEPTH - 1, found.id))
+                elif not entry.is_dir():
+                    continue
                 elif depth + 1 < DEPTH and not entry.is_symlink():
                     folders.append((path, depth + 1, None))
 
     def _is_run(self, path: Path) -> bool:
         try:
+            if path.suffix == SUFFIX and path.is_file():
+                return self._is_inside(path)
             if not (path / DATABASE).is_file():
                 return False
             names = [entry.name for entry in os.scandir(path) if MEMBER.fullmatch(entry.name)]
