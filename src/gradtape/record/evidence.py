@@ -1,0 +1,234 @@
+"""What the rules of a diagnosis look at: the series, arrays and graph of one run, read once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Evidence"]
+
+_LARGEST = 2_000_000
+"""Entries of all inputs together up to which a graph is played again."""
+
+
+class Evidence:
+    """One run, as the rules of a diagnosis see it. Nothing is read before it is asked for."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+
+    # ------------------------------------------------------------------ series
+
+    @cached_property
+    def columns(self) -> set[str]:
+        """The names of the scalar series."""
+        return {column.name for column in self.reader.columns()}
+
+    @cached_property
+    def steps(self) -> Any:
+        """The recorded steps."""
+        return self.reader.series("cost")[0] if "cost" in self.columns else np.empty(0)
+
+    @cached_property
+    def cost(self) -> Any:
+        """The cost at each step."""
+        return self.of("cost")
+
+    def of(self, name: str) -> Any:
+        """A series at the steps of the cost; NaN where it has no entry."""
+        if name not in self.columns:
+            return np.full(self.steps.shape, np.nan)
+        steps, values = self.reader.series(name)
+        found = np.full(self.steps.shape, np.nan)
+        if len(steps):
+            at = np.searchsorted(self.steps, steps)
+            fits = at < len(self.steps)
+            fits[fits] = self.steps[at[fits]] == steps[fits]
+            found[at[fits]] = values[fits]
+        return found
+
+    @cached_property
+    def sources(self) -> list[str]:
+        """The names of the Variables and watched Tensors."""
+        found = [
+            name.partition("/")[2]
+            for name in sorted(self.columns)
+            if name.startswith(("grad/", "gradnorm/"))
+        ]
+        return list(dict.fromkeys(found))
+
+    def gradient_norm(self, name: str) -> Any:
+        """The norm of the gradient of a source at each step."""
+        if f"grad/{name}" in self.columns:
+            return np.abs(self.of(f"grad/{name}"))
+        return self.of(f"gradnorm/{name}")
+
+    @cached_property
+    def gradient_norms(self) -> Any:
+        """The norm of the whole gradient at each step."""
+        parts = [np.nan_to_num(self.gradient_norm(name), nan=0.0, posinf=np.inf)
+                 for name in self.sources]  # fmt: skip
+        if not parts:
+            return np.full(self.steps.shape, np.nan)
+        with np.errstate(all="ignore"):
+            return np.sqrt(np.sum(np.square(parts), axis=0))
+
+    def update_norm(self, name: str) -> Any:
+        """The norm of the update of a source at each step; NaN at the last."""
+        if f"value/{name}" in self.columns:
+            values = self.of(f"value/{name}")
+            with np.errstate(all="ignore"):
+                return np.append(np.abs(np.diff(values)), np.nan)
+        return self.of(f"updatenorm/{name}")
+
+    @cached_property
+    def rate(self) -> float | None:
+        """The learning rate, where each update is the gradient times one number."""
+        found = []
+        for name in self.sources:
+            with np.errstate(all="ignore"):
+                ratio = self.update_norm(name) / self.gradient_norm(name)
+            ratio = ratio[np.isfinite(ratio) & (ratio > 0)][:200]
+            if not len(ratio):
+                continue
+            middle = float(np.median(ratio))
+            if np.abs(np.quantile(ratio, [0.1, 0.9]) - middle).max() > 0.05 * middle:
+                return None
+            found.append(middle)
+        if not found or max(found) > 1.05 * min(found):
+            return None
+        return float(np.median(found))
+
+    @cached_property
+    def curvature(self) -> Any:
+        """Learning rate x curvature of the cost along each step, from the change of the cost.
+
+        For a step of gradient descent on one cost, c' = c - r |g|^2 + r^2 g'Hg / 2: the product
+        r g'Hg / |g|^2 must be below 2. NaN where the cost is another at each step (minibatches).
+        """
+        found = np.full(self.steps.shape, np.nan)
+        if self.rate is None or self.batches > 1 or len(found) < 2:
+            return found
+        with np.errstate(all="ignore"):
+            change = np.diff(self.cost) / (self.rate * self.gradient_norms[:-1] ** 2)
+            found[:-1] = 2.0 * (1.0 + change)
+        return found
+
+    # ------------------------------------------------------------------ inputs and graph
+
+    @cached_property
+    def roles(self) -> dict[str, str]:
+        """Tags of the inputs x and y, and of the prediction."""
+        roles = self.reader.meta().get("roles") or {}
+        return {name: tag for name, tag in roles.items() if isinstance(tag, str)}
+
+    @cached_property
+    def batches(self) -> int:
+        """How many different arrays stood as x or y: more than one are minibatches."""
+        tags = {self.roles[role] for role in ("x", "y") if role in self.roles}
+        return max((len(self.reader.arrays(tag)) for tag in tags), default=1)
+
+    def input(self, role: str, step: float | None = None) -> Any:
+        """The array that stands in a role, or None."""
+        tag = self.roles.get(role)
+        return None if tag is None else self._array(tag, self._step(step))
+
+    def _step(self, step: float | None) -> int:
+        if step is not None:
+            return int(step)
+        return int(self.steps[-1]) if len(self.steps) else 0
+
+    def _array(self, tag: str, step: int) -> Any:
+        try:
+            return self.reader.array(tag, step)[0]
+        except (LookupError, ValueError):
+            return None
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """The op graph of the last step; empty where none was recorded."""
+        return self.graph_at(self._step(None))
+
+    def graph_at(self, step: int) -> dict[str, Any]:
+        """The op graph of a step."""
+        try:
+            return self.reader.graph(step) or {}
+        except (LookupError, ValueError):
+            return {}
+
+    @cached_property
+    def nodes(self) -> dict[int, dict[str, Any]]:
+        """The nodes of the graph of the last step, by their ids."""
+        return {node["id"]: node for node in self.graph.get("nodes", [])}
+
+    def values(self, step: float) -> dict[int, Any]:
+        """The value of every node at a step, by playing the graph again; empty if that fails."""
+        from .replay import Replay
+
+        at = int(step)
+        graph = self.graph_at(at)
+        given: dict[str, Any] = {}
+        row = self.reader.row(at)
+        for tag in (*graph.get("sources", {}), *graph.get("inputs", {})):
+            value = row.get(tag)
+            if value is None or (isinstance(value, float) and np.isnan(value)):
+                value = self._array(tag, at)
+            if value is None:
+                return {}
+            given[tag] = value
+        if not given or sum(np.size(value) for value in given.values()) > _LARGEST:
+            return {}
+        wanted = [node["id"] for node in graph["nodes"]]
+        try:
+            with np.errstate(all="ignore"):
+                found = Replay(graph).run(given, want=wanted)
+        except Exception:  # an operation that cannot be played again
+            return {}
+        return found if isinstance(found, dict) else dict(zip(wanted, found, strict=False))
+
+    @cached_property
+    def gradient_arrays(self) -> dict[str, list[Any]]:
+        """Whole gradients of each source at up to five steps, where they were kept."""
+        found: dict[str, list[Any]] = {}
+        for name in self.sources:
+            kept = self.reader.arrays(f"grad/{name}") if self._has_tag(f"grad/{name}") else []
+            if len(kept):
+                chosen = np.unique(np.linspace(0, len(kept) - 1, 5).astype(int))
+                arrays = [self._array(f"grad/{name}", int(kept[i])) for i in chosen]
+                found[name] = [array for array in arrays if array is not None]
+        return found
+
+    @cached_property
+    def _tags(self) -> set[str]:
+        return {tag.name for tag in self.reader.tags()}
+
+    def _has_tag(self, name: str) -> bool:
+        return name in self._tags
+
+    # ------------------------------------------------------------------ lines
+
+    @cached_property
+    def update(self) -> dict[str, Any]:
+        """File, line and text of the first assignment to a Variable."""
+        for event in self.reader.events("assign"):
+            data = event.get("data") or {}
+            if data.get("line"):
+                return self.line(data.get("file", ""), data["line"])
+        return {}
+
+    def line(self, file: str, number: int) -> dict[str, Any]:
+        """File, line and text, as a Finding takes them."""
+        try:
+            lines = (self.reader.source(file) or "").splitlines()
+        except (LookupError, ValueError):
+            lines = []
+        text = lines[number - 1].strip() if 0 < number <= len(lines) else ""
+        return {"file": file, "line": number, "text": text}
+
+    def place(self, node: dict[str, Any]) -> dict[str, Any]:
+        """File, line and text of a node, as a Finding takes them."""
+        if not node.get("line"):
+            return {}
+        return {"file": node.get("file", ""), "line": node["line"], "text": node.get("text") or ""}

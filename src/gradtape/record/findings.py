@@ -1,0 +1,109 @@
+"""What a diagnosis says: one `Finding` for each thing that is wrong with a run, and their list."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import three_part
+
+__all__ = ["Diagnosis", "Finding"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a run.
+
+    Attributes
+    ----------
+    kind : str
+        "learning rate too high", "learning rate too low", "dead units", "saturated units", "value
+        left the tape", "never watched", "not finite", "unscaled inputs", "labels unrelated",
+        "output ignored", or "broadcast".
+    fact, cause, remedy : str
+        What is seen, with its numbers; why; and what to write instead.
+    file : str
+    line : int or None
+        The line of the user's that it is about.
+    text : str
+        That line.
+    step : int or None
+        Where it shows first.
+    evidence : dict
+        The numbers behind it.
+    """
+
+    kind: str
+    fact: str
+    cause: str
+    remedy: str
+    file: str = ""
+    line: int | None = None
+    text: str = ""
+    step: int | None = None
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        """File and line, as `train.py:12`."""
+        if not self.file or self.line is None:
+            return ""
+        return f"{os.path.basename(self.file)}:{self.line}"
+
+    def __str__(self) -> str:
+        return three_part(self.fact, self.cause, self.remedy)
+
+
+class Diagnosis(Sequence[Finding]):
+    """The findings of one run, the most certain first; empty where nothing is wrong.
+
+    Prints as text, and shows as HTML in a notebook.
+    """
+
+    def __init__(self, findings: Sequence[Finding], checked: Sequence[str] = ()) -> None:
+        self._findings = tuple(findings)
+        self.checked = tuple(checked)
+
+    def __len__(self) -> int:
+        return len(self._findings)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._findings[index]
+
+    def __iter__(self) -> Iterator[Finding]:
+        return iter(self._findings)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of the findings, in their order."""
+        return [finding.kind for finding in self]
+
+    def __str__(self) -> str:
+        if not self:
+            return f"Nothing is wrong as far as can be seen ({', '.join(self.checked)})."
+        parts = []
+        for number, finding in enumerate(self, 1):
+            at = f" ({finding.where})" if finding.where else ""
+            parts.append(f"{number}. {finding.kind.capitalize()}{at}")
+            if finding.text:
+                parts.append(f"   > {finding.text}")
+            parts += [f"   {line}" for line in str(finding).split("\n")]
+        return "\n".join(parts)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return f"<p>{html.escape(str(self))}</p>"
+        items = []
+        for finding in self:
+            code = f"<br><code>{html.escape(finding.text)}</code>" if finding.text else ""
+            items.append(
+                f"<li><b>{html.escape(finding.kind.capitalize())}</b> {html.escape(finding.where)}"
+                f"{code}<br>{html.escape(finding.fact)}<br>{html.escape(finding.cause)}<br>"
+                f"<i>{html.escape(finding.remedy)}</i></li>"
+            )
+        return f"<ol>{''.join(items)}</ol>"
