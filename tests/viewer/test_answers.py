@@ -119,7 +119,7 @@ def test_arrays_graph_and_values_of_nodes(shown, ask):
     for side in (0, 1):
         header, numbers = ask("line", "node", f"step=69&node=6&side={side}")
         np.testing.assert_array_equal(numbers, line.node_arrays[69, 6, side])
-    assert "not recorded" in ask("line", "node", "step=3&node=6", status=204)
+    assert "replay" in ask("line", "node", "step=3&node=6", status=204)
 
 
 def test_events_and_source(ask):

@@ -108,7 +108,7 @@ class Replay:
         for i in self.order(want):
             if self.nodes[i]["kind"] == "op":
                 try:
-                    self._operation(i)
+                    self.operation_of(i)
                 except ValueError as error:
                     return str(error)
         return ""
@@ -229,7 +229,8 @@ class Replay:
                     known[i] = _leaf(node, values, batch)
         return known
 
-    def _operation(self, i: int) -> Operation:
+    def operation_of(self, i: int) -> Operation:
+        """The operation of a node; RunError for one that cannot be computed again."""
         found = self._operations.get(i)
         if found is None:
             found = self._operations[i] = operation(self.nodes[i])
@@ -245,7 +246,7 @@ class Replay:
             if type(several) is not tuple or type(i) is not int or not 0 <= i < len(several):
                 raise refuse("an item of what has none.", "The graph is damaged.")
             return several[i], axes[i] if type(axes) is tuple else axes
-        op = self._operation(node["id"])
+        op = self.operation_of(node["id"])
         params = {}
         if node.get("params") is not None:
             params = parameters(node["params"], [known[i][0] for i in node.get("held", ())])

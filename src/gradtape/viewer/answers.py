@@ -21,7 +21,6 @@ import numpy as np
 
 from ..errors import RunError
 from ..record.reduction import extremes
-from ..record.schema import FIELDS
 from . import panels, summaries
 from .encoding import as_json, table
 from .library import Library
@@ -172,20 +171,14 @@ class Answers:
         return Answer(as_json(reader.graph(step)))
 
     def _nodes(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        step = _step(asked, reader)
-        found = reader.node_values(step)
-        if found is None:
-            return Answer(b"", status=204, reason="This step was recorded without node values.")
-        graph, matrix = found
-        header = {"step": step, "graph": graph, "count": len(matrix), "fields": FIELDS}
-        return Answer(table(header, [matrix]), BINARY)
+        return _drawn(panels.nodes(reader, _step(asked, reader)))
 
     def _node(self, run: Shelved, reader: Any, asked: Query) -> Answer:
         step, node = _step(asked, reader), asked.integer("node", 0, 10**9) or 0
         side = asked.integer("side", 0, 1) or 0
-        array = reader.node_array(step, node, side)
-        if array is None:
-            return Answer(b"", status=204, reason="The values of this node were not recorded.")
+        array = panels.node(reader, step, node, side)
+        if isinstance(array, str):
+            return Answer(b"", status=204, reason=array)
         return _entries(array, {"node": node, "side": side, "step": step})
 
     def _source(self, run: Shelved, reader: Any, asked: Query) -> Answer:

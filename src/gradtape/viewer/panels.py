@@ -9,11 +9,12 @@ import dataclasses
 from importlib import import_module
 from typing import Any
 
-from ..record.panels import fit, flow, landscape, path, regions
+from ..record.panels import fit, flow, landscape, node, nodes, path, regions
 from ..record.summary import verdict
 from ..verdict import Verdict
 
-__all__ = ["diagnosis", "fit", "flow", "judged", "landscape", "path", "regions", "verdict"]
+__all__ = ["diagnosis", "fit", "flow", "judged", "landscape", "node", "nodes", "path", "regions",
+           "verdict"]  # fmt: skip
 
 
 def judged(found: Verdict) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from .fit import fit
 from .flow import cost, flow
+from .nodes import node, nodes
 from .plane import landscape, path
 from .regions import regions
 
-__all__ = ["cost", "fit", "flow", "landscape", "path", "regions"]
+__all__ = ["cost", "fit", "flow", "landscape", "node", "nodes", "path", "regions"]

@@ -27,7 +27,7 @@ class Nothing(Exception):
     """There is nothing to draw, with the sentence that says why."""
 
 
-def said(error: RunError) -> str:
+def said(error: Exception) -> str:
     """An error in three parts as sentences on one line."""
     return " ".join(str(error).split())
 

@@ -1,0 +1,208 @@
+"""The panel The tape: the value and the cotangent of every operation at a step.
+
+A run holds them where it was recorded in full detail. Elsewhere they are computed again: forwards
+by replay, backwards by playing the replayed operations on a tape. A header says which it is.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import weakref
+from typing import Any
+
+import numpy as np
+
+from ...core.dispatch import apply
+from ...core.tensor import Tensor, raw
+from ...errors import RunError
+from ...graph.ir import fill
+from ...tape.tape import GradientTape
+from ..operations import parameters
+from ..replay import Replay
+from ..schema import FIELDS
+from .moment import Moment, Nothing, said
+
+__all__ = ["node", "nodes", "statistics"]
+
+_ELEMENTS = 1 << 24  # of all values together
+_SECONDS = 6.0
+_KEPT = 4  # steps
+_STOPS = frozenset(("assigned", "stop"))
+_UNKNOWN = (math.nan,) * 6
+
+Drawn = tuple[dict[str, Any], list[Any]] | str
+Sides = dict[int, tuple[Any, Any]]
+_computed: weakref.WeakKeyDictionary[Any, dict[tuple[int, int], Sides]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def nodes(reader: Any, step: int) -> Drawn:
+    """Return statistics of the value and of the cotangent of every node at a step.
+
+    Returns
+    -------
+    (dict, list of ndarray) or str
+        The header: `step` (whose values these are), `graph`, `count`, `fields`, `computed`
+        (whether they were computed again), `note`. One array, (count, fields), NaN where something
+        is not known. Or the sentence why there is none.
+    """
+    stored = reader.node_values(step)
+    if stored is not None:
+        graph, matrix = stored
+        header = {"step": step, "graph": graph, "count": len(matrix), "fields": list(FIELDS),
+                  "computed": False, "note": ""}  # fmt: skip
+        return header, [np.ascontiguousarray(matrix, np.float64)]
+    try:
+        moment, graph, sides = _sides(reader, step)
+    except Nothing as nothing:
+        return str(nothing)
+    except (RunError, np.linalg.LinAlgError) as error:
+        return said(error)
+    count = len(moment.graph["nodes"]) if moment.graph else 0
+    matrix = np.full((count, len(FIELDS)), np.nan)
+    for id, both in sides.items():
+        matrix[id] = [number for side in both for number in statistics(side)]
+    header = {"step": moment.at, "graph": graph, "count": count, "fields": list(FIELDS),
+              "computed": True, "note": " ".join(moment.notes)}  # fmt: skip
+    return header, [matrix]
+
+
+def node(reader: Any, step: int, id: int, side: int) -> Any:
+    """Return the value (side 0) or the cotangent (side 1) of a node at a step.
+
+    Returns
+    -------
+    ndarray or str
+        The sentence says why there is none.
+    """
+    stored = reader.node_array(step, id, side)
+    if stored is not None:
+        return stored
+    try:
+        _, _, sides = _sides(reader, step)
+    except Nothing as nothing:
+        return str(nothing)
+    except (RunError, np.linalg.LinAlgError) as error:
+        return said(error)
+    found = sides.get(id, (None, None))[1 if side else 0]
+    if found is None or type(found) is tuple:
+        return "The run does not hold this value."
+    return np.asarray(found)
+
+
+def statistics(x: Any) -> tuple[float, ...]:
+    """Return minimum, maximum, mean and norm of the finite elements, how many are not, share of 0.
+
+    Examples
+    --------
+    >>> statistics(np.array([3.0, -4.0, np.inf, 0.0]))
+    (-4.0, 3.0, -0.3333333333333333, 5.0, 1.0, 0.25)
+    """
+    if x is None or type(x) is tuple:
+        return _UNKNOWN
+    array = np.asarray(x)
+    if array.dtype.kind not in "fciub" or not array.size:
+        return _UNKNOWN
+    if array.dtype.kind == "c":
+        array = np.abs(array)
+    flat = array.astype(np.float64).reshape(-1)
+    finite = flat[np.isfinite(flat)]
+    bad, zeros = float(flat.size - finite.size), float(np.mean(flat == 0))
+    if not finite.size:
+        return (*_UNKNOWN[:4], bad, zeros)
+    with np.errstate(all="ignore"):
+        return (float(finite.min()), float(finite.max()), float(finite.mean()),
+                float(np.sqrt(finite.dot(finite))), bad, zeros)  # fmt: skip
+
+
+# ---------------------------------------------------------------------------- computing
+
+
+def _sides(reader: Any, step: int) -> tuple[Moment, int, Sides]:
+    """(the moment, the number of its graph, value and cotangent of each node)."""
+    moment = Moment(reader, step)
+    if moment.graph is None:
+        raise Nothing("The operations were not recorded. Record with level='standard' or 'full'.")
+    graph = [number for start, number in reader.structures() if start <= moment.step][-1]
+    kept = _computed.setdefault(reader, {})
+    if (graph, moment.at) not in kept:
+        if sum(math.prod(one["shape"]) for one in moment.graph["nodes"]) > _ELEMENTS:
+            raise Nothing("The values of this step are too many to compute them again.")
+        replay = Replay(moment.graph, seconds=_SECONDS)
+        order = _computable(replay)
+        values = moment.values(replay.needs(order))
+        forward = replay.run(values, order)
+        cotangents = _backward(replay, order, forward)
+        while len(kept) >= _KEPT:
+            del kept[next(iter(kept))]
+        kept[graph, moment.at] = {i: (forward[i], cotangents.get(i)) for i in order}
+    return moment, graph, kept[graph, moment.at]
+
+
+def _computable(replay: Replay) -> list[int]:
+    """The nodes that the cost depends on, without those that need what cannot be computed."""
+    found: list[int] = []
+    known: set[int] = set()
+    for i in replay.order(replay.targets):
+        said = replay.nodes[i]
+        if not known.issuperset([*said["in"], *said.get("held", ())]):
+            continue
+        try:
+            if said["kind"] == "op" and said["op"] != "item":
+                replay.operation_of(i)
+        except RunError:
+            continue
+        found.append(i)
+        known.add(i)
+    return found
+
+
+def _backward(replay: Replay, order: list[int], forward: dict[int, Any]) -> dict[int, Any]:
+    """The derivative of the cost by the value of each node; none where an operation stops it."""
+    known: dict[int, Any] = {}
+    deadline = time.monotonic() + _SECONDS
+    with np.errstate(all="ignore"), GradientTape() as tape:
+        for i in order:
+            known[i] = _tensor(replay, tape, i, known, forward)
+            if time.monotonic() > deadline:
+                return {}
+    if not all(isinstance(known.get(i), Tensor) for i in replay.targets):
+        return {}
+    followed = [i for i in order if isinstance(known[i], Tensor)]
+    found = tape.gradient(
+        [known[i] for i in replay.targets], [known[i] for i in followed],
+        unconnected_gradients="none",
+    )  # fmt: skip
+    return {i: raw(ct) for i, ct in zip(followed, found, strict=True) if ct is not None}
+
+
+def _tensor(
+    replay: Replay, tape: GradientTape, i: int, known: dict[int, Any], forward: dict[int, Any]
+) -> Any:
+    """The value of a node, as a Tensor where a derivative goes through it."""
+    said = replay.nodes[i]
+    if said["kind"] in ("variable", "source"):
+        floating = np.asarray(forward[i]).dtype.kind in "fc"
+        return tape.watch(np.asarray(forward[i])) if floating else forward[i]
+    inputs = [known[k] for k in said["in"]]
+    if said["kind"] != "op" or not any(_is_followed(x) for x in inputs):
+        return forward[i]
+    if said["op"] == "item":
+        index = parameters(said.get("params"), ())["index"]
+        return inputs[0][index]
+    operation = replay.operation_of(i)
+    if operation.card is None or said["op"] in _STOPS:
+        return forward[i]
+    params = {}
+    if said.get("params") is not None:
+        params = parameters(said["params"], [forward[k] for k in said.get("held", ())])
+    count = said.get("operands", len(inputs))
+    if count < len(inputs):
+        params = fill(params, [forward[k] for k in said["in"]])
+    return apply(operation.card, tuple(inputs[:count]), params)
+
+
+def _is_followed(x: Any) -> bool:
+    return isinstance(x, Tensor) or (type(x) is tuple and any(isinstance(e, Tensor) for e in x))
