@@ -119,7 +119,12 @@ def test_arrays_graph_and_values_of_nodes(shown, ask):
     for side in (0, 1):
         header, numbers = ask("line", "node", f"step=69&node=6&side={side}")
         np.testing.assert_array_equal(numbers, line.node_arrays[69, 6, side])
-    assert "replay" in ask("line", "node", "step=3&node=6", status=204)
+    # What was not stored is computed again.
+    x, y = line.arrays["input/0"][0], line.arrays["input/1"][0]
+    slope, intercept = (line.columns[f"value/{name}"][3][3] for name in ("slope", "intercept"))
+    header, numbers = ask("line", "node", "step=3&node=6")
+    np.testing.assert_array_equal(numbers, slope * x + intercept - y)
+    assert "does not hold" in ask("line", "node", "step=3&node=99", status=204)
 
 
 def test_events_and_source(ask):
