@@ -194,9 +194,9 @@ def test_data_beyond_the_limit_is_left_out_arrays_first(runs):
 
 
 def test_what_there_is_nothing_to_draw_of_keeps_its_reason(runs):
-    found = data_of(static.as_page(runs["classes"]))["answers"]
-    reason = found[f"/api/run/{run_id(runs['classes'])}/nodes?step=0"]
-    assert reason == {"no_answer": "This step was recorded without node values."}
+    found = data_of(static.as_page(runs["line"]))["answers"]
+    reason = found[f"/api/run/{run_id(runs['line'])}/regions?n=56&step=0"]
+    assert reason["no_answer"].startswith("Decision regions are drawn of a classifier")
 
 
 def test_a_run_that_is_none_is_said(tmp_path):
