@@ -206,7 +206,7 @@ def as_markdown(run: Run) -> str:
 # --- sections ------------------------------------------------------------------------------------
 
 # Parts of the bench that are run by themselves have a section each in `results.md`, between these.
-SECTIONS = ("compiled", "npbench", "gradbench")
+SECTIONS = ("compiled", "npbench", "gradbench", "recording")
 
 
 def _marks(name: str) -> tuple[str, str]:

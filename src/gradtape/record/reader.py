@@ -161,9 +161,8 @@ class Reader:
         they may be read only. Raises RunError for a series that does not exist.
         """
         with self.session():
-            steps, (values,) = self._rows.read([self._column(name)], everywhere=False)
-        part = _between(steps, start, stop)
-        return steps[part], values[part]
+            found = self._rows.read([self._column(name)], False, start, stop)
+        return found[0], found[1][0]
 
     def table(
         self, names: Sequence[str], start: float | None = None, stop: float | None = None
@@ -175,13 +174,8 @@ class Reader:
         """
         with self.session():
             numbers = [self._column(name) for name in names]
-            steps, values = self._rows.read(numbers, everywhere=True)
-        part = _between(steps, start, stop)
-        steps = steps[part]
-        matrix = np.empty((len(steps), len(names)))
-        for i, column in enumerate(values):
-            matrix[:, i] = column[part]
-        return steps, matrix
+            steps, values = self._rows.read(numbers, True, start, stop)
+        return steps, values.T
 
     def row(self, step: float) -> dict[str, float]:
         """Return everything that was recorded of one step, by name; empty if there was none."""
@@ -202,14 +196,14 @@ class Reader:
         pandas = _pandas()
         with self.session():
             columns = self.history_columns()
-            steps, values = self._rows.read([column.id for column in columns], everywhere=True)
+            steps, values = self._rows.read([column.id for column in columns], True)
         short = [column.name.removeprefix("value/").removeprefix("log/") for column in columns]
         names = [
             name if short.count(name) == 1 else column.name
             for name, column in zip(short, columns, strict=True)
         ]
         index = pandas.Index(steps.astype(np.int64), name="step")
-        frame: pd.DataFrame = pandas.DataFrame(dict(zip(names, values, strict=True)), index=index)
+        frame: pd.DataFrame = pandas.DataFrame(values.T, index, names, copy=False)
         return frame
 
     def history_columns(self) -> list[Column]:
@@ -424,12 +418,6 @@ def _whole(value: object) -> int:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _between(steps: Floats, start: float | None, stop: float | None) -> slice:
-    low = 0 if start is None else int(np.searchsorted(steps, start))
-    high = len(steps) if stop is None else int(np.searchsorted(steps, stop))
-    return slice(low, max(low, high))
 
 
 def _pandas() -> Any:

@@ -1,7 +1,7 @@
 """Rows of scalars as they are read: chunks decoded and kept, so that only what is new is read.
 
-While all rows fit into the memory that is allowed, they are kept and a column is cut out of them;
-beyond that, each question goes through the chunks again and keeps the columns it asks for.
+While all rows fit into the memory that is allowed, they are kept and columns are cut out of them;
+beyond that, each question reads the chunks again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from ..errors import RunError, three_part
 from .database import Database
 from .schema import decode
 
-__all__ = ["Rows"]
+__all__ = ["Rows", "between", "damaged"]
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 _KEPT = 512 << 20  # bytes of rows that are kept
 _JOINED = 4 << 20  # bytes up to which blocks are joined
+_CACHED = 2048  # rows
 _NOTHING: Floats = np.empty(0)
 
 
@@ -65,6 +66,24 @@ class _Layout:
             known.flags.writeable = False
             self._cut[position] = known
         return known
+
+    def part(self, places: list[int | None], low: int, high: int) -> Floats:
+        """Some entries of the rows `low` to `high`, one series a row; NaN where a place is None."""
+        if len(places) == 1 and places[0] is not None:
+            return self.column(places[0])[None, low:high]
+        out = np.full((len(places), high - low), np.nan)
+        wanted = [(i, place) for i, place in enumerate(places) if place is not None]
+        start = 0
+        for block in self.blocks if wanted else ():
+            first, last = max(low - start, 0), min(high - start, len(block))
+            if first < last:  # all series of a block while it is in the cache
+                for at in range(first, last, _CACHED):
+                    rows = block[at : min(at + _CACHED, last)]
+                    here = out[:, start + at - low : start + at - low + len(rows)]
+                    for i, place in wanted:
+                        here[i] = rows[:, place]
+            start += len(block)
+        return out
 
     def row(self, step: float) -> Floats | None:
         """The row of a step."""
@@ -130,50 +149,40 @@ class Rows:
                 found.update(zip(layout.columns, row[1:].tolist(), strict=True))
         return found
 
-    def read(self, wanted: list[int], everywhere: bool) -> tuple[Floats, list[Floats]]:
-        """Return the steps and the wanted columns, NaN where a row has none.
+    def read(
+        self,
+        wanted: list[int],
+        everywhere: bool,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> tuple[Floats, Floats]:
+        """Return the steps (n,) and the wanted columns (len(wanted), n), NaN where there is none.
 
-        With `everywhere` all rows count, else those that have one of the columns.
+        With `everywhere` all rows count, else those that have one of the columns; only
+        `start <= step < stop` where these are given.
         """
+        parts = []
         with self._database.session():
-            return self._read(wanted, everywhere)
-
-    def _read(self, wanted: list[int], everywhere: bool) -> tuple[Floats, list[Floats]]:
-        self._refresh()
-        parts: list[tuple[Floats, list[Floats]]] = []
-        for number, layout in self._layouts.items():
-            places = [
-                layout.columns.index(column) + 1 if column in layout.columns else None
-                for column in wanted
-            ]
-            if not everywhere and not any(places):
-                continue
-            if self._whole:
-                steps = layout.column(0)
-                values = [None if place is None else layout.column(place) for place in places]
-            else:
-                steps, values = self._stream(number, places)
-            if len(steps):
-                parts.append(
-                    (
-                        steps,
-                        [np.full(len(steps), np.nan) if v is None else v for v in values],
-                    )
-                )
+            self._refresh()
+            for number, layout in self._layouts.items():
+                places = [
+                    layout.columns.index(column) + 1 if column in layout.columns else None
+                    for column in wanted
+                ]
+                if everywhere or any(places):
+                    held = layout if self._whole else self._again(number)
+                    steps = held.column(0)
+                    low, high = between(steps, start, stop)
+                    if low < high:
+                        parts.append((steps[low:high], held.part(places, low, high)))
         return _in_order(parts, len(wanted))
 
-    def _stream(self, number: int, places: list[int | None]) -> tuple[Floats, list[Floats | None]]:
-        steps: list[Floats] = [np.empty(0)]
-        values: list[list[Floats]] = [[np.empty(0)] for _ in places]
+    def _again(self, number: int) -> _Layout:
+        """Read a layout that is too large to be kept."""
+        layout = _Layout(self._layouts[number].columns)
         for _, block, _ in self._chunks("layout=?", number):
-            steps.append(block[:, 0].copy())
-            for place, column in zip(places, values, strict=True):
-                if place is not None:
-                    column.append(block[:, place].copy())
-        return np.concatenate(steps), [
-            None if place is None else np.concatenate(column)
-            for place, column in zip(places, values, strict=True)
-        ]
+            layout.add(block)
+        return layout
 
     def _chunks(self, which: str, value: float) -> Iterator[tuple[int, Floats, int]]:
         """Decode some of the chunks, in the order of their steps."""
@@ -217,14 +226,21 @@ def damaged(folder: Path, what: str) -> RunError:
     )
 
 
-def _in_order(parts: list[tuple[Floats, list[Floats]]], count: int) -> tuple[Floats, list[Floats]]:
+def between(steps: Floats, start: float | None, stop: float | None) -> tuple[int, int]:
+    """The range of indices for which `start <= step < stop`."""
+    low = 0 if start is None else int(np.searchsorted(steps, start))
+    high = len(steps) if stop is None else int(np.searchsorted(steps, stop))
+    return low, max(low, high)
+
+
+def _in_order(parts: list[tuple[Floats, Floats]], count: int) -> tuple[Floats, Floats]:
     if not parts:
-        return np.empty(0), [np.empty(0) for _ in range(count)]
+        return np.empty(0), np.empty((count, 0))
     if len(parts) == 1:
         return parts[0]
     steps = np.concatenate([part[0] for part in parts])
-    values = [np.concatenate([part[1][i] for part in parts]) for i in range(count)]
+    values = np.concatenate([part[1] for part in parts], axis=1)
     if np.all(steps[1:] > steps[:-1]):
         return steps, values
     order = np.argsort(steps, kind="stable")
-    return steps[order], [column[order] for column in values]
+    return steps[order], values[:, order]
