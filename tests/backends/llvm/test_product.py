@@ -1,5 +1,6 @@
 """Products in native programs: NumPy's results for any layout, one native call, the same bits."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -107,8 +108,61 @@ def test_stacks_and_several_inner_axes(subscripts, sizes):
     check(lambda x, y: np.einsum(subscripts, x, y), *args)
 
 
+# Whole and broken panels, tiles and vectors; one panel and several behind another.
+PANELS = [(36, 128, 64), (33, 40, 10), (130, 70, 300), (100, 257, 131), (37, 300, 17), (64, 32, 1)]
+
+
+@pytest.fixture
+def panels(monkeypatch):
+    """Every product that is not small goes over panels, also where vectors are shorter."""
+    monkeypatch.setattr(product, "_is_for_panels", lambda *_: True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", PANELS, ids=str)
+def test_matrices_over_panels(size, layout, dtype, panels, monkeypatch):
+    monkeypatch.setattr(product, "_is_small", lambda *_: False)
+    n, k, m = size
+    f, turned_x, turned_y = LAYOUTS[layout]
+    x = RNG.normal(size=(k, n) if turned_x else (n, k)).astype(dtype)
+    y = RNG.normal(size=(m, k) if turned_y else (k, m)).astype(dtype)
+    if m > 1:
+        assert ways(f, x, y) == ["panel"]
+    check(f, x, y)
+
+
+def test_an_operand_of_panels_may_lie_anyhow(panels):
+    """BLAS needs an axis whose elements are neighbours."""
+    x, y = RNG.normal(size=(70, 40)), RNG.normal(size=(40, 80, 3))
+    f = lambda x, y: np.einsum("ac,cde->ead", x, y)  # noqa: E731
+    assert ways(f, x, y) == ["panel"]
+    check(f, x, y)
+
+
+def test_panels_need_no_blas(panels, monkeypatch):
+    monkeypatch.setattr(blas, "is_available", lambda: False)
+    x, y = RNG.normal(size=(128, 300)), RNG.normal(size=(400, 300))
+    assert ways(lambda x, y: x @ y.T, x, y) == ["panel"]
+
+
+def test_products_of_many_sizes_have_their_tiles_in_common(panels):
+    def f(x, y, z):
+        return np.sum(x @ y) + np.sum(x @ z)
+
+    shapes = (60, 200), (200, 128), (200, 192)
+    text = gt.function(f).llvm(*(RNG.normal(size=shape) for shape in shapes))
+    assert len(re.findall(r"^define .*@tile\.", text, re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("shapes", [[(200, 300), (300, 900)], [(3000, 200), (200, 70)]], ids=str)
+def test_the_number_of_threads_changes_no_bit_over_panels(shapes, panels):
+    test_the_number_of_threads_changes_no_bit(lambda x, y: x @ y, shapes)
+
+
 @needs_blas
-def test_large_products_go_to_blas_and_small_ones_do_not():
+def test_large_products_go_to_blas_and_small_ones_do_not(monkeypatch):
+    monkeypatch.setattr(product, "_is_for_panels", lambda *_: False)
     x, y = RNG.normal(size=(128, 300)), RNG.normal(size=(300, 400))
     assert ways(lambda x, y: x @ y, x, y) == ["blas"]
     assert ways(lambda x, y: x[:4, :4] @ y[:4, :4], x, y) == ["tile"]
@@ -215,6 +269,8 @@ def test_without_scipy_numpy_runs_the_large_products():
 import sys
 sys.modules["scipy"] = sys.modules["scipy.linalg"] = None
 import numpy as np, gradtape as gt
+from gradtape.backends.llvm import product
+product._is_for_panels = lambda *_: False  # as where vectors have fewer than 512 bits
 x, y = np.random.default_rng(0).normal(size=(2, 300, 300))
 f = gt.function(lambda x, y: np.tanh(x @ y.T) @ y)
 np.testing.assert_allclose(f(x, y), np.tanh(x @ y.T) @ y, rtol=1e-11, atol=1e-11)

@@ -136,7 +136,8 @@ def _piece(
 
 
 _WAYS = {
-    "blas": "BLAS", "tile": "tiles in registers", "dot": "sums of rows", "scan": "turns of a scan",
+    "blas": "BLAS", "panel": "tiles over panels", "tile": "tiles in registers",
+    "dot": "sums of rows", "scan": "turns of a scan",
     "while": "turns of a while_loop", "cond": "one of two branches",
 }  # fmt: skip
 

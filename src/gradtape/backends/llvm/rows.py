@@ -37,7 +37,8 @@ REACH = 24  # parts among which a group is looked for: compiling takes no time t
 MOST_ROWS, FEWEST_ROWS = 2048, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
-_NS = {"blas": 0.012, "tile": 0.05, "dot": 0.08}  # of one product of numbers, by an estimate
+# Of one product of numbers, by an estimate.
+_NS = {"blas": 0.012, "panel": 0.012, "tile": 0.05, "dot": 0.08}
 
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
@@ -116,6 +117,8 @@ class Group:
         sources = [self.plan.base(v) for v in operands]
         if any(s in self.late for s in sources):
             return None
+        if product.way == "panel":
+            return None  # it copies its second operand each time
         if product.way == "blas":
             line = product.column.size * product.inner.size * out.aval.dtype.itemsize
             if self.rows < 16 * CALLED_ROWS or line > PANEL:

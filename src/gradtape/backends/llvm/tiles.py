@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 
 from ...graph.ir import Constant, Value
-from . import types
+from . import panels, types
 from .accumulators import Sum, join_rows
 from .compile import host
 from .fuse import Plan
@@ -209,17 +209,21 @@ class ProductEmitter:
         """The loops over the axes that are no part of the matrices."""
         if axes:
             axis = axes[0]
-            with self._loop(*ranges[axis]) as i:
+            with self.loop(*ranges[axis]) as i:
                 if axis.kind == "inner":
                     first = self.b.and_(first, self.b.icmp_signed("==", i, _int(0)))
-                moved = [self._moved(p, i, s) for p, s in zip(at, axis.steps, strict=True)]
+                moved = [self.moved(p, i, s) for p, s in zip(at, axis.steps, strict=True)]
                 self._around(axes[1:], moved, first, ranges)
             return
         product = self.product
-        core = {"blas": self._blas, "tile": self._tiled, "dot": self._dots}[product.way]
-        core(at, first, ranges[product.row], ranges[product.column], ranges[product.inner])
+        cores = {
+            "blas": self._blas, "tile": self._tiled, "dot": self._dots,
+            "panel": lambda *ranges: panels.emit(self, *ranges),
+        }  # fmt: skip
+        over = (ranges[axis] for axis in (product.row, product.column, product.inner))
+        cores[product.way](at, first, *over)
 
-    def _moved(self, pointer: Any, index: Any, step: int) -> Any:
+    def moved(self, pointer: Any, index: Any, step: int) -> Any:
         """`pointer + index * step`, in elements."""
         if not step:
             return pointer
@@ -227,7 +231,7 @@ class ProductEmitter:
         return self.b.gep(pointer, [offset], source_etype=self.type)
 
     @contextmanager
-    def _loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
+    def loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
         """A loop over low, low + step, ... below high."""
         b, before = self.b, self.b.block
         head, done = (self.function.append_basic_block(n) for n in ("loop", "done"))
@@ -247,7 +251,7 @@ class ProductEmitter:
         name = ir.MetaDataString(self.module, f"rolled {count}")
         branch.set_metadata("llvm.loop", self.module.add_metadata([name]))
 
-    def _blocks(self, low: Any, high: Any, size: int) -> Any:
+    def blocks(self, low: Any, high: Any, size: int) -> Any:
         """`high` cut to whole blocks of `size` from `low` on."""
         length = self.b.sub(high, low)
         length = self.b.select(self.b.icmp_signed("<", length, _int(0)), _int(0), length)
@@ -259,9 +263,9 @@ class ProductEmitter:
         """One call: BLAS's matrices lie column after column, so they are all transposed."""
         b, product = self.b, self.product
         row, column, k = product.row, product.column, product.inner
-        x = self._moved(at[0], rows[0], row.x)
-        y = self._moved(at[1], columns[0], column.y)
-        out = self._moved(self._moved(at[2], rows[0], row.out), columns[0], column.out)
+        x = self.moved(at[0], rows[0], row.x)
+        y = self.moved(at[1], columns[0], column.y)
+        out = self.moved(self.moved(at[2], rows[0], row.out), columns[0], column.out)
         m = self._number(b.sub(rows[1], rows[0]))
         n = self._number(b.sub(columns[1], columns[0]))
         y_flag, ldy = ("N", k.y) if column.y == 1 else ("T", column.y)
@@ -275,7 +279,7 @@ class ProductEmitter:
         beta = b.select(first, zero, one)
         depth = self._size(k.size)
         if k is self.axis:
-            x, y = self._moved(x, inner[0], k.x), self._moved(y, inner[0], k.y)
+            x, y = self.moved(x, inner[0], k.x), self.moved(y, inner[0], k.y)
             depth = self._number(b.sub(inner[1], inner[0]))
         signature = ir.FunctionType(ir.VoidType(), [_PTR] * 14)
         call = self.module.globals.get("call_gemm")
@@ -322,7 +326,7 @@ class ProductEmitter:
         if self.product.is_packed:
             at = [at[0], self._packed(at[1]), at[2]]
         if self.product.inner.size > KEPT:
-            with self._loop(inner[0], inner[1], KEPT) as start:
+            with self.loop(inner[0], inner[1], KEPT) as start:
                 end = self.b.add(start, _int(KEPT))
                 end = self.b.select(self.b.icmp_signed("<", end, inner[1]), end, inner[1])
                 first = self.b.and_(first, self.b.icmp_signed("==", start, inner[0]))
@@ -336,11 +340,11 @@ class ProductEmitter:
         with self.b.goto_entry_block():
             copy = self.b.alloca(self.type, _int(column.size * k.size))
             copy.align = 64
-        with self._loop(_int(0), _int(k.size)) as i:
-            source, target = self._moved(y, i, k.y), self._moved(copy, i, column.size)
-            with self._loop(_int(0), _int(column.size)) as j:
-                number = self.b.load(self._moved(source, j, column.y), typ=self.type)
-                self.b.store(number, self._moved(target, j, 1))
+        with self.loop(_int(0), _int(k.size)) as i:
+            source, target = self.moved(y, i, k.y), self.moved(copy, i, column.size)
+            with self.loop(_int(0), _int(column.size)) as j:
+                number = self.b.load(self.moved(source, j, column.y), typ=self.type)
+                self.b.store(number, self.moved(target, j, 1))
         self.beside = column.size
         return copy
 
@@ -348,10 +352,10 @@ class ProductEmitter:
         row = self.product.row
         whole = rows[0]
         if row.size >= height and height > 1:
-            whole = self._blocks(rows[0], rows[1], height)
-            with self._loop(rows[0], whole, height) as m:
+            whole = self.blocks(rows[0], rows[1], height)
+            with self.loop(rows[0], whole, height) as m:
                 self._columns(at, first, m, inner, height, wide)
-        with self._loop(whole, rows[1]) as m:
+        with self.loop(whole, rows[1]) as m:
             self._columns(at, first, m, inner, 1, wide)
 
     def _columns(self, at: Any, first: Any, m: Any, inner: Any, height: int, wide: int) -> None:
@@ -360,7 +364,7 @@ class ProductEmitter:
         if whole == wide:
             self._tile(at, first, m, _int(0), inner, height, wide)
         elif whole:
-            with self._loop(_int(0), _int(whole), wide) as n:
+            with self.loop(_int(0), _int(whole), wide) as n:
                 self._tile(at, first, m, n, inner, height, wide)
         if size > whole:
             self._tile(at, first, m, _int(whole), inner, height, size - whole)
@@ -372,22 +376,22 @@ class ProductEmitter:
         b, product = self.b, self.product
         row, k = product.row, product.inner
         pieces = [(i, min(self.lanes, width - i)) for i in range(0, width, self.lanes)]
-        xs = [self._moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
-        y = self._moved(at[1], n, 1)
+        xs = [self.moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+        y = self.moved(at[1], n, 1)
         outs = [
-            self._moved(self._moved(at[2], b.add(m, _int(r)) if r else m, row.out), n, 1)
+            self.moved(self.moved(at[2], b.add(m, _int(r)) if r else m, row.out), n, 1)
             for r in range(height)
         ]
         zeros = [types.constant(self.dtype, 0, w) for _, w in pieces]
 
         def step(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
-            line = self._moved(y, i, self.beside)
+            line = self.moved(y, i, self.beside)
             found = []
-            vectors = [self._load(line, j, w) for j, w in pieces]
+            vectors = [self.load(line, j, w) for j, w in pieces]
             for r in range(height):
-                number = b.load(self._moved(xs[r], i, k.x), typ=self.type)
+                number = b.load(self.moved(xs[r], i, k.x), typ=self.type)
                 found.append([
-                    self._fma(self._splat(number, w), v, t)
+                    self.fma(self.splat(number, w), v, t)
                     for (_, w), v, t in zip(pieces, vectors, totals[r], strict=True)
                 ])  # fmt: skip
             return found
@@ -398,21 +402,24 @@ class ProductEmitter:
                 totals = step(_int(i), totals)
         else:
             start = [list(zeros) for _ in range(height)]
-            count = height * len(pieces)
-            sums = 1 if k.size < LONG or count > 4 else 4 if count <= 2 else 2
-            totals = self._summed_apart(inner, start, step, sums)
+            totals = self.summed_apart(inner, start, step, 1 if k.size < LONG else 0)
         for r in range(height):
             for (j, w), total in zip(pieces, totals[r], strict=True):
-                self._store(total, outs[r], j, w, first)
+                self.store(total, outs[r], j, w, first)
 
-    def _summed_apart(
-        self, inner: Any, start: list[list[Any]], step: Any, sums: int
+    def summed_apart(
+        self, inner: Any, start: list[list[Any]], step: Any, sums: int = 0
     ) -> list[list[Any]]:
-        """A loop with several sums at a time, none of which waits for another."""
-        if sums <= 1:
-            return self._summed(inner, start, step)
+        """A loop with several sums at a time, none of which waits for another.
+
+        0: as many as a small tile needs.
+        """
+        count = len(start) * len(start[0])
+        sums = sums or (1 if count > 4 else 4 if count <= 2 else 2)
+        if sums == 1:
+            return self.summed(inner, start, step)
         b, height = self.b, len(start)
-        whole = self._blocks(inner[0], inner[1], sums)
+        whole = self.blocks(inner[0], inner[1], sums)
 
         def all_steps(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
             found = []
@@ -421,16 +428,16 @@ class ProductEmitter:
                 found += step(b.add(i, _int(n)) if n else i, own)
             return found
 
-        lines = self._summed((inner[0], whole), start * sums, all_steps, sums)
+        lines = self.summed((inner[0], whole), start * sums, all_steps, sums)
         while len(lines) > height:
             half = len(lines) // 2
             lines = [
                 [b.fadd(x, y) for x, y in zip(lines[n], lines[n + half], strict=True)]
                 for n in range(half)
             ]
-        return self._summed((whole, inner[1]), lines, step)
+        return self.summed((whole, inner[1]), lines, step)
 
-    def _summed(
+    def summed(
         self, inner: Any, start: list[list[Any]], step: Any, stride: int = 1
     ) -> list[list[Any]]:
         """A loop that carries totals in registers."""
@@ -463,10 +470,10 @@ class ProductEmitter:
                 out[-1].append(phi)
         return out
 
-    def _fma(self, x: Any, y: Any, total: Any) -> Any:
+    def fma(self, x: Any, y: Any, total: Any) -> Any:
         return self.b.fadd(total, self.b.fmul(x, y, flags=_FMA), flags=_FMA)
 
-    def _splat(self, number: Any, lanes: int) -> Any:
+    def splat(self, number: Any, lanes: int) -> Any:
         if lanes == 1:
             kind = ir.VectorType(self.type, 1)
             return self.b.insert_element(ir.Constant(kind, ir.Undefined), number, _i32(0))
@@ -475,12 +482,12 @@ class ProductEmitter:
         mask = ir.Constant(ir.VectorType(_I32, lanes), [_i32(0)] * lanes)
         return self.b.shuffle_vector(one, ir.Constant(kind, ir.Undefined), mask)
 
-    def _load(self, pointer: Any, offset: int, lanes: int) -> Any:
+    def load(self, pointer: Any, offset: int, lanes: int) -> Any:
         place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
         kind = ir.VectorType(self.type, lanes)
         return self.b.load(place, typ=kind, align=self.dtype.itemsize)
 
-    def _store(self, total: Any, pointer: Any, offset: int, lanes: int, first: Any) -> None:
+    def store(self, total: Any, pointer: Any, offset: int, lanes: int, first: Any) -> None:
         place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
         if not _is_true(first):
             before = self.b.load(place, typ=total.type, align=self.dtype.itemsize)
@@ -492,22 +499,22 @@ class ProductEmitter:
     def _dots(self, at: list[Any], first: Any, rows: Any, columns: Any, inner: Any) -> None:
         whole = rows[0]
         if self.product.row.size >= self.lanes:
-            whole = self._blocks(rows[0], rows[1], self.lanes)
-            with self._loop(rows[0], whole, self.lanes) as m:
+            whole = self.blocks(rows[0], rows[1], self.lanes)
+            with self.loop(rows[0], whole, self.lanes) as m:
                 self._dot(at, first, m, self.lanes)
-        with self._loop(whole, rows[1]) as m:
+        with self.loop(whole, rows[1]) as m:
             self._dot(at, first, m, 1)
 
     def _dot(self, at: list[Any], first: Any, m: Any, height: int) -> None:
         """`height` elements of the result: all lanes of one vector, or one number."""
         b, row, k, lanes = self.b, self.product.row, self.product.inner, self.lanes
-        xs = [self._moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+        xs = [self.moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
         zero = types.constant(self.dtype, 0, lanes)
 
         def step(i: Any, totals: list[list[Any]], width: int) -> list[list[Any]]:
-            vector = self._filled(self._moved(at[1], i, 1), width)
+            vector = self._filled(self.moved(at[1], i, 1), width)
             return [
-                [self._fma(self._filled(self._moved(x, i, 1), width), vector, t[0])]
+                [self.fma(self._filled(self.moved(x, i, 1), width), vector, t[0])]
                 for x, t in zip(xs, totals, strict=True)
             ]
 
@@ -517,25 +524,25 @@ class ProductEmitter:
             for i in range(0, whole, lanes):
                 totals = step(_int(i), totals, lanes)
         else:
-            totals = self._summed(
+            totals = self.summed(
                 (_int(0), _int(whole // lanes)), totals,
                 lambda i, t: step(b.mul(i, _int(lanes)), t, lanes),
             )  # fmt: skip
         if k.size > whole:
             totals = step(_int(whole), totals, k.size - whole)
         lines = [t[0] for t in totals]
-        out = self._moved(at[2], m, row.out)
+        out = self.moved(at[2], m, row.out)
         if height == 1:
             found = self._reduced(lines[0])
             if not _is_true(first):
                 found = b.select(first, found, b.fadd(b.load(out, typ=self.type), found))
             b.store(found, out)
         else:
-            self._store(self._gathered(lines), out, 0, lanes, first)
+            self.store(self._gathered(lines), out, 0, lanes, first)
 
     def _filled(self, pointer: Any, width: int) -> Any:
         """A vector from memory, with zeros behind the first `width`."""
-        loaded = self._load(pointer, 0, width)
+        loaded = self.load(pointer, 0, width)
         if width == self.lanes:
             return loaded
         order = [*range(width), *[width] * (self.lanes - width)]
