@@ -163,3 +163,65 @@ def test_what_is_missing_for_notebooks_is_named_with_its_command(tmp_path, monke
     monkeypatch.setitem(sys.modules, "nbclient", None)
     with pytest.raises(scripts.ScriptError, match=r"nbclient(.|\n)*gradtape\[notebook\]"):
         scripts.run(str(file))
+
+
+# --- recorded -----------------------------------------------------------------------------------
+
+LOOP = """\
+import gradtape as gt
+
+SEED = 7
+w = gt.Variable(4.0, name="w")
+for _ in range(5):
+    with gt.GradientTape() as tape:
+        loss = w**2
+    w.assign_sub(0.1 * tape.gradient(loss, w))
+"""
+
+
+def test_a_recorded_script_has_a_run_and_its_own_exit_code(tmp_path):
+    from gradtape.runs import open_run
+
+    (tmp_path / "train.py").write_text(LOOP + "import sys\nsys.exit(3)\n", encoding="utf-8")
+    command = ("-m", "gradtape", "run", "--record", "train.py", "--epochs", "5")
+    code, out, error = ran(tmp_path, *command)
+    assert (code, out) == (3, "")
+    assert "gradtape view runs/train" in error.replace(os.sep, "/")
+    run = open_run(tmp_path / "runs" / "train")
+    meta = run.reader.meta()
+    assert len(run) == 5
+    assert meta["argv"] == ["train.py", "--epochs", "5"]
+    assert Path(meta["script"]) == tmp_path / "train.py"
+    assert meta["seed"] == {"name": "SEED", "value": 7}
+    assert "SEED = 7" in run.reader.source(str(tmp_path / "train.py"))
+
+
+def test_a_recorded_script_that_fails_prints_what_it_prints_and_the_run_says_so(tmp_path):
+    from gradtape.runs import open_run
+
+    (tmp_path / "train.py").write_text(LOOP + "1 / 0\n", encoding="utf-8")
+    want = ran(tmp_path, "train.py")
+    got = ran(tmp_path, "-m", "gradtape", "run", "--record", "kept/here", "train.py")
+    assert got[:2] == want[:2]
+    assert got[2].startswith(want[2])
+    run = open_run(tmp_path / "kept" / "here")
+    assert run.status == "failed"
+    (event,) = run.reader.events("exception")
+    assert event["data"]["type"] == "ZeroDivisionError"
+    assert event["data"]["line"] == LOOP.count("\n") + 1
+
+
+@pytest.mark.slow
+def test_a_recorded_notebook(tmp_path):
+    from gradtape.runs import Recording, open_run
+
+    head, _, loop = LOOP.partition("for")
+    file = notebook(tmp_path, head, "for" + loop, "1 / 0")
+    assert scripts.run(str(file), recording=Recording(tmp_path / "run")) == 1
+    run = open_run(tmp_path / "run")
+    assert len(run) == 5
+    assert run.status == "failed"
+    (event,) = run.reader.events("exception")
+    assert event["data"]["type"] == "ZeroDivisionError"
+    file = run.graph()["nodes"][-1]["file"]
+    assert "loss = w**2" in run.reader.source(file)

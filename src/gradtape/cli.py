@@ -11,6 +11,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from .errors import GradtapeError
 from .fit import arguments as fit
@@ -35,6 +36,8 @@ class Command:
         Adds its arguments to the parser.
     run : callable
         Does it and returns the exit code.
+    prepare : callable, optional
+        Changes the arguments before they are parsed.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Command:
     description: str
     declare: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    prepare: Callable[[list[str]], list[str]] | None = None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,15 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         command.declare(subparser)
         subparser.set_defaults(run=command.run, name=command.name)
-    parsed = parser.parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for command in COMMANDS:
+        if words[:1] == [command.name] and command.prepare is not None:
+            words = [words[0], *command.prepare(words[1:])]
+    parsed = parser.parse_args(words)
     try:
         code: int = parsed.run(parsed)
     except GradtapeError as error:
         print(f"gradtape {parsed.name}: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
-        words = "stopped by Ctrl-C, before there were results to write."
-        print(f"gradtape {parsed.name}: {words}", file=sys.stderr)
+        said = "stopped by Ctrl-C, before there were results to write."
+        print(f"gradtape {parsed.name}: {said}", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has closed, such as `| head`
         sys.stderr.close()
@@ -82,10 +90,13 @@ Run a Python script as `python script.py` would, or execute a notebook and write
 
     gradtape run --tensorflow train.py --epochs 5
     gradtape run --tensorflow lesson.ipynb
+    gradtape run --record train.py
+    gradtape run --record runs/first train.py
 
 With --tensorflow, `import tensorflow` finds gradtape's own TensorFlow dialect: a GradientTape
-script runs without an edit and without TensorFlow. Options for gradtape stand before the file's
-name; what follows it is the script's. The exit code is the script's.
+script runs without an edit and without TensorFlow. With --record, the training loop is recorded, in
+runs/NAME for NAME.py if no folder is given; look at it with gradtape view. Options for gradtape
+stand before the file's name; what follows it is the script's. The exit code is the script's.
 """
 
 
@@ -95,16 +106,47 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="serve gradtape.tf to the script's `import tensorflow`",
     )
+    parser.add_argument(
+        "--record", metavar="DIR", nargs="?", const="", help="record the run, in DIR or runs/NAME"
+    )
     parser.add_argument("script", metavar="SCRIPT", help="a Python file or a notebook (.ipynb)")
     parser.add_argument(
         "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the script"
     )
 
 
+def _prepare_run(words: list[str]) -> list[str]:
+    """`--record train.py` names the script, and not a folder to record in."""
+    for i, word in enumerate(words):
+        if word == "--record" and words[i + 1 : i + 2]:
+            value = words[i + 1]
+            if Path(value).is_file() or value.endswith((".py", ".ipynb")):
+                return [*words[:i], "--record=", *words[i + 1 :]]
+            return words
+        if not word.startswith("-"):
+            return words
+    return words
+
+
 def _run_script(arguments: argparse.Namespace) -> int:
     from .scripts import run
 
-    return run(arguments.script, arguments.arguments, tensorflow=arguments.tensorflow)
+    folder = arguments.record
+    if folder == "":
+        folder = str(Path("runs") / Path(arguments.script).stem)
+    if folder is None:
+        return run(arguments.script, arguments.arguments, tensorflow=arguments.tensorflow)
+    from .runs import Recording
+
+    recording = Recording(folder)
+    code = run(
+        arguments.script,
+        arguments.arguments,
+        tensorflow=arguments.tensorflow,
+        recording=recording,
+    )
+    print(f"gradtape run: recorded; gradtape view {recording.path} shows it", file=sys.stderr)
+    return code
 
 
 # -- view -------------------------------------------------------------------------------------
@@ -169,6 +211,7 @@ COMMANDS = (
         _RUN,
         _declare_run,
         _run_script,
+        _prepare_run,
     ),
     Command(
         "view",

@@ -26,7 +26,7 @@ from .record.calls import value_of
 from .record.capture import LEVELS, Capture
 from .record.lock import is_held
 from .record.notices import where
-from .record.progress import Progress, progress_of
+from .record.progress import progress_of
 from .record.reader import Reader
 from .record.schema import DATABASE
 from .record.writer import Writer, free_folder
@@ -178,7 +178,8 @@ class Recording(Run):
         How many of the last steps are held in full detail, to be written when a value is not
         finite or an exception ends the run; 0 for none.
     progress : bool, "tqdm" or callable
-        Whether and how the loop's progress is shown.
+        Whether and how the progress of a loop over `run.steps` is shown: True for a line in the
+        terminal, the notebook or the log; a callable gets a dict (`record/progress.py`).
 
     Raises
     ------
@@ -228,7 +229,8 @@ class Recording(Run):
         self._open = None
         self._level, self._every, self._ring = level, every, ring
         self._name, self._durability = name, durability
-        self._progress: Progress | None = progress_of(progress)
+        progress_of(progress)  # refuses what is none
+        self._progress = progress
         self._capture: Capture | None = None
         self._writer: Writer | None = None
         self._config: dict[str, Any] = {}
@@ -267,8 +269,6 @@ class Recording(Run):
         script = environment.main_file()
         if script is not None:
             capture.notices.file(script)
-        if self._progress is not None:
-            capture.on_step = self._show
         with _lock:
             _active.append(self)
         self._began = time.perf_counter()
@@ -286,10 +286,11 @@ class Recording(Run):
             if error is not None:
                 self._note_exception(error)
         finally:
-            if self._progress is not None:
-                self._progress.end()
             if self._asking is not None:
                 self._asking.join(environment.PATIENCE)
+            seed = environment.seed_of()
+            if seed is not None:
+                writer.set("seed", seed)
             writer.set("overhead", {
                 "seconds": capture.seconds, "bytes": _size(self._path),
                 "run_seconds": time.perf_counter() - self._began,
@@ -329,13 +330,17 @@ class Recording(Run):
     def steps(self, n: int | None = None) -> Iterator[int]:
         """Yield step numbers from 0, `n` of them or without end; each turn is a step.
 
+        A line of progress is shown meanwhile, unless `progress=False`.
+
         Examples
         --------
         See `Run`.
         """
         capture, _ = self._recording("steps")
-        if self._progress is not None:
-            self._progress.steps = n
+        progress = progress_of(self._progress)
+        if progress is not None:
+            progress.steps = n
+            capture.on_step = lambda number, moment: progress.step(number, moment, capture.facts)
         capture.steps.is_explicit = True
         try:
             first = capture.steps.number
@@ -348,6 +353,9 @@ class Recording(Run):
             if capture.steps.ends:
                 capture.finish()
             capture.steps.is_explicit = False
+            capture.on_step = None
+            if progress is not None:
+                progress.end()
 
     def log(self, **values: Any) -> None:
         """Add numbers to the step that is running: `run.log(accuracy=0.9)`.
@@ -394,13 +402,6 @@ class Recording(Run):
         """
         capture, _ = self._recording("roles")
         capture.records.tell_roles(x, y, prediction)
-
-    # -- showing --------------------------------------------------------------------------------
-
-    def _show(self, number: int, moment: float) -> None:
-        progress, capture = self._progress, self._capture
-        assert progress is not None and capture is not None
-        progress.step(number, moment, capture.facts)
 
 
 def _status(error: BaseException | None) -> str:

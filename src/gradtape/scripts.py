@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import GradtapeError, three_part
 
@@ -27,7 +27,22 @@ class ScriptError(GradtapeError):
     """A script or notebook that cannot be run at all: nothing of it has run."""
 
 
-def run(path: str, arguments: Sequence[str] = (), *, tensorflow: bool = False) -> int:
+class Recording(Protocol):
+    """What records a run: a context, of which a notebook's kernel makes one like it."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *error: Any) -> Any: ...
+    @property
+    def path(self) -> Path: ...
+
+
+def run(
+    path: str,
+    arguments: Sequence[str] = (),
+    *,
+    tensorflow: bool = False,
+    recording: Recording | None = None,
+) -> int:
     """Run a script or a notebook (`.ipynb`), and return its exit code.
 
     Parameters
@@ -38,6 +53,9 @@ def run(path: str, arguments: Sequence[str] = (), *, tensorflow: bool = False) -
         What the script finds in `sys.argv[1:]`; a notebook takes none.
     tensorflow : bool
         Serve `gradtape.tf` to its `import tensorflow`.
+    recording : gradtape.Recording, optional
+        Records the run: entered when the script stands where it would if Python ran it. A
+        notebook's kernel makes one for the same folder.
 
     Raises
     ------
@@ -62,14 +80,20 @@ def run(path: str, arguments: Sequence[str] = (), *, tensorflow: bool = False) -
                     "Leave them out, or make it a script.",
                 )
             )
-        return run_notebook(file, tensorflow=tensorflow)
-    return run_script(path, arguments, tensorflow=tensorflow)
+        return run_notebook(file, tensorflow=tensorflow, recording=recording)
+    return run_script(path, arguments, tensorflow=tensorflow, recording=recording)
 
 
 # --- scripts ------------------------------------------------------------------------------------
 
 
-def run_script(path: str, arguments: Sequence[str] = (), *, tensorflow: bool = False) -> int:
+def run_script(
+    path: str,
+    arguments: Sequence[str] = (),
+    *,
+    tensorflow: bool = False,
+    recording: Recording | None = None,
+) -> int:
     """Run a Python script as `__main__` of this process; return its exit code.
 
     The interpreter is the script's from then on: `sys.argv`, `sys.path[0]` and
@@ -88,7 +112,12 @@ def run_script(path: str, arguments: Sequence[str] = (), *, tensorflow: bool = F
         sys.path[0] = str(Path(path).resolve().parent)
     sys.modules["__main__"] = main
     try:
-        exec(_compiled(file), vars(main))
+        code = _compiled(file)
+        if recording is None:
+            exec(code, vars(main))
+        else:
+            with recording:
+                exec(code, vars(main))
     except SystemExit as leaving:
         return _exit_code(leaving)
     except BaseException as error:
@@ -146,7 +175,9 @@ def _theirs(first: TracebackType | None) -> TracebackType | None:
 # --- notebooks ----------------------------------------------------------------------------------
 
 
-def run_notebook(file: Path, *, tensorflow: bool = False) -> int:
+def run_notebook(
+    file: Path, *, tensorflow: bool = False, recording: Recording | None = None
+) -> int:
     """Execute a notebook in its folder and write it with its outputs; return 1 if a cell failed.
 
     The file is replaced as a whole at the end, also after an error: then it has the outputs up to
@@ -192,11 +223,15 @@ def run_notebook(file: Path, *, tensorflow: bool = False) -> int:
         if tensorflow:
             assert client.kc is not None
             client.kc.execute("%load_ext gradtape.tf", silent=True, store_history=False)
+        if recording is not None:
+            _hidden(client, _BEGIN.format(path=str(recording.path.resolve()), name=file.name))
         try:
             for index, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, index, execution_count=None)
         except CellExecutionError as error:
             failed = error
+        if recording is not None:
+            _hidden(client, _END)
     text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     partial = file.with_name(file.name + ".part")
     partial.write_text(text + "\n", encoding="utf-8")
@@ -205,3 +240,29 @@ def run_notebook(file: Path, *, tensorflow: bool = False) -> int:
         print(failed, file=sys.stderr)
         return 1
     return 0
+
+
+# A cell that fails raises in IPython, not through the recording: it is told of the error.
+_BEGIN = """\
+import gradtape as _gradtape
+_gradtape_run = _gradtape.Recording({path!r}, progress=False, name={name!r})
+_gradtape_run.__enter__()
+"""
+_END = """\
+import sys as _sys
+_error = getattr(_sys, "last_value", None)
+_gradtape_run.__exit__(type(_error) if _error else None, _error, None)
+"""
+
+
+def _hidden(client: Any, code: str) -> None:
+    """Run code in the kernel as a cell that is not in the notebook."""
+    import nbformat
+
+    cell: Any = nbformat.v4.new_code_cell(code)  # type: ignore[no-untyped-call]
+    cells = client.nb.cells
+    cells.append(cell)  # nbclient puts back what it has run
+    try:
+        client.execute_cell(cell, len(cells) - 1, execution_count=None, store_history=False)
+    finally:
+        cells.pop()

@@ -269,6 +269,39 @@ def test_full_has_every_value_and_cotangent_of_every_step(tmp_path):
         np.testing.assert_allclose(matrix[at["subtract"], 3], np.linalg.norm(residual))
 
 
+def test_an_error_of_our_own_is_told_and_training_goes_on(tmp_path, monkeypatch):
+    from gradtape.errors import RecordWarning
+    from gradtape.record import graphs
+
+    def broken(*args, **kwargs):
+        raise KeyError("broken")
+
+    monkeypatch.setattr(graphs, "graph_of", broken)
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        with pytest.warns(RecordWarning, match="KeyError") as told:
+            seen = line(run, 20)
+        assert len(told) == 1
+    np.testing.assert_array_equal(table(run, "cost")[:, 0], seen[:, 0])
+    assert run.status == "finished"
+    assert "KeyError" in run.reader.events("lost")[0]["data"]["error"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "longdouble", "complex128"])
+def test_values_of_other_dtypes(tmp_path, dtype):
+    w = gt.Variable(np.arange(1, 4), name="w", dtype=dtype)
+    one = gt.Variable(2, name="one", dtype=dtype)
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(3):
+            with gt.GradientTape() as tape:
+                loss = np.sum(np.abs(w * one * np.ones(3, dtype)) ** 2)
+            gw, g1 = tape.gradient(loss, [w, one])
+            w.assign_sub(0.125 * gw)
+            one.assign_sub(0.0 * g1)
+    np.testing.assert_allclose(table(run, "norm/w")[:, 0], np.sqrt(14) * np.array([1, 0, 0]))
+    np.testing.assert_array_equal(run.array("value/w", 0), [1, 2, 3])
+    assert not run.reader.events("lost")
+
+
 def test_scalars_keep_no_arrays(tmp_path):
     with gt.Recording(tmp_path / "run", level="scalars", progress=False) as run:
         line(run)

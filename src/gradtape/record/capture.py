@@ -12,6 +12,8 @@ from __future__ import annotations
 import math
 import threading
 import time
+import traceback
+import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +25,7 @@ from ..core import observing
 from ..core.positions import decode, here, is_internal
 from ..core.state import state
 from ..core.variable import Variable
+from ..errors import RecordError, RecordWarning, three_part
 from . import details, notices
 from .calls import NAN, Call, Column, norm, value_of
 from .capture_records import Records
@@ -82,6 +85,7 @@ class Capture:
         self.parts: list[Part] = []
         self.logged: dict[str, float] = {}
         self.layouts: dict[Any, tuple[int, int, Any]] = {}
+        self.has_failed = False
         self.is_finite = True
         self.alarms = 0
         self.moment = [_clock()]  # of the last assignment
@@ -90,7 +94,7 @@ class Capture:
         self._call: Call | None = None  # the last one
         self._watcher: Any = self.watch
         self._unwatch: Any = None
-        self._last: Part | None = None  # of the last step that was written
+        self.last: Part | None = None  # of the last step that was written
 
     # -- on and off -----------------------------------------------------------------------------
 
@@ -147,8 +151,31 @@ class Capture:
         ):  # fmt: skip
             return
         start = _clock()
-        self.gradient(recorder, targets, sources, results, *position)
+        try:
+            self.gradient(recorder, targets, sources, results, *position)
+        except Exception as error:
+            self.fail(error)
         self.seconds += _clock() - start
+
+    def fail(self, error: Exception) -> None:
+        """Recording has met an error of its own: the run says so, training goes on."""
+        if isinstance(error, RecordError):  # the writer's, which says more
+            raise error
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        told = {"error": f"{type(error).__name__}: {error}", "count": 1,
+                "traceback": "".join(lines)}  # fmt: skip
+        self.notices.event("lost", told["error"], told)
+        if not self.has_failed:
+            self.has_failed = True
+            warnings.warn(
+                three_part(
+                    f"Recording: something of a step could not be recorded: {told['error']}.",
+                    "It is an error of gradtape's own, and training goes on without it.",
+                    'Please report it, with what `run.reader.events("lost")` has.',
+                ),
+                RecordWarning,
+                stacklevel=2,
+            )
 
     def _use(self, watcher: Any) -> None:
         """Have gradients told to `watcher` from now on."""
@@ -247,7 +274,7 @@ class Capture:
             row = self._general_row(number, seconds)
         steps.advance()
         if first is not None and first.cost is not None:
-            self._last = first
+            self.last = first
         parts.clear()
         if self.on_step is not None:
             self.on_step(number, moment)
@@ -293,7 +320,7 @@ class Capture:
 
     def facts(self) -> dict[str, float]:
         """Cost and norm of the gradient at the last step that was recorded."""
-        part = self._last
+        part = self.last
         if part is None:
             return {"cost": NAN, "slope": NAN}
         return {"cost": float(part.cost), "slope": part.call.slope(part.entries)}

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.state import CODE, LASTI, OUT
 from . import details, graphs
 from .calls import Call, value_of
-from .keeping import Schedule, Seen, settled_copy
+from .keeping import Schedule, Seen, storable
 from .structures import Snapshot, Structure, result_of, value_at
 
 __all__ = ["Records"]
@@ -53,7 +53,16 @@ class Records:
         self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, step: int,
         is_first: bool,
     ) -> None:  # fmt: skip
-        """Graph, inputs, prediction and notices of a gradient call."""
+        """Graph, inputs, prediction and notices of a gradient call; an error ends only this."""
+        try:
+            self._look(call, recorder, targets, sources, results, step, is_first)
+        except Exception as error:
+            self.capture.fail(error)
+
+    def _look(
+        self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, step: int,
+        is_first: bool,
+    ) -> None:  # fmt: skip
         ops = recorder.ops
         structure = call.structure
         if structure is None or not structure.fits(ops, targets):
@@ -174,7 +183,7 @@ class Records:
             if seen.schedule is None:
                 seen.schedule = Schedule(array.nbytes)
             if seen.schedule.takes(step):
-                self.capture.writer.array(self.capture.tags[tag], step, settled_copy(array))
+                self.capture.writer.array(self.capture.tags[tag], step, storable(array, copy=True))
             elif seen.schedule.stride > 1:
                 self.capture.notices.say(
                     f"{tag} changes so often that it is no longer stored at each change."
@@ -192,7 +201,7 @@ class Records:
                 "prediction", "prediction", np.shape(value), value.dtype
             )
         if schedule.takes(step):
-            self.capture.writer.array(self.capture.tags["prediction"], step, np.asarray(value))
+            self.capture.writer.array(self.capture.tags["prediction"], step, storable(value))
 
     def arrays(self, call: Call, step: int, values: list[Any], grads: list[Any]) -> None:
         """Arrays of the sources: whole, as often as their size allows."""
@@ -206,5 +215,5 @@ class Records:
             for side, value in (("value", values[i]), ("grad", grads[i])):
                 if value is not None:
                     self.capture.writer.array(
-                        self.capture.tags[f"{side}/{call.names[i]}"], step, np.asarray(value)
+                        self.capture.tags[f"{side}/{call.names[i]}"], step, storable(value)
                     )

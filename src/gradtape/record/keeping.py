@@ -84,6 +84,10 @@ class Seen:
         return bool(self.content == array.tobytes())
 
 
-def settled_copy(array: Any) -> Any:
-    """A copy in C order that the writer may own."""
-    return np.array(array, order="C")
+def storable(value: Any, copy: bool = False) -> Any:
+    """A value as an array that a run can hold (bfloat16 becomes float32), a copy if asked."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fciub" or array.dtype.char in "gG":
+        return array.astype(np.complex128 if array.dtype.char == "G" else
+                            np.float64 if array.dtype.char == "g" else np.float32)  # fmt: skip
+    return np.array(array, order="C") if copy else array

@@ -130,7 +130,7 @@ class Progress:
 
     def end(self) -> None:
         """Show the last step, and leave what was shown."""
-        if self._last is not None and (self._shown or self.steps or self._seconds < LOG_SECONDS):
+        if self._last is not None and (self._shown or self._seconds < LOG_SECONDS):
             last = self._last
             self._show(last["step"], last["moment"], last["facts"], True)
         close = getattr(self._report, "close", None)

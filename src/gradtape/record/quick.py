@@ -54,10 +54,11 @@ def quick(recorder, targets, sources, results, position):
     before[0] = now
     changed.clear()
     steps.number = number + 1
+    if capture.on_step is not None:
+        capture.last = part
+        capture.on_step(number, now)
     cost = part.cost = targets[0].value
     entries = part.entries = ({values})
-    if capture.on_step is not None:
-        capture.on_step(number, now)
     if looks:
         look(call, recorder, targets, sources, results, number + 1, True)
         if not all(map(isfinite, entries)) or not isfinite(cost):
