@@ -50,7 +50,7 @@ LIBRARIES = {
     "runs": {"pandas"},
     "cli": {"tqdm"},
     "scripts": {"nbformat", "nbclient"},
-    "viewer": {"starlette", "uvicorn", "matplotlib"},
+    "viewer": {"starlette", "uvicorn", "matplotlib", "anywidget", "traitlets"},
 }
 # A class can only be derived from what is there when it is made: the one file that may.
 BASES = {("fit/estimators.py", "sklearn")}

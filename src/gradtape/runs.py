@@ -32,7 +32,12 @@ from .record.schema import DATABASE
 from .record.writer import Writer, free_folder
 
 if TYPE_CHECKING:
+    import anywidget
     import pandas as pd
+    from matplotlib.figure import Figure
+
+    from .record.findings import Diagnosis
+    from .verdict import Verdict
 
 __all__ = ["Recording", "Run", "open_run"]
 
@@ -142,6 +147,115 @@ class Run:
 
         variable.assign(restored(self.reader, variable.name, step))
         return variable  # type: ignore[no-any-return]
+
+    # -- explaining -----------------------------------------------------------------------------
+
+    def verdict(self) -> Verdict:
+        """The four facts of `gradtape fit`'s verdict, for any recorded run.
+
+        Returns
+        -------
+        Verdict
+            Where the fast phase ended, from where on the printed cost stands still, the lowest
+            cost, and whether the run has converged. Prints as text.
+
+        Raises
+        ------
+        RunError
+            If the run has no cost with gradients, or none that is finite at its first step.
+        """
+        from .record.summary import verdict
+
+        self._settle()
+        return verdict(self.reader)
+
+    def diagnose(self) -> Diagnosis:
+        """What is wrong with the run, each with its line and what to write instead.
+
+        Returns
+        -------
+        Diagnosis
+            A sequence of findings, empty where nothing is wrong as far as can be seen; each has
+            `kind`, `fact`, `cause`, `remedy`, `file`, `line` and `step`. Prints as text. It looks
+            for a learning rate that is too high or too low, dead and saturated units, values that
+            left the tape, Variables that were never watched, the first value that is not finite,
+            inputs of very different size, targets that have nothing to do with the inputs, output
+            that the cost ignores, and shapes that were stretched against each other.
+        """
+        from .record.diagnosis import diagnose
+
+        self._settle()
+        return diagnose(self.reader)
+
+    # -- showing --------------------------------------------------------------------------------
+
+    def figure(self, kind: str, *, step: int | None = None) -> Figure:
+        """A matplotlib figure: "cost", "fit", "path" or "flow"; of the fit at a step.
+
+        Raises
+        ------
+        ValueError
+            If there is no such kind.
+        RunError
+            If the run does not hold what the figure shows.
+        """
+        from .viewer.figures import draw
+
+        self._settle()
+        return draw(self.reader, kind, step=step)
+
+    def to_html(self, file: str | os.PathLike[str], *, steps: int = 60) -> Path:
+        """Write the run with its page into one HTML file, and return the path of that.
+
+        The file needs nothing else, asks nothing of any network, and can be sent to anybody.
+
+        Parameters
+        ----------
+        file : path
+            Replaced if it is there.
+        steps : int
+            Of how many steps, evenly chosen, the fit, values of nodes and arrays are kept; the
+            scalars are there of all, or the file says of how many.
+        """
+        from .viewer.static import to_html
+
+        self._settle()
+        return to_html(self._path, file, steps=steps)
+
+    def show(self, *, browser: bool = True) -> str:
+        """Open the run's page in the browser, from a process of its own, and return its address.
+
+        The page follows a run that is still recorded. Needs the extra `view`.
+        """
+        from .viewer.launch import show
+
+        self._settle()
+        return show(self._path, browser=browser)
+
+    def live(self) -> anywidget.AnyWidget:
+        """The page as a widget in a notebook that follows the run; needs the package anywidget.
+
+        Put it at the end of a cell before the loop starts. A saved notebook does not keep it: end
+        with a cell that shows the run itself.
+
+        Raises
+        ------
+        RecordError
+            If anywidget is not installed.
+        """
+        from .viewer.widget import live
+
+        self._settle()
+        return live(self._path)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        from .viewer.notebook import as_bundle
+
+        self._settle()
+        return as_bundle(self._path, repr(self))
+
+    def _settle(self) -> None:
+        """Have everything that was recorded so far in the file."""
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
@@ -296,6 +410,10 @@ class Recording(Run):
                 "run_seconds": time.perf_counter() - self._began,
             })  # fmt: skip
             writer.close(_status(error))
+
+    def _settle(self) -> None:
+        if self._writer is not None and self in _active:
+            self._writer.flush()
 
     def _note_exception(self, error: BaseException) -> None:
         capture, writer = self._capture, self._writer
