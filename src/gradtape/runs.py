@@ -32,9 +32,7 @@ from .record.schema import DATABASE
 from .record.writer import Writer, free_folder
 
 if TYPE_CHECKING:
-    import anywidget
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from .record.findings import Diagnosis
     from .verdict import Verdict
@@ -189,7 +187,7 @@ class Run:
 
     # -- showing --------------------------------------------------------------------------------
 
-    def figure(self, kind: str, *, step: int | None = None) -> Figure:
+    def figure(self, kind: str, *, step: int | None = None) -> Any:
         """A matplotlib figure: "cost", "fit", "path" or "flow"; of the fit at a step.
 
         Raises
@@ -232,7 +230,7 @@ class Run:
         self._settle()
         return show(self._path, browser=browser)
 
-    def live(self) -> anywidget.AnyWidget:
+    def live(self) -> Any:
         """The page as a widget in a notebook that follows the run; needs the package anywidget.
 
         Put it at the end of a cell before the loop starts. A saved notebook does not keep it: end

@@ -30,20 +30,25 @@ def line(folder, steps=70, rate=1e-3, **options):
 def by_hand(steps, rate):
     """Costs and gradient norms of the same descent, written out in NumPy."""
     a = b = 0.0
-    costs, norms = [], []
+    costs, norms, values = [], [], []
     with np.errstate(all="ignore"):
         for _ in range(steps):
             error = a + b * X - Y
             costs.append(np.sum(error**2) / 100)
             da, db = error.mean(), (error * X).mean()
             norms.append(math.hypot(da, db))
+            values.append([a, b])
             a, b = a - rate * da, b - rate * db
-    return costs, norms
+    return costs, norms, values
 
 
 def test_the_four_facts_are_those_of_the_series(tmp_path):
     found = verdict(line(tmp_path / "run"))
-    expected = judge(*by_hand(70, 1e-3), learning_rate=1e-3)
+    costs, norms, values = by_hand(70, 1e-3)
+    expected = judge(
+        costs, norms, learning_rate=1e-3, coefficients=values, names=["intercept", "slope"],
+        closed_form=np.polyfit(X, Y, 1)[::-1], reference="the minimum of the recorded cost",
+    )  # fmt: skip
     assert found.fast_phase.end == expected.fast_phase.end
     assert found.standstill == expected.standstill
     assert found.lowest.epoch == expected.lowest.epoch
@@ -71,7 +76,7 @@ def test_norms_of_arrays_and_numbers_are_taken_together(tmp_path):
 
 def test_a_run_that_diverges_is_said_to(tmp_path):
     found = verdict(line(tmp_path / "run", 200, 0.1))
-    costs, norms = by_hand(200, 0.1)
+    costs, norms, _ = by_hand(200, 0.1)
     finite = np.isfinite(costs) & np.isfinite(norms)
     assert found.convergence.diverged_at == int(np.argmin(finite))
     assert "diverged" in str(found)

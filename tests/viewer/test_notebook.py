@@ -94,7 +94,7 @@ def test_the_widget_answers_as_the_server_does(run):
     values = np.frombuffer(body[4 + length :], "<f8")
     row = run.reader.row(3)
     np.testing.assert_array_equal(values, [row[name] for name in header["names"]])
-    content, _ = ask(conversation, sent, f"{base}/nodes?step=3")
+    content, _ = ask(conversation, sent, f"{base}/regions?step=3&n=9")
     assert content["code"] == 204 and content["error"]
     content, _ = ask(conversation, sent, "/api/run/nothing")
     assert content["code"] in (400, 404)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import RunError, three_part
 from ..verdict import Verdict, judge
+from .minimum import minimum
 
 __all__ = ["learning_rate", "verdict"]
 
@@ -83,8 +84,9 @@ def verdict(reader: Any) -> Verdict:
                 "Record the training loop: with gt.Recording('runs/name'): ...",
             )
         )
-    _, matrix = reader.table(["cost", *slopes])
-    matrix = matrix[~np.isnan(matrix).all(axis=1)]
+    steps, matrix = reader.table(["cost", *slopes])
+    known = ~np.isnan(matrix).all(axis=1)
+    steps, matrix = steps[known], matrix[known]
     costs = matrix[:, 0]
     with np.errstate(all="ignore"):
         squares = np.where(np.isnan(matrix[:, 1:]) & ~np.isnan(costs)[:, None], 0.0, matrix[:, 1:])
@@ -97,4 +99,16 @@ def verdict(reader: Any) -> Verdict:
                 "Look for nan or inf in the data: run.diagnose() names the operation.",
             )
         )
-    return judge(costs, norms, learning_rate=learning_rate(reader) or math.nan)
+    rate = learning_rate(reader) or math.nan
+    lowest = minimum(reader)
+    if lowest is None or not np.isin(steps, lowest.steps).all():
+        return judge(costs, norms, learning_rate=rate)
+    return judge(
+        costs,
+        norms,
+        learning_rate=rate,
+        coefficients=lowest.series[np.isin(lowest.steps, steps)],
+        closed_form=lowest.at,
+        reference="the minimum of the recorded cost",
+        names=lowest.names,
+    )
