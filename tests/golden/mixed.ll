@@ -3,9 +3,9 @@ define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, i64 %.3, i64 
 {
 entry:
   %.6 = icmp slt i64 %.3, %.4
-  br i1 %.6, label %loop, label %done
-loop:
-  %.8 = phi i64 [%.3, %entry], [%.14, %loop]
+  br i1 %.6, label %lanes, label %done
+lanes:
+  %.8 = phi i64 [%.3, %entry], [%.14, %lanes]
   %.9 = getelementptr double, ptr %.1, i64 %.8
   %.10 = load double, ptr %.9
   %.11 = fmul double %.10, 0x4000000000000000
@@ -13,12 +13,12 @@ loop:
   store double %.11, ptr %.12
   %.14 = add nuw nsw i64 %.8, 1
   %.15 = icmp slt i64 %.14, %.4
-  br i1 %.15, label %loop, label %done
+  br i1 %.15, label %lanes, label %done
 done:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) nounwind
+define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
   %.4 = getelementptr ptr, ptr %.1, i64 0
@@ -33,7 +33,7 @@ entry:
   ret void
 }
 
-define void @kernel(ptr %.1) nounwind
+define void @kernel(ptr %.1) cold nounwind
 {
 entry:
   call void @loop0(ptr %.1, i64 0)
@@ -47,9 +47,9 @@ entry:
   %.8 = alloca i1
   store i1 0, i1* %.8
   %.10 = icmp slt i64 %.5, %.6
-  br i1 %.10, label %loop, label %done
-loop:
-  %.12 = phi i64 [%.5, %entry], [%.28, %loop]
+  br i1 %.10, label %lanes, label %done
+lanes:
+  %.12 = phi i64 [%.5, %entry], [%.28, %lanes]
   %.13 = getelementptr i64, ptr %.2, i64 %.12
   %.14 = load i64, ptr %.13
   %.15 = icmp slt i64 %.14, 0
@@ -67,7 +67,7 @@ loop:
   store double %.25, ptr %.26
   %.28 = add nuw nsw i64 %.12, 1
   %.29 = icmp slt i64 %.28, %.6
-  br i1 %.29, label %loop, label %done
+  br i1 %.29, label %lanes, label %done
 done:
   %.31 = load i1, i1* %.8
   br i1 %.31, label %told, label %fine
@@ -78,7 +78,7 @@ fine:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) nounwind
+define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
   %.4 = getelementptr ptr, ptr %.1, i64 0
@@ -97,7 +97,7 @@ entry:
   ret void
 }
 
-define void @kernel(ptr %.1) nounwind
+define void @kernel(ptr %.1) cold nounwind
 {
 entry:
   call void @loop0(ptr %.1, i64 0)

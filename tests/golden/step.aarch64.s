@@ -5,118 +5,270 @@
 .LCPI0_0:
 	.xword	0x0000000000000000
 	.xword	0x8000000000000000
-	.section	.rodata.cst8,"aM",@progbits,8
-	.p2align	3, 0x0
-.LCPI0_1:
-	.xword	0x3f50624dd2f1a9fc
 	.text
-	.globl	kernel
+	.globl	loop0.body
 	.p2align	2
-	.type	kernel,@function
-kernel:
-	movi	v1.2d, #0000000000000000
-	movz	x15, #:abs_g0_nc:.LCPI0_0
-	ldr	x9, [x0]
-	ldp	x13, x8, [x0, #8]
-	movk	x15, #:abs_g1_nc:.LCPI0_0
-	movk	x15, #:abs_g2_nc:.LCPI0_0
-	ldp	x14, x12, [x0, #24]
-	movk	x15, #:abs_g3:.LCPI0_0
-	ldp	x10, x11, [x0, #40]
-	fneg	v2.2d, v1.2d
-	ldr	d0, [x8]
-	ldr	q3, [x15]
-	ldr	d1, [x9]
-	add	x15, x14, #16
-	add	x16, x13, #16
-	dup	v4.2d, v0.d[0]
-	mov	v5.16b, v3.16b
-	mov	v7.16b, v3.16b
-	mov	w17, #48
-	mov	v6.16b, v2.16b
-	mov	v16.16b, v2.16b
-.LBB0_1:
-	ldp	q17, q18, [x16, #-16]
-	subs	x17, x17, #4
-	ldp	q21, q22, [x15, #-16]
-	add	x15, x15, #32
-	add	x16, x16, #32
-	fmul	v19.2d, v17.2d, v1.d[0]
-	fmul	v20.2d, v18.2d, v1.d[0]
-	fadd	v19.2d, v4.2d, v19.2d
-	fadd	v20.2d, v4.2d, v20.2d
-	fsub	v19.2d, v21.2d, v19.2d
-	fsub	v20.2d, v22.2d, v20.2d
-	fadd	v21.2d, v19.2d, v19.2d
-	fadd	v22.2d, v20.2d, v20.2d
-	fmul	v19.2d, v19.2d, v19.2d
-	fmul	v20.2d, v20.2d, v20.2d
-	fneg	v23.2d, v21.2d
-	fneg	v24.2d, v22.2d
-	fcmeq	v25.2d, v21.2d, #0.0
-	fcmeq	v26.2d, v22.2d, #0.0
-	fadd	v3.2d, v3.2d, v19.2d
-	fadd	v2.2d, v2.2d, v20.2d
-	fsub	v5.2d, v5.2d, v21.2d
-	fsub	v6.2d, v6.2d, v22.2d
-	fmul	v17.2d, v17.2d, v23.2d
-	fmul	v18.2d, v18.2d, v24.2d
-	fcmeq	v23.2d, v17.2d, v17.2d
-	fcmeq	v24.2d, v18.2d, v18.2d
-	bic	v23.16b, v25.16b, v23.16b
-	bic	v24.16b, v26.16b, v24.16b
-	bic	v17.16b, v17.16b, v23.16b
-	bic	v18.16b, v18.16b, v24.16b
-	fadd	v7.2d, v7.2d, v17.2d
-	fadd	v16.2d, v16.2d, v18.2d
-	b.ne	.LBB0_1
-	fadd	v4.2d, v16.2d, v7.2d
-	fadd	v5.2d, v6.2d, v5.2d
-	mov	x15, xzr
-	fadd	v2.2d, v2.2d, v3.2d
-	add	x14, x14, #384
-	add	x13, x13, #384
-	faddp	d3, v4.2d
-	faddp	d4, v5.2d
+	.type	loop0.body,@function
+loop0.body:
+	movi	d3, #0000000000000000
+	movi	d0, #0000000000000000
+	ldr	x8, [sp]
+	movi	d1, #0000000000000000
+	subs	x9, x8, x7
+	b.le	.LBB0_9
+	ldr	d1, [x0]
+	ldr	d2, [x2]
+	cmp	x9, #4
+	b.hs	.LBB0_3
+	movi	d4, #0000000000000000
 	movi	d5, #0000000000000000
-	faddp	d2, v2.2d
+	b	.LBB0_6
 .LBB0_3:
-	ldr	d6, [x13, x15]
-	ldr	d16, [x14, x15]
-	add	x15, x15, #8
+	movi	v3.2d, #0000000000000000
+	movz	x11, #:abs_g0_nc:.LCPI0_0
+	lsl	x12, x7, #3
+	movk	x11, #:abs_g1_nc:.LCPI0_0
+	dup	v5.2d, v2.d[0]
+	and	x10, x9, #0xfffffffffffffffc
+	movk	x11, #:abs_g2_nc:.LCPI0_0
+	add	x12, x12, #16
+	add	x7, x7, x10
+	movk	x11, #:abs_g3:.LCPI0_0
+	and	x13, x9, #0xfffffffffffffffc
+	fneg	v3.2d, v3.2d
+	ldr	q4, [x11]
+	add	x11, x3, x12
+	add	x12, x1, x12
+	mov	v6.16b, v4.16b
+	mov	v7.16b, v4.16b
+	mov	v16.16b, v3.16b
+	mov	v17.16b, v3.16b
+.LBB0_4:
+	ldp	q18, q19, [x12, #-16]
+	subs	x13, x13, #4
+	ldp	q22, q23, [x11, #-16]
+	add	x11, x11, #32
+	add	x12, x12, #32
+	fmul	v20.2d, v18.2d, v1.d[0]
+	fmul	v21.2d, v19.2d, v1.d[0]
+	fadd	v20.2d, v5.2d, v20.2d
+	fadd	v21.2d, v5.2d, v21.2d
+	fsub	v20.2d, v22.2d, v20.2d
+	fsub	v21.2d, v23.2d, v21.2d
+	fadd	v22.2d, v20.2d, v20.2d
+	fadd	v23.2d, v21.2d, v21.2d
+	fmul	v20.2d, v20.2d, v20.2d
+	fmul	v21.2d, v21.2d, v21.2d
+	fneg	v24.2d, v22.2d
+	fneg	v25.2d, v23.2d
+	fcmeq	v26.2d, v22.2d, #0.0
+	fcmeq	v27.2d, v23.2d, #0.0
+	fadd	v4.2d, v4.2d, v20.2d
+	fadd	v3.2d, v3.2d, v21.2d
+	fsub	v6.2d, v6.2d, v22.2d
+	fsub	v16.2d, v16.2d, v23.2d
+	fmul	v18.2d, v18.2d, v24.2d
+	fmul	v19.2d, v19.2d, v25.2d
+	fcmeq	v24.2d, v18.2d, v18.2d
+	fcmeq	v25.2d, v19.2d, v19.2d
+	bic	v24.16b, v26.16b, v24.16b
+	bic	v25.16b, v27.16b, v25.16b
+	bic	v18.16b, v18.16b, v24.16b
+	bic	v19.16b, v19.16b, v25.16b
+	fadd	v7.2d, v7.2d, v18.2d
+	fadd	v17.2d, v17.2d, v19.2d
+	b.ne	.LBB0_4
+	fadd	v3.2d, v3.2d, v4.2d
+	fadd	v4.2d, v16.2d, v6.2d
+	cmp	x9, x10
+	fadd	v5.2d, v17.2d, v7.2d
+	faddp	d3, v3.2d
+	faddp	d4, v4.2d
+	faddp	d5, v5.2d
+	b.eq	.LBB0_8
+.LBB0_6:
+	lsl	x10, x7, #3
+	sub	x8, x8, x7
+	add	x9, x3, x10
+	add	x10, x1, x10
+.LBB0_7:
+	ldr	d6, [x10], #8
+	ldr	d16, [x9], #8
 	fmul	d7, d1, d6
-	fadd	d7, d0, d7
+	fadd	d7, d2, d7
 	fsub	d7, d16, d7
 	fadd	d16, d7, d7
 	fmul	d7, d7, d7
 	fnmul	d6, d16, d6
 	fcmp	d16, #0.0
-	fadd	d2, d2, d7
+	fadd	d3, d3, d7
 	fsub	d4, d4, d16
 	fccmp	d6, d6, #0, eq
-	fcsel	d6, d5, d6, vs
-	cmp	x15, #16
-	fadd	d3, d3, d6
-	b.ne	.LBB0_3
-	movi	d0, #0000000000000000
-	movz	x13, #:abs_g0_nc:.LCPI0_1
-	str	d2, [x12]
-	movk	x13, #:abs_g1_nc:.LCPI0_1
-	ldr	d2, [x8]
-	movk	x13, #:abs_g2_nc:.LCPI0_1
-	movk	x13, #:abs_g3:.LCPI0_1
-	fadd	d1, d4, d0
-	fadd	d0, d3, d0
-	ldr	d3, [x13]
-	fmul	d1, d1, d3
-	fmul	d0, d0, d3
-	ldr	d3, [x9]
-	fsub	d1, d2, d1
-	fsub	d0, d3, d0
-	str	d1, [x10]
-	str	d0, [x11]
+	fcsel	d6, d0, d6, vs
+	subs	x8, x8, #1
+	fadd	d5, d5, d6
+	b.ne	.LBB0_7
+.LBB0_8:
+	movi	d1, #0000000000000000
+	fadd	d0, d4, d1
+	fadd	d1, d5, d1
+.LBB0_9:
+	str	d3, [x4]
+	str	d0, [x5]
+	str	d1, [x6]
 	ret
 .Lfunc_end0:
-	.size	kernel, .Lfunc_end0-kernel
+	.size	loop0.body, .Lfunc_end0-loop0.body
+
+	.section	.rodata.cst8,"aM",@progbits,8
+	.p2align	3, 0x0
+.LCPI1_0:
+	.xword	0x3f50624dd2f1a9fc
+	.text
+	.globl	loop1.body
+	.p2align	2
+	.type	loop1.body,@function
+loop1.body:
+	movz	x8, #:abs_g0_nc:.LCPI1_0
+	ldr	d0, [x0]
+	ldr	d2, [x2]
+	movk	x8, #:abs_g1_nc:.LCPI1_0
+	ldr	d3, [x3]
+	movk	x8, #:abs_g2_nc:.LCPI1_0
+	movk	x8, #:abs_g3:.LCPI1_0
+	ldr	d1, [x8]
+	fmul	d0, d0, d1
+	fmul	d1, d2, d1
+	ldr	d2, [x1]
+	fsub	d0, d2, d0
+	fsub	d1, d3, d1
+	str	d0, [x4]
+	str	d1, [x5]
+	ret
+.Lfunc_end1:
+	.size	loop1.body, .Lfunc_end1-loop1.body
+
+	.section	".note.GNU-stack","",@progbits
+
+	.file	"<string>"
+	.text
+	.globl	loop0
+	.p2align	2
+	.type	loop0,@function
+loop0:
+	sub	sp, sp, #32
+	str	x30, [sp, #16]
+	mov	x8, x0
+	mov	x9, x1
+	ldr	x0, [x8]
+	ldr	x1, [x8, #8]
+	ldr	x2, [x8, #16]
+	ldr	x3, [x8, #24]
+	ldr	x4, [x8, #72]
+	ldr	x5, [x8, #80]
+	ldr	x6, [x8, #88]
+	mov	w8, #50
+	mul	x7, x9, x8
+	add	x9, x7, #50
+	subs	x10, x9, #50
+	csel	x8, x8, x9, gt
+	mov	x9, sp
+	str	x8, [x9]
+	bl	loop0.body
+	ldr	x30, [sp, #16]
+	add	sp, sp, #32
+	ret
+.Lfunc_end0:
+	.size	loop0, .Lfunc_end0-loop0
+
+	.globl	loop1
+	.p2align	2
+	.type	loop1,@function
+loop1:
+	str	x30, [sp, #-16]!
+	mov	x9, x0
+	mov	x8, x1
+	ldr	x0, [x9, #56]
+	ldr	x1, [x9, #16]
+	ldr	x2, [x9, #64]
+	ldr	x3, [x9]
+	ldr	x4, [x9, #40]
+	ldr	x5, [x9, #48]
+	lsr	x6, x8, #0
+	mov	w8, #1
+	add	x9, x6, #1
+	subs	x9, x9, #1
+	csinc	x7, x8, x6, gt
+	bl	loop1.body
+	ldr	x30, [sp], #16
+	ret
+.Lfunc_end1:
+	.size	loop1, .Lfunc_end1-loop1
+
+	.globl	kernel
+	.p2align	2
+	.type	kernel,@function
+kernel:
+	stp	x29, x30, [sp, #-32]!
+	str	x28, [sp, #16]
+	mov	x29, sp
+	sub	x9, sp, #480
+	and	sp, x9, #0xffffffffffffffc0
+	mov	x8, x0
+	ldr	x9, [x8]
+	add	x0, sp, #384
+	str	x0, [sp, #48]
+	str	x9, [sp, #384]
+	ldr	x9, [x8, #8]
+	str	x9, [sp, #392]
+	ldr	x9, [x8, #16]
+	str	x9, [sp, #400]
+	ldr	x9, [x8, #24]
+	str	x9, [sp, #408]
+	ldr	x9, [x8, #32]
+	str	x9, [sp, #416]
+	ldr	x9, [x8, #40]
+	str	x9, [sp, #424]
+	ldr	x8, [x8, #48]
+	str	x8, [sp, #432]
+	add	x8, sp, #64
+	mov	x9, x8
+	str	x9, [sp, #440]
+	add	x9, x8, #64
+	str	x9, [sp, #448]
+	add	x9, x8, #128
+	str	x9, [sp, #456]
+	add	x9, x8, #192
+	str	x9, [sp, #464]
+	add	x8, x8, #256
+	str	x8, [sp, #472]
+	mov	x1, xzr
+	str	x1, [sp, #56]
+	bl	loop0
+	ldr	x0, [sp, #48]
+	ldr	x1, [sp, #56]
+	ldr	x8, [sp, #416]
+	ldr	x9, [sp, #456]
+	ldr	d1, [x9]
+	movi	d0, #0000000000000000
+	fadd	d1, d0, d1
+	str	d1, [x8]
+	ldr	x8, [sp, #440]
+	ldr	x9, [sp, #464]
+	ldr	d1, [x9]
+	fadd	d1, d0, d1
+	str	d1, [x8]
+	ldr	x8, [sp, #448]
+	ldr	x9, [sp, #472]
+	ldr	d1, [x9]
+	fadd	d0, d0, d1
+	str	d0, [x8]
+	bl	loop1
+	mov	sp, x29
+	ldr	x28, [sp, #16]
+	ldp	x29, x30, [sp], #32
+	ret
+.Lfunc_end2:
+	.size	kernel, .Lfunc_end2-kernel
 
 	.section	".note.GNU-stack","",@progbits

@@ -15,9 +15,9 @@ entry:
   store double 0x0, double* %.14
   store double 0x0, double* %.16
   %.23 = icmp slt i64 %.8, %.9
-  br i1 %.23, label %loop, label %done
-loop:
-  %.25 = phi i64 [%.8, %entry], [%.52, %loop]
+  br i1 %.23, label %lanes, label %done
+lanes:
+  %.25 = phi i64 [%.8, %entry], [%.52, %lanes]
   %.26 = load double, ptr %.1
   %.27 = getelementptr double, ptr %.2, i64 %.25
   %.28 = load double, ptr %.27
@@ -46,7 +46,7 @@ loop:
   store double %.50, double* %.16
   %.52 = add nuw nsw i64 %.25, 1
   %.53 = icmp slt i64 %.52, %.9
-  br i1 %.53, label %loop, label %done
+  br i1 %.53, label %lanes, label %done
 done:
   %.55 = load double, double* %.12
   %.56 = load double, double* %.11
@@ -69,7 +69,7 @@ done:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) nounwind
+define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
   %.4 = getelementptr ptr, ptr %.1, i64 0
@@ -110,7 +110,7 @@ entry:
   ret void
 }
 
-define internal void @loop1(ptr %.1, i64 %.2) nounwind
+define internal void @loop1(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
   %.4 = getelementptr ptr, ptr %.1, i64 7
@@ -133,7 +133,7 @@ entry:
   ret void
 }
 
-define void @kernel(ptr %.1) nounwind
+define void @kernel(ptr %.1) cold nounwind
 {
 entry:
   %.3 = alloca ptr, i64 12

@@ -11,84 +11,118 @@
 	.p2align	3, 0x0
 .LCPI0_1:
 	.quad	0x8000000000000000
-.LCPI0_3:
-	.quad	0x3f50624dd2f1a9fc
 	.section	.rodata.cst16,"aM",@progbits,16
 	.p2align	4, 0x0
 .LCPI0_2:
 	.quad	0x8000000000000000
 	.quad	0x8000000000000000
 	.section	.ltext,"axl",@progbits
-	.globl	kernel
+	.globl	loop0.body
 	.p2align	4
-	.type	kernel,@function
-kernel:
-	movq	(%rdi), %rcx
-	movq	8(%rdi), %r9
-	movq	16(%rdi), %rsi
-	movq	24(%rdi), %r10
-	movq	32(%rdi), %r8
-	movq	40(%rdi), %rdx
-	movq	48(%rdi), %rax
-	vbroadcastsd	(%rcx), %ymm0
-	vbroadcastsd	(%rsi), %ymm1
-	movabsq	$.LCPI0_0, %rdi
-	vmovapd	(%rdi), %ymm4
-	xorl	%edi, %edi
-	movabsq	$.LCPI0_1, %r11
-	vbroadcastsd	(%r11), %ymm2
-	vxorpd	%xmm5, %xmm5, %xmm5
-	vmovapd	%ymm4, %ymm3
-	vmovapd	%ymm4, %ymm6
+	.type	loop0.body,@function
+loop0.body:
+	pushq	%r15
+	pushq	%r14
+	pushq	%r12
+	pushq	%rbx
+	movq	56(%rsp), %r10
+	movq	48(%rsp), %r14
+	movq	40(%rsp), %rax
+	vxorpd	%xmm2, %xmm2, %xmm2
+	movq	%r10, %r11
+	vxorpd	%xmm0, %xmm0, %xmm0
+	vxorpd	%xmm1, %xmm1, %xmm1
+	subq	%r14, %r11
+	jle	.LBB0_11
+	vmovsd	(%rdi), %xmm0
+	vmovsd	(%rdx), %xmm1
+	cmpq	$4, %r11
+	jae	.LBB0_3
+	vxorpd	%xmm3, %xmm3, %xmm3
+	vxorpd	%xmm4, %xmm4, %xmm4
+	movq	%r14, %rdx
+	jmp	.LBB0_6
+.LBB0_3:
+	movq	%r11, %rdi
+	andq	$-4, %rdi
+	leaq	(%r14,%rdi), %rdx
+	vbroadcastsd	%xmm0, %ymm2
+	vbroadcastsd	%xmm1, %ymm3
+	leaq	(%rcx,%r14,8), %rbx
+	leaq	(%rsi,%r14,8), %r14
+	movabsq	$.LCPI0_0, %r15
+	vmovapd	(%r15), %ymm5
+	xorl	%r15d, %r15d
+	movabsq	$.LCPI0_1, %r12
+	vbroadcastsd	(%r12), %ymm7
+	vxorpd	%xmm8, %xmm8, %xmm8
+	vmovapd	%ymm5, %ymm6
+	vmovapd	%ymm5, %ymm4
 	.p2align	4
-.LBB0_1:
-	vmovupd	(%r9,%rdi,8), %ymm7
-	vmovupd	(%r10,%rdi,8), %ymm8
-	vmulpd	%ymm7, %ymm0, %ymm9
-	vaddpd	%ymm1, %ymm9, %ymm9
-	vsubpd	%ymm9, %ymm8, %ymm8
-	vmulpd	%ymm8, %ymm8, %ymm9
+.LBB0_4:
+	vmovupd	(%r14,%r15,8), %ymm9
+	vmovupd	(%rbx,%r15,8), %ymm10
+	vmulpd	%ymm2, %ymm9, %ymm11
+	vaddpd	%ymm3, %ymm11, %ymm11
+	vsubpd	%ymm11, %ymm10, %ymm10
+	vmulpd	%ymm10, %ymm10, %ymm11
+	vaddpd	%ymm5, %ymm11, %ymm5
+	vaddpd	%ymm10, %ymm10, %ymm10
+	vxorpd	%ymm7, %ymm10, %ymm11
+	vmulpd	%ymm11, %ymm9, %ymm9
+	vcmpunordpd	%ymm8, %ymm9, %ymm12
+	vcmpeqpd	%ymm11, %ymm10, %ymm11
+	vandpd	%ymm11, %ymm12, %ymm11
+	vandnpd	%ymm9, %ymm11, %ymm9
 	vaddpd	%ymm4, %ymm9, %ymm4
-	vaddpd	%ymm8, %ymm8, %ymm8
-	vxorpd	%ymm2, %ymm8, %ymm9
-	vmulpd	%ymm7, %ymm9, %ymm7
-	vcmpunordpd	%ymm5, %ymm7, %ymm10
-	vcmpeqpd	%ymm9, %ymm8, %ymm9
-	vandpd	%ymm9, %ymm10, %ymm9
-	vandnpd	%ymm7, %ymm9, %ymm7
-	vaddpd	%ymm7, %ymm6, %ymm6
-	vsubpd	%ymm8, %ymm3, %ymm3
-	addq	$4, %rdi
-	cmpq	$48, %rdi
-	jne	.LBB0_1
-	vextractf128	$1, %ymm6, %xmm2
-	vaddpd	%xmm2, %xmm6, %xmm2
-	vshufpd	$1, %xmm2, %xmm2, %xmm5
-	vaddsd	%xmm5, %xmm2, %xmm2
-	vextractf128	$1, %ymm3, %xmm5
-	vaddpd	%xmm5, %xmm3, %xmm3
+	vsubpd	%ymm10, %ymm6, %ymm6
+	addq	$4, %r15
+	cmpq	%r15, %rdi
+	jne	.LBB0_4
+	vextractf128	$1, %ymm5, %xmm2
+	vaddpd	%xmm2, %xmm5, %xmm2
+	vshufpd	$1, %xmm2, %xmm2, %xmm3
+	vaddsd	%xmm3, %xmm2, %xmm2
+	vextractf128	$1, %ymm6, %xmm3
+	vaddpd	%xmm3, %xmm6, %xmm3
 	vshufpd	$1, %xmm3, %xmm3, %xmm5
 	vaddsd	%xmm5, %xmm3, %xmm3
 	vextractf128	$1, %ymm4, %xmm5
 	vaddpd	%xmm5, %xmm4, %xmm4
 	vshufpd	$1, %xmm4, %xmm4, %xmm5
 	vaddsd	%xmm5, %xmm4, %xmm4
-	xorl	%edi, %edi
-	movabsq	$.LCPI0_2, %r11
-	vmovapd	(%r11), %xmm5
-	jmp	.LBB0_3
+	cmpq	%rdi, %r11
+	jne	.LBB0_6
+.LBB0_10:
+	vxorpd	%xmm1, %xmm1, %xmm1
+	vaddsd	%xmm1, %xmm3, %xmm0
+	vaddsd	%xmm1, %xmm4, %xmm1
+.LBB0_11:
+	vmovsd	%xmm2, (%r8)
+	vmovsd	%xmm0, (%r9)
+	vmovsd	%xmm1, (%rax)
+	popq	%rbx
+	popq	%r12
+	popq	%r14
+	popq	%r15
+	vzeroupper
+	retq
+.LBB0_6:
+	movabsq	$.LCPI0_2, %rdi
+	vmovapd	(%rdi), %xmm5
+	jmp	.LBB0_7
 	.p2align	4
-.LBB0_5:
-	vaddsd	%xmm2, %xmm8, %xmm2
+.LBB0_9:
+	vaddsd	%xmm4, %xmm8, %xmm4
 	vmulsd	%xmm7, %xmm7, %xmm7
-	vaddsd	%xmm7, %xmm4, %xmm4
+	vaddsd	%xmm7, %xmm2, %xmm2
 	vsubsd	%xmm6, %xmm3, %xmm3
-	incq	%rdi
-	cmpq	$2, %rdi
-	je	.LBB0_6
-.LBB0_3:
-	vmovsd	384(%r9,%rdi,8), %xmm8
-	vmovsd	384(%r10,%rdi,8), %xmm6
+	incq	%rdx
+	cmpq	%rdx, %r10
+	je	.LBB0_10
+.LBB0_7:
+	vmovsd	(%rsi,%rdx,8), %xmm8
+	vmovsd	(%rcx,%rdx,8), %xmm6
 	vmulsd	%xmm0, %xmm8, %xmm7
 	vaddsd	%xmm7, %xmm1, %xmm7
 	vsubsd	%xmm7, %xmm6, %xmm7
@@ -99,29 +133,170 @@ kernel:
 	vcmpeqsd	%xmm6, %xmm8, %xmm10
 	vcmpunordsd	%xmm8, %xmm9, %xmm11
 	vandpd	%xmm10, %xmm11, %xmm10
-	vmovd	%xmm10, %r11d
-	testb	$1, %r11b
-	jne	.LBB0_5
+	vmovd	%xmm10, %edi
+	testb	$1, %dil
+	jne	.LBB0_9
 	vmovapd	%xmm9, %xmm8
-	jmp	.LBB0_5
-.LBB0_6:
-	vxorpd	%xmm0, %xmm0, %xmm0
-	vaddsd	%xmm0, %xmm3, %xmm1
-	vaddsd	%xmm0, %xmm2, %xmm0
-	vmovsd	%xmm4, (%r8)
+	jmp	.LBB0_9
+.Lfunc_end0:
+	.size	loop0.body, .Lfunc_end0-loop0.body
+
+	.section	.rodata.cst8,"aM",@progbits,8
+	.p2align	3, 0x0
+.LCPI1_0:
+	.quad	0x3f50624dd2f1a9fc
+	.section	.ltext,"axl",@progbits
+	.globl	loop1.body
+	.p2align	4
+	.type	loop1.body,@function
+loop1.body:
+	movabsq	$.LCPI1_0, %rax
+	vmovsd	(%rax), %xmm0
+	vmulsd	(%rdi), %xmm0, %xmm1
 	vmovsd	(%rsi), %xmm2
-	vmovsd	(%rcx), %xmm3
-	movabsq	$.LCPI0_3, %rcx
-	vmovsd	(%rcx), %xmm4
-	vmulsd	%xmm4, %xmm1, %xmm1
 	vsubsd	%xmm1, %xmm2, %xmm1
-	vmovsd	%xmm1, (%rdx)
-	vmulsd	%xmm4, %xmm0, %xmm0
-	vsubsd	%xmm0, %xmm3, %xmm0
-	vmovsd	%xmm0, (%rax)
-	vzeroupper
+	vmovsd	%xmm1, (%r8)
+	vmulsd	(%rdx), %xmm0, %xmm0
+	vmovsd	(%rcx), %xmm1
+	vsubsd	%xmm0, %xmm1, %xmm0
+	vmovsd	%xmm0, (%r9)
+	retq
+.Lfunc_end1:
+	.size	loop1.body, .Lfunc_end1-loop1.body
+
+	.section	".note.GNU-stack","",@progbits
+
+	.file	"<string>"
+	.section	.ltext,"axl",@progbits
+	.globl	loop0
+	.p2align	4
+	.type	loop0,@function
+loop0:
+	pushq	%rbx
+	subq	$32, %rsp
+	movq	%rsi, %rax
+	movq	%rdi, %r10
+	movq	(%r10), %rdi
+	movq	8(%r10), %rsi
+	movq	16(%r10), %rdx
+	movq	24(%r10), %rcx
+	movq	72(%r10), %r8
+	movq	80(%r10), %r9
+	movq	88(%r10), %r10
+	imulq	$50, %rax, %r11
+	movq	%r11, %rbx
+	addq	$50, %rbx
+	movl	$50, %eax
+	cmpq	$50, %rbx
+	cmovgq	%rax, %rbx
+	movq	%rsp, %rax
+	movq	%rbx, 16(%rax)
+	movq	%r11, 8(%rax)
+	movq	%r10, (%rax)
+	movabsq	$loop0.body, %rax
+	callq	*%rax
+	addq	$32, %rsp
+	popq	%rbx
 	retq
 .Lfunc_end0:
-	.size	kernel, .Lfunc_end0-kernel
+	.size	loop0, .Lfunc_end0-loop0
+
+	.globl	loop1
+	.p2align	4
+	.type	loop1,@function
+loop1:
+	subq	$24, %rsp
+	movq	%rsi, %r10
+	movq	%rdi, %rax
+	movq	56(%rax), %rdi
+	movq	16(%rax), %rsi
+	movq	64(%rax), %rdx
+	movq	(%rax), %rcx
+	movq	40(%rax), %r8
+	movq	48(%rax), %r9
+	shlq	$0, %r10
+	movq	%r10, %r11
+	addq	$1, %r11
+	movl	$1, %eax
+	cmpq	$1, %r11
+	cmovgq	%rax, %r11
+	movq	%rsp, %rax
+	movq	%r11, 8(%rax)
+	movq	%r10, (%rax)
+	movabsq	$loop1.body, %rax
+	callq	*%rax
+	addq	$24, %rsp
+	retq
+.Lfunc_end1:
+	.size	loop1, .Lfunc_end1-loop1
+
+	.globl	kernel
+	.p2align	4
+	.type	kernel,@function
+kernel:
+	pushq	%rbp
+	movq	%rsp, %rbp
+	andq	$-64, %rsp
+	subq	$448, %rsp
+	movq	(%rdi), %rax
+	movq	%rax, 336(%rsp)
+	movq	8(%rdi), %rax
+	movq	%rax, 344(%rsp)
+	movq	16(%rdi), %rax
+	movq	%rax, 352(%rsp)
+	movq	24(%rdi), %rax
+	movq	%rax, 360(%rsp)
+	movq	32(%rdi), %rax
+	movq	%rax, 368(%rsp)
+	movq	40(%rdi), %rax
+	movq	%rax, 376(%rsp)
+	movq	48(%rdi), %rax
+	movq	%rax, 384(%rsp)
+	movq	%rsp, %rax
+	movq	%rax, 392(%rsp)
+	movq	%rsp, %rax
+	addq	$64, %rax
+	movq	%rax, 400(%rsp)
+	movq	%rsp, %rax
+	addq	$128, %rax
+	movq	%rax, 408(%rsp)
+	movq	%rsp, %rax
+	addq	$192, %rax
+	movq	%rax, 416(%rsp)
+	movq	%rsp, %rax
+	addq	$256, %rax
+	movq	%rax, 424(%rsp)
+	xorl	%eax, %eax
+	movabsq	$loop0, %rax
+	xorl	%ecx, %ecx
+	movl	%ecx, %esi
+	leaq	336(%rsp), %rdi
+	callq	*%rax
+	movq	368(%rsp), %rax
+	movq	408(%rsp), %rcx
+	vxorps	%xmm0, %xmm0, %xmm0
+	vaddsd	(%rcx), %xmm0, %xmm0
+	vmovsd	%xmm0, (%rax)
+	movq	392(%rsp), %rax
+	movq	416(%rsp), %rcx
+	vxorps	%xmm0, %xmm0, %xmm0
+	vaddsd	(%rcx), %xmm0, %xmm0
+	vmovsd	%xmm0, (%rax)
+	movq	400(%rsp), %rax
+	movq	424(%rsp), %rcx
+	vxorps	%xmm0, %xmm0, %xmm0
+	vaddsd	(%rcx), %xmm0, %xmm0
+	vmovsd	%xmm0, (%rax)
+	xorl	%eax, %eax
+	movabsq	$loop1, %rax
+	xorl	%ecx, %ecx
+	movl	%ecx, %esi
+	leaq	336(%rsp), %rdi
+	callq	*%rax
+	movq	%rbp, %rsp
+	popq	%rbp
+	retq
+.Lfunc_end2:
+	.size	kernel, .Lfunc_end2-kernel
 
 	.section	".note.GNU-stack","",@progbits

@@ -10,6 +10,7 @@ from llvmlite import ir
 
 from ...graph.ir import Node
 from .counting import counted
+from .lanes import FREE
 from .memory import get, memory, put
 from .reductions import Reduction
 
@@ -75,7 +76,7 @@ def join_rows(
         for argument in function.args:
             argument.add_attribute("noalias")
         code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
-        with counted(code, ir.Constant(_I64, 0), ir.Constant(_I64, size)) as i:
+        with counted(code, ir.Constant(_I64, 0), ir.Constant(_I64, size), FREE) as i:
             total: Any = one.how.neutral(dtype)
             for part in range(parts):
                 offset = code.b.add(i, ir.Constant(_I64, part * size))

@@ -15,7 +15,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from gradtape.backends import store
-from gradtape.backends.llvm import library
+from gradtape.backends.llvm import lanes, library
 
 __all__ = ["AARCH64", "Machine", "Program", "compile_text", "environment", "host", "kept"]
 
@@ -102,13 +102,13 @@ class Program:
         self.machine, self.source, self.key = machine, text, key
         self._engine: Any = None
         if not key:
-            self._module  # noqa: B018 - compiled now, so that a failure is seen here
+            self._modules  # noqa: B018 - compiled now, so that a failure is seen here
             return
         found = store.read(key)
         if found is None:
-            store.write(key, "code", [self.object])
+            store.write(key, "code", self.objects)
         else:
-            self.__dict__["object"] = found[1][0]
+            self.__dict__["objects"] = found[1]
 
     @classmethod
     def load(cls, key: str) -> Program | None:
@@ -119,62 +119,56 @@ class Program:
         program = cls.__new__(cls)
         program.machine, program.source, program.key = host(), "", key
         program._engine = None
-        program.__dict__["object"] = found[1][0]
+        program.__dict__["objects"] = found[1]
         return program
 
-    @cached_property
-    def _target(self) -> Any:
+    def _target(self, level: int) -> Any:
         _ready()
         machine = self.machine
         return llvm.Target.from_triple(machine.triple).create_target_machine(
-            cpu=machine.cpu, features=machine.features, opt=3
+            cpu=machine.cpu, features=machine.features, opt=level
         )
 
     @cached_property
-    def _module(self) -> Any:
-        """The module after LLVM's passes."""
+    def _modules(self) -> list[tuple[Any, Any]]:
+        """The modules after LLVM's passes, each with its target."""
         machine = self.machine
-        target = self._target  # makes LLVM ready
-        linked = library.link(self.source, machine.width, machine.has_avx512)
-        module = llvm.parse_assembly(_with_attributes(linked, machine))
-        module.triple = machine.triple
-        module.data_layout = str(target.target_data)
-        module.verify()
-        self._optimise(module)
-        return module
+        source, left = self.source, None
+        if machine.has_avx512:
+            source, left = lanes.over_vectors(source, machine.width)
+        made = []
+        for text, passes in pieces(source, left):
+            target = self._target(0 if passes == "none" else 3)  # makes LLVM ready
+            linked = library.link(text, machine.width, machine.has_avx512, passes != "all")
+            module = llvm.parse_assembly(_with_attributes(linked, machine))
+            module.triple = machine.triple
+            module.data_layout = str(target.target_data)
+            module.verify()
+            _optimise(module, target, passes)
+            made.append((module, target))
+        return made
 
-    def _optimise(self, module: Any) -> None:
-        """Run LLVM's pipeline, and inline what only the vectoriser has called."""
-        options = llvm.create_pipeline_tuning_options(speed_level=3)
-        options.loop_vectorization = True
-        options.loop_interleaving = True
-        options.loop_unrolling = False  # `emit.py` writes short loops out
-        options.slp_vectorization = False
-        builder = llvm.create_pass_builder(self._target, options)
-        passes = builder.getModulePassManager()
-        passes.add_always_inliner_pass()
-        passes.run(module, builder)
-
-    @cached_property
+    @property
     def llvm(self) -> str:
-        """The optimised module as text."""
-        return str(self._module)
+        """The optimised modules as text."""
+        return "\n".join(str(module) for module, _ in self._modules)
 
-    @cached_property
+    @property
     def assembly(self) -> str:
         """The machine code as text."""
-        return str(self._target.emit_assembly(self._module))
+        return "\n".join(str(target.emit_assembly(module)) for module, target in self._modules)
 
     @cached_property
-    def object(self) -> bytes:
-        """The machine code as an object file."""
-        return bytes(self._target.emit_object(self._module))
+    def objects(self) -> list[bytes]:
+        """The machine code as object files."""
+        return [bytes(target.emit_object(module)) for module, target in self._modules]
 
     def address(self, name: str) -> int:
         """Return the address of a compiled function."""
         if self._engine is None:
-            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self._target)
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(self.object))
+            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), self._target(2))
+            for data in self.objects:
+                self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))
             self._engine.finalize_object()
         return int(self._engine.get_function_address(name))
 
@@ -183,6 +177,76 @@ class Program:
         found: Any = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
         found.program = self  # the code must outlive the pointer
         return found
+
+
+def _optimise(module: Any, target: Any, which: str) -> None:
+    """Run LLVM's passes: "all", with its vectoriser; "few"; or "none" but for inlining."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.loop_interleaving = True
+    options.loop_unrolling = False  # `emit.py` writes short loops out
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, options)
+    if which == "all":
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()  # again: what only the vectoriser has called
+    if which == "few":
+        passes.add_sroa_pass()
+        passes.add_new_gvn_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+    passes.run(module, builder)
+
+
+_FUNCTION = re.compile(r'^define [^\n]*?@"?([-+\w.$]+)"?\(.*?^}\n', re.MULTILINE | re.DOTALL)
+_NAMES = re.compile(r'@"?([-+\w.$]+)"?')
+
+
+def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
+    """A module's text as modules, each with the passes that it takes.
+
+    Functions that say `cold` run so seldom that to optimise them takes longer than they ever run:
+    "none". Those that are `left` to LLVM's vectoriser, every other one where that is not known, and
+    a kernel that loops over the others, take "all"; where loops are over vectors already "few" do.
+    """
+    functions = [(m[1], m[0]) for m in _FUNCTION.finditer(text)]
+    is_whole = left is None or any(name == "kernel" and not _is_cold(b) for name, b in functions)
+
+    def passes(name: str, body: str) -> str:
+        if _is_cold(body):
+            return "none"
+        return "all" if is_whole or (left is not None and name in left) else "few"
+
+    kinds = {name: passes(name, body) for name, body in functions}
+    if len(set(kinds.values())) <= 1:
+        return [(text, next(iter(kinds.values()), "none"))]
+    rest = _FUNCTION.sub("", text).splitlines()
+    made = []
+    for kind in sorted(set(kinds.values())):
+        mine = [body for name, body in functions if kinds[name] == kind]
+        named = set(_NAMES.findall("".join(mine)))
+        lines = [line for line in rest if _is_for(line, named)]
+        for name, body in functions:
+            if kinds[name] != kind and name in named:
+                head = body[: body.index("\n")]
+                head = head[: head.rindex(")") + 1].removeprefix("define").replace(" internal", "")
+                lines.append(f"declare{head}")
+        lines += [body.replace("define internal", "define", 1) for body in mine]
+        made.append(("\n".join(lines) + "\n", kind))
+    return made
+
+
+def _is_cold(body: str) -> bool:
+    return " cold" in body[: body.index("\n")]
+
+
+def _is_for(line: str, named: set[str]) -> bool:
+    """Whether a line outside of functions is for a module in which these names are used."""
+    if line.startswith(("declare", "@")):
+        found = _NAMES.search(line)
+        return found is not None and found[1] in named
+    return True
 
 
 def _with_attributes(text: str, machine: Machine) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import ir
 
 from ...graph.ir import Constant, Node, Value
-from . import lowerings, rolled, types
+from . import lanes, lowerings, rolled, types
 from .accumulators import Sum, join_rows
 from .counting import counted
 from .fuse import Loop, Plan, uniform
@@ -86,6 +86,7 @@ class Emitter:
         self.nest = self._nest()
         self.rolled = rolled.find(self)
         self.has_branches = not self.nest.sizes  # numbers are not vectorised
+        self.turns = self._turns()
         # Numbers are no loop: nothing is gained by copies of the same code, but time to compile.
         self.is_inline = bool(self.nest.sizes or self.rolled) or (
             sum(n.op.name in ARITIES for n in self.loop.nodes) < 4
@@ -99,6 +100,21 @@ class Emitter:
                 if not self.is_inside(value) and uniform(self.plan.base(value)) is None:
                     found[value] = None
         return list(found)
+
+    def _turns(self) -> str:
+        """Whether elements of the last axis can be computed side by side."""
+        is_running = any(isinstance(how, Running) for how in self.loop.nodes.values())
+        if self.loop.along is not None or self.loop.in_order or is_running:
+            return lanes.BOUND
+        writes = {part.source: (part.offset, self.nest.strides[v]) for v, part in
+                  self.placed.items()}  # fmt: skip
+        if len(writes) < len(self.placed):  # what comes last to a place has to be last
+            return "loop"
+        reads = [
+            (self.plan.view(v).offset, self.nest.strides[v]) == writes[self.plan.base(v)]
+            for v in self.reads if self.plan.base(v) in writes
+        ]  # fmt: skip
+        return lanes.FREE if all(reads) else "loop"
 
     def is_inside(self, value: Value) -> bool:
         return self.plan.base(value) in self.inside and self.plan.is_plain(value)
@@ -174,6 +190,7 @@ class Emitter:
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
+        function.attributes.add("cold")
         function.linkage = "internal"
         table, part = function.args
         b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -267,7 +284,7 @@ class Emitter:
             low, high = self.b.mul(low, step), self.b.mul(high, step)
         else:
             low, high = _zero(), ir.Constant(_I64, one.size)
-        with counted(self, low, high) as i:
+        with counted(self, low, high, lanes.FREE) as i:
             kind = memory(one.dtype)
             at = self.b.gep(self.at[one.node], [i], source_etype=kind)
             put(self.b, one.how.neutral(one.dtype), at, one.dtype)
@@ -305,7 +322,7 @@ class Emitter:
                 for n in range(sizes[axis]):
                     self._element([*indices, ir.Constant(_I64, n)])
             else:
-                with counted(self, low, high) as i:
+                with counted(self, low, high, self.turns if innermost else "loop") as i:
                     if innermost:
                         self._element([*indices, i])
                     else:

@@ -247,7 +247,7 @@ def entry_text(
         if r.shape
     )
     # It runs once, straight on: optimising it takes longer than it could ever save.
-    head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count) noinline optnone"
+    head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count) cold"
     return f"{shapes}\n{head} {{\nbegin:\n{body}\n}}\n".replace("@shape", f"@{name}.shape")
 
 

@@ -98,6 +98,8 @@ RARE: dict[str, Entry] = {
 PAIRS: dict[str, tuple[str, str]] = {"sincos": ("sin", "cos")}
 PAIRED = (21, 0, 0)  # the first LLVM whose vectoriser takes a function of two results
 
+_PURE = "noinline nounwind willreturn memory(none)"
+_OVER = re.compile(r"\.v(\d+)$")
 BRANCHES = ".branches"  # behind the name of a kernel for code that is not vectorised
 ARITIES = {name: entry.arity for name, entry in KERNELS.items()}
 
@@ -159,9 +161,16 @@ def _declare(
 def render(name: str, width: int, avx512: bool, called: bool = False) -> Rendered:
     """Return the text of the function of this full name, for vectors of `width` bits.
 
-    `called`: as functions over vectors to be called, not as one to be inlined.
+    `called`: as functions over vectors to be called, not as one to be inlined. A name that ends
+    in `.v8` is the function over vectors of 8 itself.
     """
     _, kind, *rest = name.split(".", 2)
+    over = _OVER.search(name)
+    if over is not None and kind in (*KERNELS, *PAIRS):
+        dtype = DTYPES[rest[0].removesuffix(over[0])]
+        rendered = _render_kernel(name, kind, dtype, int(over[1]), avx512)
+        text = rendered.text.replace(" alwaysinline nounwind", f" {_PURE}", 1)
+        return Rendered(text, rendered.needs) if called else rendered
     if called:
         return _render_called(name, kind, DTYPES[rest[0]], width, avx512)
     if kind == "scale":
@@ -179,7 +188,6 @@ def _render_called(
     full: str, name: str, dtype: np.dtype[Any], width: int, avx512: bool
 ) -> Rendered:
     """A kernel as a function that is called, and the functions over vectors for the vectoriser."""
-    pure = "noinline nounwind willreturn memory(none)"
     lanes = _lanes(width)
     arity = KERNELS[PAIRS[name][0] if name in PAIRS else name].arity
     mangled = ",".join(f"_ZGV_LLVM_N{n}{'v' * arity}_{full}({full}.v{n})" for n in lanes)
@@ -187,12 +195,12 @@ def _render_called(
     text, needs = _render_kernel(full, name, dtype)
     texts = [
         text.replace("define internal", "define weak_odr", 1).replace(
-            " alwaysinline nounwind", f" {pure} {variants}", 1
+            " alwaysinline nounwind", f" {_PURE} {variants}", 1
         )
     ]
     for n in lanes:
         text, more = _render_kernel(f"{full}.v{n}", name, dtype, n, avx512)
-        texts.append(text.replace(" alwaysinline nounwind", f" {pure}", 1))
+        texts.append(text.replace(" alwaysinline nounwind", f" {_PURE}", 1))
         needs |= more
     return Rendered("".join(texts), needs)
 
@@ -414,7 +422,9 @@ INLINED = 600
 DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
 
 
-_CALL = re.compile(r'^  (%\S+) = call (\w+) @"gt\.(\w+)\.(f\d\d)"\(\w+ (%\S+)\)$')
+_CALL = re.compile(
+    r'^  (%\S+) = call (\w+|<\d+ x \w+>) @"gt\.(\w+)\.(f\d\d(?:\.v\d+)?)"\(\2 (%\S+)\)$'
+)
 
 
 def _paired(text: str, wanted: list[str], called: set[str]) -> str:
@@ -427,7 +437,7 @@ def _paired(text: str, wanted: list[str], called: set[str]) -> str:
     if tuple(llvm.llvm_version_info) < PAIRED:
         return text
     for name, (one, other) in PAIRS.items():
-        for suffix in DTYPES:
+        for suffix in sorted({n.split(".", 2)[2] for n in called}):
             kernels = [f"gt.{one}.{suffix}", f"gt.{other}.{suffix}"]
             if not called.issuperset(kernels):
                 continue
@@ -447,7 +457,6 @@ def _paired(text: str, wanted: list[str], called: set[str]) -> str:
 def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str) -> bool:
     """Whether there were pairs; the first of both calls is replaced, and the second empty."""
     seen: dict[tuple[str, str], tuple[int, str]] = {}
-    kind = str(types.scalar(DTYPES[suffix]))
     count = 0
     for i, line in enumerate(lines):
         if not line.startswith(" "):  # another block
@@ -456,7 +465,7 @@ def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str)
         found = _CALL.match(line)
         if found is None or found[3] not in pair or found[4] != suffix:
             continue
-        kernel, x = found[3], found[5]
+        kernel, x, kind = found[3], found[5], found[2]
         seen[kernel, x] = i, found[1]
         if (pair[0], x) not in seen or (pair[1], x) not in seen:
             continue
@@ -471,8 +480,11 @@ def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str)
     return count > 0
 
 
-def link(text: str, width: int, avx512: bool) -> str:
-    """Return a module's text with the definitions of the functions that it declares and needs."""
+def link(text: str, width: int, avx512: bool, is_done: bool = False) -> str:
+    """Return a module's text with the definitions of the functions that it declares and needs.
+
+    `is_done`: there is no loop for LLVM's vectoriser.
+    """
     found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
     wanted = [name for name in found if name.startswith("gt.")]
     if not wanted:
@@ -503,10 +515,12 @@ def link(text: str, width: int, avx512: bool) -> str:
     kept = [
         f'ptr @"{name}.v{n}"'
         for name in defined
-        if name in called or name.startswith(replaced)
+        if (name in called or name.startswith(replaced)) and not _OVER.search(name) and not is_done
         for n in _lanes(width)
     ]
     parts = [text, *outside.values(), *defined.values()]
+    if is_done:
+        parts = [part.replace("define weak_odr", "define internal") for part in parts]
     if kept:
         parts.append(
             f"@llvm.compiler.used = appending global [{len(kept)} x ptr] "

@@ -11,6 +11,7 @@ from llvmlite import ir
 
 from gradtape.backends.llvm import types
 from gradtape.backends.llvm.compile import Machine, Program, compile_text
+from gradtape.backends.llvm.lanes import FREE
 from gradtape.backends.llvm.scalars import Scalars
 
 Build = Callable[..., Sequence[ir.Value]]
@@ -40,7 +41,7 @@ def map_loop(
     for argument in pointers:
         argument.add_attribute("noalias")
     entry = function.append_basic_block("entry")
-    loop = function.append_basic_block("loop")
+    loop = function.append_basic_block("loop" if sums else FREE)
     done = function.append_basic_block("done")
     builder = ir.IRBuilder(entry)
     builder.cbranch(builder.icmp_signed("<", first, end), loop, done)

@@ -50,7 +50,7 @@ _TEXT = """
 {system}
 
 ; Take a part of job %job and run it; false if there is none left, or the job is another.
-define internal i1 @claim(ptr %block, i64 %job, ptr %function, ptr %arguments, i64 %parts) {{
+define internal i1 @claim(ptr %block, i64 %job, ptr %function, ptr %arguments, i64 %parts) cold {{
 entry:
 {words}  br label %look
 look:
@@ -75,7 +75,7 @@ none:
 }}
 
 ; The worker number %me: it helps with a job that asks for more helpers than that.
-define void @worker(ptr %block, i64 %me) {{
+define void @worker(ptr %block, i64 %me) cold {{
 entry:
 {words}  %first = load atomic i64, ptr %job_at acquire, align 8
   br label %wait
@@ -122,7 +122,7 @@ exit:
 }}
 
 ; Run %parts parts on at most %threads threads; returns when all are done.
-define void @run(ptr %block, ptr %function, ptr %arguments, i64 %parts, i64 %threads) {{
+define void @run(ptr %block, ptr %function, ptr %arguments, i64 %parts, i64 %threads) cold {{
 entry:
 {words}  %divided = icmp ugt i64 %parts, 1
   %shared = icmp sgt i64 %threads, 1
@@ -193,7 +193,7 @@ exit:
 # that comes between the look and the sleep is not slept through.
 _X86 = """
 declare void @llvm.x86.sse2.pause()
-define internal void @pause() alwaysinline {
+define internal void @pause() alwaysinline cold {
   call void @llvm.x86.sse2.pause()
   ret void
 }
@@ -201,7 +201,7 @@ define internal void @pause() alwaysinline {
 
 _ARM = """
 declare void @llvm.aarch64.hint(i32)
-define internal void @pause() alwaysinline {
+define internal void @pause() alwaysinline cold {
   call void @llvm.aarch64.hint(i32 1)
   ret void
 }
@@ -210,11 +210,11 @@ define internal void @pause() alwaysinline {
 _LINUX = """
 declare i64 @syscall(i64, ...)
 declare i32 @sched_yield()
-define internal void @give() {{
+define internal void @give() cold {{
   %r = call i32 @sched_yield()
   ret void
 }}
-define internal void @doze(ptr %at, i64 %seen, ptr %stop_at) noinline {{
+define internal void @doze(ptr %at, i64 %seen, ptr %stop_at) noinline cold {{
   %stop = load atomic i64, ptr %stop_at seq_cst, align 8
   %leave = icmp ne i64 %stop, 0
   br i1 %leave, label %exit, label %rest
@@ -225,7 +225,7 @@ rest:
 exit:
   ret void
 }}
-define internal void @wake(ptr %at) noinline {{
+define internal void @wake(ptr %at) noinline cold {{
   %r = call i64 (i64, ...) @syscall(i64 {FUTEX}, ptr %at, i64 129, i64 2147483647)
   ret void
 }}
@@ -234,15 +234,15 @@ define internal void @wake(ptr %at) noinline {{
 _ELSEWHERE = """
 declare i32 @{NAP}(i32)
 declare i32 @{YIELD}()
-define internal void @give() {{
+define internal void @give() cold {{
   %r = call i32 @{YIELD}()
   ret void
 }}
-define internal void @doze(ptr %at, i64 %seen, ptr %stop_at) noinline {{
+define internal void @doze(ptr %at, i64 %seen, ptr %stop_at) noinline cold {{
   %r = call i32 @{NAP}(i32 {LENGTH})
   ret void
 }}
-define internal void @wake(ptr %at) noinline {{
+define internal void @wake(ptr %at) noinline cold {{
   ret void
 }}
 """

@@ -22,6 +22,7 @@ from ...graph.ir import Node, Value
 from . import types
 from .counting import counted
 from .fuse import uniform
+from .lanes import BOUND
 from .memory import get, memory, put
 from .roll import Carried, Fixed, Kept, Moved, Numbers, Part, Same, Section, roll
 from .views import Count
@@ -231,7 +232,7 @@ class Rolled:
         if self.is_number:
             yield _I64(0)
             return
-        with counted(self.e, low, high) as i:
+        with counted(self.e, low, high, self.e.turns) as i:
             yield i
 
     def _allocate(self) -> None:
@@ -361,7 +362,7 @@ class Rolled:
         low: Any, high: Any,
     ) -> None:  # fmt: skip
         e = self.e
-        with counted(e, _I64(0), _I64(section.times)) as k, self._each(low, high) as i:
+        with counted(e, _I64(0), _I64(section.times), BOUND) as k, self._each(low, high) as i:
             self._iteration(section, places, k, indices(i), i, keeps_all=False)
 
     def _ahead(self, section: Section) -> set[int]:
@@ -391,7 +392,7 @@ class Rolled:
                     self._buffer(("ahead", section, q), dtype, section.times, 0)
         self.known = {}
         e.has_branches = False
-        with counted(e, _I64(0), _I64(section.times)) as k:
+        with counted(e, _I64(0), _I64(section.times), e.turns) as k:
             self._iteration(section, sorted(ahead), k, indices(_I64(0)), _I64(0), keeps_all=True)
         e.has_branches = True
 

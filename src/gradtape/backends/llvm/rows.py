@@ -229,6 +229,7 @@ class Rows:
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
+        function.attributes.add("cold")
         function.linkage = "internal"
         table, part = function.args
         b = ir.IRBuilder(function.append_basic_block("entry"))

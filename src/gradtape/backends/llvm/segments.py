@@ -38,7 +38,7 @@ SMALL = 1 << 14  # bytes of buffers that lie on the stack
 # The parts of a loop, by the pool or one after another: the same parts, so the same bits.
 # (llvmlite's builder calls no function by its pointer.)
 _HAND_OUT = """
-define internal void @hand_out(ptr %extra, ptr %loop, ptr %table, i64 %n) {
+define internal void @hand_out(ptr %extra, ptr %loop, ptr %table, i64 %n) cold {
 entry:
   %threads_at = getelementptr ptr, ptr %extra, i64 2
   %threads = load i64, ptr %threads_at
@@ -339,6 +339,9 @@ def _compile(
     )
     run(items)
     kernel.b.ret_void()
+    if turns:  # each is run many times
+        for name in ("kernel", *(e.name for e in units)):
+            module.globals[name].attributes.discard("cold")
     written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
     lines = [
         line
@@ -399,6 +402,7 @@ class _Kernel:
         self.module, self.at_pool = module, at_pool
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
         function.attributes.add("nounwind")
+        function.attributes.add("cold")
         function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
         b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
         given = self.given = self.table = function.args[0]

@@ -30,7 +30,7 @@ _I64, _I32, _PTR, _I1 = ir.IntType(64), ir.IntType(32), ir.PointerType(), ir.Int
 _FMA = ("contract",)
 # llvmlite's builder calls no function by its pointer.
 CALL_GEMM = """
-define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc) alwaysinline {
+define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc) alwaysinline cold {
   call void %f(ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc)
   ret void
 }
@@ -108,6 +108,7 @@ class ProductEmitter:
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
+        function.attributes.add("cold")
         table, part = function.args
         b = ir.IRBuilder(function.append_basic_block("entry"))
 
@@ -179,6 +180,8 @@ class ProductEmitter:
         kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
         function = ir.Function(self.module, kind, f"{self.name}.body")
         function.attributes.add("nounwind")
+        if self.routine:
+            function.attributes.add("cold")
         function.linkage = "internal"
         for argument in function.args[:-2]:
             argument.add_attribute("noalias")

@@ -1,0 +1,548 @@
+"""Loops over vectors, written from the text of loops over single elements.
+
+The emitter writes the code of one element. Where the elements of a loop do not depend on each
+other, it says so by the name of the block, and this makes the code of a vector of them, with a mask
+for the elements behind the end, so that there is one copy of the mathematics: LLVM's vectoriser
+would write three (vectors, half vectors, single elements), take as long for each as this takes for
+one, and needs a pipeline of passes around it. A block with something that is not known here stays
+as it is, and LLVM's vectoriser finds it. Masks are an instruction's own only in AVX-512.
+
+Four kinds of values: *uniform* ones, the same for all elements, which are moved in front of the
+loop; *linear* integers and pointers, of which the first element's is computed; and *vectors*. An
+accumulator (a place that each element is joined with) is a vector, joined after the loop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+__all__ = ["BOUND", "FREE", "over_vectors"]
+
+# Names of blocks: of a loop whose turns do not depend on each other, and of one whose turns wait
+# for each other. Of another ("loop") nothing is known.
+FREE, BOUND = "lanes", "steps"
+LONG = 12  # instructions beyond which a turn is over one register's elements, and not two's
+
+_SIZES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
+_SHORT = {"float": "f32", "double": "f64"}
+_BLANKS = re.compile(r"(?<=\S)  +")
+_BLOCK = re.compile(rf"^{FREE}(?:\.\d+)?:$")
+_DEFINE = re.compile(r'^define [^\n]*?@"?([-+\w.$]+)"?\(', re.MULTILINE)
+_OTHER = re.compile(  # one whose turns are one block of which nothing is known
+    r'^(loop[.\d]*):\n(?:  .*\n)*?  br i1 \S+, label %"\1", label %\S+$', re.MULTILINE
+)
+_PHI = re.compile(r'^  (%\S+) = phi i64 \[(\S+), %"[^"]+"\], \[(\S+), %"[^"]+"\]$')
+_BINARY = re.compile(
+    r"^  (%\S+) = ((?:fadd|fsub|fmul|fdiv|frem|add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|ashr"
+    r"|lshr|[if]cmp)(?: (?:nuw|nsw|exact|reassoc|[a-z]{2,3}))?) (i\d+|float|double) (\S+), (\S+)$"
+)
+_UNARY = re.compile(r"^  (%\S+) = fneg (float|double) (\S+)$")
+_SELECT = re.compile(r"^  (%\S+) = select i1 (\S+), (\w+) (\S+), \w+ (\S+)$")
+_CAST = re.compile(
+    r"^  (%\S+) = (fpext|fptrunc|sitofp|uitofp|fptosi|fptoui|sext|zext|trunc|bitcast) (\w+) (\S+) "
+    r"to (\w+)$"
+)
+_CALL = re.compile(r'^  (%\S+) = call (\w+) @"((?:llvm|gt)\.[\w.]+)"\((.*)\)$')
+_LOAD = re.compile(r"^  (%\S+) = load (\w+), (?:ptr|\w+\*) (\S+)$")
+_STORE = re.compile(r"^  store (\w+) (\S+), (?:ptr|\w+\*) (\S+)$")
+_ADDRESS = re.compile(r"^  (%\S+) = getelementptr (\w+), (?:ptr|\w+\*) (\S+), i64 (\S+)$")
+_BRANCH = re.compile(r'^  br i1 \S+, label %"([^"]+)", label %"([^"]+)"$')
+_JOINS = {  # how vectors are joined: the reduction, and what changes nothing
+    "fadd": ("fadd", "-0.0"), "fmul": ("fmul", "0x3FF0000000000000"), "add": ("add", "0"),
+    "mul": ("mul", "1"), "or": ("or", "0"), "and": ("and", "-1"),
+    "llvm.maximum": ("fmaximum", "0xFFF0000000000000"),
+    "llvm.minimum": ("fminimum", "0x7FF0000000000000"),
+}  # fmt: skip
+
+
+class _Unknown(Exception):
+    """The block has something that is not known here."""
+
+
+class _Value(NamedTuple):
+    """What is known of a name."""
+
+    kind: str  # "uniform", "linear", "vector"
+    type: str
+    step: int = 0  # of a linear one, from one element to the next (of pointers, in bytes)
+
+
+@dataclass
+class _Text:
+    """A module's text with its loops over vectors, and what these refer to."""
+
+    lines: list[str]
+    declarations: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+
+    def name(self) -> str:
+        self.count += 1
+        return f'%"v.{self.count}"'
+
+
+def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
+    """`text` with vectors of `width` bits in its loops, and the functions with one left to LLVM."""
+    lines = text.splitlines()
+    made = _Text([])
+    left = {_DEFINE.findall(text, 0, m.start())[-1] for m in _OTHER.finditer(text)}
+    function = ""
+    i = 0
+    while i < len(lines):
+        if found := _DEFINE.match(lines[i]):
+            function = found[1]
+        if not _BLOCK.match(lines[i]):
+            made.lines.append(lines[i])
+            i += 1
+            continue
+        end = i
+        while not lines[end].startswith("  br "):
+            end += 1
+        block = [_BLANKS.sub(" ", line) for line in lines[i + 1 : end + 1]]
+        try:
+            made.lines += _Loop(made, lines[i][:-1], block, width).lines()
+        except _Unknown:
+            left.add(function)
+            made.lines += lines[i : end + 1]
+        i = end + 1
+    return "\n".join([*made.lines, *made.declarations.values()]) + "\n", left
+
+
+class _Loop:
+    """One loop in the making."""
+
+    def __init__(self, made: _Text, label: str, block: list[str], width: int) -> None:
+        self.made, self.label, self.block = made, label, block
+        start = _PHI.match(block[0])
+        branch = _BRANCH.match(block[-1])
+        bound = _BINARY.match(block[-2])
+        if start is None or branch is None or bound is None or branch[1] != label:
+            raise _Unknown
+        self.index, self.low, self.next = start.groups()
+        self.high, self.done = bound[5], branch[2]
+        self.body = block[1:-3]
+        self.values: dict[str, _Value] = {self.index: _Value("linear", "i64", 1)}
+        self.before: list[str] = []
+        self.inside: list[str] = []
+        self.after: list[str] = []
+        self.carried: list[str] = []  # the phis of accumulators
+        self.splats: dict[tuple[str, str], str] = {}
+        # by the name of an accumulator's value, before and after it is joined: its place
+        self.joined: dict[str, str] = {}
+        self.written = {m[3] for line in self.body if (m := _STORE.match(line))}
+        self.lanes = self._lanes(width)
+        counts = self.low.lstrip("-").isdigit() and self.high.isdigit()
+        self.mask = ""
+        if not counts or (int(self.high) - int(self.low)) % self.lanes:
+            self.mask = made.name()
+        self.bases: dict[str, str] = {}  # of linear pointers: what they begin from
+        self.linear: list[str] = []  # at the beginning of a turn: addresses, and what is read there
+        self.loads: list[tuple[str, str, str]] = []
+        self.stores: list[tuple[str, str, str]] = []  # at the end of a turn: type, value, place
+
+    def _lanes(self, width: int) -> int:
+        """The elements of a vector: of the widest type that is computed with."""
+        widest, count, calls = 4, 0, False
+        for line in self.body:
+            if (m := _LOAD.match(line)) or (m := _UNARY.match(line)):
+                widest = max(widest, _SIZES.get(m[2], 4))
+            elif m := _BINARY.match(line):
+                if m[3] != "i64":
+                    widest = max(widest, _SIZES[m[3]])
+                    count += 1
+            elif m := _CALL.match(line):
+                widest = max(widest, _SIZES[m[2]])
+                calls = calls or m[3].startswith("gt.")
+                count += 1
+            elif m := _CAST.match(line):
+                widest = max(widest, _SIZES[m[3]], _SIZES[m[5]])
+        lanes = width // (8 * widest)
+        return lanes if calls or count > LONG else 2 * lanes
+
+    # ------------------------------------------------------------------ the text
+
+    def lines(self) -> list[str]:
+        """The block, with one before it and one after it."""
+        for line in self.body:
+            self._line(line)
+        end = f'%"{self.label}.end"'
+        over = self.made.name()
+        loop = f'%"{self.label}.loop"'  # the last block of a turn
+        if self.mask and (self.loads or self.stores):
+            loop = f'%"{self.label}.{"next" if self.stores else "turn"}"'
+        head = [
+            f'  {self.index} = phi i64 [ {self.low}, %"{self.label}" ], [ {self.next}, {loop} ]'
+        ]
+        head += [line.format(before=f'%"{self.label}"', loop=loop) for line in self.carried]
+        if self.mask:
+            head += self._masked()
+        return [
+            f"{self.label}:",
+            *self.before,
+            f"  br label %\"{self.label}.loop\"",
+            f"{self.label}.loop:",
+            *head,
+            *self.linear,
+            *self._loaded(),
+            *self.inside,
+            *self._stored(),
+            f"  {self.next} = add nuw nsw i64 {self.index}, {self.lanes}",
+            f"  {over} = icmp slt i64 {self.next}, {self.high}",
+            f'  br i1 {over}, label %"{self.label}.loop", label {end}',
+            f"{self.label}.end:",
+            *self.after,
+            f'  br label %"{self.done}"',
+        ]
+
+    def _masked(self) -> list[str]:
+        """The lanes that are elements: all but those behind the end."""
+        n = self.lanes
+        left, most, short, first, all_ = (self.made.name() for _ in range(5))
+        self.left = left
+        self._declare("llvm.umin.i64", "declare i64 @llvm.umin.i64(i64, i64)")
+        numbers = ", ".join(f"i32 {i}" for i in range(n))
+        return [
+            f"  {left} = sub i64 {self.high}, {self.index}",
+            f"  {most} = call i64 @llvm.umin.i64(i64 {left}, i64 {n})",
+            f"  {short} = trunc i64 {most} to i32",
+            f"  {first} = insertelement <{n} x i32> poison, i32 {short}, i32 0",
+            f"  {all_} = shufflevector <{n} x i32> {first}, <{n} x i32> poison, "
+            f"<{n} x i32> zeroinitializer",
+            f"  {self.mask} = icmp ugt <{n} x i32> {all_}, <{numbers}>",
+        ]
+
+    # ------------------------------------------------------------------ operands
+
+    def _of(self, operand: str) -> _Value:
+        if operand.startswith("%"):
+            return self.values.get(operand, _UNIFORM)
+        return _UNIFORM
+
+    def _is_uniform(self, *operands: str) -> bool:
+        return all(self._of(x).kind == "uniform" for x in operands)
+
+    def _kind(self, kind: str) -> str:
+        return f"<{self.lanes} x {kind}>"
+
+    def _vector(self, operand: str, kind: str) -> str:
+        """An operand as a vector."""
+        value = self._of(operand)
+        if value.kind == "vector":
+            return operand
+        if not operand.startswith("%"):
+            return f"splat ({kind} {operand})"
+        if value.kind == "linear":
+            if value.type != "i64":
+                raise _Unknown
+            return self._counted(operand, value.step)
+        return self._splat(operand, kind, self.before)
+
+    def _splat(self, operand: str, kind: str, where: list[str]) -> str:
+        """A scalar in each lane."""
+        found = self.splats.get((operand, kind))
+        if found is None:
+            one, found = self.made.name(), self.made.name()
+            vector = self._kind(kind)
+            where += [
+                f"  {one} = insertelement {vector} poison, {kind} {operand}, i32 0",
+                f"  {found} = shufflevector {vector} {one}, {vector} poison, "
+                f"<{self.lanes} x i32> zeroinitializer",
+            ]
+            self.splats[operand, kind] = found
+        return found
+
+    def _counted(self, operand: str, step: int) -> str:
+        """A linear integer of each element."""
+        first, all_ = self._splat(operand, "i64", self.inside), self.made.name()
+        numbers = ", ".join(f"i64 {step * i}" for i in range(self.lanes))
+        self.inside.append(f"  {all_} = add {self._kind('i64')} {first}, <{numbers}>")
+        return all_
+
+    def _declare(self, name: str, text: str) -> None:
+        self.made.declarations.setdefault(name, text)
+
+    # ------------------------------------------------------------------ instructions
+
+    def _line(self, line: str) -> None:
+        for pattern, rule in _RULES:
+            found = pattern.match(line)
+            if found is not None:
+                rule(self, line, *found.groups())
+                return
+        raise _Unknown
+
+    def _uniform(self, line: str, name: str, kind: str) -> None:
+        self.values[name] = _Value("uniform", kind)
+        self.before.append(line)
+
+    def _give(self, name: str, kind: str, right: str) -> None:
+        self.values[name] = _Value("vector", kind)
+        self.inside.append(f"  {name} = {right}")
+
+    def _binary(self, line: str, name: str, op: str, kind: str, x: str, y: str) -> None:
+        given = "i1" if "cmp" in op else kind
+        if self._is_uniform(x, y):
+            self._uniform(line, name, given)
+            return
+        a, b = self._of(x), self._of(y)
+        word = op.split()[0]
+        if "vector" not in (a.kind, b.kind) and word in ("add", "sub", "mul") and kind == "i64":
+            step = self._step(word, x, y, a, b)
+            if step is not None:
+                self.values[name] = _Value("linear", "i64", step)
+                self.linear.append(line)
+                return
+        if x in self.joined or y in self.joined:
+            self._join(name, op, kind, x, y)
+            return
+        x, y = self._vector(x, kind), self._vector(y, kind)
+        self._give(name, given, f"{op} {self._kind(kind)} {x}, {y}")
+
+    def _step(self, word: str, x: str, y: str, a: _Value, b: _Value) -> int | None:
+        if word == "add":
+            return a.step + b.step
+        if word == "sub":
+            return a.step - b.step
+        if re.fullmatch(r"-?\d+", y):
+            return a.step * int(y)
+        return b.step * int(x) if re.fullmatch(r"-?\d+", x) else None
+
+    def _unary(self, line: str, name: str, kind: str, x: str) -> None:
+        if self._is_uniform(x):
+            self._uniform(line, name, kind)
+        else:
+            self._give(name, kind, f"fneg {self._kind(kind)} {self._vector(x, kind)}")
+
+    def _select(self, line: str, name: str, c: str, kind: str, x: str, y: str) -> None:
+        if self._is_uniform(c, x, y):
+            self._uniform(line, name, kind)
+            return
+        vector = self._kind(kind)
+        x, y = self._vector(x, kind), self._vector(y, kind)
+        c = f"i1 {c}" if self._is_uniform(c) else f"{self._kind('i1')} {c}"
+        self._give(name, kind, f"select {c}, {vector} {x}, {vector} {y}")
+
+    def _cast(self, line: str, name: str, op: str, kind: str, x: str, to: str) -> None:
+        if self._is_uniform(x):
+            self._uniform(line, name, to)
+            return
+        x = self._vector(x, kind)
+        self._give(name, to, f"{op} {self._kind(kind)} {x} to {self._kind(to)}")
+
+    def _call(self, line: str, name: str, kind: str, called: str, given: str) -> None:
+        operands = [one.split(" ") for one in given.split(", ")]
+        if self._is_uniform(*(x for _, x in operands)):
+            self._uniform(line, name, kind)
+            return
+        if any(x in self.joined for _, x in operands):
+            self._join(name, called.rpartition(".")[0], kind, *(x for _, x in operands))
+            return
+        if called.startswith("gt."):
+            full = f"{called}.v{self.lanes}"
+        else:
+            full = f"{called.rpartition('.')[0]}.v{self.lanes}{_SHORT[kind]}"
+        vectors = [f"{self._kind(k)} {self._vector(x, k)}" for k, x in operands]
+        kinds = ", ".join(self._kind(k) for k, _ in operands)
+        self._declare(full, f'declare {self._kind(kind)} @"{full}"({kinds})')
+        self._give(name, kind, f'call {self._kind(kind)} @"{full}"({", ".join(vectors)})')
+
+    # ------------------------------------------------------------------ memory
+
+    def _address(self, line: str, name: str, kind: str, base: str, index: str) -> None:
+        if self._is_uniform(base, index):
+            self._uniform(line, name, "ptr")
+            return
+        a, i = self._of(base), self._of(index)
+        if "vector" in (a.kind, i.kind):
+            if a.kind == "linear":
+                raise _Unknown
+            index = self._vector(index, "i64")
+            base = f"{self._kind('ptr')} {base}" if a.kind == "vector" else f"ptr {base}"
+            self._give(name, "ptr", f"getelementptr {kind}, {base}, {self._kind('i64')} {index}")
+            return
+        self.values[name] = _Value("linear", "ptr", a.step + _SIZES[kind] * i.step)
+        self.bases[name] = self.bases.get(base, base)
+        self.linear.append(line)
+
+    def _load(self, line: str, name: str, kind: str, at: str) -> None:
+        place = self._of(at)
+        if any(self.bases.get(at) == self.bases.get(to) for _, _, to in self.stores):
+            raise _Unknown  # what is read may have been written before
+        if place.kind == "uniform":
+            if at in self.written:
+                self._accumulator(name, kind, at)
+            else:
+                self._uniform(line, name, kind)
+            return
+        size = _SIZES[kind]
+        if place.kind == "linear" and place.step == size:
+            self.values[name] = _Value("vector", kind)
+            self.loads.append((kind, name, at))
+            return
+        at = self._places(at, place)
+        vector = self._kind(kind)
+        full = f"llvm.masked.gather.v{self.lanes}{_SHORT.get(kind, kind)}.v{self.lanes}p0"
+        pointers, mask = self._kind("ptr"), self._kind("i1")
+        self._declare(full, f"declare {vector} @{full}({pointers}, i32 immarg, {mask}, {vector})")
+        self._give(
+            name, kind, f"call {vector} @{full}({pointers} {at}, i32 {size}, {mask} "
+            f"{self.mask or 'splat (i1 true)'}, {vector} zeroinitializer)"
+        )  # fmt: skip
+
+    def _places(self, at: str, place: _Value) -> str:
+        """The pointers of each element."""
+        if place.kind == "vector":
+            return at
+        numbers = ", ".join(f"i64 {place.step * i}" for i in range(self.lanes))
+        name = self.made.name()
+        self._give(name, "ptr", f"getelementptr i8, ptr {at}, {self._kind('i64')} <{numbers}>")
+        return name
+
+    def _store(self, _line: str, kind: str, x: str, at: str) -> None:
+        place = self._of(at)
+        if place.kind == "uniform":
+            if self.joined.get(x) != at:
+                raise _Unknown
+            return
+        if place.kind != "linear" or place.step != _SIZES[kind]:
+            raise _Unknown
+        self.stores.append((kind, self._vector(x, kind), at))
+
+    def _loaded(self) -> list[str]:
+        """The loads of a turn; a mask costs much where a vector lies in two lines of the cache."""
+        if not self.loads:
+            return []
+        if not self.mask:
+            return [
+                f"  {name} = load {self._kind(kind)}, ptr {at}, align {_SIZES[kind]}"
+                for kind, name, at in self.loads
+            ]
+        label, mask = self.label, self._kind("i1")
+        plain, masked, joined = [], [], []
+        for kind, name, at in self.loads:
+            vector, size = self._kind(kind), _SIZES[kind]
+            whole, part = self.made.name(), self.made.name()
+            full = f"llvm.masked.load.v{self.lanes}{_SHORT.get(kind, kind)}.p0"
+            self._declare(full, f"declare {vector} @{full}(ptr, i32 immarg, {mask}, {vector})")
+            plain.append(f"  {whole} = load {vector}, ptr {at}, align {size}")
+            masked.append(
+                f"  {part} = call {vector} @{full}(ptr {at}, i32 {size}, {mask} {self.mask}, "
+                f"{vector} zeroinitializer)"
+            )
+            joined.append(
+                f'  {name} = phi {vector} [ {whole}, %"{label}.all" ], [ {part}, %"{label}.some" ]'
+            )
+        return self._either("all", plain, "some", masked, "turn", joined)
+
+    def _either(
+        self, full: str, plain: list[str], short: str, masked: list[str], after: str,
+        joined: list[str],
+    ) -> list[str]:  # fmt: skip
+        """Blocks for a full vector and for one that the end cuts short."""
+        is_short, label = self.made.name(), self.label
+        return [
+            f"  {is_short} = icmp slt i64 {self.left}, {self.lanes}",
+            f'  br i1 {is_short}, label %"{label}.{short}", label %"{label}.{full}"',
+            f"{label}.{full}:",
+            *plain,
+            f'  br label %"{label}.{after}"',
+            f"{label}.{short}:",
+            *masked,
+            f'  br label %"{label}.{after}"',
+            f"{label}.{after}:",
+            *joined,
+        ]
+
+    def _stored(self) -> list[str]:
+        """The stores of a turn, as the loads."""
+        if not self.stores:
+            return []
+        if not self.mask:
+            return [
+                f"  store {self._kind(kind)} {x}, ptr {at}, align {_SIZES[kind]}"
+                for kind, x, at in self.stores
+            ]
+        plain, masked = [], []
+        for kind, x, at in self.stores:
+            vector, size, mask = self._kind(kind), _SIZES[kind], self._kind("i1")
+            plain.append(f"  store {vector} {x}, ptr {at}, align {size}")
+            full = f"llvm.masked.store.v{self.lanes}{_SHORT.get(kind, kind)}.p0"
+            self._declare(full, f"declare void @{full}({vector}, ptr, i32 immarg, {mask})")
+            masked.append(
+                f"  call void @{full}({vector} {x}, ptr {at}, i32 {size}, {mask} {self.mask})"
+            )
+        return self._either("full", plain, "short", masked, "next", [])
+
+    # ------------------------------------------------------------------ accumulators
+
+    def _accumulator(self, name: str, kind: str, at: str) -> None:
+        # its load and its store; the load and what it is joined with
+        if self._uses(at) != 2 or self._uses(name) != 2:
+            raise _Unknown
+        self.joined[name] = at
+
+    def _uses(self, name: str) -> int:
+        """In how many lines a name stands."""
+        whole = re.compile(rf'{re.escape(name)}(?![\w".])')
+        return sum(whole.search(line) is not None for line in self.body)
+
+    def _join(self, name: str, op: str, kind: str, x: str, y: str) -> None:
+        """The vector of an accumulator with the next elements, and after the loop its sum."""
+        word = op.split()[0]
+        if word not in _JOINS or (word in ("fadd", "fmul") and "reassoc" not in op):
+            raise _Unknown
+        if y in self.joined:
+            x, y = y, x
+        if y in self.joined:
+            raise _Unknown
+        at, vector = self.joined[x], self._kind(kind)
+        if self._uses(name) != 2:
+            raise _Unknown
+        reduction, neutral = _JOINS[word]
+        if kind == "i1" and word == "and":
+            neutral = "true"
+        elements = self._vector(y, kind)
+        new = self.made.name() if self.mask else name
+        self.values[name] = _Value("vector", kind)
+        self.carried.append(
+            f"  {x} = phi {vector} [ splat ({kind} {neutral}), {{before}} ], [ {name}, {{loop}} ]"
+        )
+        if word.startswith("llvm."):
+            full = f"{word}.v{self.lanes}{_SHORT[kind]}"
+            self._declare(full, f'declare {vector} @"{full}"({vector}, {vector})')
+            right = f'call {vector} @"{full}"({vector} {x}, {vector} {elements})'
+        else:
+            right = f"{op} {vector} {x}, {elements}"
+        self.inside.append(f"  {new} = {right}")
+        if self.mask:
+            self.inside.append(
+                f"  {name} = select {self._kind('i1')} {self.mask}, {vector} {new}, {vector} {x}"
+            )
+        self.joined[name] = at
+        total, old, last = (self.made.name() for _ in range(3))
+        full = f"llvm.vector.reduce.{reduction}.v{self.lanes}{_SHORT.get(kind, kind)}"
+        first = f"{kind} {neutral}, " if reduction in ("fadd", "fmul") else ""
+        self._declare(full, f"declare {kind} @{full}({kind + ', ' if first else ''}{vector})")
+        flags = "reassoc " if first else ""
+        self.after += [
+            f"  {total} = call {flags}{kind} @{full}({first}{vector} {name})",
+            f"  {old} = load {kind}, ptr {at}",
+        ]
+        if word.startswith("llvm."):
+            called = f"{word}.{_SHORT[kind]}"
+            self.after.append(
+                f'  {last} = call {kind} @"{called}"({kind} {old}, {kind} {total})'
+            )
+        else:
+            self.after.append(f"  {last} = {op} {kind} {old}, {total}")
+        self.after.append(f"  store {kind} {last}, ptr {at}")
+
+
+_UNIFORM = _Value("uniform", "")
+_RULES: list[tuple[re.Pattern[str], Callable[..., None]]] = [
+    (_BINARY, _Loop._binary), (_ADDRESS, _Loop._address), (_LOAD, _Loop._load),
+    (_STORE, _Loop._store), (_CALL, _Loop._call), (_SELECT, _Loop._select),
+    (_CAST, _Loop._cast), (_UNARY, _Loop._unary),
+]  # fmt: skip
