@@ -76,9 +76,7 @@ def softmax(rng):
     def cost():
         z = x @ w + b
         shifted = z - np.max(z, axis=1, keepdims=True)
-        return np.mean(
-            np.log(np.sum(np.exp(shifted), axis=1)) - np.sum(shifted * onehot, axis=1)
-        )
+        return np.mean(np.log(np.sum(np.exp(shifted), axis=1)) - np.sum(shifted * onehot, axis=1))
 
     _steps(150, [w, b], cost, 0.5)
 

@@ -237,4 +237,4 @@ def test_every_second_step_keeps_the_numbers_of_the_steps(tmp_path):
             descend([w], lambda: w**2, 0.25)
     steps, values = run.reader.series("value/w")
     assert steps.tolist() == [0, 2, 4, 6]
-    np.testing.assert_allclose(values, 0.5 ** steps)
+    np.testing.assert_allclose(values, 0.5**steps)

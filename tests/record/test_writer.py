@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from gradtape.errors import DTypeError, RecordError, ShapeError
+from gradtape.record.chunks import Merging
 from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
 from gradtape.record.writer import Writer, free_folder
@@ -173,16 +174,37 @@ def test_the_version_grows_with_each_commit(writer):
     assert seen[0] < seen[1] < seen[2]
 
 
-def test_a_million_steps_are_few_rows(writer):
+@pytest.mark.parametrize("sizes", [[1], [10], [1, 200, 3], [5000], [1] * 50 + [20_000]])
+def test_chunks_stay_few_and_in_order(sizes):
+    merging, live, written, step = Merging(), {}, 0, 0
+    for i in range(20_000 // len(sizes) // (1 if max(sizes) < 1000 else 50)):
+        for rows in sizes[i % 3 :] + sizes[: i % 3]:
+            data = np.stack([np.arange(step, step + rows), np.zeros(rows)], 1, dtype=float)
+            new, replaced = merging.add(1, step, step + rows - 1, rows, data.tobytes())
+            for number in replaced:
+                del live[number]
+            live[new.id] = new
+            written += len(new.data)
+            step += rows
+    chunks = [live[number] for number in sorted(live)]
+    whole = b"".join(chunk.data for chunk in chunks)
+    assert np.array_equal(np.frombuffer(whole)[::2], np.arange(step))
+    assert [chunk.first for chunk in chunks[1:]] == [chunk.last + 1 for chunk in chunks[:-1]]
+    assert sum(chunk.rows for chunk in chunks) == step
+    assert len(chunks) <= 3 * 63 + len(whole) / 2**18
+    assert written <= 4 * len(whole)
+
+
+def test_many_commits_make_few_rows(writer):
     layout = writer.layout([writer.column("cost", "cost")])
     for start in range(0, 40_000, 8):
         steps = np.arange(start, start + 8.0)
         writer.rows(layout, np.stack([steps, steps**2], 1))
-        if start % 800 == 0:
-            writer.flush()  # fifty commits
+        if start % 160 == 0:
+            writer.flush()  # 250 commits
     writer.close("finished")
     connection = sqlite3.connect(writer.folder / "run.db")
-    assert connection.execute("SELECT count(*) FROM chunk").fetchone()[0] < 40
+    assert connection.execute("SELECT count(*) FROM chunk").fetchone()[0] < 130
     connection.close()
     steps, values = Reader(writer.folder).series("cost")
     assert np.array_equal(steps, np.arange(40_000))
