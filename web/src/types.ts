@@ -98,6 +98,9 @@ export interface NodeValues {
   graph: number;
   count: number;
   fields: string[];
+  /** Whether they were computed again, as the run does not hold them; and what to know of that. */
+  computed?: boolean;
+  note?: string;
   matrix: Float64Array;
 }
 

@@ -25,6 +25,9 @@ export interface Points {
   tell: (k: number) => { title: string; lines: [string, string][] };
   /** Pressing Enter or the pointer on a point. */
   pick?: (k: number) => void;
+  /** Where the arrow keys begin, and what they take along. */
+  from?: number;
+  moved?: (k: number) => void;
 }
 
 export interface PlaneProps {
@@ -97,7 +100,11 @@ export function Plane(props: PlaneProps) {
       ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: far, PageDown: -far,
       Home: -count, End: count,
     };
-    if (event.key in moves) setAt(stepped(count, at, moves[event.key]));
+    if (event.key in moves) {
+      const next = stepped(count, points?.from ?? at, moves[event.key]);
+      setAt(next);
+      points?.moved?.(order ? order[next] : next);
+    }
     else if (event.key === "Escape" && at !== null) setAt(null);
     else if (event.key === "Enter" && index !== null && points?.pick) points.pick(index);
     else return;

@@ -57,7 +57,18 @@ export function tree(nodes: GraphNode[], name = ""): Group {
     known.set(path, group);
     return group;
   };
-  for (const node of nodes) find(node.kind === "op" ? node.group ?? "" : "").nodes.push(node);
+  // Variables and arrays that enter belong to no function; numbers stand where they are used.
+  const isLoose = ({ kind, shape }: GraphNode) => (
+    kind === "variable" || kind === "source" || (kind === "input" && shape.length > 0));
+  for (const node of nodes) find(isLoose(node) ? "" : node.group ?? "").nodes.push(node);
+  // The file that holds everything says nothing.
+  while (root.groups.length === 1) {
+    const [only] = root.groups;
+    root.nodes = [...root.nodes, ...only.nodes].sort((a, b) => a.id - b.id);
+    root.groups = only.groups;
+    root.groups.forEach((group) => (group.parent = root));
+    known.delete(only.key);
+  }
   for (const group of [...known.values()]) divideByLine(group);
   const weigh = (group: Group): number => {
     group.size = group.nodes.length + group.groups.reduce((sum, one) => sum + weigh(one), 0);
@@ -68,10 +79,10 @@ export function tree(nodes: GraphNode[], name = ""): Group {
 }
 
 function divideByLine(group: Group): void {
-  const operations = group.nodes.filter((node) => node.kind === "op");
-  if (operations.length <= MANY) return;
+  const inside = group.nodes.filter((node) => node.kind === "op" || node.kind === "constant");
+  if (inside.length <= MANY) return;
   const lines = new Map<string, GraphNode[]>();
-  for (const node of operations) {
+  for (const node of inside) {
     const place = `${node.file ?? ""}:${node.line ?? 0}`;
     lines.set(place, [...(lines.get(place) ?? []), node]);
   }

@@ -41,6 +41,8 @@ export interface Placed {
 const GAP = 20;
 const RANK = 36;
 const BETWEEN = 70;
+/** At this zoom the text of a box is read with ease. */
+const READABLE = 0.75;
 
 /** A box, or the place where a long wire passes a layer; wires of one box share their places. */
 interface Spot {
@@ -135,8 +137,11 @@ function untangle(rows: Spot[][], sweeps: number): void {
   number(rows);
 }
 
+/** How much a spot counts: long wires are to be straight, and what nothing feeds follows its user. */
+const weight = (spot: Spot) => (spot.isBox ? (spot.up.length ? 1 : 0.05) : 4);
+
 /** Places as near to the wishes as the widths allow, in a given order: isotonic regression. */
-function pack(row: Spot[], wish: (spot: Spot) => number, weight: (spot: Spot) => number): void {
+function pack(row: Spot[], wish: (spot: Spot) => number): void {
   const clusters: { from: number; weight: number; sum: number }[] = [];
   const offset: number[] = [];
   row.forEach((spot, k) => {
@@ -158,8 +163,15 @@ function pack(row: Spot[], wish: (spot: Spot) => number, weight: (spot: Spot) =>
   });
 }
 
-const mean = (near: Spot[], spot: Spot) => (
-  near.length ? near.reduce((sum, one) => sum + one.at, 0) / near.length : spot.at);
+/** Where neighbours want a spot. */
+function mean(near: Spot[], spot: Spot): number {
+  let sum = 0, heavy = 0;
+  for (const one of near) {
+    sum += Math.min(1, weight(one)) * one.at;
+    heavy += Math.min(1, weight(one));
+  }
+  return heavy ? sum / heavy : spot.at;
+}
 
 /** Join boxes by wires through the layers between them. */
 function thread(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown: boolean) {
@@ -203,18 +215,19 @@ function thread(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown:
 }
 
 /** Place boxes in layers; the flow runs down, or to the right. */
-function layered(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown: boolean, aspect: number): Placed {
+function layered(
+  boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown: boolean, width: number, height: number,
+): Placed {
   const { spots, rows, ways } = thread(boxes, wires, layer, isDown);
   const count = rows.reduce((sum, row) => sum + row.length, 0);
   untangle(rows, count > 3000 ? 4 : 16);
-  const weight = (spot: Spot) => (spot.isBox ? 1 : 4);
-  rows.forEach((row) => pack(row, (spot) => spot.order * 60, weight));
+  rows.forEach((row) => pack(row, (spot) => spot.order * 60));
   for (let sweep = 0; sweep < 12; sweep++) {
     const [list, side] = sweep % 2 ? [[...rows].reverse(), "down" as const] : [rows, "up" as const];
-    for (const row of list) pack(row, (spot) => mean(spot[side], spot), weight);
+    for (const row of list) pack(row, (spot) => mean(spot[side], spot));
   }
   for (let sweep = 0; sweep < (count > 400 ? 4 : 40); sweep++) {
-    for (const row of sweep % 2 ? rows : [...rows].reverse()) pack(row, (spot) => mean([...spot.up, ...spot.down], spot), weight);
+    for (const row of sweep % 2 ? rows : [...rows].reverse()) pack(row, (spot) => mean([...spot.up, ...spot.down], spot));
   }
   const all = rows.flat();
   const low = Math.min(...all.map((spot) => spot.at - spot.across / 2));
@@ -223,8 +236,11 @@ function layered(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown
   // A long chain is folded into columns, as text is.
   const depths = rows.map((row) => Math.max(0, ...row.map((spot) => spot.along)) + RANK);
   const total = depths.reduce((sum, one) => sum + one, 0);
-  const fold = Math.sqrt((isDown ? aspect : 1 / aspect) * total / (breadth + BETWEEN));
-  const columns = fold > 1.8 ? Math.round(fold) : 1;
+  const room = isDown ? [width, height] : [height, width];
+  const zoom = (count: number) => (
+    Math.min(room[0] / (count * (breadth + BETWEEN) - BETWEEN), room[1] / (total / count)));
+  let columns = 1;
+  while (columns < 40 && zoom(columns) < READABLE && zoom(columns + 1) > zoom(columns)) columns++;
   const middle: number[] = [], shift: number[] = [];
   let reached = 0, column = 0, start = 0, deepest = 0;
   depths.forEach((depth, k) => {
@@ -275,12 +291,12 @@ function layered(boxes: Box[], wires: Wire[], layer: Map<string, number>, isDown
   return { x, y, width: isDown ? wide : deepest, height: isDown ? deepest : wide, bends, pieces, isDown };
 }
 
-/** Place boxes so that they fill a picture of this aspect (width over height) well. */
-export function arrange(boxes: Box[], wires: Wire[], aspect: number): Placed {
+/** Place boxes so that they fill a picture of this width and height well. */
+export function arrange(boxes: Box[], wires: Wire[], width: number, height: number): Placed {
   const layer = layersOf(boxes, wires);
-  const down = layered(boxes, wires, layer, true, aspect);
+  const down = layered(boxes, wires, layer, true, width, height);
   if (boxes.length > 400) return down;
-  const right = layered(boxes, wires, layer, false, aspect);
-  const scale = ({ width, height }: Placed) => Math.min(aspect / width, 1 / height);
-  return scale(right) > 1.15 * scale(down) ? right : down;
+  const right = layered(boxes, wires, layer, false, width, height);
+  const zoom = (placed: Placed) => Math.min(1, width / placed.width, height / placed.height);
+  return zoom(right) > 1.15 * zoom(down) ? right : down;
 }

@@ -6,7 +6,7 @@ import { shape as shapeText } from "../format";
 import { Icon } from "../icon";
 import type { Group, Item, Shown } from "./groups";
 import type { Placed, Point } from "./layout";
-import { nameOf } from "./values";
+import { titleOf } from "./values";
 import { fitted, revealed, seen, zoomed, type Area, type View } from "./view";
 import "./graph.css";
 
@@ -47,6 +47,9 @@ export interface PictureProps {
   toggle: (group: Group) => void;
   near: (items: Item[]) => void;
   svg: { current: SVGSVGElement | null };
+  /** Functions that are open, and what closes one. */
+  open: Group[];
+  close: (group: Group) => void;
 }
 
 type Kind = "op" | "variable" | "input" | "constant" | "group";
@@ -117,7 +120,8 @@ export function neighbour(
 
 export function Picture(props: PictureProps) {
   const { shown, placed, width, height, marks, svg } = props;
-  const [view, setView] = useState<View>(() => fitted(placed, width, height));
+  const top = props.open.length ? 20 : 0;
+  const [view, setView] = useState<View>(() => fitted(placed, width, height, top));
   const [focus, setFocus] = useState<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
   const wantsFocus = useRef(false);
@@ -125,7 +129,7 @@ export function Picture(props: PictureProps) {
   current.current = view;
   const drag = useRef<{ x: number; y: number; view: View; moved: boolean } | null>(null);
 
-  const fit = () => setView(fitted(placed, width, height));
+  const fit = () => setView(fitted(placed, width, height, top));
   const boxOf = (key: string) => {
     const item = shown.items.find((one) => one.key === key);
     const x = placed.x.get(key), y = placed.y.get(key);
@@ -136,7 +140,7 @@ export function Picture(props: PictureProps) {
   useEffect(() => {
     const { stamp, form: old } = before.current;
     before.current = { stamp: props.reveal?.stamp ?? 0, form };
-    const all = fitted(placed, width, height);
+    const all = fitted(placed, width, height, top);
     const at = props.reveal && props.reveal.stamp !== stamp ? boxOf(props.reveal.key) : null;
     if (!at) {
       if (form !== old) setView(all);
@@ -268,6 +272,17 @@ export function Picture(props: PictureProps) {
           </g>
         </svg>
       </div>
+      {props.open.length > 0 && (
+        <div class="graph-open" role="group" aria-label="Open functions">
+          {props.open.slice(0, 8).map((group) => (
+            <button
+              key={group.key} type="button" class="chip" aria-label={`Close ${group.label}`}
+              title={`Close ${group.label}`} onClick={() => props.close(group)}
+            >{cut(group.label, 24)}<Icon name="close" /></button>
+          ))}
+          {props.open.length > 8 && <span class="muted">and {props.open.length - 8} more</span>}
+        </div>
+      )}
       <div class="graph-tools" role="group" aria-label="Zoom">
         <button type="button" class="icon-button" aria-label="Zoom in" title="Zoom in (+)" onClick={() => setView(zoomed(view, 1.4, ...middle()))}><Icon name="plus" /></button>
         <button type="button" class="icon-button" aria-label="Zoom out" title="Zoom out (−)" onClick={() => setView(zoomed(view, 1 / 1.4, ...middle()))}><Icon name="minus" /></button>
@@ -349,7 +364,7 @@ function Box({ item, x, y, marks, isEntry, say, focus, press, children }: {
       ) : (
         <>
           <text class="name" x={kind === "variable" || kind === "constant" ? 17 : 12} y="18">
-            {cut(nameOf(node!), side ? Math.max(7, 17 - side.length) : 16)}
+            {cut(titleOf(node!), side ? Math.max(7, 17 - side.length) : 16)}
           </text>{" "}
           {side && <text class="shape" x={width - 11} y="18" text-anchor="end">{cut(side, 14)}</text>}{" "}
           <g transform={`translate(${kind === "variable" || kind === "constant" ? 17 : 12} 36)`}>{children}</g>

@@ -40,6 +40,11 @@ export function nameOf(node: GraphNode): string {
   return node.op;
 }
 
+/** The title of a box. */
+export function titleOf(node: GraphNode): string {
+  return node.kind === "constant" ? "constant" : nameOf(node);
+}
+
 /** The tag under which the array of a node is held, if it is. */
 export function tagOf(node: GraphNode, side: 0 | 1): string | null {
   if (!node.tag) return null;

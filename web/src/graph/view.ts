@@ -22,14 +22,15 @@ export function zoomed(view: View, factor: number, px: number, py: number): View
   return { k, x: px - ((px - view.x) * k) / view.k, y: py - ((py - view.y) * k) / view.k };
 }
 
-/** All of a picture in the middle of a window, never larger than life. */
+/** All of a picture in the middle of a window, below what lies at its top. */
 export function fitted(
-  picture: { width: number; height: number }, width: number, height: number, pad = 18,
+  picture: { width: number; height: number }, width: number, height: number, top = 0, pad = 16,
 ): View {
+  const tall = height - top;
   const k = Math.max(LEAST, Math.min(
-    1.15, (width - 2 * pad) / (picture.width || 1), (height - 2 * pad) / (picture.height || 1),
+    1.15, (width - 2 * pad) / (picture.width || 1), (tall - 2 * pad) / (picture.height || 1),
   ));
-  return { k, x: (width - picture.width * k) / 2, y: (height - picture.height * k) / 2 };
+  return { k, x: (width - picture.width * k) / 2, y: top + (tall - picture.height * k) / 2 };
 }
 
 /** The part of the graph that a window shows, with a margin in places of the screen. */

@@ -1,4 +1,5 @@
 // The answer of a classifier as points of two inputs with their classes.
+import type { TableData } from "../datatable";
 import type { Fit } from "../types";
 import type { Classified } from "./fit-regions";
 
@@ -17,5 +18,15 @@ export function classified(fit: Fit): Classified | null {
       if (classes.length > 2) return classes[Math.round(prediction)] ?? NaN;
       return Number.isNaN(prediction) ? NaN : classes[prediction >= 0.5 ? 1 : 0];
     },
+  };
+}
+
+export function classTable(data: Classified): TableData {
+  return {
+    columns: [...data.names, "class", "prediction", "predicted class"],
+    rows: Array.from(data.u, (u, k) => [
+      u, data.v[k], data.label[k], data.prediction[k], data.decide(data.prediction[k]),
+    ]),
+    note: `Points and predictions at step ${data.step}.`,
   };
 }

@@ -11,7 +11,7 @@ import { Panel } from "../panel";
 import type { Fit } from "../types";
 import { PredictedTrue, Residuals } from "./fit-compare";
 import { byX, FitCurve, ghostSteps, residualTable } from "./fit-curve";
-import { classified } from "./fit-classes";
+import { classified, classTable } from "./fit-classes";
 import { ClassLegend, FitRegions } from "./fit-regions";
 import "./fit.css";
 
@@ -121,6 +121,8 @@ export function FitPanel() {
     } else if (off.finite) {
       status = `residuals: root mean square ${short(off.norm / Math.sqrt(off.finite))}`;
     } else status = "no finite prediction at this step";
+    if (fit.step !== step.value) status += `, of step ${fit.step}`;
+    if (error) note += `${error} `;
     const of = Number(fit.header.of ?? fit.count);
     if (of > fit.count) note += `${fit.count} of ${of} points are drawn. `;
     if (view === "model" && isCurve && fit.grid && range) {
@@ -152,7 +154,7 @@ export function FitPanel() {
       id="fit" title="Fit" help={HELP} busy={busy} status={status} note={note || undefined}
       empty={!fit && !busy ? <p>{error ?? "There is nothing to draw yet."}</p> : undefined}
       picture={() => svg.current}
-      table={fit ? () => residualTable(fit, byX(fit.x)) : undefined}
+      table={fit ? () => (classes ? classTable(classes) : residualTable(fit, byX(fit.x))) : undefined}
       actions={(
         <>
           {isCurve && shown === "model" && (

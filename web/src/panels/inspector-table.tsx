@@ -72,7 +72,7 @@ export function Entries({ values, dtype, slice, tone, label, at, setAt }: {
   const total = { width: `${HEAD + slice.columns * wide}px`, height: `${TALL * (slice.rows + 1)}px` };
   return (
     <div
-      ref={box} class="entries" role="grid" tabIndex={0} data-own-keys aria-label={label}
+      ref={box} class="entries" style={{ height: `${TALL * (slice.rows + 1) + 18}px` }} role="grid" tabIndex={0} data-own-keys aria-label={label}
       aria-rowcount={slice.rows} aria-colcount={slice.columns} onKeyDown={onKey}
       aria-activedescendant={row >= firstRow && row < endRow && column >= firstColumn && column < endColumn
         ? `${id}-${row}-${column}` : undefined}

@@ -25,7 +25,7 @@ const HELP = (
     </p>
     <p>
       At the cursor, the dashed arrow points down the gradient (its length has no meaning), the solid
-      one is the step that was taken. Click a point to move the cursor there.
+      one is the step that was taken. Click a point, or press the arrow keys, to move the cursor.
     </p>
   </>
 );
@@ -111,11 +111,15 @@ export function PathPanel() {
     const name = path?.axes[c] ?? "";
     return isPlane && shares[c] !== undefined ? `${name} (${short(100 * shares[c], 3)} %)` : name;
   };
+  const last = path ? path.count - 1 : 0;
+  const isOut = path !== null && domain !== null && path.count > 0 && [
+    [path.u[k], domain.u], [path.v[k], domain.v],
+  ].some(([at, range]) => !((at as number) >= (range as number[])[0] && (at as number) <= (range as number[])[1]));
+
   const note = [
-    landscape?.note, reason && path?.count ? `No contour: ${reason}` : null,
+    isOut ? "The point at the cursor lies outside of this picture." : null, landscape?.note, reason && path?.count ? `No contour: ${reason}` : null,
     typeof path?.header.note === "string" ? path.header.note : null,
   ].filter(Boolean).join(" ");
-  const last = path ? path.count - 1 : 0;
 
   return (
     <Panel
@@ -141,7 +145,8 @@ export function PathPanel() {
               width={width} height={height} svg={svg} x={domain.u} y={domain.v}
               xTitle={axis(0)} yTitle={axis(1)}
               points={{
-                x: path.u, y: path.v, pick: (j) => moveTo(path.steps[j], true),
+                x: path.u, y: path.v, pick: (j) => moveTo(path.steps[j], true), from: k,
+                moved: (j) => moveTo(path.steps[j]),
                 tell: (j) => {
                   const one = motion(path, j);
                   return {
@@ -192,7 +197,7 @@ export function PathPanel() {
             {moved && (
               <dl class="readings" aria-label="At the cursor">
                 <div><dt>step</dt><dd>{path.steps[k]}</dd></div>
-                <div><dt><i class="key is-down" />gradient's length</dt><dd title={exact(moved.gradient)}>{short(moved.gradient)}</dd></div>
+                <div><dt><i class="key is-down" />gradient's length</dt><dd title={exact(moved.gradient)}>{Number.isNaN(moved.gradient) ? "not stored" : short(moved.gradient)}</dd></div>
                 <div><dt><i class="key is-step" />step's length</dt><dd title={exact(moved.step)}>{Number.isNaN(moved.step) ? "–" : short(moved.step)}</dd></div>
                 <div><dt>step / gradient</dt><dd>{Number.isNaN(moved.step) ? "–" : short(moved.step / moved.gradient)}</dd></div>
                 <div>

@@ -10,7 +10,7 @@ import { Value, valueText } from "../graph/glyph";
 import { ancestors, everyGroup, openAtFirst, tree, visible, type Item } from "../graph/groups";
 import { arrange } from "../graph/layout";
 import { Picture, sizeOf, type Marks } from "../graph/picture";
-import { isScalar, nameOf, numbersOf, useArrays } from "../graph/values";
+import { isScalar, nameOf, numbersOf, titleOf, useArrays } from "../graph/values";
 import { Icon } from "../icon";
 import { info, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
@@ -113,10 +113,11 @@ function Tape({ graph, values, busy }: {
   const isSideways = width >= 900;
   const pictureWidth = isSideways ? width - 348 : width;
   const height = isSideways ? 520 : 380;
-  const aspect = pictureWidth / height;
   const placed = useMemo(
-    () => (width ? arrange(shown.items.map((item) => ({ key: item.key, ...sizeOf(item) })), shown.edges, aspect) : null),
-    [shown, Math.round(aspect * 4), width > 0],
+    () => (width ? arrange(
+      shown.items.map((item) => ({ key: item.key, ...sizeOf(item) })), shown.edges, pictureWidth, height,
+    ) : null),
+    [shown, pictureWidth >> 6, height],
   );
   const byId = useMemo(() => new Map(graph.nodes.map((node) => [node.id, node])), [graph]);
   const users = useMemo(() => {
@@ -200,7 +201,7 @@ function Tape({ graph, values, busy }: {
     if (item.group) return `${item.group.label} ${counted(item.group.size, "op")}, a closed function`;
     const node = item.node!;
     const numbers = isReached(node.id) ? numbersOf(values, node.id, side) : null;
-    const seen = [nameOf(node), node.shape.length ? shapeText(node.shape) : "",
+    const seen = [titleOf(node), node.shape.length ? shapeText(node.shape) : "",
       numbers ? valueText(isScalar(node), numbers, arrayOf(node)) : ""].filter(Boolean).join(" ");
     const what = side ? "cotangent" : "value";
     const value = !numbers ? "" : isScalar(node) ? `, ${what} ${exact(numbers.mean)}`
@@ -215,11 +216,11 @@ function Tape({ graph, values, busy }: {
 
   const node = (moment ? moment.node : chosen === null ? null : byId.get(chosen)) ?? byId.get(graph.target)!;
   const groupPath = ancestors(root, node.id).slice(1);
-  const closeGroup = groupPath.length ? () => {
-    const key = groupPath[groupPath.length - 1];
-    setOpen(new Set([...open].filter((one) => one !== key && !one.startsWith(`${key}/`))));
+  const shut = (key: string) => {
+    setOpen(new Set([...open].filter((one) => one !== key && !one.startsWith(`${key}/`) && !one.startsWith(`${key}#`))));
     setReveal({ key: `g:${key}`, stamp: performance.now() });
-  } : null;
+  };
+  const closeGroup = groupPath.length ? () => shut(groupPath[groupPath.length - 1]) : null;
   const lines = useMemo(() => {
     const made = new Map<number, GraphNode[]>();
     for (const one of graph.nodes) {
@@ -230,6 +231,9 @@ function Tape({ graph, values, busy }: {
   const groups = useMemo(() => everyGroup(root), [root]);
   const operations = graph.nodes.filter((one) => one.kind === "op").length;
   const stale = values && values.step !== step.value ? `values of step ${values.step}` : null;
+  const note = values?.computed
+    ? `The run does not hold the values of operations at this step; they are computed again from the variables and inputs. ${values.note ?? ""}`
+    : undefined;
   const status = [
     counted(operations, "op"), groups.length > 1 ? `${shown.items.length} boxes shown` : null, stale,
     values ? null : "no values at this step",
@@ -238,7 +242,7 @@ function Tape({ graph, values, busy }: {
 
   return (
     <Panel
-      id="tape" title="The tape" help={HELP} busy={busy} status={status} picture={() => svg.current}
+      id="tape" title="The tape" help={HELP} busy={busy} status={status} note={note} picture={() => svg.current}
       table={() => ({
         columns: ["node", "op", "shape", "file", "line", ...(values?.fields ?? [])],
         rows: graph.nodes.map((one) => [
@@ -306,6 +310,7 @@ function Tape({ graph, values, busy }: {
           {width > 0 && placed && (
             <Picture
               shown={shown} placed={placed} width={pictureWidth} height={height} marks={marks} svg={svg}
+              open={groups.filter((group) => group.parent && open.has(group.key))} close={(group) => shut(group.key)}
               label={`Graph of ${counted(operations, "operation")} at step ${step.value}. Arrow keys go from box to box.`}
               reveal={reveal} fitStamp={String(fitted)} value={value} say={say} near={setNearby}
               select={(item) => select({ node: item.node!.id })}

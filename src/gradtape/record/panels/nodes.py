@@ -33,7 +33,7 @@ _UNKNOWN = (math.nan,) * 6
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
 Sides = dict[int, tuple[Any, Any]]
-_computed: weakref.WeakKeyDictionary[Any, dict[tuple[int, int], Sides]] = (
+_computed: weakref.WeakKeyDictionary[Any, dict[tuple[int, int], tuple[Sides, Any]]] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -55,16 +55,12 @@ def nodes(reader: Any, step: int) -> Drawn:
                   "computed": False, "note": ""}  # fmt: skip
         return header, [np.ascontiguousarray(matrix, np.float64)]
     try:
-        moment, graph, sides = _sides(reader, step)
+        moment, graph, (_, matrix) = _sides(reader, step)
     except Nothing as nothing:
         return str(nothing)
     except (RunError, np.linalg.LinAlgError) as error:
         return said(error)
-    count = len(moment.graph["nodes"]) if moment.graph else 0
-    matrix = np.full((count, len(FIELDS)), np.nan)
-    for id, both in sides.items():
-        matrix[id] = [number for side in both for number in statistics(side)]
-    header = {"step": moment.at, "graph": graph, "count": count, "fields": list(FIELDS),
+    header = {"step": moment.at, "graph": graph, "count": len(matrix), "fields": list(FIELDS),
               "computed": True, "note": " ".join(moment.notes)}  # fmt: skip
     return header, [matrix]
 
@@ -81,7 +77,7 @@ def node(reader: Any, step: int, id: int, side: int) -> Any:
     if stored is not None:
         return stored
     try:
-        _, _, sides = _sides(reader, step)
+        _, _, (sides, _) = _sides(reader, step)
     except Nothing as nothing:
         return str(nothing)
     except (RunError, np.linalg.LinAlgError) as error:
@@ -120,8 +116,8 @@ def statistics(x: Any) -> tuple[float, ...]:
 # ---------------------------------------------------------------------------- computing
 
 
-def _sides(reader: Any, step: int) -> tuple[Moment, int, Sides]:
-    """(the moment, the number of its graph, value and cotangent of each node)."""
+def _sides(reader: Any, step: int) -> tuple[Moment, int, tuple[Sides, Any]]:
+    """(the moment, the number of its graph, both sides of each node with their statistics)."""
     moment = Moment(reader, step)
     if moment.graph is None:
         raise Nothing("The operations were not recorded. Record with level='standard' or 'full'.")
@@ -137,7 +133,11 @@ def _sides(reader: Any, step: int) -> tuple[Moment, int, Sides]:
         cotangents = _backward(replay, order, forward)
         while len(kept) >= _KEPT:
             del kept[next(iter(kept))]
-        kept[graph, moment.at] = {i: (forward[i], cotangents.get(i)) for i in order}
+        sides = {i: (forward[i], cotangents.get(i)) for i in order}
+        matrix = np.full((len(moment.graph["nodes"]), len(FIELDS)), np.nan)
+        for i, both in sides.items():
+            matrix[i] = [number for side in both for number in statistics(side)]
+        kept[graph, moment.at] = sides, matrix
     return moment, graph, kept[graph, moment.at]
 
 
