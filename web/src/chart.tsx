@@ -301,6 +301,7 @@ const INCREMENTS = Array.from({ length: 616 }, (_, k) => k - 308).flatMap((power
 
 /** Powers of ten, every so many; within a power or two its parts. */
 export function logSplits(_plot: uPlot, _axis: number, low: number, high: number): number[] {
+  if (!(low > 0 && high < Infinity)) return []; // before there is anything to draw
   const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
   const every = [1, 2, 3, 5, 10, 20, 25, 50].find((one) => (to - from) / one <= 7) ?? 100;
   const units = Math.log10(high / low) < 1 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
