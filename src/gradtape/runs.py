@@ -427,7 +427,7 @@ class Recording(Run):
         if place is not None:
             capture.notices.file(place.filename)
         if isinstance(error, Exception):
-            capture.spill()
+            capture.alarms.spill()
 
     # -- what the user says ---------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ anyway, gets an entry while somebody wants to hear of assignments.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from .state import state, traces
 
 Told = Callable[[Any], None]
 
+compiled: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled functions, whose short way ends
 on_keep: list[Callable[[bool], None]] = []  # switches of the closures that make records
 observers: tuple[Told, ...] = ()  # each is called with a Variable that has been assigned
 _lock = threading.Lock()
@@ -28,6 +30,12 @@ class _Marker:
 
 
 _MARKER = _Marker()
+
+
+def attend() -> None:
+    """Have compiled functions look at their next call: somebody wants to hear of it."""
+    for function in list(compiled):
+        function.forget()
 
 
 class Keeping:
@@ -66,6 +74,7 @@ def observe_assignments(told: Told) -> Callable[[], None]:
         observers = (*observers, told)
         if _MARKER not in traces:
             traces.append(_MARKER)
+    attend()
 
     def stop() -> None:
         global observers

@@ -16,6 +16,7 @@ import numpy as np
 from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
+from ..core import observing
 from ..core.donated import check_donated, give_away
 from ..core.parallel import available
 from ..core.positions import decode, here, user_level
@@ -31,6 +32,7 @@ from . import stored
 from .fingerprint import Fingerprint, Unknown
 from .frozen import Witness
 from .program import Program, compiled, value_of
+from .recorded import tell, twin
 from .report import Report
 from .report import make as make_report
 from .signature import Surroundings, avals, check_static, describe, difference
@@ -158,6 +160,8 @@ def function(
 class CompiledFunction:
     """A function with its programs; see `function`."""
 
+    is_twin = False  # whether it belongs to another, for recordings
+
     def __init__(
         self,
         f: Callable[..., Any],
@@ -176,6 +180,8 @@ class CompiledFunction:
         # the last program's way for plain arguments, and the numbers from outside that it has
         self._direct: tuple[Any, list[Any]] | None = None
         self._surroundings: Surroundings | None = None
+        self._twin: CompiledFunction | None = None  # what a recording calls
+        observing.compiled.add(self)
         self.donate = self._donated(donate) if donate else frozenset()
         self._signature = inspect.signature(f) if static_argnames else None
         for argument in static_argnames:
@@ -212,6 +218,10 @@ class CompiledFunction:
     def __repr__(self) -> str:
         return f"<compiled function {self.name}, {len(self.programs)} programs>"
 
+    def forget(self) -> None:
+        """Go the long way at the next call, where it is looked who listens."""
+        self._direct = None
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The result of the program for these arguments."""
         tapes = state.tapes
@@ -223,14 +233,37 @@ class CompiledFunction:
                 found = direct(args)
                 if found is not NotImplemented:
                     return found
+        if observing.observers and not self.is_twin:
+            return self._call_observed(args, kwargs)
         program, leaves = self._program(args, kwargs)
         if program.given:
             return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
             if program.frozen is not None:
                 return program(leaves)
-            self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
+            if not observing.observers:
+                self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
         return program(leaves)
+
+    def _call_observed(self, args: Any, kwargs: Any) -> Any:
+        """The call while a run is recorded: its gradients and assignments are told."""
+        if state.tapes or state.levels:
+            program, leaves = self._program(args, kwargs)
+            result = self._call_donating(program, leaves) if program.given else program(leaves)
+        else:
+            if self._twin is None:
+                given = tuple(x for x in self.donate if isinstance(x, str))
+                options = replace(self.options, cache=False)
+                self._twin = CompiledFunction(
+                    twin(self.function), self.static_argnames, options, given
+                )
+                self._twin.is_twin = True
+            result, facts, values = self._twin(*args, **kwargs)
+            tell(self.name, facts, values)
+            program, _ = self._twin._program(args, kwargs)
+        for variable in program.assigned:
+            observing.tell_assigned(variable)
+        return result
 
     def _call_donating(self, program: Program, leaves: list[Any]) -> Any:
         donated = [leaves[i] for i in program.given]

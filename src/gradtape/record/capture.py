@@ -13,6 +13,7 @@ import math
 import threading
 import time
 import traceback
+import types
 import warnings
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,10 +24,11 @@ import numpy as np
 from .. import events
 from ..core import observing
 from ..core.positions import decode, here, is_internal
-from ..core.state import state
+from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
-from . import details, notices
+from . import notices
+from .alarms import Alarms
 from .calls import NAN, Call, Column, norm, value_of
 from .capture_records import Records
 from .capture_rows import Rows
@@ -85,9 +87,10 @@ class Capture:
         self.parts: list[Part] = []
         self.logged: dict[str, float] = {}
         self.layouts: dict[Any, tuple[int, int, Any]] = {}
+        # what Variables held before a compiled function that has assigned them since
+        self.committed: dict[int, Any] = {}
         self.has_failed = False
-        self.is_finite = True
-        self.alarms = 0
+        self.alarms = Alarms(self)
         self.moment = [_clock()]  # of the last assignment
         self.before = [self.moment[0]]  # the end of the step before
         self._stops: list[Callable[[], None]] = []
@@ -138,8 +141,39 @@ class Capture:
 
     def heard(self, name: str, data: dict[str, Any]) -> None:
         """The listener of events that are rare."""
-        if name == "warning" and threading.get_ident() == self.thread:
+        if threading.get_ident() != self.thread:
+            return
+        if name == "warning":
             self.notices.warned(data)
+        elif name == "compiled gradient" and not state.tapes:
+            start = _clock()
+            try:
+                self.compiled(**data)
+            except Exception as error:
+                self.fail(error)
+            self.seconds += _clock() - start
+
+    def compiled(
+        self, function: str, told: Any, targets: Any, sources: list[Any], results: list[Any]
+    ) -> None:
+        """A gradient has been computed in a compiled function, which has told its values."""
+        code, lasti = told.position
+        call = self._call
+        if call is None or not call.fits(code, lasti, told.sources):
+            leaves = {s.key: s for s in told.sources if isinstance(s, Variable)}
+            call = self._find(types.SimpleNamespace(leaves=leaves), told.sources, code, lasti)
+        first = next_key()
+        self.committed = {s.key: v for s, v in zip(told.sources, sources, strict=True)}
+        is_recorded = self._begin(call, first, first)
+        self.committed = {}
+        if not is_recorded:
+            return
+        cost = float(sum(np.sum(np.real(t)) for t in targets))
+        finite, _ = self._add(call, cost, sources, results)
+        if self.level != "scalars" and not call.are_numbers:
+            self.records.arrays(call, self.steps.number, sources, results)
+        if not finite:
+            self.alarms.inside(function, told, cost, sources, results)
 
     def watch(
         self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any
@@ -191,30 +225,48 @@ class Capture:
         call = self._call
         if call is None or not call.fits(code, lasti, sources):
             call = self._find(recorder, sources, code, lasti)
-        ops, steps = recorder.ops, self.steps
-        if self.parts and steps.begins(call, call.keys, ops[0][2], call.has_variables):
-            self.finish()
-        steps.joined(call, call.has_variables, ops[-1][2])
-        step = steps.number
-        if step % self.every:
-            self._skip(call)
+        ops = recorder.ops
+        if not self._begin(call, ops[0][2], ops[-1][2]):
             return
         target = targets[0]
         cost: Any = target.value
         if len(targets) > 1 or not isinstance(cost, np.floating):
             cost = float(sum(np.sum(np.real(t.value)) for t in targets))
+        values = [s.value for s in sources]
+        grads = [None if r is None else value_of(r) for r in results]
+        finite, is_first = self._add(call, cost, values, grads)
+        step = self.steps.number
+        if self.level != "scalars":
+            self.look(call, recorder, targets, sources, results, step, is_first)
+            if not call.are_numbers:
+                self.records.arrays(call, step, values, grads)
+        if not finite:
+            self.alarms.not_finite(call, recorder, targets, sources, results, cost, step)
+
+    def _begin(self, call: Call, first: int, last: int) -> bool:
+        """A gradient call whose records have these keys: whether its step is recorded."""
+        steps = self.steps
+        if self.parts and steps.begins(call, call.keys, first, call.has_variables):
+            self.finish()
+        steps.joined(call, call.has_variables, last)
+        if not call.has_variables:
+            self.moment[0] = _clock()
+        if steps.number % self.every == 0:
+            return True
+        if not self.parts:
+            self.parts.append(Part(call, None, [], None, None))
+        return False
+
+    def _add(
+        self, call: Call, cost: Any, values: list[Any], grads: list[Any]
+    ) -> tuple[bool, bool]:
+        """Add a call to the row of the step: whether all is finite, and whether it is the first."""
+        updates: Any = None
         if call.are_numbers:
-            entries = [s.value for s in sources]
-            for r in results:
-                entries.append(NAN if r is None else value_of(r))
-            updates = None
-            values, grads = [], []
-            finite = _isfinite(cost) and all(map(_isfinite, entries))
+            entries = [*values, *[NAN if g is None else g for g in grads]]
         else:
-            values = [s.value for s in sources]
-            grads = [None if r is None else value_of(r) for r in results]
             entries, updates = call.entries(values, grads)
-            finite = _isfinite(cost) and all(map(_isfinite, entries))
+        finite = _isfinite(cost) and all(map(_isfinite, entries))
         parts = self.parts
         for i in range(len(parts)):  # asked again in the same step: the last one counts
             if parts[i].call is call:
@@ -224,23 +276,7 @@ class Capture:
         else:
             is_first = not parts
             parts.append(Part(call, cost, entries, values, updates))
-        if not call.has_variables:
-            self.moment[0] = _clock()
-        if self.level != "scalars":
-            self.look(call, recorder, targets, sources, results, step, is_first)
-            if not call.are_numbers:
-                self.records.arrays(call, step, values, grads)
-        if not finite:
-            self.not_finite(call, recorder, targets, sources, results, cost, step)
-        elif not self.is_finite:
-            self.is_finite = True
-
-    def _skip(self, call: Call) -> None:
-        """A step that is not recorded: it leaves only its place."""
-        if not self.parts:
-            self.parts.append(Part(call, None, [], None, None))
-        if not call.has_variables:
-            self.moment[0] = _clock()
+        return finite, is_first
 
     def end_step(self) -> None:
         """The user says that the step ends here; its row is written when the next one begins."""
@@ -284,8 +320,7 @@ class Capture:
         for part in parts:
             if part.updates is not None:
                 for i, place in part.updates:
-                    now = part.call.sources[i].value if part.call.sources else part.values[i]
-                    part.entries[place] = _difference(now, part.values[i])
+                    part.entries[place] = _difference(self._now(part, i), part.values[i])
         calls = tuple(part.call for part in parts)
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))
@@ -300,6 +335,13 @@ class Capture:
         self.logged.clear()
         self.rows.add(layout[0], len(row), row)
         return row
+
+    def _now(self, part: Part, i: int) -> Any:
+        """What source `i` holds after the step."""
+        if not part.call.sources:
+            return part.values[i]
+        variable = part.call.sources[i]
+        return self.committed.get(variable.key, variable.value)
 
     def _layout(self, calls: Sequence[Call], logged: Sequence[str]) -> tuple[int, int, Any]:
         """(number of the layout, its width, which entries of what is gathered it takes)."""
@@ -367,32 +409,6 @@ class Capture:
                 tag, "variable" if is_variable else "source", np.shape(value), value.dtype, **facts
             )
         return name
-
-    # -- what is not finite ---------------------------------------------------------------------
-
-    def not_finite(
-        self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, cost: Any,
-        step: int,
-    ) -> None:  # fmt: skip
-        """Something of this step may be NaN or infinite (a None gradient is neither)."""
-        found = [cost, *[s.value for s in sources]]
-        found += [value_of(r) for r in results if r is not None]
-        if all(bool(np.all(np.isfinite(x))) for x in found):
-            return
-        if not self.is_finite or self.alarms >= 20:
-            return
-        self.is_finite = False
-        self.alarms += 1
-        details.alarm(self, call.structure, recorder, targets, sources, results, step)
-        self.spill()
-
-    def spill(self) -> None:
-        """Write the steps of the ring in full detail."""
-        if self.level == "full":
-            return
-        for entry in self.recent:
-            details.write(self, *entry)
-        self.recent.clear()
 
 
 def _difference(now: Any, before: Any) -> float:

@@ -13,12 +13,13 @@ import numpy as np
 from ..core.state import OUT
 from ..core.sweep import quiet
 from ..core.tensor import raw
+from ..tape.nonfinite import first_of, operand_facts
 from ..tape.sweeping import seeds_of
 from . import graphs
 from .schema import FIELDS
 from .structures import Snapshot, Structure
 
-__all__ = ["alarm", "cotangents", "statistics", "write"]
+__all__ = ["alarm", "cotangents", "range_of", "statistics", "write"]
 
 MOST_BYTES = 4 << 20  # of one array; of larger ones only the statistics are kept
 NAN = float("nan")
@@ -104,13 +105,16 @@ def write(
     writer.node_values(step, structure.number, matrix)
 
 
+def range_of(name: str, value: Any) -> dict[str, Any]:
+    """Name, range and shape of an operand, as an event has them."""
+    return operand_facts(name, value).facts()
+
+
 def alarm(
     capture: Any, structure: Structure | None, recorder: Any, targets: Any, sources: Any,
     results: Any, step: int,
 ) -> None:  # fmt: skip
     """Write the event that names the first value of a step that is not finite."""
-    from ..tape.nonfinite import first_of
-
     found = first_of(recorder, targets, sources, results)
     if found is None:
         return

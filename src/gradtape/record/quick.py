@@ -97,5 +97,5 @@ def make_quick(capture: Any, call: Call) -> Any:
         *call.sources, call.code, call.lasti, capture.thread, capture.parts, capture.logged,
         capture.steps.changed, capture.moment, capture.before, capture.steps, capture.rows, layout,
         width, 8 * width, call, capture.watch, capture, capture.level != "scalars", capture.look,
-        capture.not_finite, state, math.isfinite, MOST,
+        capture.alarms.not_finite, state, math.isfinite, MOST,
     )  # fmt: skip

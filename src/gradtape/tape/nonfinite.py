@@ -48,6 +48,11 @@ class Operand:
     low: float
     high: float
 
+    def facts(self) -> dict[str, Any]:
+        """The operand as an event of a run has it."""
+        return {"name": self.name, "min": _number(self.low), "max": _number(self.high),
+                "shape": list(self.shape)}  # fmt: skip
+
     def __str__(self) -> str:
         name = f"{self.name} = " if self.name else ""
         if not self.shape:
@@ -85,11 +90,7 @@ class NonFinite:
         return {
             "op": self.op, "direction": self.direction, "what": self.what,
             "file": place.filename if place else None, "line": place.line if place else None,
-            "operands": [
-                {"name": o.name, "min": _number(o.low), "max": _number(o.high),
-                 "shape": list(o.shape)}
-                for o in self.operands
-            ],
+            "operands": [o.facts() for o in self.operands],
             "chain": [
                 {"op": op, "file": p.filename if p else None, "line": p.line if p else None}
                 for op, p in self.chain

@@ -1,0 +1,94 @@
+"""A compiled function while its run is recorded: what `tape.gradient` saw becomes results.
+
+The program of a recorded call is that of a twin, traced from a function that runs the user's and
+also gives back, for each outermost gradient in it, targets, sources and gradients. Without a
+recording nothing of it exists. A gradient in a compiled loop (`gt.scan`) is one of its turns, and
+is not told.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import events
+from ..core.state import state
+from ..core.tensor import Tensor, new_tensor, new_traced
+from ..core.variable import Variable
+
+__all__ = ["Told", "tell", "twin"]
+
+
+class Told:
+    """One gradient in a compiled function: where it is asked for, of what.
+
+    Attributes
+    ----------
+    position : (code, lasti)
+    targets : int
+        How many there are.
+    sources : list
+        Variables; for a watched Tensor one of its shape and dtype.
+    missing : list of bool
+        Which gradients are None.
+    """
+
+    def __init__(self, position: Any, targets: int, sources: list[Any], missing: list[bool]):
+        self.position, self.targets = position, targets
+        self.sources, self.missing = sources, missing
+
+
+class _Facts:
+    """What is told of all gradients of a program, a result that is no number."""
+
+    def __init__(self) -> None:
+        self.told: list[Told] = []
+
+
+def twin(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` as one that returns (result, what was told, values of it)."""
+
+    @functools.wraps(function)
+    def traced(*args: Any, **kwargs: Any) -> Any:
+        facts, values = _Facts(), []
+        trace = state.tapes[0]
+
+        def watch(recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
+            tapes: Any = state.tapes
+            if not tapes or tapes[0] is not trace or any(t is not recorder for t in tapes[1:]):
+                return
+            known = [s if isinstance(s, Variable) else _like(s) for s in sources]
+            missing = [r is None for r in results]
+            facts.told.append(Told(position, len(targets), known, missing))
+            for x in (*targets, *sources, *(r for r in results if r is not None)):
+                values.append(new_traced(x.read()) if isinstance(x, Tensor) else x)
+
+        stop = events.watch_gradients(watch)
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            stop()
+        return result, facts, values
+
+    return traced
+
+
+def _like(source: Any) -> Tensor:
+    """A Tensor of the shape and dtype of a source that has no value yet."""
+    return new_tensor(np.zeros(source.shape, source.dtype)[()])
+
+
+def tell(name: str, facts: Any, values: list[Any]) -> None:
+    """Publish what a recorded call of a program has told, gradient by gradient."""
+    raw = iter([x.value if isinstance(x, Tensor) else x for x in values])
+    for told in facts.told:
+        targets = [next(raw) for _ in range(told.targets)]
+        sources = [next(raw) for _ in told.sources]
+        grads = [None if missing else next(raw) for missing in told.missing]
+        events.publish(
+            "compiled gradient", function=name, told=told, targets=targets, sources=sources,
+            results=grads,
+        )  # fmt: skip
