@@ -405,6 +405,14 @@ def test_broadcasting_that_grows_is_refused():
     refused(made(*nodes), "The limits")
 
 
+def test_a_graph_that_holds_too_much_at_once_is_refused_and_a_long_chain_is_not():
+    chain = made(*[node("sin", i) for i in range(300)])
+    assert Replay(chain, elements=100).run({"value/w": V}, [300])[300].shape == (3, 3)
+    many = Replay(chain, elements=100)
+    with pytest.raises(RunError, match="numbers at once"):
+        many.run({"value/w": V}, list(range(1, 301)))
+
+
 def test_a_graph_that_takes_too_long_is_stopped():
     square = {"value/w": np.zeros((400, 400))}
     graph = made(*[node("matmul", i, i) for i in range(2000)])

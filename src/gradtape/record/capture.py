@@ -175,9 +175,7 @@ class Capture:
         if not finite:
             self.alarms.inside(function, told, cost, sources, results)
 
-    def watch(
-        self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any
-    ) -> None:
+    def watch(self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
         """The watcher of gradients: those that are outermost in this thread are recorded."""
         tapes = state.tapes
         if recorder.thread != self.thread or not recorder.ops or (

@@ -96,9 +96,7 @@ class Records:
             details.write(self.capture, step, structure, Snapshot(recorder), targets, now)
         self.capture.notices.look(call, recorder, targets, sources, results, step)
 
-    def _structure(
-        self, call: Call, recorder: Any, targets: Any, sources: Any
-    ) -> Structure | None:
+    def _structure(self, call: Call, recorder: Any, targets: Any, sources: Any) -> Structure | None:
         """The structure of these records, made anew where it has not been met."""
         key = graphs.structure_of(recorder, targets)
         structure: Structure | None = call.structures.get(key)

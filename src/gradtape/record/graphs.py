@@ -275,7 +275,8 @@ class _Builder:
                 "constant", [], aval, kind="constant", value=said, weak=type(value) in _FIXED,
                 slots=[list(slot)], **place,
             )  # fmt: skip
-        if isinstance(value, np.ndarray) and value.size > 1:
+        # masks of two places may be equal by chance, and are not at the next step
+        if isinstance(value, np.ndarray) and value.size > 1 and value.dtype.kind != "b":
             for known, array in self.arrays:
                 if is_same(array, value):
                     self.nodes[known]["slots"].append(list(slot))

@@ -124,9 +124,7 @@ class Progress:
         elapsed = moment - self._first[1]
         rate = (number - self._first[0]) / elapsed if elapsed > 0 else 0.0
         self._shown = True
-        self._report(
-            {"step": number, "steps": self.steps, "rate": rate, "done": done, **facts()}
-        )
+        self._report({"step": number, "steps": self.steps, "rate": rate, "done": done, **facts()})
 
     def end(self) -> None:
         """Show the last step, and leave what was shown."""

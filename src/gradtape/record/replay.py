@@ -22,8 +22,23 @@ __all__ = ["Replay"]
 
 _ELEMENTS = 1 << 24  # of one result; of a batch together
 _WORK = 1 << 33  # multiplications of one operation
+_TOGETHER = 8  # results of that size that may be in memory at once
 _KINDS = frozenset(("op", "variable", "source", "input", "constant"))
 _LEAVES = frozenset(("variable", "source", "input"))
+
+
+class _Deadline:
+    """When a call has to be done."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.end = seconds, time.monotonic() + seconds
+
+    def look(self) -> None:
+        """RunError if it is past."""
+        if time.monotonic() > self.end:
+            raise refuse(
+                f"this takes more than {self.seconds:g} s.", "The graph is too large to replay."
+            )
 
 
 class Replay:
@@ -133,7 +148,7 @@ class Replay:
             Where a value is missing, shapes do not fit, an operation is not known, or the limits
             of size or time are passed.
         """
-        known = self._evaluate(values, {}, 1, want, time.monotonic() + self.seconds)
+        known = self._evaluate(values, {}, 1, want, _Deadline(self.seconds))
         return {i: known[i][0] for i in want}
 
     def cost(self, values: Mapping[str, Any]) -> Any:
@@ -142,7 +157,11 @@ class Replay:
         return sum(np.sum(found[i]) for i in self.targets)
 
     def batched(
-        self, values: Mapping[str, Any], batch: Mapping[str, Any], want: Sequence[int]
+        self,
+        values: Mapping[str, Any],
+        batch: Mapping[str, Any],
+        want: Sequence[int],
+        seconds: float | None = None,
     ) -> dict[int, Any]:
         """The values of nodes at many values of some tags, all in one go where sizes allow.
 
@@ -152,13 +171,15 @@ class Replay:
         batch : mapping of tag to array_like, (m, ...)
             The values of these tags, one after the other.
         want : sequence of int
+        seconds : float, optional
+            How long it may take, if not as long as every call.
 
         Returns
         -------
         dict
             (m, ...) for each node; NaN where an operation cannot be computed (a singular matrix).
         """
-        deadline = time.monotonic() + self.seconds
+        deadline = _Deadline(seconds or self.seconds)
         arrays = {tag: np.asarray(array) for tag, array in batch.items()}
         sizes = {len(array) for array in arrays.values()}
         if len(sizes) != 1:
@@ -171,9 +192,11 @@ class Replay:
             parts.append(self._block_of(values, part, want, deadline))
         return {i: np.concatenate([part[i] for part in parts]) for i in want}
 
-    def costs(self, values: Mapping[str, Any], batch: Mapping[str, Any]) -> Any:
+    def costs(
+        self, values: Mapping[str, Any], batch: Mapping[str, Any], seconds: float | None = None
+    ) -> Any:
         """The cost at many values of some tags, (m,): see `batched`."""
-        found = self.batched(values, batch, self.targets)
+        found = self.batched(values, batch, self.targets, seconds)
         return sum(found[i].reshape(len(found[i]), -1).sum(axis=1) for i in self.targets)
 
     def _block(self, m: int, want: Sequence[int]) -> int:
@@ -182,7 +205,11 @@ class Replay:
         return max(1, min(m, (self.elements >> 4) // max(1, largest)))
 
     def _block_of(
-        self, values: Mapping[str, Any], part: Mapping[str, Any], want: Sequence[int], deadline: Any
+        self,
+        values: Mapping[str, Any],
+        part: Mapping[str, Any],
+        want: Sequence[int],
+        deadline: _Deadline,
     ) -> dict[int, Any]:
         size = len(next(iter(part.values())))
         try:
@@ -212,22 +239,36 @@ class Replay:
         batch: Mapping[str, Any],
         size: int,
         want: Sequence[int],
-        deadline: float,
+        deadline: _Deadline,
     ) -> dict[int, tuple[Any, int | None]]:
-        """(value, axis of the batch) of every node that is needed."""
+        """(value, axis of the batch) of the wanted nodes, and of others that were needed last."""
         known: dict[int, tuple[Any, int | None]] = {}
+        order = self.order(want)
+        wanted, last = set(want), self._last_use(order)
+        held = 0
         with np.errstate(all="ignore"):
-            for i in self.order(want):
+            for i in order:
                 node = self.nodes[i]
-                if node["kind"] == "op":
-                    known[i] = self._compute(node, known, size)
-                    if time.monotonic() > deadline:
-                        raise refuse(
-                            f"more than {self.seconds:g} s.", "The graph is too large to replay."
-                        )
-                else:
+                if node["kind"] != "op":
                     known[i] = _leaf(node, values, batch)
+                    continue
+                known[i] = self._compute(node, known, size)
+                held += _size(known[i][0])
+                for j in {*node["in"], *node.get("held", ())}:
+                    if last[j] == i and j not in wanted and self.nodes[j]["kind"] == "op":
+                        held -= _size(known.pop(j)[0])
+                if held > _TOGETHER * self.elements:
+                    raise refuse(f"{held} numbers at once.", "The graph is too large to replay.")
+                deadline.look()
         return known
+
+    def _last_use(self, order: Sequence[int]) -> dict[int, int]:
+        """For each node the last one of `order` that reads it."""
+        last: dict[int, int] = {}
+        for i in order:
+            for j in (*self.nodes[i]["in"], *self.nodes[i].get("held", ())):
+                last[j] = i
+        return last
 
     def operation_of(self, i: int) -> Operation:
         """The operation of a node; RunError for one that cannot be computed again."""
@@ -302,6 +343,10 @@ class Replay:
 
 
 # ---------------------------------------------------------------------------- the parts
+
+
+def _size(value: Any) -> int:
+    return sum(map(_size, value)) if type(value) is tuple else int(np.size(value))
 
 
 def _settled(out: Any) -> Any:

@@ -9,11 +9,12 @@ where one gives exactly what was recorded, the node is computed in place of bein
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from ...errors import RunError
 from ..replay import Replay
 
 __all__ = ["recomputed"]
@@ -23,32 +24,31 @@ _COMPARISONS = {
     "less_equal": np.less_equal,
 }  # fmt: skip
 _FEWEST = 8  # entries of an array that say enough
+_MOST = 6  # nodes before an input that are tried
+_LOOKS = 3  # moments at which it is looked
 
 
-def recomputed(replay: Replay, values: Mapping[str, Any], graph: dict[str, Any]) -> dict[str, Any]:
-    """The graph with its derived inputs as operations; the same object where there are none."""
-    candidates = [
-        (tag, node)
-        for tag, node in replay.tags.items()
-        if tag.startswith("input/") and _may_be(values.get(tag), replay.nodes, node)
-    ]
-    if not candidates:
-        return graph
-    before = max(node for _, node in candidates)
-    nodes = [n["id"] for n in replay.nodes[:before] if n["kind"] == "op"]
-    computable = [i for i in nodes if not replay.reason([i])]
-    known = {t: v for t, v in values.items() if v is not None}
-    computable = [i for i in computable if replay.needs([i]) <= known.keys()]
-    if not computable:
-        return graph
-    found = replay.run(known, computable)
-    changed: dict[int, dict[str, Any]] = {}
-    for tag, node in candidates:
-        for i in reversed([i for i in computable if i < node]):
-            rule = _rule(np.asarray(values[tag]), np.asarray(found[i]))
-            if rule is not None:
-                changed[node] = {"in": [i], **rule}
-                break
+def recomputed(
+    replay: Replay, value: Callable[[str], Any], graph: dict[str, Any], known: dict[Any, Any]
+) -> dict[str, Any]:
+    """The graph with its derived inputs as operations; the same object where there are none.
+
+    `value` gives what a tag held. `known` holds what was found for this graph at other moments:
+    node of the input, and what it becomes, or None. It is looked at again at the first moments.
+    """
+    found = known.setdefault("derived", {})
+    if known.get("looks", 0) < _LOOKS:
+        known["looks"] = known.get("looks", 0) + 1
+        inputs = {tag: value(tag) for tag in replay.tags}
+        candidates = [
+            (inputs[tag], node)
+            for tag, node in replay.tags.items()
+            if tag.startswith("input/") and _may_be(inputs[tag], replay.nodes, node)
+        ]
+        if candidates:
+            given = {tag: array for tag, array in inputs.items() if array is not None}
+            _look(replay, given, candidates, found)
+    changed = {node: rule for node, rule in found.items() if rule is not None}
     if not changed:
         return graph
     graph = copy.copy(graph)
@@ -57,6 +57,47 @@ def recomputed(replay: Replay, values: Mapping[str, Any], graph: dict[str, Any])
         for n in replay.nodes
     ]
     return graph
+
+
+def _look(
+    replay: Replay, given: Mapping[str, Any], candidates: list[Any], known: dict[Any, Any]
+) -> None:
+    """Find of which node before it each input is a function; all nodes are computed in one go."""
+    wanted = {node: _fitting(replay, np.asarray(array), node) for array, node in candidates}
+    every = sorted({i for fitting in wanted.values() for i in fitting})
+    try:
+        found = replay.run(given, every)
+    except RunError:
+        found = {}
+    for array, node in candidates:
+        if node in known and known[node] is None:
+            continue  # at another moment it was no function
+        rule = None
+        for i in wanted[node]:
+            rule = _rule(np.asarray(array), np.asarray(found[i])) if i in found else None
+            if rule is not None:
+                rule = {"in": [i], **rule}
+                break
+        known[node] = rule
+
+
+def _fitting(replay: Replay, recorded: Any, node: int) -> list[int]:
+    """The nodes before an input that it may be a function of, the nearest first."""
+    is_mask = recorded.dtype.kind == "b"
+    found: list[int] = []
+    for n in reversed(replay.nodes[:node]):
+        if n["kind"] != "op" or not (
+            n["shape"] == list(recorded.shape) or (not is_mask and _is_wider(n, recorded))
+        ):
+            continue
+        found.append(n["id"])
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def _is_wider(node: Mapping[str, Any], recorded: Any) -> bool:
+    return bool(node["shape"][:-1] == list(recorded.shape[:-1]))
 
 
 def _may_be(value: Any, nodes: Any, node: int) -> bool:

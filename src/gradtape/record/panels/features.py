@@ -125,6 +125,12 @@ class Features:
 
     def depends_on_other_rows(self) -> bool:
         """Whether the prediction of a row changes when other rows are put beside it."""
+        known = self.moment.known
+        if "rows" not in known:
+            known["rows"] = self._depends()
+        return bool(known["rows"])
+
+    def _depends(self) -> bool:
         turned = dict(self.values)
         for tag in self._shapes:
             turned[tag] = np.asarray(self.values[tag])[::-1]

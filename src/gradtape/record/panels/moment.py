@@ -19,7 +19,8 @@ from .derived import recomputed
 
 __all__ = ["Moment", "Nothing", "parameters", "said"]
 
-_graphs: weakref.WeakKeyDictionary[Any, dict[int, dict[str, Any]]] = weakref.WeakKeyDictionary()
+# by reader, then by the number of the graph: the graph, and what is known of its derived inputs
+_graphs: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
 _MOST_GRAPHS = 16
 
 
@@ -32,20 +33,21 @@ def said(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def graph_at(reader: Any, step: float) -> dict[str, Any] | None:
-    """The graph at a step, None where none was recorded up to there."""
+def _graph_at(reader: Any, step: float) -> tuple[dict[str, Any] | None, dict[Any, Any]]:
+    """(the graph at a step, what is known of its derived inputs); None where there is no graph."""
     found = None
     for start, number in reader.structures():
         if start <= step or found is None:
             found = number
     if found is None:
-        return None
+        return None, {}
     known = _graphs.setdefault(reader, {})
     if found not in known:
         while len(known) >= _MOST_GRAPHS:
             del known[next(iter(known))]
-        known[found] = reader.graph_by_id(found)
-    return known[found]
+        known[found] = reader.graph_by_id(found), {}
+    graph, derived = known[found]
+    return graph, derived
 
 
 def parameters(reader: Any) -> tuple[list[str], list[str]]:
@@ -74,6 +76,8 @@ class Moment:
         The step that was asked for, or the last one before it that was recorded.
     at : int
         The step whose values these are: an earlier one where arrays were not stored at `step`.
+    known : dict
+        What was found out about this graph, at this moment or another.
     notes : list of str
         What is not as it seems, in sentences.
     """
@@ -86,7 +90,7 @@ class Moment:
             raise Nothing("No step has been recorded yet.")
         self.step = int(steps[max(before - 1, 0)])
         self.notes: list[str] = []
-        self.graph = graph_at(reader, self.step)
+        self.graph, self.known = _graph_at(reader, self.step)
         self.columns = {c.name for c in reader.columns()}
         self.tags = {t.name: t for t in reader.tags()}
         self._values: dict[str, Any] = {}
@@ -179,14 +183,24 @@ class Moment:
 
     @cached_property
     def replay(self) -> Replay:
-        """The graph, with what the tape did not see computed again where it can be told."""
+        """The graph, with what the tape did not see computed again where that can be told."""
         if self.graph is None:
             raise Nothing(
                 "The operations were not recorded. Record with level='standard' or 'full'."
             )
-        replay = Replay(self.graph, seconds=6.0)
-        graph = recomputed(replay, {t: self.value(t) for t in replay.tags}, self.graph)
-        return replay if graph is self.graph else Replay(graph, seconds=6.0)
+        known = self.known
+        if known.get("looks", 0) and "replay" in known:
+            plain, derived = known["replay"]
+        else:
+            plain = derived = Replay(self.graph, seconds=6.0)
+        graph = recomputed(plain, self.value, self.graph, known)
+        if graph is self.graph:
+            derived = plain
+        elif derived is plain or known.get("rules") != known["derived"]:
+            derived = Replay(graph, seconds=6.0)
+            known["rules"] = dict(known["derived"])
+        known["replay"] = plain, derived
+        return derived  # type: ignore[no-any-return]
 
     def prediction(self) -> Any:
         """The prediction at the step: as it was stored, else computed again."""

@@ -292,12 +292,12 @@ def _landscape(reader: Any, n: int) -> Drawn:
     fixed = moment.values(needed - set(moving))
 
     def losses_at(u: Any, v: Any) -> Any:
-        return np.real(replay.costs(fixed, _batch(plane, moving, u.reshape(-1), v.reshape(-1))))
+        batch = _batch(plane, moving, u.reshape(-1), v.reshape(-1))
+        return np.real(replay.costs(fixed, batch, seconds=max(4 * _SECONDS, replay.seconds)))
 
     ends, fall = _ends(plane, reader)
     ends = _widened(ends, fall, losses_at)
     n = _affordable(losses_at, ends, n)
-    replay.seconds = 4 * _SECONDS
     u, v = np.meshgrid(_axis(ends[0], n), _axis(ends[1], n))
     losses = losses_at(u, v)
     notes = list(moment.notes)
