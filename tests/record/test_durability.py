@@ -329,7 +329,7 @@ assert [process.exitcode for process in pool] == [0, 0, 0]
     children = sorted((tmp_path / "run").glob("fork-*"))
     assert len(children) == 3
     assert sorted(Reader(child).first for child in children) == [0, 1, 2]
-    assert {Reader(child).status() for child in children} == {"finished"}
+    assert {Reader(child).status() for child in children} == {"stopped"}
 
 
 @posix

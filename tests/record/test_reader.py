@@ -415,7 +415,7 @@ def test_beyond_the_memory_allowed_rows_are_read_again(tmp_path):
 
 
 NOBODY = """
-import os, sys
+import os, sys, urllib.parse, urllib.request
 from gradtape.record.reader import Reader
 os.setgid(65534), os.setuid(65534)
 reader = Reader(sys.argv[1])

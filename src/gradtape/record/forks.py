@@ -32,7 +32,7 @@ def at_end_of_child(writer: Writer) -> None:
     """Close the run when a child of multiprocessing ends, which runs no atexit functions."""
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        util.Finalize(None, writer.close, args=("finished",), exitpriority=10)
+        util.Finalize(None, writer.close, args=("stopped",), exitpriority=10)
 
 
 def _before() -> None:

@@ -362,7 +362,7 @@ class Reader:
     def events(self, kind: str | None = None, after: int = 0) -> list[dict[str, Any]]:
         """Return what happened: id, step, time, kind and data; numbers greater than `after`."""
         rows = self._database.ask(
-            "SELECT id, step, time, kind, data FROM event WHERE id>? AND (?2 IS NULL OR kind=?2)"
+            "SELECT id, step, time, kind, data FROM event WHERE id>? AND kind=coalesce(?, kind)"
             " ORDER BY id",
             (after, kind),
         )

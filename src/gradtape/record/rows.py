@@ -139,7 +139,7 @@ class Rows:
             self._refresh()
             rows = [(layout, layout.row(step)) for layout in self._layouts.values()]
             if not self._whole:
-                for owner, block, _ in self._chunks("first<=?1 AND last>=?1", step):
+                for owner, block, _ in self._chunks("? BETWEEN first AND last", step):
                     once = _Layout(self._layouts[owner].columns)
                     once.add(block)
                     rows.append((once, once.row(step)))
