@@ -487,3 +487,16 @@ def test_a_long_struct_of_floats_is_not_taken_for_a_header():
     content = struct.pack("<I", 20) + b'{"count":1,"a":"}"}' + b" " + struct.pack("<d", 2.5)
     header, numbers = untable(content)
     assert header == {"count": 1, "a": "}"} and numbers.tolist() == [2.5]
+
+
+# -- at random --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_run_spoiled_at_random(clean, tmp_path, seed):
+    """`python -m tests.viewer.fuzzing --count 3000` spoils more of them."""
+    from tests.viewer.fuzzing import spoil
+
+    run = shutil.copytree(clean, tmp_path / "runs" / "line")
+    spoil(run, seed)
+    ask_all(run.parent, run)

@@ -78,7 +78,8 @@ class Answers:
     def answer(self, path: str, query: str = "") -> Answer:
         """Return the answer to `path?query`."""
         try:
-            return self._answer(path, query)
+            with np.errstate(all="ignore"):
+                return self._answer(path, query)
         except Refusal as refusal:
             parts = (refusal.fact, refusal.cause, refusal.remedy)
             error = " ".join(filter(None, parts))

@@ -84,6 +84,9 @@ class Library:
             version, status = reader.version(), reader.status()
             if before is not None and (before["version"], before["status"]) == (version, status):
                 return before
+            if own and status == "running":  # it will be asked again soon
+                with self._lock:
+                    own = self._readers.setdefault(run.id, reader) is not reader
             meta = reader.meta()
             cost = best = None
             if any(column.name == "cost" for column in reader.columns()):
@@ -100,9 +103,6 @@ class Library:
                 "last": reader.last,
             }
         finally:
-            if own and status == "running":
-                with self._lock:
-                    own = self._readers.setdefault(run.id, reader) is not reader
             if own:
                 reader.close()
 

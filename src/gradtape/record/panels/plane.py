@@ -341,7 +341,7 @@ def _ends(plane: _Plane, reader: Any) -> tuple[list[list[float]], float]:
     if "cost" in {c.name for c in reader.columns()}:
         steps, costs = reader.series("cost")
         places = np.minimum(np.searchsorted(steps, plane.steps), len(steps) - 1)
-        at = costs[places]
+        at = costs[places] if len(steps) else costs
         finite = at[np.isfinite(at)]
         if finite.size:
             with np.errstate(invalid="ignore"):
@@ -373,7 +373,7 @@ def _widened(ends: list[list[float]], fall: float, losses_at: Any) -> list[list[
         places = [np.full(3, m) for m in middle]
         places[i] = places[i] + h * np.array([-1.0, 0.0, 1.0])
         below, here, above = losses_at(*places)
-        curvature = (below - 2 * here + above) / h**2
+        curvature = (below - 2 * here + above) / (h * h)  # h**2 raises where it overflows
         room = 0.0
         if fall > 0 and math.isfinite(curvature) and curvature > 0:
             room = math.sqrt(2 * fall / curvature)
