@@ -304,8 +304,8 @@ export function logSplits(_plot: uPlot, _axis: number, low: number, high: number
   if (!(low > 0 && high < Infinity)) return []; // before there is anything to draw
   const from = Math.floor(Math.log10(low)), to = Math.ceil(Math.log10(high));
   const every = [1, 2, 3, 5, 10, 20, 25, 50].find((one) => (to - from) / one <= 7) ?? 100;
-  const units = Math.log10(high / low) < 1 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
-    : Math.log10(high / low) < 2.5 ? [1, 2, 5] : [1];
+  const units = to - from < 2 ? [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
+    : to - from < 4 ? [1, 2, 5] : [1];
   const splits: number[] = [];
   for (let power = Math.floor(from / every) * every; power <= to; power += every) {
     for (const unit of units) {
@@ -339,7 +339,7 @@ function linearRange(_plot: uPlot, low: number | null, high: number | null): [nu
 
 function logRange(_plot: uPlot, low: number | null, high: number | null): [number, number] {
   if (low === null || high === null || low <= 0) return [0.1, 1];
-  const edge = Math.max(1.1, (high / low) ** 0.06);
+  const edge = Math.max(1.1, high ** 0.06 / low ** 0.06); // their quotient may be infinite
   return [low / edge, Math.min(1e308, high * edge)];
 }
 

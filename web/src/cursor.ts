@@ -101,12 +101,14 @@ export function linkToAddress(open: (id: string) => void): () => void {
   const read = () => {
     const query = new URLSearchParams(location.hash.slice(1));
     const id = query.get("run");
-    if (id && id !== run.peek()) open(id);
+    const isOther = id !== null && id !== run.peek();
+    if (isOther) open(id);
     const at = query.get("step");
     if (at !== null && Number.isFinite(Number(at))) {
+      if (!isOther) moveTo(Number(at));
+      // Where the run's steps end is known only when it is open.
       following.value = false;
       step.value = Number(at);
-      if (bounds.peek().last > 0) moveTo(Number(at));
     }
     const node = query.get("node");
     if (node !== null && Number.isInteger(Number(node))) select({ node: Number(node) });

@@ -172,7 +172,7 @@ export interface Flow {
 
 export interface Comparison {
   config: { key: string; values: unknown[] }[];
-  code: { file: string; diff: string }[];
+  code: { file: string; run?: string; diff: string }[];
 }
 
 export interface Change {

@@ -2,7 +2,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Chart, type ChartSeries, nearestPoint, spansPowers } from "../chart";
 import { run, step } from "../cursor";
-import { count, exact, short } from "../format";
+import { count, exact, fileName, short } from "../format";
 import { columns, runs, source, useLatest } from "../model";
 import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
@@ -120,7 +120,10 @@ export function ComparePanel() {
       {differing.data && (
         <div class="differences">
           <Configuration rows={differing.data.config} heads={ids.map(unique)} />
-          {differing.data.code.map((one, k) => <Difference key={k} file={one.file} diff={one.diff} />)}
+          {differing.data.code.map((one, k) => <Difference
+            key={k} diff={one.diff}
+            title={`${fileName(one.file)}: ${unique(ids[0])} (−), ${unique(one.run ?? ids[1])} (+)`}
+          />)}
           {!differing.data.code.length && <p class="muted">Their code is the same.</p>}
         </div>
       )}
@@ -159,13 +162,13 @@ function Configuration({ rows, heads }: { rows: { key: string; values: unknown[]
 }
 
 /** A unified difference; its lines are told apart by sign and colour. */
-function Difference({ file, diff }: { file: string; diff: string }) {
+function Difference({ title, diff }: { title: string; diff: string }) {
   const kind: Record<string, string> = { "+": "added", "-": "removed", "@": "place" };
   const lines = diff.split("\n").filter((line) => !/^(---|\+\+\+) /.test(line));
   return (
     <figure class="code">
-      <figcaption>{file}</figcaption>
-      <pre tabIndex={0} role="group" aria-label={`Differences of ${file}`}>
+      <figcaption>{title}</figcaption>
+      <pre tabIndex={0} role="group" aria-label={`Differences of ${title}`}>
         {lines.slice(0, 400).map((line, k) => (
           <span key={k} class={`code-line ${kind[line[0]] ?? ""}`}>{line || " "}{"\n"}</span>
         ))}
