@@ -142,6 +142,10 @@ def _index(node: Node) -> Any:
     return _plain(said)
 
 
+class _NotPlain(Exception):
+    """An index that holds an array."""
+
+
 def _plain(said: Any) -> Any:
     """An index from its form in the file (`graph/coding.py`)."""
     if said is None or type(said) is int:
@@ -153,7 +157,7 @@ def _plain(said: Any) -> Any:
         return slice(*map(_plain, parts))
     if form == "e":
         return Ellipsis
-    raise TypeError(f"no plain index: {form}")
+    raise _NotPlain(form)
 
 
 def ignored_parts(run: Evidence) -> tuple[Node, Node, int, int] | None:
@@ -172,7 +176,7 @@ def ignored_parts(run: Evidence) -> tuple[Node, Node, int, int] | None:
         try:
             for reader in readers:
                 read[_index(reader)] = True
-        except (ValueError, IndexError, KeyError, TypeError):
+        except (_NotPlain, ValueError, IndexError, KeyError, TypeError):
             continue
         unused = int(read.size - read.sum())
         if unused and len(shape) > 1 and not read.reshape(-1, shape[-1]).any(axis=0).all():
