@@ -28,7 +28,7 @@ class Position(NamedTuple):
     function: str
 
     def __str__(self) -> str:
-        return f"{os.path.basename(self.filename)}:{self.line}"
+        return f"{label(self.filename)}:{self.line}"
 
     @property
     def source(self) -> str:
@@ -36,6 +36,16 @@ class Position(NamedTuple):
         import linecache
 
         return linecache.getline(self.filename, self.line).strip()
+
+
+def label(filename: str) -> str:
+    """What a file is called in a message: its name; a cell of a notebook by its number, `In[3]`."""
+    if "ipykernel_" in filename or filename.startswith("<ipython-input-"):
+        shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+        named = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
+        if named is not None:
+            return str(named[1])
+    return os.path.basename(filename)
 
 
 def is_internal(code: CodeType) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import html
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.positions import label
 from ..errors import three_part
 
 __all__ = ["Diagnosis", "Finding"]
@@ -51,7 +51,7 @@ class Finding:
         """File and line, as `train.py:12`."""
         if not self.file or self.line is None:
             return ""
-        return f"{os.path.basename(self.file)}:{self.line}"
+        return f"{label(self.file)}:{self.line}"
 
     def __str__(self) -> str:
         return three_part(self.fact, self.cause, self.remedy)

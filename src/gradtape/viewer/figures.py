@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import RunError, three_part
 from ..fit.problems import require
-from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, ramp, styled
+from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, png, ramp, styled
 from ..record.reader import Reader
 from ..record.reduction import extremes
 from . import panels
@@ -62,6 +62,14 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
     reader = run if isinstance(run, Reader) else Reader(run)
     with styled():
         made: Figure = KINDS[kind](reader, step)
+    return shows_itself(made)
+
+
+def shows_itself(made: Figure) -> Figure:
+    """The figure, of a class that a notebook shows as a picture without `%matplotlib inline`."""
+    kind = type(made)
+    if not hasattr(kind, "_repr_png_"):
+        made.__class__ = type(kind.__name__, (kind,), {"_repr_png_": png, "__module__": __name__})
     return made
 
 

@@ -18,8 +18,8 @@ from ..record.summary import verdict
 
 __all__ = ["as_bundle", "picture"]
 
-MOST_BYTES = 2 << 20
-"""How large the data of the page in a cell may be; `run.to_html` has no such limit."""
+MOST_BYTES, STEPS = 300_000, 20
+"""How large the data of the page in a cell may be, and of how many steps; see `run.to_html`."""
 
 _FRAME = (
     '<details><summary>The page of this run</summary><iframe sandbox="allow-scripts'
@@ -58,7 +58,7 @@ def as_bundle(path: str | os.PathLike[str], told: str) -> dict[str, Any]:
         for kind in ("fit", "cost")
         if (drawn := picture(path, kind))
     ]
-    page = as_page(path, most_bytes=MOST_BYTES)
+    page = as_page(path, steps=STEPS, most_bytes=MOST_BYTES)
     parts.append(_FRAME.format(title=html.escape(told), page=html.escape(page)))
     return {"text/plain": told, "text/html": "".join(parts)}
 
