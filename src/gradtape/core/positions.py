@@ -42,7 +42,8 @@ def label(filename: str) -> str:
     """What a file is called in a message: its name; a cell of a notebook by its number, `In[3]`."""
     if "ipykernel_" in filename or filename.startswith("<ipython-input-"):
         shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        named = getattr(getattr(shell, "compile", None), "format_code_name", lambda _: None)(filename)
+        compiler = getattr(shell, "compile", None)
+        named = getattr(compiler, "format_code_name", lambda _: None)(filename)
         if named is not None:
             return str(named[1])
     return os.path.basename(filename)
