@@ -34,6 +34,7 @@ BASES = {
     errors.ExitError: (TypeError,),
     errors.NonFiniteError: (ValueError,),
     errors.ConvergenceError: (RuntimeError,),
+    errors.NumericsError: (FloatingPointError,),
     errors.TracingError: (TypeError,),
     errors.MismatchError: (AssertionError,),
     errors.RecordError: (RuntimeError,),
@@ -486,6 +487,12 @@ def minimize_nan():
         gt.minimize(lambda x: np.sum(np.log(x)), [-1.0, 2.0])
 
 
+def numerics():
+    x = gt.Variable(-1.0, name="x")
+    with np.errstate(invalid="ignore"), gt.check_numerics():
+        np.log(x)
+
+
 def minimize_vector():
     gt.minimize(lambda x: x**2, [1.0, 2.0])
 
@@ -554,6 +561,7 @@ SAID = [
     (shuffle, U, "assigned", f"{HERE}.*rows", r"rng\.permutation"),
     (scalar_item_assignment, D, "0-d.*immutable", HERE, "gt.array"),
     (minimize_nan, errors.NonFiniteError, r"nan at x = \[-1\.", f"{HERE}.*log", "bounds="),
+    (numerics, errors.NumericsError, "log gave nan", f"{HERE}.*x = -1", r"np\.maximum"),
     (minimize_vector, S, r"\(2,\), not a number", HERE, r"np\.sum"),
     (minimize_exit, errors.ExitError, "only a part", HERE, r"float|gt\.value"),
     (fixed_point_none, errors.ConvergenceError, "none was found", HERE, "method="),

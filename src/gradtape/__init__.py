@@ -32,6 +32,7 @@ _SURFACE = {
     "function": "program.function",
     "IndexedSlices": "core.slices",
     "print": "core.console",
+    "check_numerics": "tape.numerics",
     **dict.fromkeys(("Recording", "Run", "open_run"), "runs"),
     **dict.fromkeys(
         ("check_gradients", "checkpoint", "custom_jvp", "grad", "hessian", "hessian_diag", "hvp",

@@ -16,6 +16,7 @@ __all__ = [
     "GradientWarning",
     "GradtapeError",
     "NonFiniteError",
+    "NumericsError",
     "RecordError",
     "RecordWarning",
     "RunError",
@@ -87,6 +88,10 @@ class ConvergenceError(GradtapeError, RuntimeError):
 
 class MismatchError(GradtapeError, AssertionError):
     """A derivative that is not what differences give."""
+
+
+class NumericsError(GradtapeError, FloatingPointError):
+    """A result is NaN or infinite, and `gt.check_numerics` is on."""
 
 
 class TracingError(GradtapeError, TypeError):

@@ -38,6 +38,15 @@ def attend() -> None:
         function.forget()
 
 
+class _Eager:
+    """Whether compiled functions shall run as Python in this thread, if somebody asks that."""
+
+    asked: Callable[[], bool] | None = None
+
+
+eager = _Eager()
+
+
 class Keeping:
     """Whether records keep operands and results beyond what their rules need."""
 

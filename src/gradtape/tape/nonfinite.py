@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import INEXACT, Aval
+from ..core.aval import Aval
 from ..core.positions import Position, record_position
 from ..core.state import CARD, KEYS, OUT
 from ..core.sweep import quiet
@@ -22,21 +22,17 @@ from ..errors import three_part
 from .facts import input_keys
 from .sweeping import seeds_of
 
-__all__ = ["NonFinite", "Operand", "first_of", "is_finite", "operand_facts"]
+__all__ = ["NonFinite", "Operand", "chain_of", "first_of", "is_finite",
+           "operand_facts", "words"]  # fmt: skip
 
 LONGEST = 12  # operations of a chain
 
 
 def is_finite(x: Any) -> bool:
     """Whether every element of a value is finite; True for what is no floating number."""
-    if x is None or isinstance(x, Aval | list | tuple):
-        return True
-    dtype = getattr(x, "dtype", None)
-    if dtype is None:
-        return not isinstance(x, float | complex) or bool(np.isfinite(x))
-    if dtype.char not in INEXACT or dtype.kind not in "fc":
-        return True
-    return bool(np.isfinite(x).all())
+    if isinstance(x, np.ndarray | np.generic):
+        return x.dtype.kind not in "fc" or bool(np.isfinite(x).all())
+    return not isinstance(x, float | complex) or bool(np.isfinite(x))
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class Operand:
     shape: tuple[int, ...]
     low: float
     high: float
+    bad: str = ""  # what of it is not finite
 
     def facts(self) -> dict[str, Any]:
         """The operand as an event of a run has it."""
@@ -57,7 +54,8 @@ class Operand:
         name = f"{self.name} = " if self.name else ""
         if not self.shape:
             return f"{name}{self.low:g}"
-        return f"{name}{list(self.shape)} in [{self.low:g}, {self.high:g}]"
+        bad = f" ({self.bad})" if self.bad else ""
+        return f"{name}{list(self.shape)} in [{self.low:g}, {self.high:g}]{bad}"
 
 
 def operand_facts(name: str, value: Any) -> Operand:
@@ -68,8 +66,9 @@ def operand_facts(name: str, value: Any) -> Operand:
     if array.dtype.kind not in "fiub" or not array.size:
         return Operand(name, array.shape, np.nan, np.nan)
     seen = array[np.isfinite(array)] if array.dtype.kind == "f" else array
+    bad = words(array) if seen.size < array.size and array.ndim else ""
     seen = seen if seen.size and array.ndim else array
-    return Operand(name, array.shape, float(seen.min()), float(seen.max()))
+    return Operand(name, array.shape, float(seen.min()), float(seen.max()), bad)
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,7 @@ def _found(
     rec = recorder.ops[index]
     return NonFinite(
         rec[CARD].name, direction, what, record_position(recorder, index),
-        tuple(_operands(rec, values, names)), tuple(_chain(recorder, index)), index,
+        tuple(_operands(rec, values, names)), tuple(chain_of(recorder, index)), index,
     )  # fmt: skip
 
 
@@ -269,7 +268,7 @@ def _names(recorder: Any) -> dict[int, str]:
     return {k: v.name for k, v in recorder.leaves.items() if isinstance(v, Variable)}
 
 
-def _chain(recorder: Any, index: int) -> list[tuple[str, Position | None]]:
+def chain_of(recorder: Any, index: int) -> list[tuple[str, Position | None]]:
     """The operations from a source to record `index`: at each, the operand that was made last."""
     made = {rec[OUT]: i for i, rec in enumerate(recorder.ops[: index + 1])}
     chain: list[tuple[str, Position | None]] = []
