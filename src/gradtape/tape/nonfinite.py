@@ -18,7 +18,6 @@ from ..core.state import CARD, KEYS, OUT
 from ..core.sweep import quiet
 from ..core.tensor import raw
 from ..core.variable import Variable
-from ..errors import three_part
 from .facts import input_keys
 from .sweeping import seeds_of
 
@@ -96,14 +95,14 @@ class NonFinite:
             ],
         }  # fmt: skip
 
-    def text(self) -> str:
-        """The finding in three parts."""
+    def parts(self) -> tuple[str, str, str]:
+        """Fact, cause and remedy."""
         of = f", of {'; '.join(map(str, self.operands))}" if self.operands else ""
         way = "" if self.direction == "forward" else ", in its backward rule"
         chain = " -> ".join(f"{op} ({p})" for op, p in self.chain)
         led = f" What led there: {chain}." if len(self.chain) > 1 else ""
-        return three_part(
-            f"check_numerics: {self.op} gave {self.what}{way}.",
+        return (
+            f"{self.op} gave {self.what}{way}.",
             f"It stands at {self.position}{of}.{led}",
             _remedy(self),
         )

@@ -21,7 +21,7 @@ from ..core.positions import decode, here
 from ..core.state import OUT, state
 from ..core.tensor import Tensor
 from ..core.variable import Variable
-from ..errors import NumericsError
+from ..errors import NumericsError, three_part
 from . import sweeping
 from .nonfinite import NonFinite, chain_of, first_of, is_finite, operand_facts, words
 
@@ -199,4 +199,5 @@ def _value(x: Any) -> Any:
 
 
 def _error(found: NonFinite) -> NumericsError:
-    return NumericsError(found.text())
+    fact, cause, remedy = found.parts()
+    return NumericsError(three_part(f"check_numerics: {fact}", cause, remedy))
