@@ -43,9 +43,7 @@ def test_a_compiled_step_is_recorded_as_the_eager_one(tmp_path):
         np.testing.assert_array_equal(table[:, 0], costs)
         tables.append(table)
         assert run.reader.arrays("value/w") == [0, 1, 2, 3, 4, 5]
-        np.testing.assert_allclose(
-            np.linalg.norm(run.array("grad/w", 3)), table[3, 4], rtol=1e-12
-        )
+        np.testing.assert_allclose(np.linalg.norm(run.array("grad/w", 3)), table[3, 4], rtol=1e-12)
     np.testing.assert_allclose(tables[0], tables[1], rtol=1e-9, atol=1e-14)
 
 

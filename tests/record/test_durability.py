@@ -239,6 +239,86 @@ def test_a_handler_of_the_users_stays(tmp_path):
         signal.signal(signal.SIGTERM, before)
 
 
+RECORDING = """
+import os, sys, time, warnings
+import numpy as np
+import gradtape as gt
+from gradtape.record.reader import Reader
+warnings.simplefilter("ignore", DeprecationWarning)  # fork beside a thread: 3.12
+folder, durability = sys.argv[1:3]
+x = np.arange(10.0)
+a, b = gt.Variable(0.0, name="a"), gt.Variable(0.0, name="b")
+with gt.Recording(folder, durability=durability, progress=False) as run:
+    for step in range(int(sys.argv[3])):
+        with gt.GradientTape() as tape:
+            loss = np.mean((3 * x + 1 - (a * x + b)) ** 2)
+        ga, gb = tape.gradient(loss, [a, b])
+        a.assign_sub(0.01 * ga)
+        b.assign_sub(0.01 * gb)
+        EACH
+"""
+
+
+def recording(each, folder, durability, steps):
+    command = [sys.executable, "-c", RECORDING.replace("EACH", each), str(folder), durability]
+    return subprocess.run(
+        [*command, str(steps)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(Path(writers.__file__).parents[2])},
+    )
+
+
+def test_a_recording_with_durability_step_has_each_step_before_the_next_ends(tmp_path):
+    """A step ends when the next one begins, so the one that is under way is missing."""
+    done = recording("print(Reader(folder).count())", tmp_path / "run", "step", 30)
+    assert done.stdout.split() == [str(step) for step in range(30)], done.stderr
+
+
+@posix
+@pytest.mark.parametrize("durability", ["group", "step"])
+def test_a_recording_that_is_killed_opens(tmp_path, durability):
+    each = "time.sleep(0.002)\n        if step == 150: os.kill(os.getpid(), 9)"
+    done = recording(each, tmp_path / "run", durability, 1000)
+    assert done.returncode == -9, done.stderr
+    reader = Reader(tmp_path / "run")
+    assert reader.status() == "interrupted"
+    count = 150 if durability == "step" else 100
+    assert count <= reader.count() <= 150
+    a = 0.0
+    frame = reader.history()
+    assert frame["a"].iloc[0] == 0
+    for i in range(1, len(frame)):  # each value follows from the gradient before
+        a = a - 0.01 * frame["grad/a"].iloc[i - 1]
+        assert frame["a"].iloc[i] == a
+
+
+@posix
+def test_a_child_forked_inside_a_recording_records_into_its_own_run(tmp_path):
+    each = """
+        if step % 200 == 100:
+            child = os.fork()
+            if child:
+                assert os.waitpid(child, 0)[1] == 0
+            else:
+                forked = True
+        if step % 200 == 150 and globals().get("forked"):
+            run._writer.flush()
+            os._exit(0)
+"""
+    done = recording(each.strip(), tmp_path / "run", "group", 1000)
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(Reader(tmp_path / "run").steps(), np.arange(1000))
+    children = list((tmp_path / "run").glob("fork-*"))
+    assert len(children) == 5
+    whole = Reader(tmp_path / "run").history()
+    for child in children:
+        frame = Reader(child).history()
+        assert frame.index[-1] % 200 == 149  # its last step that has ended
+        assert frame.drop(columns="seconds").equals(whole.loc[frame.index].drop(columns="seconds"))
+
+
 # -- two processes ---------------------------------------------------------------------------------
 
 

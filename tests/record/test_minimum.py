@@ -47,7 +47,7 @@ def test_where_the_minimum_is_no_single_point_it_says_nothing(tmp_path):
     (c,) = numbers(0.5)
     assert run(tmp_path / "falling", lambda: -c * 1.0, [c]) is None
     (d,) = numbers(0.0)
-    assert run(tmp_path / "top", lambda: -(d - 1.0) ** 2, [d]) is None
+    assert run(tmp_path / "top", lambda: -((d - 1.0) ** 2), [d]) is None
 
 
 def test_of_a_run_that_diverged_and_of_changing_data_it_says_nothing(tmp_path):

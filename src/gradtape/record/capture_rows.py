@@ -39,6 +39,7 @@ class Rows:
 
     def __init__(self, writer: Any) -> None:
         self._writer = writer
+        self._each = getattr(writer, "durability", "group") != "group"
         self._lock = threading.Lock()  # not held while a row is packed
         self.layout = -1
         self.width = 0
@@ -53,6 +54,8 @@ class Rows:
             self.begin(layout, width)
         self.pack(self.buffer, self.count * 8 * width, *row)
         self.count += 1
+        if self._each:
+            self.flush()
 
     def begin(self, layout: int, width: int) -> None:
         """Hand over what is there, and begin a block."""

@@ -92,6 +92,8 @@ def make_quick(capture: Any, call: Call) -> Any:
     """The function for a call, whose layout is known; None where it is not for this."""
     if call.sources is None or not 0 < call.count <= MOST_SOURCES or call.layout is None:
         return None
+    if capture.writer.durability != "group":  # each row is handed over, and waited for
+        return None
     layout, width = call.layout[:2]
     return _compiled(call.count)(
         *call.sources, call.code, call.lasti, capture.thread, capture.parts, capture.logged,

@@ -449,10 +449,11 @@ class Writer:
                 self._begun += 1
                 closing = self._closing
             if self.collect is not None:
-                try:
-                    self.collect()
-                except Exception as error:
-                    self._fail(error, 0)
+                with self._working:  # no fork while it holds locks of its own
+                    try:
+                        self.collect()
+                    except Exception as error:
+                        self._fail(error, 0)
             with self._condition:
                 items, self._queue = self._queue, []
                 self._steps = 0
