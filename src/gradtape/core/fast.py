@@ -27,7 +27,7 @@ from .dialect import Dialect
 from .dispatch import apply
 from .exits import came_back
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
-from .observing import on_keep
+from .observing import Keeping, on_keep
 from .operands import SCALARS, blunted, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2, make_run_number
@@ -133,6 +133,7 @@ def make_unary(
         keep_x, keep_out = everything or 0 in keep[0], everything or card.keep_out
 
     on_keep.append(switch)
+    switch(Keeping.everything)  # it may be made while something records
     if card.partials == (0,):  # np.sign
         op = _flat(op)
     op.__name__ = op.__qualname__ = card.name
@@ -376,6 +377,7 @@ def make_binary(
         keeps_x, keeps_number, keeps_out = of_x
 
     on_keep.append(switch)
+    switch(Keeping.everything)  # it may be made while something records
     op.__name__ = op.__qualname__ = card.name
     op.takes_depth = True  # type: ignore[attr-defined]
     general = generally(card, function, op)
@@ -479,6 +481,7 @@ def make_fast_sum(card: Card, general: Any) -> Any:
         everything = asked
 
     on_keep.append(switch)
+    switch(Keeping.everything)  # it may be made while something records
 
     def sum(a: Any, *rest: Any, **options: Any) -> Any:
         if rest or options or type(a) is not Tensor:

@@ -128,7 +128,7 @@ class Evidence:
     def batches(self) -> int:
         """How many different arrays stood as x or y: more than one are minibatches."""
         tags = {self.roles[role] for role in ("x", "y") if role in self.roles}
-        return max((len(self.reader.arrays(tag)) for tag in tags), default=1)
+        return max((len(self.reader.arrays(tag)) for tag in tags & self._tags), default=1)
 
     def input(self, role: str, step: float | None = None) -> Any:
         """The array that stands in a role, or None."""
