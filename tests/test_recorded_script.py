@@ -26,7 +26,8 @@ def test_the_unedited_tutorial_fills_every_panel(tmp_path):
     assert len(run) == 70 and run.status == "finished"
     assert {tag.name for tag in run.reader.tags()} == {
         "value/a", "grad/a", "value/b", "grad/b", "input/0", "input/1", "prediction"}  # fmt: skip
-    assert run.reader.meta()["roles"] == {"x": "input/0", "y": "input/1", "prediction": "prediction"}
+    roles = {"x": "input/0", "y": "input/1", "prediction": "prediction"}
+    assert run.reader.meta()["roles"] == roles
     assert len(run.graph()["nodes"]) == 9
     assert "although the printed cost stands still: b is 0.4168" in str(run.verdict()).replace(
         "\n" + 16 * " ", " ")  # fmt: skip
