@@ -47,10 +47,9 @@ export interface PlaneProps {
 
 const NEAR = 28;
 
-/** The place of index k in the order of the arrow keys, moved by a number of points. */
+/** The next point, from before the first (or after the last) where none is chosen. */
 export function stepped(count: number, at: number | null, by: number): number {
-  if (at === null) return by > 0 ? 0 : count - 1;
-  return Math.min(count - 1, Math.max(0, at + by));
+  return Math.min(count - 1, Math.max(0, (at ?? (by > 0 ? -1 : count)) + by));
 }
 
 export function Plane(props: PlaneProps) {

@@ -66,6 +66,13 @@ function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most - 1)}…` : text;
 }
 
+/** The title of a box and its shape, cut to fit: what is seen, and so what its name begins with. */
+export function headOf({ node, group }: Item): [string, string] {
+  if (group) return [cut(group.label, 17), ""];
+  const shape = node!.shape.length ? cut(shapeText(node!.shape), 14) : "";
+  return [cut(titleOf(node!), shape ? Math.max(7, 17 - shape.length) : 16), shape];
+}
+
 const f = (value: number) => value.toFixed(1);
 
 /** One piece of a wire: along the flow where it starts and where it ends. */
@@ -337,14 +344,14 @@ function Box({ item, x, y, marks, isEntry, say, focus, press, children }: {
 }) {
   const { width, height } = sizeOf(item);
   const kind = kindOf(item);
-  const { key, node, group } = item;
+  const { key, group } = item;
   const classes = [
     "box", `is-${kind}`, key === marks.selected && "is-selected", key === marks.target && "is-target",
     key === marks.prediction && "is-prediction", key === marks.now && "is-now",
     marks.next.has(key) && "is-next", marks.waiting?.has(key) && "is-waiting",
     marks.bad.has(key) && "is-bad", marks.found.has(key) && "is-found",
   ].filter(Boolean).join(" ");
-  const side = node && node.shape.length ? shapeText(node.shape) : "";
+  const [title, side] = headOf(item);
   return (
     <g
       class={classes} transform={`translate(${(x - width / 2).toFixed(1)} ${(y - height / 2).toFixed(1)})`}
@@ -357,16 +364,16 @@ function Box({ item, x, y, marks, isEntry, say, focus, press, children }: {
       {kind === "input" && <path class="bar" d={`M0 3a3 3 0 0 1 3-3h2v${height}h-2a3 3 0 0 1-3-3Z`} />}
       {group ? (
         <>
-          <text class="name" x="12" y="19">{cut(group.label, 17)}</text>{" "}
+          <text class="name" x="12" y="19">{title}</text>{" "}
           <text class="value" x="12" y="36">{counted(group.size, "op")}</text>
           <path class="open" d={`M${width - 22} ${height / 2}h10m-5 -5v10`} />
         </>
       ) : (
         <>
           <text class="name" x={kind === "variable" || kind === "constant" ? 17 : 12} y="18">
-            {cut(titleOf(node!), side ? Math.max(7, 17 - side.length) : 16)}
+            {title}
           </text>{" "}
-          {side && <text class="shape" x={width - 11} y="18" text-anchor="end">{cut(side, 14)}</text>}{" "}
+          {side && <text class="shape" x={width - 11} y="18" text-anchor="end">{side}</text>}{" "}
           <g transform={`translate(${kind === "variable" || kind === "constant" ? 17 : 12} 36)`}>{children}</g>
         </>
       )}

@@ -29,9 +29,19 @@ export function SourceView({ file, line, lines, pick }: {
   if (!known) return <p class="muted">The run holds no copy of {fileName(file)}.</p>;
   if (!text) return <p class="muted">{error ?? (busy ? "Loading…" : "")}</p>;
   const all = text.text.split("\n");
+  // One of the numbers is reached by Tab, the others from it by the arrow keys.
+  const entry = lines.has(line ?? -1) ? line : Math.min(...lines.keys());
+  const onKey = (event: KeyboardEvent) => {
+    const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const buttons = [...box.current!.querySelectorAll("button")];
+    const next = by ? buttons[buttons.indexOf(event.target as HTMLButtonElement) + by] : undefined;
+    if (!(event.target instanceof HTMLButtonElement) || !next) return;
+    next.focus();
+    event.preventDefault();
+  };
   const from = line ? Math.max(0, line - 1 - AROUND) : 0;
   return (
-    <div class="source-view" ref={box} role="region" tabIndex={0} data-own-keys aria-label={`Source ${fileName(file)}`}>
+    <div class="source-view" ref={box} onKeyDown={onKey} role="region" tabIndex={0} data-own-keys aria-label={`Source ${fileName(file)}`}>
       <ol>
         {all.slice(from, from + 2 * AROUND).map((content, k) => {
           const number = from + k + 1;
@@ -43,7 +53,7 @@ export function SourceView({ file, line, lines, pick }: {
             >
               {here ? (
                 <button
-                  type="button" class="line-number" onClick={() => pick(here[0])}
+                  type="button" class="line-number" tabIndex={number === entry ? 0 : -1} onClick={() => pick(here[0])}
                   aria-label={`Line ${number}: ${here.map((one) => one.op).join(", ")}`}
                   title={here.map((one) => one.op).join(", ")}
                 >{number}</button>

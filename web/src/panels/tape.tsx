@@ -9,7 +9,7 @@ import { backward } from "../graph/backward";
 import { Value, valueText } from "../graph/glyph";
 import { ancestors, everyGroup, openAtFirst, tree, visible, type Item } from "../graph/groups";
 import { arrange } from "../graph/layout";
-import { Picture, sizeOf, type Marks } from "../graph/picture";
+import { headOf, Picture, sizeOf, type Marks } from "../graph/picture";
 import { isScalar, nameOf, numbersOf, titleOf, useArrays } from "../graph/values";
 import { Icon } from "../icon";
 import { info, source, useLatest, version } from "../model";
@@ -45,12 +45,13 @@ export function structureAt(structures: [number, number][], at: number): number 
   return structures[indexAt(structures.map(([from]) => from), at)][1];
 }
 
-/** Nodes whose operation, name or source line holds a text. */
+/** Nodes of an operation, a name or a function; if there are none, those of a source line. */
 export function search(nodes: GraphNode[], text: string): GraphNode[] {
   const sought = text.trim().toLowerCase();
   if (!sought) return [];
-  return nodes.filter((node) => (
-    [node.op, node.tag, node.function, node.text].some((one) => one?.toLowerCase().includes(sought))));
+  const holds = (one: string | null | undefined) => one?.toLowerCase().includes(sought) ?? false;
+  const named = nodes.filter((node) => holds(node.op) || holds(node.tag) || holds(node.function));
+  return named.length ? named : nodes.filter((node) => holds(node.text));
 }
 
 function useReplay(count: number) {
@@ -198,15 +199,18 @@ function Tape({ graph, values, busy }: {
   };
 
   const say = (item: Item): string => {
-    if (item.group) return `${item.group.label} ${counted(item.group.size, "op")}, a closed function`;
+    const [title, shape] = headOf(item);
+    const whole = item.group ? item.group.label : titleOf(item.node!);
+    const rest = whole === title ? "" : `, ${whole}`;
+    if (item.group) return `${title} ${counted(item.group.size, "op")}${rest}, a closed function`;
     const node = item.node!;
     const numbers = isReached(node.id) ? numbersOf(values, node.id, side) : null;
-    const seen = [titleOf(node), node.shape.length ? shapeText(node.shape) : "",
+    const seen = [title, shape,
       numbers ? valueText(isScalar(node), numbers, arrayOf(node)) : ""].filter(Boolean).join(" ");
     const what = side ? "cotangent" : "value";
     const value = !numbers ? "" : isScalar(node) ? `, ${what} ${exact(numbers.mean)}`
       : `, ${what} from ${short(numbers.min)} to ${short(numbers.max)}, mean ${short(numbers.mean)}`;
-    return `${seen}${value}${node.line ? `, line ${node.line}` : ""}`;
+    return `${seen}${rest}${value}${node.line ? `, line ${node.line}` : ""}`;
   };
   const value = (item: Item) => (item.node && isReached(item.node.id) ? (
     <Value
