@@ -1,4 +1,4 @@
-"""Models that a browser test records and looks at: a line, a classifier, three inputs, a long tape."""
+"""Models that browser tests record: a line, a classifier, three inputs, a long tape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fit, the path, the tape and the inspector in a real browser, against what the record holds."""
+"""Fit, path, tape and inspector in a real browser, against what the record holds."""
 
 import json
 import re
@@ -185,7 +185,7 @@ def test_a_slice_is_chosen_among_several_inputs(page, record):
     settle(page)
     page.evaluate(script="new Promise((done) => setTimeout(done, 400))")
     # The line that is drawn: w[2] is its slope, whatever the others are held at.
-    points = page.evaluate(script="document.querySelector('#panel-fit .fit-curve').getAttribute('d')")
+    points = page.attribute(selector="#panel-fit .fit-curve", name="d")
     ends = [tuple(map(float, p)) for p in re.findall(r"[ML]([\d.-]+) ([\d.-]+)", points)]
     _, (x, _, _, cx, cy) = fit(record, 20, slice=2, at={0: 1.5})
     w, b = record.array("value/w", 20)[0], record.row(20)["value/b"]
@@ -356,7 +356,8 @@ def test_boxes_are_reached_by_keyboard(page):
     page.focus(selector="#panel-tape g.box[tabindex='0']")
     for key, name in (("ArrowUp", "square"), ("ArrowUp", "subtract"), ("ArrowDown", "square")):
         page.press(key=key)
-        page.wait(script=f"document.activeElement.getAttribute('aria-label')?.startsWith('{name} ')")
+        label = "document.activeElement.getAttribute('aria-label')"
+        page.wait(script=f"{label}?.startsWith('{name} ')")
     page.press(key="Enter")
     assert page.text(selector="#panel-tape .detail h3").startswith("square")
     before = page.attribute(selector="#panel-tape .graph svg > g", name="transform")
