@@ -434,6 +434,39 @@ print(step)
     assert len(list((tmp_path / "run").glob("fork-*"))) == 40
 
 
+@posix
+def test_a_filesystem_without_locks_still_has_one_writer(tmp_path, monkeypatch):
+    def flock(file, how):
+        raise OSError(37, "No locks available")
+
+    import fcntl
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    writer = Writer(tmp_path / "run")
+    with pytest.raises(RecordError, match="is being written already"):
+        Writer(tmp_path / "run")
+    assert Reader(tmp_path / "run").status() == "running"
+    writer.event(0, "note", {})
+    writer.close()
+    assert Reader(tmp_path / "run").status() == "finished"
+    assert os.listdir(tmp_path / "run") == ["run.db"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RecordError, match=r"cannot be written[^§]*home folder"):
+            Writer(place)
+    done = script(
+        "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "writer = Writer(sys.argv[1] + '2')",
+        tmp_path / "run",
+        check=False,
+    )
+    assert "RecordError: Recording:" in done.stderr
+    assert "cannot be created" in done.stderr
+
+
 # -- a full disk ----------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """A run as one file, and lists of runs."""
 
 import os
+import shutil
 import zipfile
 
 import numpy as np
@@ -58,6 +59,15 @@ def test_a_run_is_packed_while_it_is_written(tmp_path):
     writer.close()
     same(path)
     assert Reader(path).status() == "interrupted"
+
+
+def test_a_run_whose_writer_was_killed_is_packed(tmp_path):
+    writer = record(tmp_path / "live", close=None)
+    shutil.copytree(tmp_path / "live", tmp_path / "run")  # what a kill leaves: nobody has its lock
+    writer.close()
+    assert (tmp_path / "run" / "run.db-wal").stat().st_size > 0
+    same(pack(tmp_path / "run"))
+    assert same(tmp_path / "run").status() == "interrupted"
 
 
 def test_the_command_packs(tmp_path, capsys):

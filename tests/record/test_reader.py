@@ -214,6 +214,18 @@ def test_a_crafted_array_is_refused(run, statement, said):
         ("UPDATE chunk SET data=NULL", "not the rows"),
         ("UPDATE chunk SET layout=9", "not the rows"),
         ("UPDATE chunk SET layout='x'", "not the rows"),
+        (
+            ("UPDATE chunk SET data=?, rows=2", (np.array([[1, 2, 3], [1, 2, 3.0]]).tobytes(),)),
+            "do not increase",
+        ),
+        (
+            ("UPDATE chunk SET data=?, rows=1", (np.array([np.nan, 2, 3]).tobytes(),)),
+            "do not increase",
+        ),
+        (
+            ("UPDATE chunk SET data=?, rows=1", (np.array([1e300, 2, 3]).tobytes(),)),
+            "do not increase",
+        ),
         ("UPDATE layout SET columns='[1, \"x\"]'", "no list of columns"),
         ("UPDATE layout SET columns='{'", "not JSON"),
         ("UPDATE layout SET columns='[1]'", "not the rows"),
@@ -424,8 +436,8 @@ print(reader.status(), reader.count())
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="changes the user")
-@pytest.mark.parametrize("killed", [False, True])
-def test_a_run_in_a_folder_that_one_may_only_read(tmp_path, killed):
+@pytest.mark.parametrize("status", ["stopped", "interrupted", "running"])
+def test_a_run_in_a_folder_that_one_may_only_read(tmp_path, status):
     """Of a colleague's; a killed run there has a journal that SQLite would have to write."""
     text = """
 import os, sys
@@ -439,9 +451,15 @@ writer.flush()
 """
     folder = tmp_path / "run"
     environment = {**os.environ, "PYTHONPATH": str(Path(databases.__file__).parents[2])}
-    command = [sys.executable, "-c", text + ("os._exit(0)" if killed else ""), str(folder)]
-    subprocess.run(command, check=True, env=environment)
-    assert (folder / "run.db-wal").exists() == killed
+    end = {"stopped": "", "interrupted": "os._exit(0)", "running": "print(0); input()"}[status]
+    command = [sys.executable, "-c", f"{text}\n{end}", str(folder)]
+    pipe = subprocess.PIPE
+    writing = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
+    if status == "running":
+        assert writing.stdout.readline()
+    else:
+        writing.communicate()
+    assert (folder / "run.db-wal").exists() == (status != "stopped")
     for place in (folder, *folder.parents):
         if place == Path("/tmp"):
             break
@@ -453,7 +471,8 @@ writer.flush()
         text=True,
         cwd="/",
     )
-    assert done.stdout.split() == ["interrupted" if killed else "stopped", "100"], done.stderr
+    writing.communicate("")
+    assert done.stdout.split() == [status, "100"], done.stderr
 
 
 def test_the_tables_are_what_a_run_has(run):

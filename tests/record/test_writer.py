@@ -3,9 +3,12 @@
 import json
 import os
 import sqlite3
+import tempfile
 import threading
 import time
 
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 
@@ -334,3 +337,64 @@ def test_meta_is_json(writer):
     assert meta["argv"] == ["a", 1]
     assert meta["format"] == 1
     assert meta["journal"] == "wal"
+
+
+NAMES = (("cost",), ("cost", "value/w"), ("grad/w", "cost", "log/a"))
+HAPPENS = st.lists(
+    st.one_of(
+        st.tuples(st.just("rows"), st.integers(0, 2), st.integers(1, 400)),
+        st.tuples(st.just("array"), st.integers(0, 3), st.sampled_from([0, 3, 2500])),
+        st.tuples(st.just("look"), st.just(0), st.just(0)),
+    ),
+    max_size=40,
+)
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(HAPPENS)
+def test_a_run_holds_whatever_was_handed_over(happens):
+    """Against dictionaries; one reader looks in between, one comes late."""
+    with tempfile.TemporaryDirectory() as folder:
+        writer = Writer(f"{folder}/run")
+        known = {name: writer.column(name, "value") for names in NAMES for name in names}
+        layouts = [writer.layout([known[name] for name in names]) for names in NAMES]
+        tag = writer.tag("value/w", "variable", (), "float64")
+        writer.flush()
+        early, step = Reader(f"{folder}/run"), 0
+        scalars = {name: {} for name in known}
+        arrays = {}
+        for kind, which, size in happens:
+            if kind == "rows":
+                steps = np.arange(step, step + size, dtype=float)
+                values = np.stack([np.sin(steps + i) for i in range(len(NAMES[which]))], 1)
+                writer.rows(layouts[which], np.column_stack([steps, values]))
+                for name, column in zip(NAMES[which], values.T, strict=True):
+                    scalars[name].update(zip(steps.tolist(), column.tolist(), strict=True))
+                step += size
+            elif kind == "array":
+                arrays[step] = np.full(size, float(which))
+                writer.array(tag, step, arrays[step].copy())
+            else:
+                writer.flush()
+                same_as(early, scalars, arrays)
+        writer.close()
+        same_as(early, scalars, arrays)
+        same_as(Reader(f"{folder}/run"), scalars, arrays)
+        early.close()
+
+
+def same_as(reader, scalars, arrays):
+    for name, known in scalars.items():
+        steps, values = reader.series(name)
+        assert steps.tolist() == list(known)
+        assert values.tolist() == list(known.values())
+    steps, matrix = reader.table(list(scalars))
+    assert steps.tolist() == sorted(set().union(*scalars.values()))
+    for i, known in enumerate(scalars.values()):
+        column = [known.get(step, np.nan) for step in steps]
+        assert np.array_equal(matrix[:, i], column, equal_nan=True)
+    assert reader.arrays("value/w") == list(arrays)
+    for step, array in arrays.items():
+        read, since = reader.array("value/w", step)
+        assert since == step
+        assert np.array_equal(read, array)

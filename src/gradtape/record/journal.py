@@ -18,7 +18,7 @@ from .schema import APPLICATION, DATABASE, TABLES, VERSION
 __all__ = ["BUSY_SECONDS", "create", "filesystem", "finish"]
 
 BUSY_SECONDS = 5.0
-_PAGE = 8192
+_PAGE, _JOURNAL = 8192, 64 << 20  # bytes: of a page, of a journal that is kept
 
 # Where locks and shared memory do not reach the other machines, or are not there.
 _NO_WAL = re.compile(r"nfs\d*|cifs|smb\w*|9p|afs|ncpfs|lustre|gpfs|beegfs|ceph|glusterfs|fuse\..*")
@@ -77,6 +77,7 @@ def create(
                 continue
             connection.execute(f"PRAGMA synchronous={synchronous}")
             connection.execute("PRAGMA temp_store=MEMORY")
+            connection.execute(f"PRAGMA journal_size_limit={_JOURNAL}")
             connection.execute("PRAGMA trusted_schema=OFF")
             connection.execute(f"PRAGMA application_id={APPLICATION}")
             connection.execute(f"PRAGMA user_version={VERSION}")

@@ -27,7 +27,8 @@ _TRIES, _PAUSE = 20, 0.01  # whoever asks whether it is held holds it for a mome
 if sys.platform == "win32":
     import msvcrt
 
-    def _take(file: int) -> bool:
+    def _take(file: int) -> bool | None:
+        """Lock an open file: True if it is ours, False if another's, None if it cannot be."""
         try:
             os.lseek(file, 1 << 20, os.SEEK_SET)  # beyond the text, which stays readable
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
@@ -38,25 +39,31 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _take(file: int) -> bool:
+    def _take(file: int) -> bool | None:
+        """Lock an open file: True if it is ours, False if another's, None if it cannot be."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError:  # a filesystem without locks
+            return None
         return True
 
 
 class Lock:
     """The lock of a run's folder, taken when it is made.
 
-    Raises RecordError if another process holds it, or another writer of this one.
+    Raises RecordError if another process holds it, or another writer of this one. On a filesystem
+    without locks the file itself has to do: it must not be there, and after a kill it stays.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK
+        was_there = self.path.exists()
         self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT | _CLOSED, 0o644)
         for _ in range(_TRIES):
-            if _take(self._file):
+            taken = _take(self._file)
+            if taken or (taken is None and not was_there):
                 break
             time.sleep(_PAUSE)
         else:
@@ -112,6 +119,6 @@ def is_held(folder: Path) -> bool:
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             return False
-        return not _take(file)  # closing it gives it up again
+        return not _take(file)  # closing it gives it up again; where there are no locks, it is held
     finally:
         os.close(file)

@@ -206,6 +206,9 @@ class Rows:
         ):
             raise damaged(self._database.folder, f"chunk {number} is not the rows that it says")
         block: Floats = np.frombuffer(data, "<f8").reshape(rows, width)
+        steps = block[:, 0]
+        if not (np.all(steps[1:] > steps[:-1]) and np.all(np.abs(steps) < 2**53)):
+            raise damaged(self._database.folder, f"the steps of chunk {number} do not increase")
         return block
 
     def _columns(self, text: object) -> tuple[int, ...]:

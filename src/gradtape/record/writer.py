@@ -386,9 +386,18 @@ class Writer:
     # -- the thread -----------------------------------------------------------------------------
 
     def _open(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = Lock(folder)
+        except OSError as error:
+            raise RecordError(
+                three_part(
+                    f"Recording: {folder} cannot be written: {error.strerror or error}.",
+                    "A run is a folder, with a file that is locked while it is recorded.",
+                    "Record into another folder, such as one below your home folder.",
+                )
+            ) from error
         self.folder = folder
-        self._lock = Lock(folder)
         try:
             if (folder / DATABASE).exists():
                 raise RecordError(

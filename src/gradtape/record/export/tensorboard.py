@@ -58,7 +58,7 @@ def write(reader: Reader, target: Path) -> list[Path]:
     with reader.session():
         steps, matrix = reader.table(names)
         present = reader.present(names)
-        created = datetime.fromisoformat(str(reader.meta()["created"])).timestamp()
+        created = _created(reader)
     times = np.full(len(steps), created)
     if "seconds" in names:
         times += np.nancumsum(matrix[:, names.index("seconds")])
@@ -86,6 +86,13 @@ def write(reader: Reader, target: Path) -> list[Path]:
                 )
             file.write(_records(batch))
     return [path]
+
+
+def _created(reader: Reader) -> float:
+    try:
+        return datetime.fromisoformat(str(reader.meta()["created"])).timestamp()
+    except (KeyError, ValueError, OverflowError):  # a run whose writer died at once
+        return reader.path.stat().st_mtime
 
 
 def _records(batch: Sequence[bytes]) -> bytes:
