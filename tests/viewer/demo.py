@@ -271,10 +271,11 @@ def long(steps: int = 1_000_000) -> Demo:
     rng = np.random.default_rng(3)
     columns: dict[str, Any] = {}
     time = np.arange(steps)
-    for i, name in enumerate(["cost", "seconds", *(f"value/w{j}" for j in range(8))]):
-        kind = {"cost": "cost", "seconds": "time"}.get(name, "value")
+    names = [f"{kind}/w{j}" for j in range(4) for kind in ("value", "grad")]
+    kinds = {"cost": "cost", "seconds": "time", "value": "value", "grad": "gradient"}
+    for i, name in enumerate(["cost", "seconds", *names]):
         values = np.exp(-time / (steps / (i + 2))) + rng.normal(0, 0.01, steps)
-        columns[name] = (kind, name if kind == "value" else None, None, values)
+        columns[name] = (kinds[name.partition("/")[0]], name if i > 1 else None, None, values)
     columns["cost"][3][steps // 3] = np.nan
     columns["value/w0"][3][steps // 2] = 50.0
     return Demo("long", columns, meta=meta("long"))

@@ -1,7 +1,6 @@
 """Every endpoint's answer, against the numbers that the run was made of."""
 
 import json
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -11,8 +10,6 @@ from gradtape.viewer.encoding import untable
 from gradtape.viewer.library import Library
 from gradtape.viewer.shelf import Shelf, run_id
 from tests.viewer import demo
-
-LATER = set() if find_spec("gradtape.record.diagnosis") else {"diagnosis"}
 
 
 @pytest.fixture(scope="module")
@@ -186,6 +183,17 @@ def test_the_verdict_in_sentences_and_numbers(ask):
     assert told in found["convergence"]["text"]
 
 
+def test_the_diagnosis_in_sentences(shown, ask):
+    from gradtape.record.diagnosis import diagnose
+    from gradtape.record.reader import Reader
+
+    answers, _, ids = shown
+    found = ask("diverging", "diagnosis")
+    run = answers.library.shelf.find(ids["diverging"])
+    assert [each["text"] for each in found] == [str(each) for each in diagnose(Reader(run.path))]
+    assert found
+
+
 def test_what_differs_between_runs(shown):
     answers, _, ids = shown
     runs = ",".join(ids[name] for name in ("line", "diverging"))
@@ -205,7 +213,7 @@ def test_every_endpoint_answers_for_every_demo(shown):
     answers, demos, ids = shown
     queries = {"series": "names=cost", "array": "tag=input/0", "source": "file=1"}
     for name in demos:
-        for endpoint in ENDPOINTS.keys() - LATER:
+        for endpoint in ENDPOINTS:
             tail = "" if endpoint == "run" else f"/{endpoint}"
             answer = answers.answer(f"/api/run/{ids[name]}{tail}", queries.get(endpoint, ""))
             assert answer.status in (200, 204), (name, endpoint, answer.body)

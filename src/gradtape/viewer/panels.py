@@ -6,9 +6,9 @@ Each gives a header and arrays, or a sentence that says why there is nothing to 
 from __future__ import annotations
 
 import dataclasses
-from importlib import import_module
 from typing import Any
 
+from ..record.diagnosis import diagnose
 from ..record.panels import fit, flow, landscape, node, nodes, path, regions
 from ..record.summary import verdict
 from ..verdict import Verdict
@@ -30,6 +30,11 @@ def judged(found: Verdict) -> dict[str, Any]:
 
 
 def diagnosis(reader: Any) -> list[dict[str, Any]]:
-    """Return what is wrong with a run, each finding with its sentences as `text`."""
-    found = import_module("gradtape.record.diagnosis").diagnose(reader)
-    return [{"text": str(each), **dataclasses.asdict(each)} for each in found]
+    """Return what is wrong with a run, each finding with its sentences as `text`.
+
+    The line of the user's that it is about is `source`.
+    """
+    return [
+        {**dataclasses.asdict(each), "text": str(each), "source": each.text}
+        for each in diagnose(reader)
+    ]
