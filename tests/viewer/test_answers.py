@@ -194,6 +194,28 @@ def test_the_diagnosis_in_sentences(shown, ask):
     assert found
 
 
+def test_what_takes_long_is_kept_until_the_run_has_grown(tmp_path, monkeypatch):
+    from gradtape.record.writer import Writer
+    from gradtape.viewer import panels
+
+    looked = []
+    true = panels.flow
+    monkeypatch.setattr(panels, "flow", lambda *args: looked.append(1) or true(*args))
+    writer = Writer(tmp_path / "run")
+    names = ["cost", "value/a", "grad/a"]
+    layout = writer.layout([writer.column(name, "value") for name in names])
+    answers = Answers(Library(Shelf(tmp_path)))
+    path = f"/api/run/{run_id(tmp_path / 'run')}/flow"
+    for step in range(3):
+        writer.rows(layout, np.array([[step, 1.0, 2.0, 3.0]]))
+        writer.flush()
+        for _ in range(2):
+            header, _ = untable(answers.answer(path, "px=100").body)
+            assert header["count"] == step + 1
+        assert len(looked) == step + 1
+    writer.close("finished")
+
+
 def test_what_differs_between_runs(shown):
     answers, _, ids = shown
     runs = ",".join(ids[name] for name in ("line", "diverging"))

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +29,7 @@ from .library import Library
 from .questions import Query, Refusal
 from .shelf import Shelved
 
-__all__ = ["Answer", "Answers", "MOST_NUMBERS"]
+__all__ = ["SLOW", "Answer", "Answers"]
 
 MOST_NUMBERS = 2_000_000
 """Numbers in one answer: 16 MB."""
@@ -37,6 +39,10 @@ MOST_ENTRIES = 1_000_000
 
 MOST_STEPS = 10**15
 MOST_EVENTS = 10_000
+SLOW = frozenset({"verdict", "diagnosis", "path", "landscape", "flow", "regions"})
+"""What is computed from whole runs, and so kept until the run has grown."""
+
+MOST_KEPT = 64
 BINARY, JSON = "application/octet-stream", "application/json"
 logger = logging.getLogger("gradtape.viewer")
 
@@ -74,6 +80,8 @@ class Answers:
 
     def __init__(self, library: Library) -> None:
         self.library = library
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str | None, str], tuple[int, Answer]] = OrderedDict()
 
     def answer(self, path: str, query: str = "") -> Answer:
         """Return the answer to `path?query`."""
@@ -105,7 +113,21 @@ class Answers:
         run = self.library.shelf.find(match[1]) if match else None
         if run is None or endpoint is None:
             raise Refusal(404, "There is no such answer.", "", "Ask /api/runs for what there is.")
-        return endpoint(self, run, self.library.reader(run), asked)
+        reader = self.library.reader(run)
+        name = match[2] if match else None
+        if name not in SLOW:
+            return endpoint(self, run, reader, asked)
+        key, version = (run.id, name, query), reader.version()
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None or kept[0] != version:
+            kept = version, endpoint(self, run, reader, asked)
+        with self._lock:
+            self._kept[key] = kept
+            self._kept.move_to_end(key)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+        return kept[1]
 
     # -- runs -------------------------------------------------------------------------------
 

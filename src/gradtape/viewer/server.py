@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from .answers import Answers
+from .answers import SLOW, Answers
 from .guard import App, Guard, Receive, Scope, Send
 from .watch import Watch
 
@@ -87,7 +87,8 @@ def application(
     from starlette.routing import Route
 
     served = page() if assets is None else assets
-    threads = ThreadPoolExecutor(4, "gradtape-answers")
+    quick = ThreadPoolExecutor(3, "gradtape-answers")
+    slow = ThreadPoolExecutor(2, "gradtape-panels")  # what takes seconds holds up nothing else
 
     async def asset(request: Request) -> Response:
         found = served[request.url.path]
@@ -97,8 +98,9 @@ def application(
         return Response(found.body, headers=headers, media_type=found.kind)
 
     async def answer(request: Request) -> Response:
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(threads, answers.answer, request.url.path, request.url.query)
+        path, query = request.url.path, request.url.query
+        threads = slow if path.rpartition("/")[2] in SLOW else quick
+        work = asyncio.get_running_loop().run_in_executor(threads, answers.answer, path, query)
         try:
             found = await asyncio.wait_for(asyncio.shield(work), ANSWER_SECONDS)
         except TimeoutError:
