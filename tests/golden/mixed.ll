@@ -1,5 +1,5 @@
 ; part 0: native code
-define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, i64 %.3, i64 %.4) nounwind
+define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, i64 %.3, i64 %.4) nounwind "gt.work"="little"
 {
 entry:
   %.6 = icmp slt i64 %.3, %.4
@@ -41,7 +41,7 @@ entry:
 }
 ; part 1: NumPy runs argsort
 ; part 2: native code
-define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, i64 %.5, i64 %.6) nounwind
+define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, i64 %.5, i64 %.6) nounwind "gt.work"="little"
 {
 entry:
   %.8 = alloca i1

@@ -1,5 +1,5 @@
 ; part 0: native code
-define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, ptr noalias %.5, ptr noalias %.6, ptr noalias %.7, i64 %.8, i64 %.9) nounwind
+define internal void @loop0.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, ptr noalias %.5, ptr noalias %.6, ptr noalias %.7, i64 %.8, i64 %.9) nounwind "gt.work"="little"
 {
 entry:
   %.11 = alloca double
@@ -94,7 +94,7 @@ entry:
   ret void
 }
 
-define internal void @loop1.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, ptr noalias %.5, ptr noalias %.6, i64 %.7, i64 %.8) nounwind
+define internal void @loop1.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, ptr noalias %.5, ptr noalias %.6, i64 %.7, i64 %.8) nounwind "gt.work"="little"
 {
 entry:
   %.10 = load double, ptr %.1

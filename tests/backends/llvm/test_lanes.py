@@ -13,6 +13,7 @@ from gradtape.backends.llvm import compile as machine_code
 from gradtape.backends.llvm import segments
 from gradtape.backends.llvm.compile import AARCH64, Machine, compile_text, host, pieces
 from gradtape.backends.llvm.lanes import over_vectors
+from gradtape.backends.llvm.worth import worth_of
 
 AVX512 = Machine(
     "x86_64-unknown-linux-gnu", "icelake-server",
@@ -232,3 +233,32 @@ def test_a_loop_of_a_scan_is_optimised_with_its_body(monkeypatch: pytest.MonkeyP
     f(np.ones((4, 3)))
     assert [name for name in re.findall(r'^define [^\n]*@"?(\w+)"?\([^\n]* cold', texts[0], re.M)
             if name != "entry"] == []  # fmt: skip
+
+
+# ------------------------------------------------------------------ what is worth LLVM's time
+
+
+def worth(text: str) -> dict[str, str]:
+    """What the functions of a module say that they are worth."""
+    return dict(re.findall(r'^define [^\n]*@"([\w.]+)"[^\n]*"gt\.work"="(\w+)"', text, re.M))
+
+
+def test_bodies_that_do_next_to_nothing_are_not_optimised() -> None:
+    f = gt.function(lambda x, w: (np.sum(np.tanh(x) * w[:, None]), np.exp(w)))
+    f(np.ones((3, 100_000)), np.ones(3))
+    source = f.programs.popitem()[1].run.steps[0].call.program.source
+    found = worth(source)
+    assert sorted(found.values()) == ["little", "most"]
+    (small,) = (name for name, how in found.items() if how == "little")
+    modules = {passes: text for text, passes in pieces(source, set())}
+    assert f'define void @"{small}"' in modules["none"]
+    # Where LLVM's vectoriser is needed, it has all bodies.
+    modules = {passes: text for text, passes in pieces(source, None)}
+    assert f'define void @"{small}"' in modules["all"]
+
+
+def test_what_is_done_often_by_one_body_counts_as_often() -> None:
+    costs = worth_of({"a": 96_000.0, "b": 2_000.0, "c": 2_000.0})
+    assert costs == {"b": "little", "a": "most"}
+    assert worth_of({"a": 300.0, "b": 100.0}) == {"b": "little", "a": "little"}
+    assert worth_of({}) == {}

@@ -137,14 +137,20 @@ class Program:
         if machine.has_avx512:
             source, left = lanes.over_vectors(source, machine.width)
         made = []
+        whole = {
+            name for name, body in _functions(source)
+            if not name.startswith("loop") or '"gt.work"="most"' in body[: body.index("\n")]
+        }  # fmt: skip
         for text, passes in pieces(source, left):
-            target = self._target(0 if passes == "none" else 3)  # makes LLVM ready
+            target = self._target(0 if passes == "none" else 2)  # makes LLVM ready
             linked = library.link(text, machine.width, machine.has_avx512, passes != "all")
             module = llvm.parse_assembly(_with_attributes(linked, machine))
             module.triple = machine.triple
             module.data_layout = str(target.target_data)
             module.verify()
             _optimise(module, target, passes)
+            if passes == "few":
+                _leave(module, whole)
             made.append((module, target))
         return made
 
@@ -199,6 +205,22 @@ def _optimise(module: Any, target: Any, which: str) -> None:
     passes.run(module, builder)
 
 
+def _leave(module: Any, whole: set[str]) -> None:
+    """Have instructions chosen without a search, but in the functions of these names.
+
+    Half of the time for code that is a little slower: a loop over vectors is one block.
+    """
+    for function in module.functions:
+        if not function.is_declaration and function.name not in whole:
+            function.add_function_attribute("noinline")
+            function.add_function_attribute("optnone")
+
+
+def _functions(text: str) -> list[tuple[str, str]]:
+    return [(m[1], m[0]) for m in _FUNCTION.finditer(text)]
+
+
+_LITTLE = '"gt.work"="little"'
 _FUNCTION = re.compile(r'^define [^\n]*?@"?([-+\w.$]+)"?\(.*?^}\n', re.MULTILINE | re.DOTALL)
 _NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 
@@ -207,14 +229,16 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     """A module's text as modules, each with the passes that it takes.
 
     Functions that say `cold` run so seldom that to optimise them takes longer than they ever run:
-    "none". Those that are `left` to LLVM's vectoriser, every other one where that is not known, and
-    a kernel that loops over the others, take "all"; where loops are over vectors already "few" do.
+    "none", and where loops are over vectors those too that do little of the work. Those that are
+    `left` to LLVM's vectoriser, every other one where that is not known, and a kernel that loops
+    over the others, take "all"; where loops are over vectors already "few" do.
     """
-    functions = [(m[1], m[0]) for m in _FUNCTION.finditer(text)]
+    functions = _functions(text)
     is_whole = left is None or any(name == "kernel" and not _is_cold(b) for name, b in functions)
 
     def passes(name: str, body: str) -> str:
-        if _is_cold(body):
+        is_little = left is not None and name not in left and _LITTLE in body[: body.index("\n")]
+        if _is_cold(body) or is_little:
             return "none"
         return "all" if is_whole or (left is not None and name in left) else "few"
 

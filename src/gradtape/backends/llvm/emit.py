@@ -36,6 +36,7 @@ from .views import Count, strides_of
 __all__ = ["Emitter"]
 
 BLOCK = 4096  # elements of a block
+ONE = 8  # how many times as long a number takes as an element of a vector
 
 _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
@@ -168,6 +169,11 @@ class Emitter:
             for key, own in strides.items():
                 nest.strides[key].append(own[axis])
         return nest
+
+    @property
+    def cost(self) -> float:
+        """The nanoseconds that it takes, by an estimate."""
+        return cost_of(self.loop) * (1 if self.nest.sizes else ONE)
 
     def parts(self) -> int:
         """How many parts of the first axis are worth a hand-off, on any number of threads."""

@@ -24,7 +24,7 @@ from .accumulators import Sum
 from .emit import Emitter
 from .fuse import Loop, Plan
 from .memory import memory, put
-from .partition import cost_of, parts_of
+from .partition import parts_of
 from .product import Axis, Product
 from .tiles import ProductEmitter
 from .views import Count
@@ -37,8 +37,6 @@ REACH = 24  # parts among which a group is looked for: compiling takes no time t
 MOST_ROWS, FEWEST_ROWS = 2048, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
-# Of one product of numbers, by an estimate.
-_NS = {"blas": 0.012, "panel": 0.012, "tile": 0.05, "dot": 0.08}
 
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
@@ -207,10 +205,7 @@ class Rows:
         """The rows of a part."""
         cost = 0.0
         for e in self.members:
-            if isinstance(e, ProductEmitter):
-                cost += e.product.size * _NS[e.product.way]
-            else:
-                cost += cost_of(e.loop)
+            cost += e.cost
         parts = parts_of(cost, max(self.rows // self.block, 1))
         step = -(-self.rows // parts)
         return -(-step // FEWEST_ROWS) * FEWEST_ROWS

@@ -30,6 +30,7 @@ from .share import share
 from .tiles import CALL_GEMM, ProductEmitter, with_rolled_loops
 from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
+from .worth import with_worth, worth_of
 
 __all__ = ["Part", "compile_graph", "segments"]
 
@@ -350,7 +351,16 @@ def _compile(
     ]
     release = bool(turns) or _is_long(loops)
     door = entry_text(arguments, results, extra=extra, release=release, tells=bool(telling))
-    text = "\n".join([*share(lines), *written.values(), door])
+    instead: dict[str, str] = {}
+    lines = share(lines, instead)
+    if not turns:
+        costs: dict[str, float] = {}
+        for e in emitters:
+            name = e.function.name
+            name = instead.get(name, name)
+            costs[name] = costs.get(name, 0.0) + e.cost
+        lines = with_worth(lines, worth_of(costs))
+    text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena, len(recycled))
     return Part(loops, list(reads), gives, native)
 

@@ -20,8 +20,11 @@ _LOOP = re.compile(r", !llvm\.loop !\d+")  # each loop has a name of its own, th
 _BODY = re.compile(r'@"([\w.]+\.body)"')
 
 
-def share(lines: list[str]) -> list[str]:
-    """The lines of a module in which bodies of the same text are one."""
+def share(lines: list[str], instead: dict[str, str] | None = None) -> list[str]:
+    """The lines of a module in which bodies of the same text are one.
+
+    `instead` is told by name which body stands for each.
+    """
     kept: list[str] = []
     first: dict[str, str] = {}  # by text: the name of the first body that has it
     same: dict[str, str] = {}
@@ -41,6 +44,8 @@ def share(lines: list[str]) -> list[str]:
             kept += lines[i : end + 1]
         i = end + 1
     uses = Counter(same.values())
+    if instead is not None:
+        instead.update(same)
     apart = {name for name, count in uses.items() if count > 1 or len(uses) > MANY}
     return [_named(line, same, apart) if '.body"' in line else line for line in kept]
 
