@@ -69,7 +69,7 @@ def test_the_sources_build_to_the_committed_page(tmp_path):
     )
     if install.returncode:
         pytest.skip(f"npm ci does not work here: {' '.join(install.stderr.split()[-20:])}")
-    for command in (["npm", "run", "check"], ["npm", "run", "build"]):
+    for command in (["npm", "run", "check"], ["npm", "test"], ["npm", "run", "build"]):
         done = subprocess.run(command, cwd=web, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
     built = tmp_path / "src" / "gradtape" / "viewer" / "page"

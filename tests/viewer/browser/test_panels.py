@@ -429,7 +429,7 @@ def test_the_inspector_writes_entries_as_numpy_does(page, record):
 def test_an_input_is_held_since_the_step_at_which_it_entered(page, record):
     page.choose(selector="#panel-inspector select[aria-label=Array]", value="input/0")
     page.wait(script="document.querySelector('#panel-inspector .panel-status')"
-                     "?.textContent.includes('held since step 0')")  # fmt: skip
+                     "?.textContent.includes('of step 0')")  # fmt: skip
     page.focus(selector="#panel-inspector [role=grid]")
     page.press(key="PageDown")
     page.press(key="End")

@@ -62,12 +62,12 @@ export function tree(nodes: GraphNode[], name = ""): Group {
     kind === "variable" || kind === "source" || (kind === "input" && shape.length > 0));
   for (const node of nodes) find(isLoose(node) ? "" : node.group ?? "").nodes.push(node);
   // The file that holds everything says nothing.
-  while (root.groups.length === 1) {
-    const [only] = root.groups;
-    root.nodes = [...root.nodes, ...only.nodes].sort((a, b) => a.id - b.id);
-    root.groups = only.groups;
+  if (root.groups.length === 1) {
+    const [file] = root.groups;
+    root.nodes = [...root.nodes, ...file.nodes].sort((a, b) => a.id - b.id);
+    root.groups = file.groups;
     root.groups.forEach((group) => (group.parent = root));
-    known.delete(only.key);
+    known.delete(file.key);
   }
   for (const group of [...known.values()]) divideByLine(group);
   const weigh = (group: Group): number => {
@@ -123,6 +123,10 @@ export function openAtFirst(root: Group): Set<string> {
   return open;
 }
 
+function firstOf(group: Group): number {
+  return Math.min(...group.nodes.map((node) => node.id), ...group.groups.map(firstOf));
+}
+
 /** Boxes and edges to draw while these groups are open. */
 export function visible(root: Group, open: ReadonlySet<string>, nodes: GraphNode[]): Shown {
   const items: Item[] = [];
@@ -146,6 +150,9 @@ export function visible(root: Group, open: ReadonlySet<string>, nodes: GraphNode
     group.groups.forEach(walk);
   };
   walk(root);
+  // In the order of execution.
+  const first = (item: Item) => item.node?.id ?? firstOf(item.group!);
+  items.sort((a, b) => first(a) - first(b));
   const edges = new Map<string, Edge>();
   for (const node of nodes) {
     const to = place.get(node.id)!;

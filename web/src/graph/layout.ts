@@ -61,33 +61,41 @@ interface Spot {
 
 /** Layers: one after the highest of what feeds a box; what nothing feeds, before its first user. */
 export function layersOf(boxes: Box[], wires: Wire[]): Map<string, number> {
-  const into = new Map<string, string[]>(boxes.map((box) => [box.key, []]));
   const out = new Map<string, string[]>(boxes.map((box) => [box.key, []]));
-  for (const { from, to } of wires) {
-    into.get(to)!.push(from);
-    out.get(from)!.push(to);
-  }
-  // Closed groups can feed each other in a circle: a wire back to a box on the way does not count.
+  for (const { from, to } of wires) out.get(from)!.push(to);
+  // Closed functions can feed each other in a circle: the wire that closes it does not count.
   const isDone = new Map<string, boolean>();
-  const layer = new Map<string, number>();
+  const forward = new Map<string, string[]>(boxes.map((box) => [box.key, []]));
+  const order: string[] = [];
   for (const box of boxes) {
     const stack: [string, number][] = isDone.has(box.key) ? [] : [[box.key, 0]];
     while (stack.length) {
       const top = stack[stack.length - 1];
       isDone.set(top[0], false);
-      const feeds = into.get(top[0])!;
-      const next = feeds[top[1]++];
+      const next = out.get(top[0])![top[1]++];
       if (next === undefined) {
-        const before = feeds.filter((one) => isDone.get(one)).map((one) => layer.get(one)!);
-        layer.set(top[0], Math.max(-1, ...before) + 1);
         isDone.set(top[0], true);
+        order.push(top[0]);
         stack.pop();
-      } else if (!isDone.has(next)) stack.push([next, 0]);
+      } else {
+        if (isDone.get(next) !== false) forward.get(top[0])!.push(next);
+        if (!isDone.has(next)) stack.push([next, 0]);
+      }
+    }
+  }
+  const layer = new Map<string, number>();
+  const fed = new Set<string>();
+  for (const key of order.reverse()) {
+    const at = layer.get(key) ?? 0;
+    layer.set(key, at);
+    for (const next of forward.get(key)!) {
+      layer.set(next, Math.max(layer.get(next) ?? 0, at + 1));
+      fed.add(next);
     }
   }
   for (const { key } of boxes) {
-    const users = out.get(key)!.map((one) => layer.get(one)!);
-    if (!into.get(key)!.length && users.length) layer.set(key, Math.max(0, Math.min(...users) - 1));
+    const users = forward.get(key)!.map((one) => layer.get(one)!);
+    if (!fed.has(key) && users.length) layer.set(key, Math.min(...users) - 1);
   }
   return layer;
 }

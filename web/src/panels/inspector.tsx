@@ -166,7 +166,7 @@ export function InspectorPanel() {
   return (
     <Panel
       id="inspector" title="Array inspector" help={HELP} busy={busy}
-      status={data ? `${shapeText(data.shape)} ${data.dtype}${data.step !== step.value ? `, held since step ${data.step}` : ""}` : ""}
+      status={data ? `${shapeText(data.shape)} ${data.dtype}${data.step !== step.value ? `, of step ${data.step}` : ""}` : ""}
       note={left ? `The first ${data.values.length.toLocaleString("en-US")} of ${data.of.toLocaleString("en-US")} entries.` : undefined}
       empty={!tags.length && !busy ? <p>This run holds no arrays. The level “scalars” keeps none.</p> : undefined}
       actions={(
