@@ -762,3 +762,22 @@ def test_a_damaged_run_is_a_sentence(line):
     run = Broken(line, lambda g: None)
     assert fit(run, 3) == "open_run: damaged. Cause. Remedy."
     assert landscape(run, 9) == "open_run: damaged. Cause. Remedy."
+
+
+# ------------------------------------------------------------------------------ long runs
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "c")])
+def test_of_the_way_of_a_long_run_some_steps_are_taken(tmp_path, names):
+    writer = Writer(tmp_path / "run")
+    columns = [writer.column(f"value/{name}", "value") for name in names]
+    steps = np.arange(9000.0)
+    values = [np.cos((k + 1) * steps / 4000) for k in range(len(names))]
+    writer.rows(writer.layout(columns), np.stack([steps, *values], axis=1))
+    writer.close("finished")
+    header, (at, u, v, _, _) = path(Reader(tmp_path / "run"))
+    assert header["of"] == 9000 and header["count"] == len(at) <= 4000
+    assert (at[0], at[-1]) == (0, 8999) and np.all(np.diff(at) > 0)
+    if len(names) == 2:
+        np.testing.assert_array_equal(u, values[0][at.astype(int)])
+        np.testing.assert_array_equal(v, values[1][at.astype(int)])

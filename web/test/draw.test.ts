@@ -80,7 +80,7 @@ test("levels widen as the cost does, and a path knows its steps", () => {
   const wide = levels([1e-6, 1e-3, 1, 1e3, 10, 100, 5], 4)!;
   expect(wide.at[1] / wide.at[0]).toBeCloseTo(wide.at[2] / wide.at[1]);
   expect(levels([2, 2, 2, 2])).toBeNull();
-  const path = { u: [0, 3], v: [0, 4], gu: [-6, 0], gv: [-8, 0] } as never;
+  const path = { steps: [0, 1], u: [0, 3], v: [0, 4], gu: [-6, 0], gv: [-8, 0] } as never;
   expect(motion(path, 0)).toEqual({ gradient: 10, step: 5, cosine: 1 });
   expect(motion(path, 1).step).toBeNaN();
   expect([indexAt([0, 10, 20], 9), indexAt([0, 10, 20], 10), indexAt([0, 10, 20], 99)]).toEqual([0, 1, 2]);

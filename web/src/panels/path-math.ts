@@ -34,10 +34,12 @@ export interface Motion {
   cosine: number;
 }
 
-export function motion(path: Path, k: number): Motion {
-  const { u, v, gu, gv } = path;
+/** At a point; where the next point is several steps on, the step is not known. */
+export function motion(path: Path, k: number, stride = 1): Motion {
+  const { u, v, gu, gv, steps } = path;
   const gradient = Math.hypot(gu[k], gv[k]);
-  const du = k + 1 < u.length ? u[k + 1] - u[k] : NaN, dv = k + 1 < v.length ? v[k + 1] - v[k] : NaN;
+  const isKnown = k + 1 < u.length && steps[k + 1] - steps[k] <= stride;
+  const du = isKnown ? u[k + 1] - u[k] : NaN, dv = isKnown ? v[k + 1] - v[k] : NaN;
   const step = Math.hypot(du, dv);
   return { gradient, step, cosine: -(du * gu[k] + dv * gv[k]) / (gradient * step) };
 }

@@ -1,6 +1,6 @@
 // Parameter path: where the parameters went, on the contour of the recorded cost.
 import { useMemo, useRef, useState } from "preact/hooks";
-import { moveTo, run, step } from "../cursor";
+import { bounds, moveTo, run, step } from "../cursor";
 import { Pick } from "../draw/pick";
 import { Plane, type Frame } from "../draw/plane";
 import { polyline } from "../draw/scale";
@@ -46,8 +46,8 @@ function Arrows({ path, k, frame }: { path: Path; k: number; frame: Frame }) {
   const px = x(path.u[k]), py = y(path.v[k]);
   const gx = x(path.u[k] - path.gu[k]) - px, gy = y(path.v[k] - path.gv[k]) - py;
   const long = Math.hypot(gx, gy);
-  const sx = k + 1 < path.count ? x(path.u[k + 1]) - px : NaN;
-  const sy = k + 1 < path.count ? y(path.v[k + 1]) - py : NaN;
+  const isKnown = !Number.isNaN(motion(path, k, bounds.value.stride).step);
+  const sx = isKnown ? x(path.u[k + 1]) - px : NaN, sy = isKnown ? y(path.v[k + 1]) - py : NaN;
   const far = Math.hypot(sx, sy);
   return (
     <>
@@ -96,7 +96,7 @@ export function PathPanel() {
     () => (id && path ? source.value.landscape(id, 48) : null), [age, path !== null, path?.kind],
   );
   const k = path?.count ? indexAt(path.steps, step.value) : 0;
-  const moved = path?.count ? motion(path, k) : null;
+  const moved = path?.count ? motion(path, k, bounds.value.stride) : null;
   const domain = useMemo(
     () => (path?.count ? ranges(path, landscape, view === "near" ? k : null) : null),
     [path, landscape, view === "near" ? k : view],
@@ -117,6 +117,8 @@ export function PathPanel() {
   ].some(([at, range]) => !((at as number) >= (range as number[])[0] && (at as number) <= (range as number[])[1]));
 
   const note = [
+    path && path.header.of > path.count
+      ? `The line joins ${path.count} of ${path.header.of} steps.` : null,
     isOut ? "The point at the cursor lies outside of this picture." : null, landscape?.note, reason && path?.count ? `No contour: ${reason}` : null,
     typeof path?.header.note === "string" ? path.header.note : null,
   ].filter(Boolean).join(" ");
@@ -148,7 +150,7 @@ export function PathPanel() {
                 x: path.u, y: path.v, pick: (j) => moveTo(path.steps[j], true), from: k,
                 moved: (j) => moveTo(path.steps[j]),
                 tell: (j) => {
-                  const one = motion(path, j);
+                  const one = motion(path, j, bounds.value.stride);
                   return {
                     title: `Step ${path.steps[j]}`,
                     lines: [

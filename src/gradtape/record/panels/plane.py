@@ -21,6 +21,7 @@ from .moment import Moment, Nothing, parameters, said
 __all__ = ["landscape", "path"]
 
 _MOST_STEPS = 1000  # of a way through arrays
+_MOST_POINTS = 4000  # of a way of two numbers
 _MOST_READS = 6000  # of arrays
 _MOST_NUMBERS = 1 << 24  # of all parameters at all those steps
 _SECONDS = 6.0
@@ -59,8 +60,9 @@ def path(reader: Any) -> Drawn:
     -------
     (dict, list of ndarray) or str
         The header: `kind` ("exact" for two numbers, "pca" for more), `axes` (their names),
-        `explained` (share of the movement along each axis), `count`. The arrays: the steps, the two
-        coordinates, and the gradient along both axes (NaN where it was not stored).
+        `explained` (share of the movement along each axis), `count`, `of` (how many steps the run
+        has; of very many, some are taken). The arrays: the steps, the two coordinates, and the
+        gradient along both axes (NaN where it was not stored).
     """
     try:
         plane = _plane(reader)
@@ -69,7 +71,7 @@ def path(reader: Any) -> Drawn:
     except RunError as error:
         return said(error)
     header = {"kind": plane.kind, "axes": plane.axes, "explained": plane.explained,
-              "count": len(plane.steps)}  # fmt: skip
+              "count": len(plane.steps), "of": int(reader.count())}  # fmt: skip
     arrays = [plane.steps, plane.u, plane.v, plane.gu, plane.gv]
     return header, [np.ascontiguousarray(a, np.float64) for a in arrays]
 
@@ -131,6 +133,8 @@ def _two_numbers(reader: Any, tags: list[str]) -> _Plane:
     known = {c.name for c in reader.columns()}
     wanted = [*tags, *(f"grad/{name}" for name in names if f"grad/{name}" in known)]
     steps, matrix = reader.table(wanted)
+    kept = _thinned(len(steps), _MOST_POINTS)
+    steps, matrix = steps[kept], matrix[kept]
     columns = dict(zip(wanted, matrix.T, strict=True))
     missing = np.full(len(steps), np.nan)
     u, v = (columns[tag] for tag in tags)
@@ -179,17 +183,23 @@ def _components(reader: Any, scalars: list[str], arrays: list[str]) -> _Plane:
 
 def _common_steps(reader: Any, arrays: list[str]) -> Any:
     """The steps at which every array was stored, thinned where they are too many."""
-    common = np.array(reader.arrays(arrays[0]))
+    common = np.array(reader.arrays(arrays[0])) if arrays else reader.steps()
     for tag in arrays[1:]:
         common = np.intersect1d(common, reader.arrays(tag))
     if not len(common):
         raise Nothing("There is no step at which all parameters were stored.")
     size = sum(math.prod(t.shape) for t in reader.tags() if t.name in arrays)
-    most = min(_MOST_STEPS, _MOST_NUMBERS // max(size, 1), _MOST_READS // (2 * len(arrays)))
-    most = max(most, 3)
-    if len(common) > most:
-        common = common[np.unique(np.linspace(0, len(common) - 1, most).astype(int))]
-    return common.astype(np.float64)
+    most = min(
+        _MOST_STEPS, _MOST_NUMBERS // max(size, 1), _MOST_READS // max(2 * len(arrays), 1)
+    )
+    return common[_thinned(len(common), max(most, 3))].astype(np.float64)
+
+
+def _thinned(count: int, most: int) -> Any:
+    """Places of at most so many out of a count, the first and the last among them."""
+    if count <= most:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, most).astype(int))
 
 
 def _stack(
