@@ -34,7 +34,7 @@ export default defineConfig({
       // uPlot offers ways to draw that no chart here uses; what is not offered is not bundled.
       name: "fewer-paths",
       transform: (code, id) => (id.endsWith("uPlot.esm.js")
-        ? code.replace(/\(paths\.(stepped|bars|spline) *= \w+\);/g, "") : null),
+        ? code.replace(/\(paths\.(stepped|bars|spline) *= \w+\);|uPlot\.join = join;/g, "") : null),
     },
     {
       name: "copy-index",

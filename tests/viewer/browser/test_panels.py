@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradtape.record.panels import fit, landscape, nodes, path
+from gradtape.record.panels import fit, landscape, node, nodes, path
 from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
 from tests.viewer.browser import models
@@ -97,6 +97,18 @@ def test_the_points_of_the_fit_are_read_one_by_one(page, record):
         assert title == f"Point {k}"
         assert values == {"x": models.X[k], "y": models.Y[k], "prediction": prediction,
                           "residual": models.Y[k] - prediction}  # fmt: skip
+    # Under the pointer, too: the last of these points, where the picture has it.
+    place = page.evaluate(script="""(() => {
+        const box = document.querySelector('#panel-fit .plane').getBoundingClientRect();
+        const mark = document.querySelector('#panel-fit .plane-chosen circle')
+            .getBoundingClientRect();
+        return [mark.x - box.x + mark.width / 2, mark.y - box.y + mark.height / 2]; })()""")
+    page.press(key="Escape")
+    page.wait(script="!document.querySelector('#panel-fit .tip')")
+    page.hover(selector="#panel-fit .plane", x=place[0], y=place[1])
+    assert page.texts(selector="#panel-fit .tip dd")[:2] == [
+        str(float(array[k])).replace("-", "\u2212") for array in (models.X, models.Y)
+    ]
     # The time cursor is not what these keys move.
     assert page.evaluate(script="document.querySelector('#gt-scrubber').value") == "12"
 
@@ -468,6 +480,24 @@ def test_an_array_is_copied_for_python(page, record):
     page.wait(script="globalThis.copied")
     copied = page.evaluate(script="globalThis.copied")
     np.testing.assert_array_equal(json.loads(copied)[0], record.array("value/w", 11)[0])
+
+
+@run("rings", "tape", 4)
+def test_every_entry_of_an_operation_is_to_be_had(page, record):
+    graph = record.graph(4)
+    (id,) = [node["id"] for node in graph["nodes"] if node["op"] == "tanh"]
+    page.click(selector="#panel-tape g.box[aria-label^=tanh]")
+    page.click(selector="#panel-tape .panel-actions .segmented button:nth-child(2)")
+    page.click(selector="#panel-tape .detail .button:has-text('every entry')")
+    see(page, "inspector")
+    page.wait(script="document.querySelector('#panel-inspector [role=gridcell]')")
+    found = node(record, 4, id, 1)
+    cells = page.texts(selector="#panel-inspector [aria-rowindex='2'] [role=gridcell]")
+    assert cells == [repr(float(entry)) for entry in found[1]][: len(cells)]
+    text = page.text(selector="#panel-inspector .entry")
+    assert text == f"tanh (cotangent of operation {id})[0, 0] = {float(found[0, 0])!r}"
+    page.evaluate(script="document.querySelector('#panel-tape').scrollIntoView()")
+    page.click(selector="#panel-tape .panel-actions .segmented button:nth-child(1)")
 
 
 # -- for everybody ----------------------------------------------------------------------------

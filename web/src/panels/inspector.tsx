@@ -109,10 +109,14 @@ export function InspectorPanel() {
   const id = run.value;
   const tags = useMemo(() => (info.value ? arrayTags(info.value) : []), [info.value?.tags]);
   const wanted = selection.value.tag;
-  const tag = wanted && tags.some((one) => one.name === wanted) ? wanted
+  // An operation of the tape: its number, 0 for its value or 1 for its cotangent, its name.
+  const [, node, side, op] = wanted?.match(/^node\/(\d+)\/([01])\/(.*)$/) ?? [];
+  const tag = wanted && (op || tags.some((one) => one.name === wanted)) ? wanted
     : (tags.find((one) => one.shape.length > 0) ?? tags[0])?.name ?? null;
+  const called = op ? `${op} (${side === "1" ? "cotangent" : "value"} of operation ${node})` : tag ?? "";
   const { data, error, busy } = useLatest(
-    () => (id && tag ? source.value.array(id, tag, step.value) : null), [tag, step.value, version.value],
+    () => (!id || !tag ? null : op ? source.value.node(id, step.value, Number(node), side === "1" ? 1 : 0)
+      : source.value.array(id, tag, step.value)), [tag, step.value, version.value],
     `${id} ${tag}`,
   );
   const [choice, choose] = useState<SliceChoice>(firstChoice([]));
@@ -174,6 +178,7 @@ export function InspectorPanel() {
           <select
             aria-label="Array" value={tag ?? ""} onChange={(event) => select({ tag: event.currentTarget.value })}
           >
+            {op && <option value={tag!}>{called}</option>}
             {tags.map((one) => <option key={one.id} value={one.name}>{one.name} {shapeText(one.shape)}</option>)}
           </select>
           {data && (
@@ -213,11 +218,11 @@ export function InspectorPanel() {
             <div class="inspector-main">
               {axes}
               <p class="entry" aria-live="polite">
-                <code>{tag}{slice.name(...here)} = {index >= 0 && index < data.values.length ? repr(data.values[index], data.dtype) : "–"}</code>
+                <code>{called}{slice.name(...here)} = {index >= 0 && index < data.values.length ? repr(data.values[index], data.dtype) : "–"}</code>
               </p>
               <Entries
                 key={`${tag} ${form}`} values={data.values} dtype={data.dtype} slice={slice} tone={tone} at={here}
-                setAt={setAt} label={`Entries of ${tag} at step ${step.value}, ${counted(slice.rows, "row")}`}
+                setAt={setAt} label={`Entries of ${called} at step ${step.value}, ${counted(slice.rows, "row")}`}
               />
             </div>
           </div>

@@ -117,11 +117,15 @@ export function Detail({ graph, node, side, values, users, pick, close }: Detail
           array={array} label={`${side ? "Cotangent" : "Value"} of ${nameOf(node)}: ${statistics(array.values).count} entries`}
         />
       )}
-      {tag && (
-        <p><button type="button" class="button" onClick={() => {
-          select({ tag });
-          document.getElementById("panel-inspector")?.scrollIntoView({ block: "nearest" });
-        }}>Show {tag} in the array inspector</button></p>
+      {!isScalar(node) && (
+        <p>
+          <button
+            type="button" class="button" onClick={() => {
+              select({ tag: tag ?? `node/${node.id}/${side}/${node.op}` });
+              document.getElementById("panel-inspector")?.scrollIntoView({ block: "nearest" });
+            }}
+          >Show every entry of {side ? "the cotangent" : "the value"}</button>
+        </p>
       )}
       {node.rule && <p class="rule"><span class="muted">Rule</span> <code>{node.rule}</code></p>}
       <Neighbours title="from" nodes={[...new Set(node.in)].map(byId)} pick={pick} />
