@@ -1,6 +1,6 @@
 """How fluid the page of a run is, in Chromium: first paint, scrubbing, panning, zooming.
 
-    python -m bench.page [--steps 1000000] [--columns 10]
+    python -m bench.page [--steps 1000000] [--variables 4]
 
 Records a run, serves it with `gradtape view`, and drives the page. Times are milliseconds from an
 input to the end of the frame that shows its effect, as the page's own clock has them; a frame lasts
@@ -79,13 +79,13 @@ def script(body: str) -> str:
     return f"(async () => {{ {HELP} {body} }})()"
 
 
-def measure(steps: int, columns: int) -> dict[str, Any]:
+def measure(steps: int, variables: int) -> dict[str, Any]:
     """Return the milliseconds of each kind of input, by its name."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / "driver").mkdir()
         driver = install(root / "driver")
-        long(root / "long", steps, columns)
+        long(root / "long", steps, variables)
         viewer = Viewer(root / "long")
         browser = Browser(driver, find())
         try:
@@ -115,11 +115,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=1_000_000)
-    parser.add_argument("--columns", type=int, default=10)
+    parser.add_argument("--variables", type=int, default=4)
     options = parser.parse_args(arguments)
-    print(f"{options.steps:,} steps of {options.columns} scalars; milliseconds")
+    scalars = 2 + 2 * options.variables
+    print(f"{options.steps:,} steps of {scalars} scalars; milliseconds")
     print(f"{'':28} {'times':>6} {'median':>8} {'95 %':>8} {'worst':>8}")
-    for name, times in measure(options.steps, options.columns).items():
+    for name, times in measure(options.steps, options.variables).items():
         median, high = np.percentile(times, [50, 95])
         print(f"{name:28} {len(times):6} {median:8.1f} {high:8.1f} {max(times):8.1f}")
     return 0

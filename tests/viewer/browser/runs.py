@@ -75,19 +75,20 @@ def line(folder: Path, *, steps: int, rate: float, pause: float = 0.0) -> None:
     writer.close("finished")
 
 
-def long(folder: Path, steps: int, columns: int = 10) -> None:
-    """Record as many steps as are asked for, of so many scalars each."""
+def long(folder: Path, steps: int, variables: int = 4) -> None:
+    """Record as many steps as are asked for: cost, time, and so many variables and gradients."""
     rng = np.random.default_rng(5)
     writer = Writer(folder)
     writer.set("name", folder.name)
-    names = ["cost", *(f"grad/w{k}" for k in range(columns - 1))]
-    kinds = ["cost"] + ["gradient"] * (columns - 1)
-    made = [writer.column(*each) for each in zip(names, kinds, strict=True)]
+    kinds = {"cost": "cost", "seconds": "time"}
+    for k in range(variables):
+        kinds |= {f"value/w{k}": "value", f"grad/w{k}": "gradient"}
+    made = [writer.column(*each) for each in kinds.items()]
     layout = writer.layout(made)
     for start in range(0, steps, 10_000):
-        block = np.empty((min(10_000, steps - start), 1 + columns))
+        block = np.empty((min(10_000, steps - start), 1 + len(kinds)))
         block[:, 0] = np.arange(start, start + len(block))
-        noise = 1 + 0.05 * rng.normal(size=(len(block), columns))
+        noise = 1 + 0.05 * rng.normal(size=(len(block), len(kinds)))
         block[:, 1:] = np.exp(-3 * block[:, :1] / steps) * noise
         writer.rows(layout, block)
     writer.close("finished")
