@@ -3,6 +3,7 @@ import { copyFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
+import { cut } from "./uplot";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const page = resolve(here, "../src/gradtape/viewer/page");
@@ -31,10 +32,8 @@ export default defineConfig({
   define: { "process.env.NODE_ENV": '"production"' },
   plugins: [
     {
-      // uPlot offers ways to draw that no chart here uses; what is not offered is not bundled.
-      name: "fewer-paths",
-      transform: (code, id) => (id.endsWith("uPlot.esm.js")
-        ? code.replace(/\(paths\.(stepped|bars|spline) *= \w+\);|uPlot\.join = join;/g, "") : null),
+      name: "cut-uplot",
+      transform: (code, id) => (id.endsWith("uPlot.esm.js") ? cut(code) : null),
     },
     {
       name: "copy-index",

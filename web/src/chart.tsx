@@ -43,6 +43,7 @@ export interface ChartProps {
   canvas?: (canvas: HTMLCanvasElement | null) => void;
 }
 
+const NO_MARKS: Mark[] = [];
 const FONT = "11px ui-sans-serif, system-ui, sans-serif";
 
 /** Put series of their own steps under one another: undefined where a series has no point there,
@@ -129,7 +130,7 @@ export function stepKeys(event: KeyboardEvent): boolean {
 }
 
 export function Chart(props: ChartProps) {
-  const { label, series, log = false, marks = [], height = 260, at, domain, canvas } = props;
+  const { label, series, log = false, marks = NO_MARKS, height = 260, at, domain, canvas } = props;
   const place = useRef<HTMLDivElement>(null);
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -141,9 +142,13 @@ export function Chart(props: ChartProps) {
     log, height, domain, marks.length > 1, colors.surface, series.map((one) => [one.name, one.color, one.faint, one.dash])]);
 
   useEffect(() => {
+    const element = place.current!;
     const drawn = new uPlot(
-      options(shown, { log, height, width: place.current!.clientWidth || 400, tip: tip.current! }),
-      align(shown.current.series, log), place.current!,
+      options(shown, {
+        log, width: element.clientWidth || 400, tip: tip.current!,
+        height: Math.max(height, element.clientHeight),
+      }),
+      align(shown.current.series, log), element,
     );
     plot.current = drawn;
     canvas?.(drawn.ctx.canvas);
@@ -153,17 +158,20 @@ export function Chart(props: ChartProps) {
     drawn.over.append(line);
     const putCursor = () => {
       const x = drawn.valToPos(step.value, "x");
-      line.hidden = !(x >= -1 && x <= drawn.over.clientWidth + 1);
+      // Its width from what is known: asking the element would lay out the page.
+      line.hidden = !(x >= -1 && x <= drawn.bbox.width / (devicePixelRatio || 1) + 1);
       if (!line.hidden) line.style.transform = `translateX(${x}px)`;
     };
     (drawn.hooks.draw ??= []).push(putCursor);
     const stopCursor = effect(putCursor);
     const stopSpan = effect(() => showSteps(drawn, domain));
     const size = new ResizeObserver(() => {
-      const width = place.current?.clientWidth;
-      if (width && width !== drawn.width) drawn.setSize({ width, height });
+      const { clientWidth: width, clientHeight: high } = element;
+      if (width && (width !== drawn.width || high !== drawn.height)) {
+        drawn.setSize({ width, height: Math.max(height, high) });
+      }
     });
-    size.observe(place.current!);
+    size.observe(element);
     return () => {
       size.disconnect();
       stopCursor();
@@ -212,7 +220,7 @@ export function Chart(props: ChartProps) {
         class="chart-place" ref={place} role="slider" tabIndex={0} aria-label={label}
         aria-valuemin={bounds.value.first} aria-valuemax={bounds.value.last}
         aria-valuenow={step.value} aria-valuetext={`Step ${step.value}: ${said.join(", ")}`}
-        onKeyDown={stepKeys}
+        onKeyDown={stepKeys} style={{ minHeight: `${height}px` }}
       />
       <div class="chart-tip" ref={tip} hidden aria-hidden="true" />
     </div>

@@ -46,9 +46,8 @@ export function shape(sizes: number[] | null | undefined): string {
   return sizes.length ? `(${sizes.join(", ")}${sizes.length === 1 ? "," : ""})` : "scalar";
 }
 
-/** The name of a variable within a tag such as `value/NAME`. */
-export function variable(tag: string): string {
-  return tag.slice(tag.indexOf("/") + 1);
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** A file by its last part; the whole is shown on hover. */

@@ -17,24 +17,23 @@ export const version = computed(() => info.value?.version ?? 0);
 /** Every number of the record at the cursor, under its column's name. */
 export const row = signal<{ step: number; values: Map<string, number> } | null>(null);
 
-/** Steps a second: of a run that is written as it comes in, else over the whole run. */
-export const pace = computed(() => {
-  const now = info.value;
-  if (!now?.count) return null;
-  if (now.status === "running") return measured.value;
-  const seconds = (Date.parse(now.meta.ended) - Date.parse(now.meta.created)) / 1000;
-  return seconds > 0 ? now.count / seconds : null;
-});
-const measured = signal<number | null>(null);
+/** Steps a second: of a run that is written as they come in, else by the time that a step took. */
+export const pace = signal<number | null>(null);
 let mark = { run: "", time: 0, count: 0 };
 
-function measure(now: RunInfo): void {
+async function measure({ id, count, status, columns: held }: RunInfo): Promise<void> {
   const time = performance.now();
-  if (mark.run !== now.id) mark = { run: now.id, time, count: now.count };
-  else if (time - mark.time > 900) {
-    measured.value = (1000 * (now.count - mark.count)) / (time - mark.time);
-    mark = { run: now.id, time, count: now.count };
+  if (mark.run !== id) {
+    mark = { run: id, time, count };
+    pace.value = null;
+  } else if (status === "running" && time - mark.time > 900) {
+    pace.value = (1000 * (count - mark.count)) / (time - mark.time);
+    mark = { run: id, time, count };
   }
+  if (status === "running" || !held.some((one) => one.name === "seconds")) return;
+  const [{ values }] = await source.peek().series(id, ["seconds"], { px: 100 });
+  const sorted = values.filter((value) => value > 0).sort();
+  if (run.peek() === id && sorted.length) pace.value = 1 / sorted[sorted.length >> 1];
 }
 
 /** Names of the columns whose name is `prefix` and something. */
@@ -55,7 +54,7 @@ async function refresh(id: string): Promise<void> {
   if (run.peek() !== id) return;
   batch(() => {
     info.value = fresh;
-    measure(fresh);
+    void measure(fresh).catch(() => undefined);
     if (more.length) events.value = after ? [...known, ...more] : more;
     if (fresh.last !== null) {
       const every = Number(fresh.meta.every ?? 1);

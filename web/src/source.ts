@@ -60,7 +60,7 @@ export function unlist(text: string): string[] {
 
 /** A number of JSON, where NaN and infinities are words. */
 export function number(value: unknown): number {
-  return value === null || value === undefined ? NaN : Number(value);
+  return Number(String(value).replace(/^(-?)inf$/, "$1Infinity"));
 }
 
 function take(body: Float64Array): (count: number) => Float64Array {

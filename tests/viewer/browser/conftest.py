@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.viewer.browser.chromium import Browser, Viewer, find, install
-from tests.viewer.browser.runs import line
+from tests.viewer.browser.runs import train
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +25,8 @@ def browser(driver):
 def folder(tmp_path_factory) -> Path:
     """Two runs of the same line: one that converges, one whose rate is too high."""
     root = tmp_path_factory.mktemp("runs")
-    line(root / "cars", steps=70, rate=1e-3)
-    line(root / "cars-fast", steps=110, rate=0.1)
+    train(root / "cars", steps=70, rate=1e-3)
+    train(root / "cars-fast", steps=110, rate=0.1, loses=True)
     return root
 
 

@@ -72,7 +72,8 @@ const acts = {
       runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     }));
     return violations.map(({ id, help, nodes }) => (
-      { id, help, nodes: nodes.slice(0, 5).map((node) => node.html.slice(0, 200)) }));
+      { id, help, nodes: nodes.slice(0, 5).map(
+        (node) => `${node.html.slice(0, 160)} ${node.failureSummary}`) }));
   },
   complaints: async () => [
     ...complaints, ...(await page.evaluate(() => globalThis.brokenPolicy)).map((one) => `policy: ${one}`)],

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 import time
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -14,7 +11,8 @@ import pytest
 
 from gradtape.record.reader import Reader
 from gradtape.viewer.static import to_html
-from tests.viewer.browser.chromium import ROOT, Viewer
+from tests.viewer.browser.chromium import Viewer
+from tests.viewer.browser.runs import start
 
 pytestmark = pytest.mark.slow
 
@@ -75,10 +73,7 @@ def record(folder):
 def test_the_page_follows_a_training_process_live(browser, tmp_path):
     root = tmp_path / "runs"
     root.mkdir()
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "tests.viewer.browser.runs", str(root / "live"),
-               "--steps", "400", "--pause", "0.01"]  # fmt: skip
-    training = subprocess.Popen(command, env=environment)
+    training = start(root / "live", steps=400, rate=1e-3, pause=0.01)
     try:
         limit = time.monotonic() + 20
         while not (root / "live" / "run.db").exists() and time.monotonic() < limit:
@@ -203,8 +198,8 @@ def test_gradient_flow_shows_the_numbers_of_the_record(cars, record):
         '#panel-flow .flow-values .number')].map((one) => one.title)""")
     row = record.row(0)
     shown = dict(zip(names, map(number, values), strict=True))
-    assert shown["w"] == row["gradnorm/w"]
-    assert shown["slope"] == abs(row["grad/slope"])
+    assert set(shown) == {"slope", "intercept"}
+    assert all(value == abs(row[f"grad/{name}"]) for name, value in shown.items())
 
 
 def test_the_table_has_every_step_and_value(cars, record, tmp_path):
@@ -246,14 +241,14 @@ def test_alarms_lead_to_the_operation_and_its_line(browser, viewer, folder):
     settle(browser)
     text = browser.text(selector="#panel-alarms")
     assert "First non-finite value: square in the forward pass" in text
-    low, high = browser.texts(selector="#panel-alarms .plain-table td")[:2]
+    low, high, _ = browser.texts(selector="#panel-alarms .plain-table td")
     (operand,) = event["data"]["operands"]
     assert (number(low), number(high)) == (float(operand["min"]), float(operand["max"]))
     assert "cost = np.mean(np.square(residual))" in browser.text(
         selector="#panel-alarms .code-line.is-here")  # fmt: skip
     assert "The gradient of scale is None" in text
-    assert "float() took the value out." in text
-    assert "overflow encountered in square" in text
+    assert "float()" in text
+    assert "Learning rate too high" in text
 
 
 def test_compare_says_what_differs(cars):
@@ -262,8 +257,8 @@ def test_compare_says_what_differs(cars):
     settle(cars)
     text = cars.text(selector="#panel-compare")
     assert "rate" in text and "0.001" in text and "0.1" in text
-    assert "-    slope.assign_sub(0.001 * d_slope)" in text
-    assert "+    slope.assign_sub(0.1 * d_slope)" in text
+    assert "-        slope.assign_sub(0.001 * d_slope)" in text
+    assert "+        slope.assign_sub(0.1 * d_slope)" in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { Code } from "../code";
 import { moveTo, run, select } from "../cursor";
-import { count, exact, fileName, shape } from "../format";
+import { capital, count, exact, fileName, shape } from "../format";
 import { Icon } from "../icon";
 import { events, info, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
@@ -65,13 +65,14 @@ function Alarm({ tone, title, at, node, group, children }: {
 }
 
 function NonFinite({ event, isFirst }: { event: RunEvent; isFirst: boolean }) {
-  const { op, file, line, node, direction, operands = [], chain = [] } = event.data;
+  const { op, what, file, line, node, direction, operands = [], chain = [] } = event.data;
   const way = direction === "backward" ? "in the backward pass" : "in the forward pass";
   return (
     <Alarm
       tone="bad" at={event.step} node={node}
       title={<>{isFirst ? "First non-finite value" : "Non-finite value"}: <code>{op}</code> {way}</>}
     >
+      {what && <p class="said">{capital(what)}.</p>}
       {operands.length > 0 && (
         <div class="sideways" tabIndex={0} role="group" aria-label="What went in">
         <table class="plain-table">
@@ -81,7 +82,7 @@ function NonFinite({ event, isFirst }: { event: RunEvent; isFirst: boolean }) {
           <tbody>
             {operands.map((one: any, k: number) => (
               <tr key={k}>
-                <th scope="row"><code>{one.name}</code></th>
+                <th scope="row">{one.name ? <code>{one.name}</code> : `operand ${k + 1}`}</th>
                 <td>{exact(number(one.min))}</td>
                 <td>{exact(number(one.max))}</td>
                 <td>{shape(one.shape)}</td>
@@ -112,12 +113,15 @@ export function AlarmsPanel() {
     () => (run.value ? source.peek().diagnosis(run.value) : null), [slow, info.value?.status]);
   const findings: any[] = diagnosis.data ?? [];
   const broken = events.value.filter((event) => event.kind === "nonfinite");
-  const none = grouped("none"), warnings = grouped("warning"), left = grouped("exit");
+  const none = grouped("none"), left = grouped("exit"), back = grouped("returned");
+  // What a missing gradient warned of is said with its reason already.
+  const warnings = grouped("warning").filter(({ event }) => (
+    event.data.category !== "GradientWarning" || !none.length));
   const ends = events.value.filter((event) => event.kind === "exception");
   const notes = events.value.filter((event) => event.kind === "note");
   const lost = events.value.filter((event) => event.kind === "lost");
   const serious = broken.length + ends.length + lost.length;
-  const total = serious + none.length + warnings.length + findings.length;
+  const total = serious + none.length + back.length + warnings.length + findings.length;
   return (
     <Panel
       id="alarms" title="Alarms"
@@ -154,21 +158,33 @@ export function AlarmsPanel() {
         {broken.slice(0, 8).map((event, k) => (
           <NonFinite key={event.id} event={event} isFirst={k === 0} />
         ))}
-        {findings.map((one, k) => {
-          const [title, ...rest] = String(one.text ?? one.fact ?? one.kind).split("\n");
-          return (
-            <Alarm key={`finding ${k}`} tone="warning" at={one.step} title={title}>
-              {rest.length > 0 && <p class="said">{rest.join("\n")}</p>}
-              <Code file={one.file} line={one.line} around={1} />
-            </Alarm>
-          );
-        })}
+        {findings.map((one, k) => (
+          <Alarm key={`finding ${k}`} tone="warning" at={one.step} title={capital(one.kind)}>
+            <p class="said">{one.fact} {one.cause}</p>
+            <p class="said remedy">{one.remedy}</p>
+            <Code file={one.file} line={one.line} around={1} />
+          </Alarm>
+        ))}
         {none.map((group) => (
           <Alarm
             key={group.event.id} tone="warning" at={group.event.step} group={group}
-            title={<>The gradient of <code>{group.event.data.source}</code> is None</>}
+            title={<>
+              The gradient of <code>{group.event.data.source.replace(/^value\//, "")}</code> is None
+            </>}
           >
             <p class="said">{group.event.data.reason}</p>
+            <p class="said remedy">{group.event.data.remedy}</p>
+            <Code file={group.event.data.file} line={group.event.data.line} around={1} />
+          </Alarm>
+        ))}
+        {back.map((group) => (
+          <Alarm
+            key={group.event.id} tone="warning" at={group.event.step} group={group}
+            title={<>A value left the tape and came back: <code>{group.event.data.what}</code></>}
+          >
+            <p class="said">
+              {group.event.data.certain ? "Gradients lack" : "Gradients may lack"} what passed through it.
+            </p>
             <Code file={group.event.data.file} line={group.event.data.line} around={1} />
           </Alarm>
         ))}

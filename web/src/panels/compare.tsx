@@ -1,5 +1,5 @@
 // Compare: several runs over one another, and what differs in their configuration and code.
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { Chart, type ChartSeries, nearestPoint, spansPowers } from "../chart";
 import { run, step } from "../cursor";
 import { count, exact, fileName, short } from "../format";
@@ -7,7 +7,7 @@ import { columns, runs, source, useLatest } from "../model";
 import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { reductionNote, useSlow } from "../series";
-import { DASHES, seriesColor } from "../theme";
+import { DASHES, palette, seriesColor } from "../theme";
 import type { Series } from "../types";
 
 const MOST = 7;
@@ -36,15 +36,16 @@ export function ComparePanel() {
   const names = ids.map(title);
   const unique = (id: string) => (
     names.filter((other) => other === title(id)).length > 1 ? `${title(id)} ${id.slice(0, 6)}` : title(id));
-  const lines: ChartSeries[] = ids.flatMap((id, k) => {
+  const colors = palette.value;
+  const lines = useMemo(() => ids.flatMap((id, k): ChartSeries[] => {
     const one = loaded.data?.[k];
     if (!one) return [];
     return [{
       name: id, label: unique(id), color: seriesColor(k), dash: DASHES[k % DASHES.length],
       steps: one.steps, values: one.values,
     }];
-  });
-  const log = asked ?? spansPowers(lines);
+  }), [loaded.data, colors, known.length]);
+  const log = useMemo(() => asked ?? spansPowers(lines), [asked, lines]);
   const last = Math.max(1, ...lines.map((one) => one.steps[one.steps.length - 1] ?? 0));
   const first = Math.min(...lines.map((one) => one.steps[0] ?? 0), last);
   const missing = ids.filter((_, k) => loaded.data && !loaded.data[k]);
@@ -151,7 +152,7 @@ function Configuration({ rows, heads }: { rows: { key: string; values: unknown[]
         <tbody>
           {differ.map(({ key, values }) => (
             <tr key={key}>
-              <th scope="row" class="text">{key}</th>
+              <th scope="row" class="text">{key || "config"}</th>
               {heads.map((head, k) => <td key={head}>{written(values[k])}</td>)}
             </tr>
           ))}

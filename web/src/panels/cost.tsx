@@ -1,8 +1,8 @@
 // Cost: training and validation over steps, raw and smoothed, with the verdict's facts.
-import { useRef, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { Chart, spansPowers, type ChartSeries, type Mark } from "../chart";
 import { bounds, moveTo, run } from "../cursor";
-import { exact } from "../format";
+import { capital, exact } from "../format";
 import { info, row, source, useLatest, version } from "../model";
 import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
@@ -47,8 +47,9 @@ export function CostPanel() {
 
   const colors = palette.value;
   const list = loaded.data ?? [];
-  const log = asked ?? spansPowers(list);
-  const lines: ChartSeries[] = list.flatMap((one) => {
+  const log = useMemo(() => asked ?? spansPowers(list), [asked, loaded.data]);
+  // The same lines as long as nothing in them changes: the chart draws anew when they do.
+  const lines = useMemo(() => list.flatMap((one): ChartSeries[] => {
     const trained = one.name === "cost";
     const line = {
       name: one.name, label: trained ? "cost" : "validation", color: seriesColor(trained ? 0 : 1),
@@ -62,15 +63,13 @@ export function CostPanel() {
         values: smooth(one.steps, one.values, over),
       },
     ];
-  });
+  }), [loaded.data, over, colors]);
   const told = facts(verdict.data);
-  const marks: Mark[] = told.filter((fact) => fact.step !== null).map((fact) => ({
+  const marks = useMemo(() => told.filter((fact) => fact.step !== null).map((fact): Mark => ({
     step: fact.step!, label: fact.mark, color: fact.mark === "lowest" ? colors.good : colors.muted,
-  }));
-  const hiddenByLog = log ? list.reduce((sum, one) => (
-    sum + one.values.filter((value) => value <= 0).length), 0) : 0;
-  const odd = list.reduce((sum, one) => (
-    sum + one.values.filter((value) => !Number.isFinite(value)).length), 0);
+  })), [verdict.data, colors, bounds.value.first]);
+  const hiddenByLog = log && list.some((one) => one.values.some((value) => value <= 0));
+  const odd = list.some((one) => one.values.some((value) => !Number.isFinite(value)));
   const notes = [
     reductionNote(list),
     odd ? "Crosses are NaN, triangles infinite." : "",
@@ -153,8 +152,4 @@ export function CostPanel() {
       {verdict.error && <p class="panel-note">{verdict.error}</p>}
     </Panel>
   );
-}
-
-function capital(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

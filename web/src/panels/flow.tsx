@@ -149,7 +149,7 @@ export function FlowPanel() {
     return flow?.series[name][measure]?.[k] ?? NaN;
   };
   const found = flow ? flags(flow, step.value) : new Map<string, Flag>();
-  const [low, high] = flow ? range(flow, measure) : [0, 1];
+  const [low, high] = useMemo(() => (flow ? range(flow, measure) : [0, 1]), [flow, measure]);
   const at = (event: MouseEvent) => {
     const box = canvas.current!.getBoundingClientRect();
     return from + ((event.clientX - box.left) / box.width) * (to - from + bounds.value.stride) - 0.5;

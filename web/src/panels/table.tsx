@@ -1,8 +1,8 @@
 // Table: every step and every value of the record, as it is; only the rows on the screen exist.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useContext, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { bounds, moveBy, moveTo, run, spoken, step } from "../cursor";
 import { count, exact, toCsv } from "../format";
-import { info, source, useLatest, version } from "../model";
+import { info, Seen, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
 import { copyText, saveText } from "../save";
 import { useSlow } from "../series";
@@ -51,6 +51,9 @@ async function fetchRows(id: string, names: string[], steps: number[], kept: Row
 }
 
 export function TablePanel() {
+  // Off the screen it does not follow: a table of a million rows is laid out at every step.
+  const seen = useContext(Seen);
+  const here = seen ? step.value : NaN;
   const [filter, setFilter] = useState("");
   const [order, setOrder] = useState<Order | null>(null);
   const [top, setTop] = useState(0);
@@ -104,13 +107,13 @@ export function TablePanel() {
   // The table follows the cursor while it is in the order of the steps.
   useEffect(() => {
     const element = scroller.current;
-    if (!element || order) return;
-    const index = Math.round((step.value - first) / stride);
+    if (!element || order || !seen) return;
+    const index = Math.round((here - first) / stride);
     const y = (index * ROW) / scale;
     if (y < element.scrollTop || y > element.scrollTop + visible - 2 * ROW) {
       element.scrollTop = Math.max(0, y - visible / 2);
     }
-  }, [step.value, order, first, stride, length > 0]);
+  }, [here, seen, order, first, stride, length > 0]);
 
   const sort = (name: string) => {
     scroller.current?.scrollTo({ top: 0 });
@@ -216,8 +219,8 @@ export function TablePanel() {
                 const cells = loaded.data?.get(one);
                 return (
                   <tr
-                    key={one} class={one === step.value ? "is-here" : ""} aria-rowindex={start + k + 2}
-                    aria-selected={one === step.value} onClick={() => moveTo(one)}
+                    key={one} class={one === here ? "is-here" : ""} aria-rowindex={start + k + 2}
+                    onClick={() => moveTo(one)}
                   >
                     <th scope="row">{count(one)}</th>
                     {names.map((name, c) => (

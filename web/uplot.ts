@@ -1,0 +1,31 @@
+// What no chart here uses of uPlot, taken out of its source before it is bundled: axes of time and
+// dates, its own legend, scatter plots, other paths than lines. Each place must be found exactly
+// once, so that another version of uPlot cannot be cut in the wrong place.
+const CUTS: [string, string][] = [
+  ["genTimeStuffs(1);", "[];"],
+  ["genTimeStuffs(1e-3);", "[];"],
+  ["(ms == 1 ? timeAxisSplitsMs(_tzDate) : timeAxisSplitsS(_tzDate))", "null"],
+  ["timeAxisVals(_tzDate, timeAxisStamps((ms == 1 ? _timeAxisStampsMs : _timeAxisStampsS), _fmtDate))", "null"],
+  ["timeSeriesVal(_tzDate, timeSeriesStamp(_timeSeriesStamp, _fmtDate))", "null"],
+  ["(isStr(sv) ? timeSeriesVal(_tzDate, timeSeriesStamp(sv, _fmtDate)) : sv || _timeSeriesVal)", "sv"],
+  ["timeAxisVals(_tzDate, timeAxisStamps(av, _fmtDate)) :", "null :"],
+  ["timeAxisVal(_tzDate, av) :", "null :"],
+  ["(opts.fmtDate || fmtDate)", "null"],
+  ["uPlot.fmtDate = fmtDate;", ""],
+  ["uPlot.tzDate  = tzDate;", ""],
+  ["uPlot.join = join;", ""],
+  ["(paths.stepped = stepped);", ""],
+  ["(paths.bars    = bars);", ""],
+  ["(paths.spline  = monotoneCubic);", ""],
+  ["const mode = self.mode;", "const mode = 1;"],
+  ["let isTime = mode == 1 && scales[s.scale].time;", "let isTime = false;"],
+  ["const showLegend = legend.show;", "const showLegend = false;"],
+];
+
+export function cut(code: string): string {
+  for (const [text, instead] of CUTS) {
+    if (code.split(text).length !== 2) throw new Error(`uPlot is not what it was: ${text}`);
+    code = code.replace(text, () => instead);
+  }
+  return code;
+}
