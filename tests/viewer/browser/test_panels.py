@@ -215,8 +215,7 @@ def test_decision_regions_of_a_classifier(page, record):
     right = int(np.sum((p >= 0.5) == (label == 1)))
     assert page.text(selector="#panel-fit .panel-status") == f"{right} points of 90 right"
     page.wait(script="document.querySelector('#panel-fit .fit-boundary')")
-    marks = page.evaluate(script="""[...document.querySelectorAll('#panel-fit .plane g path')]
-        .filter((one) => one.getAttribute('stroke-width') === '1')
+    marks = page.evaluate(script="""[...document.querySelectorAll('#panel-fit .dots')]
         .map((one) => [one.getAttribute('d'), one.getAttribute('fill')])""")
     assert len(marks) == 2 and marks[0][1] != marks[1][1]
     # Classes differ by shape, not by colour alone: circles are arcs, triangles lines.

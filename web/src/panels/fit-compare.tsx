@@ -1,6 +1,6 @@
 // Predicted against true with the diagonal, and the histogram of the residuals.
 import { extent, histogram, padded } from "../draw/scale";
-import { markPath } from "../draw/marks";
+import { Dots } from "../draw/dots";
 import { Plane } from "../draw/plane";
 import { counted, statistics } from "../draw/numbers";
 import { exact, short } from "../format";
@@ -24,10 +24,7 @@ export function PredictedTrue({ fit, width, height, svg }: {
       {({ x, y }) => (
         <>
           <path class="fit-diagonal" d={`M${x(both[0])} ${y(both[0])}L${x(both[1])} ${y(both[1])}`} />
-          <path
-            class="fit-points is-model"
-            d={markPath(0, Array.from(fit.y, x), Array.from(fit.prediction, y), fit.count > 400 ? 1.8 : 3.2)}
-          />
+          <Dots x={Array.from(fit.y, x)} y={Array.from(fit.prediction, y)} color={1} width={width} height={height} />
         </>
       )}
     </Plane>

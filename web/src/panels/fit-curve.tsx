@@ -1,10 +1,13 @@
 // The data and the model's curve at the cursor, with ghosts of earlier steps and residuals.
 import type { TableData } from "../datatable";
 import { extent, padded, polyline } from "../draw/scale";
-import { markPath } from "../draw/marks";
+import { Dots } from "../draw/dots";
 import { Plane } from "../draw/plane";
 import { exact, short } from "../format";
 import type { Fit } from "../types";
+
+/** Of more points than this the residuals would be a grey area. */
+export const RESIDUALS = 1500;
 
 /** Points by rising x, so that the arrow keys walk along the curve. */
 export function byX(x: ArrayLike<number>): Uint32Array {
@@ -51,7 +54,6 @@ export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: 
   svg: { current: SVGSVGElement | null };
 }) {
   const order = byX(fit.x);
-  const isThick = fit.count <= 400;
   const yRange = range ?? extent(fit.y);
   return (
     <Plane
@@ -75,7 +77,7 @@ export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: 
               d={polyline(ghost.curveX, ghost.curveY, x, y)}
             />
           ))}
-          {residuals && (
+          {residuals && fit.count <= RESIDUALS && (
             <path
               class="fit-residuals"
               d={Array.from(order, (k) => (
@@ -85,10 +87,7 @@ export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: 
               )).join("")}
             />
           )}
-          <path
-            class="fit-points"
-            d={markPath(0, Array.from(fit.x, x), Array.from(fit.y, y), isThick ? 3.2 : 1.8)}
-          />
+          <Dots x={Array.from(fit.x, x)} y={Array.from(fit.y, y)} color={0} width={width} height={height} />
           <path class="fit-halo" d={polyline(fit.curveX, fit.curveY, x, y)} />
           <path class="fit-curve" d={polyline(fit.curveX, fit.curveY, x, y)} />
           {ghosts.map((ghost, k) => {

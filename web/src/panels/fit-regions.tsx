@@ -1,11 +1,12 @@
 // Decision regions of a classifier of two inputs: shading by value, points by class with shapes.
 import { contours } from "d3-contour";
 import { useMemo } from "preact/hooks";
+import { Dots } from "../draw/dots";
 import { MARKS, markPath } from "../draw/marks";
 import { Plane, type Frame } from "../draw/plane";
 import { extent, padded } from "../draw/scale";
 import { exact } from "../format";
-import { palette, seriesColor } from "../theme";
+import { seriesColor } from "../theme";
 import type { Regions } from "../types";
 
 /** Points of a classifier: two inputs, the class of each, and what is predicted for it. */
@@ -95,18 +96,15 @@ export function FitRegions({ data, regions, width, height, svg }: {
             <path key="edge" class="fit-boundary" d={ringPath(band, frame)} />
           ))}
           {data.classes.map((one, c) => (
-            <path
-              key={one} d={markPath(
-                c, Array.from(data.u, frame.x), Array.from(data.v, frame.y), data.u.length > 600 ? 2.4 : 3.6,
-                (k) => data.label[k] === one,
-              )}
-              fill={seriesColor(c)} stroke={palette.value.surface} stroke-width="1"
+            <Dots
+              key={one} x={Array.from(data.u, frame.x)} y={Array.from(data.v, frame.y)} color={c} mark={c}
+              width={width} height={height} which={(k) => data.label[k] === one} opacity={1}
             />
           ))}
           <path
             class="fit-wrong"
             d={markPath(
-              0, Array.from(data.u, frame.x), Array.from(data.v, frame.y), 7, (k) => wrong[k],
+              0, Array.from(data.u, frame.x), Array.from(data.v, frame.y), data.u.length > 1500 ? 3.5 : 7, (k) => wrong[k],
             )}
           />
         </>

@@ -10,7 +10,7 @@ import { source, useLatest, version } from "../model";
 import { Panel } from "../panel";
 import type { Fit } from "../types";
 import { PredictedTrue, Residuals } from "./fit-compare";
-import { byX, FitCurve, ghostSteps, residualTable } from "./fit-curve";
+import { byX, FitCurve, ghostSteps, RESIDUALS, residualTable } from "./fit-curve";
 import { classified, classTable } from "./fit-classes";
 import { ClassLegend, FitRegions } from "./fit-regions";
 import "./fit.css";
@@ -125,6 +125,9 @@ export function FitPanel() {
     if (error) note += `${error} `;
     const of = Number(fit.header.of ?? fit.count);
     if (of > fit.count) note += `${fit.count} of ${of} points are drawn. `;
+    if (view === "model" && isCurve && lined && fit.count > RESIDUALS) {
+      note += `Residuals are drawn of up to ${RESIDUALS} points. `;
+    }
     if (view === "model" && isCurve && fit.grid && range) {
       const [low, high] = range;
       const room = (high - low) * 0.09 || 1;
