@@ -114,6 +114,12 @@ def test_flow_has_a_row_for_each_variable(runs):
     np.testing.assert_allclose(left.collections[0].get_array().reshape(4, -1), np.log10(norms))
 
 
+def test_without_matplotlib_it_says_what_to_install(runs, monkeypatch):
+    monkeypatch.setattr(figures, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs matplotlib(.|\n)*gradtape\[fit\]"):
+        drawn(runs["line"], "cost")
+
+
 def test_what_cannot_be_drawn_is_said(runs, tmp_path):
     with pytest.raises(ValueError, match="(?s)no kind 'costs'.*'cost', 'fit', 'path', 'flow'"):
         drawn(runs["line"], "costs")

@@ -1,5 +1,6 @@
 """Run folders made to harm who looks at them: whatever they hold becomes an answer in time."""
 
+import contextlib
 import json
 import os
 import random
@@ -249,7 +250,8 @@ SCRIPT = "<script>alert(1)</script><img src=x onerror=alert(1)>'\"&\u2028\r\nSet
 
 def test_script_in_names_is_text_in_json_and_in_no_header(run):
     """Answers are JSON or numbers, which no browser runs; the page sets names as text."""
-    graph = sqlite3.connect(run / "run.db").execute("SELECT data FROM graph").fetchone()[0]
+    with contextlib.closing(sqlite3.connect(run / "run.db")) as database:
+        graph = database.execute("SELECT data FROM graph").fetchone()[0]
     change(
         run,
         ["UPDATE meta SET value = ? WHERE key IN ('name', 'config', 'script', 'roles')",

@@ -6,13 +6,14 @@ Each is drawn from the panel of the same name, so that page and figure show the 
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError, three_part
-from ..fit.problems import require
+from ..fit.problems import MissingExtraError, require
 from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, png, ramp, styled
 from ..record.reader import Reader
 from ..record.reduction import extremes
@@ -50,6 +51,8 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
         If there is no such kind.
     RunError
         If the run does not hold what the figure shows; it says why.
+    ImportError
+        If matplotlib is not installed.
     """
     if kind not in KINDS:
         raise ValueError(
@@ -57,6 +60,14 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
                 f"figure: there is no kind {kind!r}.",
                 "",
                 f"Use one of {', '.join(map(repr, KINDS))}.",
+            )
+        )
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError(
+            three_part(
+                "run.figure needs matplotlib, which is not installed.",
+                "",
+                'Install it: pip install "gradtape[fit]"',
             )
         )
     reader = run if isinstance(run, Reader) else Reader(run)
