@@ -114,6 +114,14 @@ def test_bytes_that_were_changed_anywhere(run, seed):
     ask_all(run.parent, run)
 
 
+def test_a_schema_that_is_no_text(run):
+    content = (run / "run.db").read_bytes()
+    assert content.count(b"CREATE TABLE layout") == 1
+    (run / "run.db").write_bytes(content.replace(b"CREATE TABLE layout", b"CREATE TABLE l\xfcyout"))
+    found = ask_all(run.parent, run)
+    assert found["run"].status == 404 and b"cannot be read" in found["run"].body
+
+
 def test_a_database_of_another_program(run):
     change(run, ["PRAGMA application_id = 1"])
     (line,) = json.loads(ask_all(run.parent, run)["/api/runs"].body)
