@@ -10,11 +10,11 @@ from dataclasses import asdict
 
 from bench import report
 from bench.measure import Settings
-from bench.recording import store
+from bench.recording import capture, store
 from bench.recording.measures import Measure
 
 ROUNDS = 3
-PARTS: tuple[Callable[[int, bool], list[Measure]], ...] = (store.measures,)
+PARTS: tuple[Callable[[int, bool], list[Measure]], ...] = (capture.measures, store.measures)
 
 ABOUT = (
     "Written by `python -m bench --only recording`; the samples are in `recording.json`. The best "

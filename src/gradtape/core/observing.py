@@ -18,6 +18,7 @@ Told = Callable[[Any], None]
 
 compiled: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled functions, whose short way ends
 on_keep: list[Callable[[bool], None]] = []  # switches of the closures that make records
+recordings = 0  # how many runs are being recorded: compiled functions tell what they see
 observers: tuple[Told, ...] = ()  # each is called with a Variable that has been assigned
 _lock = threading.Lock()
 _keepers = 0
@@ -30,6 +31,21 @@ class _Marker:
 
 
 _MARKER = _Marker()
+
+
+def record() -> Callable[[], None]:
+    """Have compiled functions tell of their gradients, until the result is called."""
+    global recordings
+    with _lock:
+        recordings += 1
+    attend()
+
+    def stop() -> None:
+        global recordings
+        with _lock:
+            recordings -= 1
+
+    return stop
 
 
 def attend() -> None:
@@ -83,7 +99,6 @@ def observe_assignments(told: Told) -> Callable[[], None]:
         observers = (*observers, told)
         if _MARKER not in traces:
             traces.append(_MARKER)
-    attend()
 
     def stop() -> None:
         global observers

@@ -235,7 +235,7 @@ class CompiledFunction:
                     return found
         if observing.eager.asked is not None and observing.eager.asked():
             return self.function(*args, **kwargs)
-        if observing.observers and not self.is_twin:
+        if observing.recordings and not self.is_twin:
             return self._call_observed(args, kwargs)
         program, leaves = self._program(args, kwargs)
         if program.given:
@@ -243,7 +243,7 @@ class CompiledFunction:
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
             if program.frozen is not None:
                 return program(leaves)
-            if not observing.observers and observing.eager.asked is None:
+            if not observing.recordings and observing.eager.asked is None:
                 self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
         return program(leaves)
 

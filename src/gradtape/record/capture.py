@@ -91,8 +91,10 @@ class Capture:
         self.committed: dict[int, Any] = {}
         self.has_failed = False
         self.alarms = Alarms(self)
-        self.moment = [_clock()]  # of the last assignment
-        self.before = [self.moment[0]]  # the end of the step before
+        self.moment = _clock()  # of the last step's gradient
+        self.took = 0.0  # seconds from the gradient of the step before to that of this one
+        self._unobserve: Any = None  # what ends hearing of assignments, while they are heard of
+        self._patience = 5  # how often that is given up
         self._stops: list[Callable[[], None]] = []
         self._call: Call | None = None  # the last one
         self._watcher: Any = self.watch
@@ -107,14 +109,18 @@ class Capture:
         if self.level != "scalars":
             observing.keep_everything(True)
             self._stops.append(lambda: observing.keep_everything(False))
-        self._stops.append(observing.observe_assignments(self._observer()))
+        self._observer = self._make_observer()
+        self._observe()
+        self._stops.append(self._unheard)
+        self._stops.append(observing.record())
         self._unwatch = events.watch_gradients(self._watcher)
         self._stops.append(lambda: self._unwatch())
         self._stops.append(events.subscribe(self.heard))
-        self.moment[0] = self.before[0] = _clock()
+        self.moment = _clock()
 
     def stop(self) -> None:
         """Listen no more, and write the step that is complete."""
+        self._catch_up()
         for stop in reversed(self._stops):
             stop()
         self._stops.clear()
@@ -122,20 +128,40 @@ class Capture:
             self.finish()
         self.rows.flush()
 
-    def _observer(self) -> Callable[[Any], None]:
-        changed, moment, notice = self.steps.changed, self.moment, self.notices.assigned
-        add = changed.add
+    def _make_observer(self) -> Callable[[Any], None]:
+        add, notice = self.steps.changed.add, self.notices.assigned
         told: set[int] = set()
 
         def assigned(variable: Any) -> None:
             key = variable.key
             add(key)
-            moment[0] = _clock()
             if key not in told:
                 told.add(key)
                 notice(variable)
 
         return assigned
+
+    def _observe(self) -> None:
+        self._unobserve = observing.observe_assignments(self._observer)
+
+    def _unheard(self) -> None:
+        if self._unobserve is not None:
+            self._unobserve()
+            self._unobserve = None
+
+    def _catch_up(self) -> None:
+        """Hear of assignments again, where `quick` has done without.
+
+        What it needs to know it sees from the values of its sources: a new object, a new value.
+        """
+        if self._unobserve is not None:
+            return
+        for part in self.parts:
+            variables = part.call.sources or ()
+            for variable, value in zip(variables, part.entries, strict=False):
+                if variable.value is not value:
+                    self.steps.changed.add(variable.key)
+        self._observe()
 
     # -- what is heard --------------------------------------------------------------------------
 
@@ -146,6 +172,7 @@ class Capture:
         if name == "warning":
             self.notices.warned(data)
         elif name == "compiled gradient" and not state.tapes:
+            self._catch_up()
             start = _clock()
             try:
                 self.compiled(**data)
@@ -182,6 +209,7 @@ class Capture:
             tapes and not (len(tapes) == 1 and tapes[0] is recorder)
         ):  # fmt: skip
             return
+        self._catch_up()
         start = _clock()
         try:
             self.gradient(recorder, targets, sources, results, *position)
@@ -209,12 +237,17 @@ class Capture:
                 stacklevel=2,
             )
 
-    def _use(self, watcher: Any) -> None:
-        """Have gradients told to `watcher` from now on."""
-        if self._stops and watcher is not None and watcher is not self._watcher:
-            self._watcher = watcher
+    def _use(self, quick: Any) -> None:
+        """Have gradients told to `quick` from now on, and assignments to nobody."""
+        if not self._stops or quick is None:
+            return
+        if quick is not self._watcher:
+            self._watcher = quick
             self._unwatch()
-            self._unwatch = events.watch_gradients(watcher)
+            self._unwatch = events.watch_gradients(quick)
+        if self._patience and self._unobserve is not None:
+            self._patience -= 1
+            self._unheard()
 
     def gradient(
         self, recorder: Any, targets: Any, sources: Any, results: Any, code: Any, lasti: int
@@ -246,9 +279,10 @@ class Capture:
         steps = self.steps
         if self.parts and steps.begins(call, call.keys, first, call.has_variables):
             self.finish()
+        if steps.is_empty:
+            now = _clock()
+            self.took, self.moment = now - self.moment, now
         steps.joined(call, call.has_variables, last)
-        if not call.has_variables:
-            self.moment[0] = _clock()
         if steps.number % self.every == 0:
             return True
         if not self.parts:
@@ -281,17 +315,18 @@ class Capture:
         if self.steps.ends:  # no gradient since
             self.finish()
         self.steps.ends = True
-        self.moment[0] = _clock()
 
     # -- the end of a step ----------------------------------------------------------------------
 
     def finish(self) -> None:
         """The step has ended: write its row."""
-        parts, moment, steps = self.parts, self.moment[0], self.steps
-        seconds = moment - self.before[0]
-        self.before[0] = moment
+        parts, steps = self.parts, self.steps
         number = steps.number
         first = parts[0] if parts else None
+        if first is None:
+            now = _clock()
+            self.took, self.moment = now - self.moment, now
+        seconds = self.took
         if (first is None or first.cost is None) and not self.logged:
             row = None
         elif first is not None and len(parts) == 1 and first.updates is None and not self.logged:
@@ -311,7 +346,7 @@ class Capture:
             self.last = first
         parts.clear()
         if self.on_step is not None:
-            self.on_step(number, moment)
+            self.on_step(number, _clock())
 
     def _general_row(self, number: int, seconds: float) -> list[Any]:
         parts = [part for part in self.parts if part.cost is not None]

@@ -15,7 +15,9 @@ import numpy as np
 
 __all__ = ["Rows"]
 
-MOST = 256  # rows of a block
+# Rows of a block: more than a fast loop makes between two ticks of the writer's thread, so that it
+# commits at its ticks, and not whenever a block is full.
+MOST = 4096
 
 
 class Rows:
@@ -88,6 +90,7 @@ class Rows:
         if first == 0 and end == MOST:
             block = np.frombuffer(self.buffer, np.float64)
         else:
-            block = np.frombuffer(bytes(self.buffer[first * width : end * width]), np.float64)
+            view = memoryview(self.buffer)
+            block = np.frombuffer(bytes(view[first * width : end * width]), np.float64)
         self.done = end
         self._writer.rows(self.layout, block.reshape(end - first, self.width))

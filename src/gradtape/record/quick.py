@@ -5,13 +5,15 @@ cost as much as all the rest of the recording. So this one function is written o
 number: `_TEXT` is a template in which lines that name a source are repeated for each.
 
 Called at a gradient, it writes the row of the step before and remembers what the row of this one
-will hold. Wherever `Capture.gradient` has to decide, it hands on to that.
+will hold. While it serves, nobody hears of assignments: that a Variable has been assigned shows in
+its value, which is another object. Wherever `Capture.gradient` has to decide, it hands on to that.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import time
 from typing import Any
 
 from ..core.state import state
@@ -26,33 +28,37 @@ _TEXT = """
 def quick(recorder, targets, sources, results, position):
     if (
         position[0] is not code or position[1] != lasti or len(sources) != {n} or logged
-        or not parts or recorder.thread != thread or state.tapes
+        or len(parts) != 1 or recorder.thread != thread or state.tapes
     ):
         return general(recorder, targets, sources, results, position)
     {s}, = sources
     {r}, = results
     if {differ} or {missing}:
         return general(recorder, targets, sources, results, position)
+    part = parts[0]
+    if part.call is not call:
+        return general(recorder, targets, sources, results, position)
+    {v}, = part.entries
     ops = recorder.ops
     if steps.is_explicit:
         if not steps.ends:
             return general(recorder, targets, sources, results, position)
         steps.ends = False
-    elif not changed or ops[0][2] <= steps.last:
+    elif ({same}) or ops[0][2] <= steps.last:  # nothing has been assigned
         return general(recorder, targets, sources, results, position)
     steps.last = ops[-1][2]
-    part = parts[0]
-    now = moment[0]
+    now = clock()
     count = rows.count
     if count == MOST or rows.layout != layout:
         rows.begin(layout, width)
         count = 0
     number = steps.number
-    {v}, = part.entries
-    rows.pack(rows.buffer, count * size, number, part.cost, now - before[0], {v})
+    rows.pack(rows.buffer, count * size, number, part.cost, capture.took, {v})
     rows.count = count + 1
-    before[0] = now
-    changed.clear()
+    capture.took = now - capture.moment
+    capture.moment = now
+    if changed:
+        changed.clear()
     steps.number = number + 1
     if capture.on_step is not None:
         capture.last = part
@@ -75,11 +81,12 @@ def _compiled(n: int) -> Any:
 
     text = _TEXT.format(
         n=n, s=each("s{i}"), r=each("r{i}"), differ=each("s{i} is not k{i}", " or "),
-        missing=each("r{i} is None", " or "), v=f"{each('v{i}')}, {each('g{i}')}",
+        missing=each("r{i} is None", " or "), same=each("s{i}.value is v{i}", " and "),
+        v=f"{each('v{i}')}, {each('g{i}')}",
         values=f"{each('s{i}.value')}, {each('r{i}.value')}",
     )  # fmt: skip
     known = each("k{i}")
-    words = "code, lasti, thread, parts, logged, changed, moment, before, steps, rows, layout"
+    words = "code, lasti, thread, parts, logged, changed, clock, steps, rows, layout"
     more = "width, size, call, general, capture, looks, look, not_finite, state, isfinite, MOST"
     body = text.replace("\n", "\n    ")
     source = f"def make({known}, {words}, {more}):{body}\n    return quick\n"
@@ -97,7 +104,7 @@ def make_quick(capture: Any, call: Call) -> Any:
     layout, width = call.layout[:2]
     return _compiled(call.count)(
         *call.sources, call.code, call.lasti, capture.thread, capture.parts, capture.logged,
-        capture.steps.changed, capture.moment, capture.before, capture.steps, capture.rows, layout,
-        width, 8 * width, call, capture.watch, capture, capture.level != "scalars", capture.look,
+        capture.steps.changed, time.perf_counter, capture.steps, capture.rows, layout, width,
+        8 * width, call, capture.watch, capture, capture.level != "scalars", capture.look,
         capture.alarms.not_finite, state, math.isfinite, MOST,
     )  # fmt: skip
