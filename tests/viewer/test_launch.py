@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -158,7 +159,7 @@ def view(root, monkeypatch, **options):
             each.close()
 
     monkeypatch.setattr(server, "serve", serve)
-    monkeypatch.setattr(launch.webbrowser, "open", opened.append)
+    monkeypatch.setattr(launch, "_open", opened.append)
     launch.view(root, say=said.append, **options)
     return opened, said, apps[0]
 
@@ -240,8 +241,6 @@ def test_a_link_in_place_of_the_state_file_is_not_followed(tmp_path, root, monke
 
 def test_requests_that_do_not_arrive_are_given_up(root, tmp_path, monkeypatch):
     """A connection that sends nothing, half a request, or a byte at a time, is closed."""
-    import threading
-
     from gradtape.viewer.answers import Answers
     from gradtape.viewer.library import Library
     from gradtape.viewer.shelf import Shelf
@@ -300,13 +299,45 @@ def test_ctrl_c_ends_it_and_nothing_of_what_was_asked_was_logged(root, tmp_path)
     assert list((home / "gradtape").iterdir()) == []
 
 
+def test_a_browser_that_does_not_return_holds_nothing_up(monkeypatch):
+    over, opened = threading.Event(), []
+    monkeypatch.setattr(
+        launch.webbrowser, "open", lambda address: opened.append(address) or over.wait(20)
+    )
+    begun = time.monotonic()
+    launch._open("http://127.0.0.1:1/")
+    assert time.monotonic() - begun < 5
+    while not opened:
+        time.sleep(0.01)
+    over.set()
+
+
+@ON_POSIX
+@pytest.mark.slow
+def test_show_takes_no_module_from_the_folder_it_is_called_in(root, tmp_path):
+    (tmp_path / "uvicorn.py").write_text("open('taken', 'w')\nraise SystemExit")
+    code = f"""
+import sys; sys.path[0] = {str(Path(launch.__file__).parents[2])!r}
+from gradtape.viewer import launch
+address = launch.show({str(root)!r}, browser=False)
+launch._started[0].terminate(); launch._started[0].wait()
+print(address.partition("?")[0])
+"""
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path),
+                   "PYTHONPATH": str(Path(launch.__file__).parents[2])}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=60)  # fmt: skip
+    assert done.stdout.startswith("http://127.0.0.1:"), done.stderr
+    assert not (tmp_path / "taken").exists()
+
+
 @ON_POSIX
 @pytest.mark.slow
 def test_show_starts_a_process_and_finds_it_again(root, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     tmp_path.chmod(0o700)
     opened = []
-    monkeypatch.setattr(launch.webbrowser, "open", opened.append)
+    monkeypatch.setattr(launch, "_open", opened.append)
     address = launch.show(root / "line")
     (process,) = [each for each in launch._started if each.poll() is None]
     try:

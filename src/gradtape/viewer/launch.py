@@ -17,6 +17,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import webbrowser
 from collections.abc import Callable
@@ -88,7 +89,7 @@ def view(
     sockets = listen(host, port)
     port = sockets[0].getsockname()[1]
     token = make_token()
-    shown = f"[{host}]" if ":" in host else host
+    shown = LOOPBACK if is_loopback(host) else f"[{host}]" if ":" in host else host
     if not is_loopback(host):
         say(WARNING.format(host=host, port=port))
         if host in ("0.0.0.0", "::"):
@@ -109,7 +110,7 @@ def view(
     def started() -> None:
         say(f"gradtape view: {base}?token={token} (Ctrl-C ends it)")
         if browser:
-            webbrowser.open(f"{base}?token={make_ticket(token)}{_deep_link(root)}")
+            _open(f"{base}?token={make_ticket(token)}{_deep_link(root)}")
 
     with _state_file(shelf.root, state), contextlib.suppress(KeyboardInterrupt):
         serve(sockets, app, watch, started=started,
@@ -125,8 +126,9 @@ def show(path: str | os.PathLike[str], *, browser: bool = True) -> str:
     root = _checked(path)
     state = _running(root)
     if state is None:
-        command = [sys.executable, "-m", "gradtape", "view", str(root), "--no-browser",
-                   "--idle", str(IDLE_SECONDS)]  # fmt: skip
+        # -P: no module is taken from the folder that the user happens to be in
+        command = [sys.executable, "-P", "-m", "gradtape", "view", str(root.resolve()),
+                   "--no-browser", "--idle", str(IDLE_SECONDS)]  # fmt: skip
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, start_new_session=True,
@@ -145,8 +147,13 @@ def show(path: str | os.PathLike[str], *, browser: bool = True) -> str:
         _started.append(process)
         state = {"url": address[1], "token": address[2]}
     if browser:
-        webbrowser.open(f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}")
+        _open(f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}")
     return f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}"
+
+
+def _open(address: str) -> None:
+    """Start the browser from a thread: some do not return before they end."""
+    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
 
 def _say(words: str) -> None:
