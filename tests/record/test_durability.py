@@ -518,6 +518,24 @@ print(lost)
     assert set(range(200, 300)) <= set(reader.arrays("value/w"))
 
 
+@posix
+def test_disk_full_a_recording_goes_on(tmp_path):
+    each = """
+        if step == 100:
+            import resource
+            run._writer.flush()
+            size = os.path.getsize(folder + "/run.db-wal") + 10_000
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        if step % 10 == 0:
+            run._writer.flush()
+"""
+    done = recording(each.strip(), tmp_path / "run", "group", 600)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("RecordWarning") == 1
+    assert "Training goes on" in done.stderr
+    assert np.array_equal(Reader(tmp_path / "run").steps()[:100], np.arange(100))
+
+
 TMPFS = """
 mount -t tmpfs -o size=2m tmpfs "$1" || exit 77
 shift

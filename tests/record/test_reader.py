@@ -266,6 +266,31 @@ def test_a_value_that_is_too_large_is_refused(run, monkeypatch):
         Reader(run).meta()
 
 
+def test_names_in_messages_do_nothing_to_a_terminal(run):
+    clear = "w\x1b[2J\x07"
+    spoil(
+        run,
+        ('UPDATE "column" SET name=? WHERE id=2', (clear,)),
+        ("UPDATE tag SET name=? WHERE id=1", (clear,)),
+    )
+    with pytest.raises(RunError, match=r"has cost, w\?\[2J\?\.") as caught:
+        Reader(run).series("x")
+    spoil(run, "UPDATE tag SET shape='\x1b'")
+    with pytest.raises(RunError, match="the shape of w") as other:
+        Reader(run).tags()
+    assert all(c.isprintable() or c == "\n" for c in f"{caught.value}{other.value}")
+
+
+def test_a_message_of_sqlites_that_is_no_text(run):
+    """It repeats names that stand in the file."""
+    whole = (run / "run.db").read_bytes()
+    (run / "run.db").write_bytes(
+        whole.replace(b"sqlite_autoindex_meta_1", b"sqlite_autoin\xffex_meta_1")
+    )
+    with pytest.raises(RunError, match="cannot be read"):
+        Reader(run)
+
+
 def test_links_and_pipes_are_not_followed(run, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(np.arange(5000.0).tobytes())

@@ -23,10 +23,12 @@ from typing import Any
 
 from ..errors import RunError, three_part
 from .lock import is_held
-from .schema import APPLICATION, DATABASE, TABLES, VERSION
+from .schema import APPLICATION, DATABASE, TABLES, VERSION, plain
 
 __all__ = ["Database"]
 
+# A message of SQLite's can hold bytes of the file, which need not be text.
+_FAULTS = (sqlite3.Error, UnicodeError, OverflowError, MemoryError)
 _BLOB = 1 << 28  # bytes of the largest value that is read
 
 
@@ -61,7 +63,7 @@ class Database:
         with self.session() as connection:
             try:
                 return connection.execute(text, values).fetchall()
-            except (sqlite3.Error, OverflowError, MemoryError) as error:
+            except _FAULTS as error:
                 raise self._failed(error) from error
 
     @contextlib.contextmanager
@@ -98,7 +100,7 @@ class Database:
         assert self._connection is not None
         try:
             self._connection.execute("BEGIN")
-        except sqlite3.Error as error:
+        except _FAULTS as error:
             raise self._failed(error) from error
 
     def _end(self) -> None:
@@ -170,7 +172,7 @@ class Database:
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            if isinstance(error, sqlite3.Error | UnicodeDecodeError):
+            if isinstance(error, _FAULTS):
                 raise self._failed(error) from error
             raise
         return connection
@@ -214,7 +216,7 @@ class Database:
             )
 
     def _failed(self, error: BaseException) -> RunError:
-        words = str(error) or type(error).__name__
+        words = plain(str(error))[:200] or type(error).__name__
         if "interrupted" in words:
             words = f"no answer within {self._seconds:g} s"
         return RunError(

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import RunError
 from .pack import SUFFIX
 from .reader import Reader
-from .schema import DATABASE
+from .schema import DATABASE, plain
 
 __all__ = ["Listed", "find", "listed", "table"]
 
@@ -118,7 +118,7 @@ def table(runs: list[Listed], top: Path) -> str:
         where = "." if run.path == top else str(run.path.relative_to(top))
         costs = ["" if c is None else f"{c:.6g}" for c in (run.first, run.best, run.last)]
         created = run.created.replace("T", " ")[:16]
-        lines.append((_plain(where), run.status, str(run.steps), *costs, _plain(created),
+        lines.append((plain(where), run.status, str(run.steps), *costs, plain(created),
                       _bytes(run.size)))  # fmt: skip
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     left = (0, 1, 6)
@@ -137,8 +137,3 @@ def _bytes(count: float) -> str:
             return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"
-
-
-def _plain(text: str) -> str:
-    """Text for a terminal: a name that comes with a run may hold its control characters."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

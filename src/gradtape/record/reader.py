@@ -22,7 +22,7 @@ from .database import Database
 from .lock import is_held
 from .pack import unpack
 from .rows import Rows, damaged
-from .schema import DTYPES, FIELDS, STATUSES, Column, Tag, decode, shape_of
+from .schema import DTYPES, FIELDS, STATUSES, Column, Tag, decode, plain, shape_of
 from .segments import read_segment
 
 if TYPE_CHECKING:
@@ -394,7 +394,7 @@ class Reader:
         return str(rows[0][0])
 
     def _missing(self, what: str, which: object, there: Sequence[object]) -> RunError:
-        named = ", ".join(str(entry) for entry in there[:12]) or "nothing"
+        named = ", ".join(plain(str(entry)[:80]) for entry in there[:12]) or "nothing"
         return RunError(
             three_part(
                 f"open_run: there is no {what} {which}.",

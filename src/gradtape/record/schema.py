@@ -39,6 +39,7 @@ __all__ = [
     "decode",
     "dtype_name",
     "encode",
+    "plain",
     "segment_name",
     "shape_of",
 ]
@@ -177,6 +178,15 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
     return name
 
 
+def plain(text: str) -> str:
+    r"""Text for a terminal: a name that comes with a run may hold its control characters.
+
+    >>> plain("cost\x1b[2J")
+    'cost?[2J'
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 # -- JSON -------------------------------------------------------------------------------------
 
 
@@ -221,7 +231,7 @@ def decode(text: object, what: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise RunError(
             three_part(
-                f"open_run: {what} is not JSON: {error}.",
+                f"open_run: {plain(what)} is not JSON: {error}.",
                 "gradtape has not written it so: the run is damaged, or was made to look like one.",
                 "Take the run from a backup; what else it holds can still be read.",
             )
@@ -238,7 +248,7 @@ def shape_of(text: object, what: str) -> tuple[int, ...]:
     ):
         raise RunError(
             three_part(
-                f"open_run: {what} is no shape: {str(text)[:80]}.",
+                f"open_run: {plain(what)} is no shape: {plain(str(text)[:80])}.",
                 "A shape is a list of at most 64 sizes.",
                 "The run is damaged or was made by hand; take it from a backup.",
             )
