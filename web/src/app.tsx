@@ -2,6 +2,7 @@
 import { useEffect } from "preact/hooks";
 import { stepKeys } from "./chart";
 import { linkToAddress, moveTo, playing, run, spoken, startPlayer } from "./cursor";
+import { fileName } from "./format";
 import { Header } from "./header";
 import { events, info, open, problem, runs, start } from "./model";
 import { Slot } from "./panel";
@@ -54,7 +55,7 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
         <div class="banner" role="status">
           <p>
             First non-finite value: step <b>{first.step}</b>, op <b>{first.data.op}</b>
-            {first.data.file && <> at <code>{first.data.file}:{first.data.line}</code></>}.
+            {first.data.file && <> at <code title={first.data.file}>{fileName(first.data.file)}:{first.data.line}</code></>}.
           </p>
           <button type="button" class="button" onClick={() => moveTo(first.step!, true)}>
             Go to step {first.step}

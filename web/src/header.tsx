@@ -36,7 +36,7 @@ function Facts({ of }: { of: RunInfo }) {
       <Fact name="Cost here" title={exact(cost)}>{short(cost, 6)}</Fact>
       <Fact name="Lowest cost" title={exact(entry?.best)}>{short(entry?.best, 6)}</Fact>
       <Fact name="Time of this step">{duration(seconds)}</Fact>
-      {pace.value !== null && <Fact name="Speed">{short(pace.value, 3)} steps/s</Fact>}
+      {pace.value !== null && <Fact name="Speed">{pace.value < 1000 ? short(pace.value, 3) : count(Number(pace.value.toPrecision(3)))} steps/s</Fact>}
       {overhead && (
         <Fact name="Recording took" title="Time of the training thread, and size of the record">
           {duration(overhead.seconds)}{total > 0 && ` (${short((100 * overhead.seconds) / total, 2)} %)`}

@@ -247,7 +247,7 @@ def test_alarms_lead_to_the_operation_and_its_line(browser, viewer, folder):
     assert "cost = np.mean(np.square(residual))" in browser.text(
         selector="#panel-alarms .code-line.is-here")  # fmt: skip
     assert "The gradient of scale is None" in text
-    assert "float()" in text
+    assert "float(scale) took the value out" in text
     assert "Learning rate too high" in text
 
 

@@ -111,10 +111,20 @@ export function AlarmsPanel() {
   const slow = useSlow(version.value, 3000);
   const diagnosis = useLatest(
     () => (run.value ? source.peek().diagnosis(run.value) : null), [slow, info.value?.status]);
-  const findings: any[] = diagnosis.data ?? [];
   const broken = events.value.filter((event) => event.kind === "nonfinite");
-  const none = grouped("none"), left = grouped("exit"), back = grouped("returned");
-  // What a missing gradient warned of is said with its reason already.
+  const none = grouped("none");
+  const place = ({ file, line }: any) => `${fileName(file)}:${line}`;
+  const told = new Set(none.map(({ event }) => place(event.data)));
+  // What is said with its reason already is not said again by those who know less.
+  const fresh = <T,>(list: T[], data: (one: T) => any) => {
+    const kept = list.filter((one) => !told.has(place(data(one))));
+    kept.forEach((one) => told.add(place(data(one))));
+    return kept;
+  };
+  const findings = (diagnosis.data ?? []).filter((one: any) => (
+    one.kind !== "value left the tape" || !told.has(place(one))));
+  const back = fresh(grouped("returned"), ({ event }) => event.data);
+  const left = fresh(grouped("exit"), ({ event }) => event.data);
   const warnings = grouped("warning").filter(({ event }) => (
     event.data.category !== "GradientWarning" || !none.length));
   const ends = events.value.filter((event) => event.kind === "exception");
@@ -158,7 +168,7 @@ export function AlarmsPanel() {
         {broken.slice(0, 8).map((event, k) => (
           <NonFinite key={event.id} event={event} isFirst={k === 0} />
         ))}
-        {findings.map((one, k) => (
+        {findings.map((one: any, k: number) => (
           <Alarm key={`finding ${k}`} tone="warning" at={one.step} title={capital(one.kind)}>
             <p class="said">{one.fact} {one.cause}</p>
             <p class="said remedy">{one.remedy}</p>
