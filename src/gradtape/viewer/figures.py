@@ -14,7 +14,20 @@ from numpy.typing import NDArray
 
 from ..errors import RunError, three_part
 from ..fit.problems import MissingExtraError, require
-from ..fit.style import CLOSED, DASHES, EARLY, LINE, MUTED, POINTS, figure, plain, png, ramp, styled
+from ..fit.style import (
+    CLOSED,
+    DASHES,
+    EARLY,
+    GRID,
+    LINE,
+    MUTED,
+    POINTS,
+    figure,
+    plain,
+    png,
+    ramp,
+    styled,
+)
 from ..record.reader import Reader
 from ..record.reduction import extremes
 from . import panels
@@ -300,7 +313,8 @@ def _classes(
     prediction: Array,
 ) -> None:  # fmt: skip
     """The data by their classes over the regions of the model; what it has wrong is circled."""
-    labels = [str(label) for label in header.get("classes") or []]
+    labels = [f"{label:g}" if isinstance(label, float) else str(label)
+              for label in header.get("classes") or []]  # fmt: skip
     count = max(2, len(labels), int(np.nanmax(y, initial=1)) + 1)
     colors = _class_colors(count)
     right = np.round(prediction) == y
@@ -466,7 +480,7 @@ def _heat(
     made: Figure, axes: Axes, steps: Array, names: list[str], values: Array, title: str,
     colors: str, limits: tuple[float, float] | None,
 ) -> None:  # fmt: skip
-    """Variables by steps, by the power of ten; what is 0 is white, what is not finite is red."""
+    """Variables by steps, by the power of ten; grey is 0 or not known, red is not finite."""
     with np.errstate(all="ignore"):
         powers = np.where(values > 0, np.log10(values), np.nan)
     finite = powers[np.isfinite(powers)]
@@ -477,8 +491,9 @@ def _heat(
     edges = np.concatenate([[first], steps]) + 1
     mesh = axes.pcolormesh(edges, np.arange(len(names) + 1), np.ma.masked_invalid(powers),
                            cmap=colors, vmin=low, vmax=high, rasterized=True)  # fmt: skip
+    axes.set_facecolor(GRID)
     wrong = np.ma.masked_where(np.isfinite(values), np.ones_like(values))
-    if not wrong.mask.all():
+    if limits is None and not np.ma.getmaskarray(wrong).all():
         red = require("matplotlib.colors").ListedColormap([LINE])
         axes.pcolormesh(edges, np.arange(len(names) + 1), wrong, cmap=red, rasterized=True)
     axes.set_yticks(np.arange(len(names)) + 0.5, [plain(str(name), 24) for name in names])

@@ -32,7 +32,7 @@ from .shelf import Shelf, run_id
 
 __all__ = ["as_page", "to_html"]
 
-STEPS, MOST_BYTES, MOST_ROWS = 60, 16 << 20, 400_000
+STEPS, MOST_BYTES, MOST_ROWS = 60, 6 << 20, 400_000
 """Steps of which fits and arrays are kept, bytes of all that, numbers of the table of series."""
 
 POLICY = (
@@ -151,7 +151,8 @@ def _addresses(base: str, reader: Reader, count: int) -> Iterator[str]:
             for step in np.unique(held[places[places >= 0]]):
                 yield f"{base}/array?{urlencode({'step': step, 'tag': tag.name})}"
     nodes = max((len(reader.graph_by_id(graph).get("nodes", ())) for graph in graphs), default=0)
-    for step in chosen[: MOST_ASKED // (2 * nodes)] if nodes else []:
+    # Many arrays a step: of few steps, the nearest of which the page shows.
+    for step in _special(reader, chosen)[: MOST_ASKED // (2 * nodes)] if nodes else []:
         for node in range(nodes):
             for side in (0, 1):
                 yield f"{base}/node?node={node}&side={side}&step={step}"
@@ -165,16 +166,28 @@ def _chosen(reader: Reader, count: int) -> list[int]:
     even = steps[np.unique(np.linspace(0, len(steps) - 1, min(count, len(steps))).astype(int))]
     special = [event["step"] for event in reader.events() if event["kind"] in SPECIAL][:count]
     special += [step for step, _ in reader.structures()[:MOST_GRAPHS]]
-    if any(column.name == "cost" for column in reader.columns()):
-        at, costs = reader.series("cost")
-        finite = np.flatnonzero(np.isfinite(costs))
-        if finite.size:
-            special.append(int(at[finite[costs[finite].argmin()]]))
-        if finite.size < len(costs):
-            first = int(np.argmin(np.isfinite(costs)))
-            special += at[max(0, first - 1) : first + 1].astype(int).tolist()
-    known = np.intersect1d(np.array(special, np.int64), steps)
+    known = np.intersect1d(np.array([*special, *_turns(reader)], np.int64), steps)
     return [int(step) for step in np.union1d(even, known)]
+
+
+def _turns(reader: Reader) -> list[int]:
+    """The step of the lowest cost, the first whose cost is not finite, and the one before it."""
+    if not any(column.name == "cost" for column in reader.columns()):
+        return []
+    at, costs = reader.series("cost")
+    found = []
+    finite = np.flatnonzero(np.isfinite(costs))
+    if finite.size:
+        found.append(int(at[finite[costs[finite].argmin()]]))
+    if finite.size < len(costs):
+        first = int(np.argmin(np.isfinite(costs)))
+        found += at[max(0, first - 1) : first + 1].astype(int).tolist()
+    return found
+
+
+def _special(reader: Reader, chosen: list[int]) -> list[int]:
+    """The few steps at which every node is kept: first, last, and where the cost turns."""
+    return list(dict.fromkeys([*chosen[:1], *chosen[-1:], *_turns(reader)]))
 
 
 def _rows(reader: Reader) -> Answer:
