@@ -63,6 +63,19 @@ class _Eager:
 eager = _Eager()
 
 
+class _Inspector:
+    """What looks at the records of a gradient while a compiled function is traced.
+
+    `look(recorder, targets, sources)` gives (what it says of them, values that are to be told at
+    each call); None while nobody asks.
+    """
+
+    look: Callable[[Any, Any, Any], tuple[Any, list[Any]]] | None = None
+
+
+inspector = _Inspector()
+
+
 class Keeping:
     """Whether records keep operands and results beyond what their rules need."""
 

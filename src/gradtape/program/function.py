@@ -180,7 +180,8 @@ class CompiledFunction:
         # the last program's way for plain arguments, and the numbers from outside that it has
         self._direct: tuple[Any, list[Any]] | None = None
         self._surroundings: Surroundings | None = None
-        self._twin: CompiledFunction | None = None  # what a recording calls
+        # what a recording calls, of scalars alone or of everything
+        self._twins: dict[bool, CompiledFunction] = {}
         observing.compiled.add(self)
         self.donate = self._donated(donate) if donate else frozenset()
         self._signature = inspect.signature(f) if static_argnames else None
@@ -253,16 +254,16 @@ class CompiledFunction:
             program, leaves = self._program(args, kwargs)
             result = self._call_donating(program, leaves) if program.given else program(leaves)
         else:
-            if self._twin is None:
+            other = self._twins.get(observing.Keeping.everything)
+            if other is None:
                 given = tuple(x for x in self.donate if isinstance(x, str))
                 options = replace(self.options, cache=False)
-                self._twin = CompiledFunction(
-                    twin(self.function), self.static_argnames, options, given
-                )
-                self._twin.is_twin = True
-            result, facts, values = self._twin(*args, **kwargs)
+                other = CompiledFunction(twin(self.function), self.static_argnames, options, given)
+                other.is_twin = True
+                self._twins[observing.Keeping.everything] = other
+            result, facts, values = other(*args, **kwargs)
             tell(self.name, facts, values)
-            program, _ = self._twin._program(args, kwargs)
+            program, _ = other._program(args, kwargs)
         for variable in program.assigned:
             observing.tell_assigned(variable)
         return result

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import events
+from ..core import observing
 from ..core.state import state
+from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, new_traced
 from ..core.variable import Variable
 
@@ -34,11 +36,19 @@ class Told:
         Variables; for a watched Tensor one of its shape and dtype.
     missing : list of bool
         Which gradients are None.
+    seen : object
+        What the inspector says of the records (`core/observing.py`); None if nobody asked.
+    more : int
+        How many values it wants to be told.
     """
 
-    def __init__(self, position: Any, targets: int, sources: list[Any], missing: list[bool]):
+    def __init__(
+        self, position: Any, targets: int, sources: list[Any], missing: list[bool],
+        seen: Any = None, more: int = 0,
+    ) -> None:  # fmt: skip
         self.position, self.targets = position, targets
         self.sources, self.missing = sources, missing
+        self.seen, self.more = seen, more
 
 
 class _Facts:
@@ -62,9 +72,12 @@ def twin(function: Callable[..., Any]) -> Callable[..., Any]:
                 return
             known = [s if isinstance(s, Variable) else _like(s) for s in sources]
             missing = [r is None for r in results]
-            facts.told.append(Told(position, len(targets), known, missing))
-            for x in (*targets, *sources, *(r for r in results if r is not None)):
-                values.append(new_traced(x.read()) if isinstance(x, Tensor) else x)
+            look = observing.inspector.look if observing.Keeping.everything else None
+            seen, more = look(recorder, targets, sources) if look is not None else (None, [])
+            facts.told.append(Told(position, len(targets), known, missing, seen, len(more)))
+            for x in (*targets, *sources, *(r for r in results if r is not None), *more):
+                x = x.read() if isinstance(x, Tensor) else x
+                values.append(new_traced(x) if isinstance(x, Symbol) else x)
 
         stop = events.watch_gradients(watch)
         try:
@@ -90,5 +103,5 @@ def tell(name: str, facts: Any, values: list[Any]) -> None:
         grads = [None if missing else next(raw) for missing in told.missing]
         events.publish(
             "compiled gradient", function=name, told=told, targets=targets, sources=sources,
-            results=grads,
+            results=grads, more=[next(raw) for _ in range(told.more)],
         )  # fmt: skip

@@ -27,7 +27,7 @@ from ..core.positions import decode, here, is_internal
 from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
-from . import notices
+from . import notices, traced
 from .alarms import Alarms
 from .calls import NAN, Call, Column, norm, value_of
 from .capture_records import Records
@@ -108,6 +108,7 @@ class Capture:
         self.writer.collect = self.rows.collect
         if self.level != "scalars":
             observing.keep_everything(True)
+            observing.inspector.look = traced.look
             self._stops.append(lambda: observing.keep_everything(False))
         self._observer = self._make_observer()
         self._observe()
@@ -181,8 +182,9 @@ class Capture:
             self.seconds += _clock() - start
 
     def compiled(
-        self, function: str, told: Any, targets: Any, sources: list[Any], results: list[Any]
-    ) -> None:
+        self, function: str, told: Any, targets: Any, sources: list[Any], results: list[Any],
+        more: list[Any],
+    ) -> None:  # fmt: skip
         """A gradient has been computed in a compiled function, which has told its values."""
         code, lasti = told.position
         call = self._call
@@ -195,8 +197,13 @@ class Capture:
         self.committed = {}
         if not is_recorded:
             return
-        cost = float(sum(np.sum(np.real(t)) for t in targets))
-        finite, _ = self._add(call, cost, sources, results)
+        if len(targets) == 1 and isinstance(targets[0], np.floating):
+            cost = float(targets[0])
+        else:
+            cost = float(sum(np.sum(np.real(t)) for t in targets))
+        finite, is_first = self._add(call, cost, sources, results)
+        if self.level != "scalars" and told.seen is not None:
+            self.records.traced(call, told.seen, more, self.steps.number, is_first)
         if self.level != "scalars" and not call.are_numbers:
             self.records.arrays(call, self.steps.number, sources, results)
         if not finite:
@@ -289,9 +296,7 @@ class Capture:
             self.parts.append(Part(call, None, [], None, None))
         return False
 
-    def _add(
-        self, call: Call, cost: Any, values: list[Any], grads: list[Any]
-    ) -> tuple[bool, bool]:
+    def _add(self, call: Call, cost: Any, values: list[Any], grads: list[Any]) -> tuple[bool, bool]:
         """Add a call to the row of the step: whether all is finite, and whether it is the first."""
         updates: Any = None
         if call.are_numbers:

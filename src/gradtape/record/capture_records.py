@@ -48,6 +48,7 @@ class Records:
         self.roles: dict[str, Any] = {}  # as they are guessed
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
+        self.compiled: dict[int, tuple[Any, int]] = {}  # graphs of compiled functions
 
     def look(
         self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, step: int,
@@ -113,20 +114,9 @@ class Records:
         if self.graphs >= MOST_GRAPHS:
             return None
         graph = graphs.graph_of(recorder, targets, sources, call.names, varying=varying)
-        self.graphs += 1
-        number = self.capture.writer.graph(self.capture.steps.number, graph)
-        if self.graphs == MOST_GRAPHS:
-            self.capture.notices.say(
-                f"There are more than {MOST_GRAPHS} different graphs; later ones are not recorded."
-            )
-        self.capture.notices.sources(graph)
+        number = self._write_graph(graph)
         structure = Structure(recorder, targets, graph, number)
         structure.varying = varying
-        if not self.roles:
-            roles = self.roles = dict(graph.get("roles") or {})
-            if roles.get("prediction") is not None:
-                roles["prediction"] = "prediction"
-            self._write_roles()
         meant = self.told.get("prediction")
         if isinstance(meant, _Meant):
             for index, rec in enumerate(recorder.ops):
@@ -135,6 +125,40 @@ class Records:
                 if (rec[CODE], rec[LASTI]) == meant.at:
                     structure.prediction = index
         return structure
+
+    def _write_graph(self, graph: dict[str, Any]) -> int:
+        """The number of a graph that is new, whose roles are taken where none are known."""
+        self.graphs += 1
+        number: int = self.capture.writer.graph(self.capture.steps.number, graph)
+        if self.graphs == MOST_GRAPHS:
+            self.capture.notices.say(
+                f"There are more than {MOST_GRAPHS} different graphs; later ones are not recorded."
+            )
+        self.capture.notices.sources(graph)
+        if not self.roles:
+            roles = self.roles = dict(graph.get("roles") or {})
+            if roles.get("prediction") is not None:
+                roles["prediction"] = "prediction"
+            self._write_roles()
+        return number
+
+    def traced(self, call: Call, seen: Any, values: list[Any], step: int, is_first: bool) -> None:
+        """Graph, inputs and prediction of a gradient in a compiled function (`traced.py`)."""
+        if id(seen) not in self.compiled:
+            if self.graphs >= MOST_GRAPHS:
+                return
+            self.compiled[id(seen)] = seen, self._write_graph(seen.graph(call.names))
+        number = self.compiled[id(seen)][1]
+        if not is_first:
+            return
+        if number != self.graph:
+            self.graph = number
+            self.capture.writer.structure(step, number)
+        for tag, value in (*seen.constants.items(), *zip(seen.tags, values, strict=True)):
+            if tag == "prediction":
+                self._prediction(np.asarray(value), step)
+            else:
+                self._input(tag, np.asarray(value), step)
 
     def _vary(
         self, call: Call, structure: Structure, recorder: Any, targets: Any, sources: Any

@@ -32,6 +32,7 @@ from ..core.aval import Aval, aval_of
 from ..core.registry import CARDS
 from ..core.state import CARD, KEYS, OUT, PARAMS, RUN, Recorder
 from ..core.sweep import run_item
+from ..core.symbol import Symbol
 from ..core.tensor import raw
 from ..core.tree import flatten
 from ..core.variable import Variable
@@ -278,7 +279,12 @@ class _Builder:
         # masks of two places may be equal by chance, and are not at the next step
         if isinstance(value, np.ndarray) and value.size > 1 and value.dtype.kind != "b":
             for known, array in self.arrays:
-                if is_same(array, value):
+                if type(array) is not Symbol and is_same(array, value):
+                    self.nodes[known]["slots"].append(list(slot))
+                    return known
+        elif type(value) is Symbol:  # while a compiled function is traced
+            for known, symbol in self.arrays:
+                if type(symbol) is Symbol and symbol.node is value.node:
                     self.nodes[known]["slots"].append(list(slot))
                     return known
         tag = f"input/{self.inputs}"
@@ -286,7 +292,7 @@ class _Builder:
         node = self.add("input", [], aval, kind="input", tag=tag, slots=[list(slot)], **place)
         if value is None:
             self.nodes[node]["missing"] = True
-        elif isinstance(value, np.ndarray):
+        elif isinstance(value, np.ndarray | Symbol):
             self.arrays.append((node, value))
         return node
 

@@ -13,7 +13,7 @@ from ..core.sweep import run_item
 from ..core.tensor import raw
 from ..graph.coding import Writer
 
-__all__ = ["ParamWriter", "inputs_of", "is_same", "numbers_of", "operands_of", "values_of"]
+__all__ = ["ParamWriter", "inputs_of", "is_same", "numbers_of", "operands_of", "slot", "values_of"]
 
 
 class ParamWriter(Writer):
@@ -39,7 +39,7 @@ def operands_of(rec: list[Any]) -> Sequence[Any]:
     return rec[9] if len(rec) > 9 and type(rec[9]) in (tuple, list) else ()
 
 
-def _slot(recorder: Recorder, index: int, i: int) -> Any:
+def slot(recorder: Recorder, index: int, i: int) -> Any:
     """What entered at a slot; None where the record did not keep it."""
     rec = recorder.ops[index]
     if len(rec) <= 9:
@@ -71,7 +71,7 @@ def inputs_of(
         for index, i in graph["nodes"][node]["slots"]:
             value = kept.get((index, i)) if kept else None
             if value is None:
-                value = _slot(recorder, index, i)
+                value = slot(recorder, index, i)
             if value is None:
                 continue
             value = np.asarray(raw(value))
@@ -91,7 +91,7 @@ def numbers_of(recorder: Recorder, graph: Mapping[str, Any]) -> dict[int, Any]:
         if node["kind"] != "constant":
             continue
         for index, i in node["slots"]:
-            value = _slot(recorder, index, i)
+            value = slot(recorder, index, i)
             if value is not None:
                 said = node["value"]
                 if type(said) is list:
