@@ -100,8 +100,8 @@ def _repeats(shape: tuple[int, ...], index: Any) -> bool:
         else:
             axis += 1
     together: Any = np.broadcast_arrays(*arrays)
-    flat = np.ravel_multi_index(together, axes).ravel()
-    return bool(np.unique(flat).size < flat.size)
+    flat = np.sort(np.ravel_multi_index(together, axes), axis=None)
+    return bool(np.any(flat[1:] == flat[:-1]))
 
 
 def overwritten(shape: tuple[int, ...], index: Any) -> Any:

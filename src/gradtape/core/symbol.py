@@ -238,4 +238,14 @@ def is_finite_number(x: Any) -> bool:
 def is_nonzero(x: Any) -> bool:
     """Whether `x` is known and nowhere 0."""
     value = _known(x)
-    return type(value) is not Symbol and bool(np.all(value != 0))
+    return type(value) is not Symbol and bool(np.all(without_repeats(value) != 0))
+
+
+def without_repeats(x: Any) -> Any:
+    """The part of an array that has each element of its memory: axes without a stride are cut.
+
+    A sum's cotangent is one number seen through zero strides as millions.
+    """
+    if type(x) is not np.ndarray or not x.size:
+        return x
+    return x[tuple([slice(None) if step else slice(1) for step in x.strides])]

@@ -22,6 +22,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from ..core.symbol import without_repeats
 from ..graph.ir import Constant, Graph, Node, Value, has_holes
 from .rewriting import Rewriter, is_all, rewrite
 
@@ -72,7 +75,7 @@ def _is_like(value: Value, other: Value) -> bool:
 def _guard(_: Rewriter, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
     """Where the cotangent is known and nowhere 0, the product stands as it is."""
     product, ct = inputs
-    known = isinstance(ct, Constant) and bool((ct.data != 0).all())
+    known = isinstance(ct, Constant) and bool(np.all(without_repeats(ct.data) != 0))
     return [product] if known and _is_like(product, node.outputs[0]) else None
 
 

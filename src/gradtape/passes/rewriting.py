@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.symbol import without_repeats
 from ..graph.ir import Constant, Graph, Node, Value, has_holes
 from ..graph.shapes import avals_of
 
@@ -89,7 +90,7 @@ def is_all(value: Value, number: float) -> bool:
     """Whether `value` is a constant, every element of which is `number` (0.0 is not -0.0)."""
     if not isinstance(value, Constant):
         return False
-    data = np.asarray(value.data)
+    data = without_repeats(np.asarray(value.data))
     if data.dtype.kind not in "fciub" or not data.size:
         return False
     alike = data == number

@@ -8,7 +8,6 @@ where, and the key of the value whose history ended there.
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import Any
 
@@ -58,6 +57,8 @@ _logged: set[str] = set()
 def log_in_context() -> None:
     """Say once per process that gradients inside a persistent tape's context are recorded."""
     if "in context" not in _logged:
+        import logging  # a dozen modules, for what seldom happens
+
         _logged.add("in context")
         logging.getLogger("gradtape").warning(
             "gradient was called inside the context of a persistent tape: its operations are"

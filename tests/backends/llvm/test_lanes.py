@@ -262,3 +262,18 @@ def test_what_is_done_often_by_one_body_counts_as_often() -> None:
     assert costs == {"b": "little", "a": "most"}
     assert worth_of({"a": 300.0, "b": 100.0}) == {"b": "little", "a": "little"}
     assert worth_of({}) == {}
+
+
+@HAS_MASKS
+def test_elements_are_written_at_their_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = kept(monkeypatch)
+
+    def f(x: Any) -> Any:
+        x[:, ::3] = x[:, ::3] * 2
+        return x
+
+    for columns in (60, 97):
+        x = np.arange(3.0 * columns).reshape(3, columns)
+        want = f(x.copy())
+        assert np.array_equal(gt.function(lambda x: f(x + 0.0))(x), want)
+    assert not any(found)

@@ -16,6 +16,7 @@ from .reductions import Reduction
 
 __all__ = ["Sum", "join_rows"]
 
+FEW = 20_000  # elements that are joined in less time than it takes to optimise how
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
 
@@ -73,6 +74,8 @@ def join_rows(
     if function is None:
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR, _PTR]), name)
         function.linkage = "internal"
+        if size * parts < FEW:
+            function.attributes.add("cold")
         for argument in function.args:
             argument.add_attribute("noalias")
         code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)

@@ -47,9 +47,13 @@ AARCH64 = Machine("aarch64-unknown-linux-gnu", "generic", "+neon", 128)
 
 
 @cache
-def _ready() -> None:
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
+def _ready(is_native: bool) -> None:
+    if is_native:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    else:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
 
 
 @cache
@@ -123,8 +127,8 @@ class Program:
         return program
 
     def _target(self, level: int) -> Any:
-        _ready()
         machine = self.machine
+        _ready(machine.triple == host().triple)
         return llvm.Target.from_triple(machine.triple).create_target_machine(
             cpu=machine.cpu, features=machine.features, opt=level
         )
@@ -137,10 +141,7 @@ class Program:
         if machine.has_avx512:
             source, left = lanes.over_vectors(source, machine.width)
         made = []
-        whole = {
-            name for name, body in _functions(source)
-            if not name.startswith("loop") or '"gt.work"="most"' in body[: body.index("\n")]
-        }  # fmt: skip
+        whole = {name for name, body in _functions(source) if _is_whole(name, body)}
         for text, passes in pieces(source, left):
             target = self._target(0 if passes == "none" else 2)  # makes LLVM ready
             linked = library.link(text, machine.width, machine.has_avx512, passes != "all")
@@ -214,6 +215,11 @@ def _leave(module: Any, whole: set[str]) -> None:
         if not function.is_declaration and function.name not in whole:
             function.add_function_attribute("noinline")
             function.add_function_attribute("optnone")
+
+
+def _is_whole(name: str, body: str) -> bool:
+    """Whether a function is worth the whole of LLVM's code generator: much work, or tiles."""
+    return not name.startswith("loop") or '"gt.work"="most"' in body[: body.index("\n")]
 
 
 def _functions(text: str) -> list[tuple[str, str]]:

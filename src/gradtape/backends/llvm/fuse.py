@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from ...core.aval import Aval
+from ...core.symbol import without_repeats
 from ...graph.ir import Constant, Graph, Node, Plain, Value
 from . import lowerings, product, reductions, rewrites, turns
 from .product import Product
@@ -141,10 +142,10 @@ def uniform(value: Value) -> Any:
     """The number that a constant holds in every element, or None."""
     if not isinstance(value, Constant):
         return None
-    data = np.asarray(value.data)
+    data = without_repeats(np.asarray(value.data))
     if data.size == 0 or data.dtype.kind not in "biuf":
         return None
-    if data.size > 1 and any(data.strides):
+    if data.size > 1:
         if (data != data.flat[0]).any():
             return None
         if data.dtype.kind == "f" and np.signbit(data).any() != np.signbit(data).all():

@@ -138,6 +138,7 @@ class _Loop:
         if not counts or (int(self.high) - int(self.low)) % self.lanes:
             self.mask = made.name()
         self.bases: dict[str, str] = {}  # of linear pointers: what they begin from
+        self.wrote: set[str] = set()  # of the bases, those behind which something is written
         self.linear: list[str] = []  # at the beginning of a turn: addresses, and what is read there
         self.loads: list[tuple[str, str, str]] = []
         self.stores: list[tuple[str, str, str]] = []  # at the end of a turn: type, value, place
@@ -368,7 +369,7 @@ class _Loop:
 
     def _load(self, line: str, name: str, kind: str, at: str) -> None:
         place = self._of(at)
-        if any(self.bases.get(at) == self.bases.get(to) for _, _, to in self.stores):
+        if self.bases.get(at) in self.wrote:
             raise _Unknown  # what is read may have been written before
         if place.kind == "uniform":
             if at in self.written:
@@ -406,9 +407,20 @@ class _Loop:
             if self.joined.get(x) != at:
                 raise _Unknown
             return
-        if place.kind != "linear" or place.step != _SIZES[kind]:
+        if place.kind != "linear":
             raise _Unknown
-        self.stores.append((kind, self._vector(x, kind), at))
+        self.wrote.add(self.bases[at])
+        x = self._vector(x, kind)
+        if place.step == _SIZES[kind]:
+            self.stores.append((kind, x, at))
+            return
+        name = f"llvm.masked.scatter.v{self.lanes}{_SHORT.get(kind, kind)}.v{self.lanes}p0"
+        vector, pointers, mask = (self._kind(k) for k in (kind, "ptr", "i1"))
+        self._declare(name, f"declare void @{name}({vector}, {pointers}, i32 immarg, {mask})")
+        self.inside.append(
+            f"  call void @{name}({vector} {x}, {pointers} {self._places(at, place)}, "
+            f"i32 {_SIZES[kind]}, {mask} {self.mask or 'splat (i1 true)'})"
+        )
 
     def _loaded(self) -> list[str]:
         """The loads of a turn; a mask costs much where a vector lies in two lines of the cache."""
