@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { axisTexts } from "../format";
 import { linear, ticks, type Scale } from "./scale";
+import { useSize } from "./size";
 import "./plane.css";
 
 /** What the drawing inside of the axes is given. */
@@ -13,6 +14,8 @@ export interface Frame {
   right: number;
   top: number;
   bottom: number;
+  width: number;
+  height: number;
 }
 
 /** Points that can be read one by one. */
@@ -32,8 +35,8 @@ export interface Points {
 
 export interface PlaneProps {
   label: string;
-  width: number;
-  height: number;
+  /** It is higher where its place is. */
+  minHeight?: number;
   x: readonly [number, number];
   y: readonly [number, number];
   xTitle: string;
@@ -53,10 +56,10 @@ export function stepped(count: number, at: number | null, by: number): number {
 }
 
 export function Plane(props: PlaneProps) {
-  const { width, height, points } = props;
+  const { points } = props;
   const id = useId();
   const [at, setAt] = useState<number | null>(null);
-  const box = useRef<HTMLDivElement>(null);
+  const [box, width, height] = useSize<HTMLDivElement>();
   const own = useRef<SVGSVGElement>(null);
   const svg = props.svg ?? own;
   const count = points?.x.length ?? 0;
@@ -68,10 +71,11 @@ export function Plane(props: PlaneProps) {
   const yTexts = axisTexts(yTicks, false);
   const widest = Math.max(3, ...yTexts.map((text) => text.length));
   const left = Math.min(74, 22 + 6.4 * widest), right = width - 10, top = 10, bottom = height - 38;
-  if (right - left < 40) return null;
+  const minHeight = { minHeight: `${props.minHeight ?? 300}px` };
+  if (right - left < 40) return <div class="plane" ref={box} style={minHeight} />;
   const xTicks = ticks(props.x, Math.max(2, Math.floor((right - left) / 90))), xTexts = axisTexts(xTicks, false);
   const x = linear(props.x, [left, right]), y = linear(props.y, [bottom, top]);
-  const frame: Frame = { x, y, left, right, top, bottom };
+  const frame: Frame = { x, y, left, right, top, bottom, width, height };
   const order = points?.order;
   const index = at === null ? null : order ? order[at] : at;
   const told = points && index !== null && index !== undefined && index < count ? points.tell(index) : null;
@@ -130,7 +134,7 @@ export function Plane(props: PlaneProps) {
   } : { role: "img", "aria-label": props.label };
 
   return (
-    <div class="plane" ref={box} data-own-keys {...(reading as object)}>
+    <div class="plane" ref={box} style={minHeight} data-own-keys {...(reading as object)}>
       <svg
         ref={svg} width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true"
       >

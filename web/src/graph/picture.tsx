@@ -131,7 +131,7 @@ export function Picture(props: PictureProps) {
   const [view, setView] = useState<View>(() => fitted(placed, width, height, top));
   const [focus, setFocus] = useState<string | null>(null);
   const box = useRef<HTMLDivElement>(null);
-  const wantsFocus = useRef(false);
+  const wanted = useRef<string | null>(null);
   const current = useRef(view);
   current.current = view;
   const drag = useRef<{ x: number; y: number; view: View; moved: boolean } | null>(null);
@@ -194,13 +194,13 @@ export function Picture(props: PictureProps) {
   const list = within.map((item) => item.key).join(" ");
   useEffect(() => props.near(within), [list]);
   useEffect(() => {
-    if (!wantsFocus.current) return;
-    wantsFocus.current = false;
+    if (focus === null || wanted.current !== focus) return;
+    wanted.current = null;
     box.current?.querySelector<SVGGElement>('g.box[tabindex="0"]')?.focus({ preventScroll: true });
   }, [focus]);
 
   const go = (key: string) => {
-    wantsFocus.current = true;
+    wanted.current = key;
     setFocus(key);
     const at = boxOf(key);
     if (at) setView(revealed(current.current, at, width, height));

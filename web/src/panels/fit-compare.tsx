@@ -7,21 +7,21 @@ import { exact, short } from "../format";
 import type { Fit } from "../types";
 import { byX, tellPoint } from "./fit-curve";
 
-export function PredictedTrue({ fit, width, height, svg }: {
-  fit: Fit; width: number; height: number; svg: { current: SVGSVGElement | null };
+export function PredictedTrue({ fit, svg }: {
+  fit: Fit; svg: { current: SVGSVGElement | null };
 }) {
   const both = padded(extent(fit.y, fit.prediction));
   return (
     <Plane
       label={`Predicted against true ${fit.names.y || "y"} at step ${fit.step}`}
-      width={width} height={height} svg={svg} x={both} y={both}
+      svg={svg} x={both} y={both}
       xTitle={`true ${fit.names.y || "y"}`} yTitle="predicted"
       points={{ x: fit.y, y: fit.prediction, order: byX(fit.y), tell: (k) => tellPoint(fit, k) }}
       chosen={(k, { x, y }) => (
         <path class="fit-residual-chosen" d={`M${x(fit.y[k])} ${y(fit.prediction[k])}V${y(fit.y[k])}`} />
       )}
     >
-      {({ x, y }) => (
+      {({ x, y, width, height }) => (
         <>
           <path class="fit-diagonal" d={`M${x(both[0])} ${y(both[0])}L${x(both[1])} ${y(both[1])}`} />
           <Dots x={Array.from(fit.y, x)} y={Array.from(fit.prediction, y)} color={1} width={width} height={height} />
@@ -43,8 +43,8 @@ export function residualBins(fit: Pick<Fit, "y" | "prediction">): {
   return { residuals, edges, counts: histogram(residuals, bins, [low, high]) };
 }
 
-export function Residuals({ fit, width, height, svg }: {
-  fit: Fit; width: number; height: number; svg: { current: SVGSVGElement | null };
+export function Residuals({ fit, svg }: {
+  fit: Fit; svg: { current: SVGSVGElement | null };
 }) {
   const { residuals, edges, counts } = residualBins(fit);
   const { mean } = statistics(residuals);
@@ -52,7 +52,7 @@ export function Residuals({ fit, width, height, svg }: {
   return (
     <Plane
       label={`Histogram of the residuals at step ${fit.step}`}
-      width={width} height={height} svg={svg}
+      svg={svg}
       x={padded([edges[0], edges[edges.length - 1]], 0.02)} y={[0, Math.max(1, ...counts) * 1.08]}
       xTitle={`residual: true − predicted ${fit.names.y || "y"}`} yTitle="points"
       points={{

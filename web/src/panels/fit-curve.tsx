@@ -43,13 +43,11 @@ export function tellPoint(fit: Fit, k: number): { title: string; lines: [string,
   };
 }
 
-export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: {
+export function FitCurve({ fit, ghosts, range, residuals, svg }: {
   fit: Fit;
   ghosts: Fit[];
   /** The range of the ordinate that all steps share; null takes that of the data. */
   range: [number, number] | null;
-  width: number;
-  height: number;
   residuals: boolean;
   svg: { current: SVGSVGElement | null };
 }) {
@@ -58,7 +56,7 @@ export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: 
   return (
     <Plane
       label={`${fit.names.y || "y"} against ${fit.names.x || "x"}: data and prediction at step ${fit.step}`}
-      width={width} height={height} svg={svg}
+      svg={svg}
       x={padded(extent(fit.x, fit.curveX))} y={padded(yRange, 0.09)}
       xTitle={fit.names.x || "x"} yTitle={fit.names.y || "y"}
       points={{ x: fit.x, y: fit.y, order, tell: (k) => tellPoint(fit, k) }}
@@ -69,7 +67,7 @@ export function FitCurve({ fit, ghosts, range, width, height, residuals, svg }: 
         />
       )}
     >
-      {({ x, y, right }) => (
+      {({ x, y, right, width, height }) => (
         <>
           {ghosts.map((ghost, k) => (
             <path

@@ -50,11 +50,9 @@ export function ringPath(band: Band, { x, y }: Pick<Frame, "x" | "y">): string {
 
 const LEVELS = [0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95];
 
-export function FitRegions({ data, regions, width, height, svg }: {
+export function FitRegions({ data, regions, svg }: {
   data: Classified;
   regions: Regions | null;
-  width: number;
-  height: number;
   svg: { current: SVGSVGElement | null };
 }) {
   const isBinary = data.classes.length <= 2;
@@ -75,7 +73,7 @@ export function FitRegions({ data, regions, width, height, svg }: {
   return (
     <Plane
       label={`Decision regions at step ${data.step}, ${data.classes.length} classes`}
-      width={width} height={height} svg={svg}
+      svg={svg}
       x={regions ? regions.x : padded(extent(data.u))} y={regions ? regions.y : padded(extent(data.v))}
       xTitle={data.names[0]} yTitle={data.names[1]}
       points={{
@@ -98,7 +96,7 @@ export function FitRegions({ data, regions, width, height, svg }: {
           {data.classes.map((one, c) => (
             <Dots
               key={one} x={Array.from(data.u, frame.x)} y={Array.from(data.v, frame.y)} color={c} mark={c}
-              width={width} height={height} which={(k) => data.label[k] === one} opacity={1}
+              width={frame.width} height={frame.height} which={(k) => data.label[k] === one} opacity={1}
             />
           ))}
           <path

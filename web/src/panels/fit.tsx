@@ -4,7 +4,6 @@ import { bounds, run, step } from "../cursor";
 import { counted, statistics } from "../draw/numbers";
 import { Pick } from "../draw/pick";
 import { extent } from "../draw/scale";
-import { useWidth } from "../draw/size";
 import { short } from "../format";
 import { source, useLatest, version } from "../model";
 import { Panel } from "../panel";
@@ -87,7 +86,6 @@ function SliceChooser({ fit, choice, choose }: {
 }
 
 export function FitPanel() {
-  const [box, width] = useWidth<HTMLDivElement>();
   const svg = useRef<SVGSVGElement>(null);
   const [view, setView] = useState<View>("model");
   const [ghosted, setGhosted] = useState(true);
@@ -111,7 +109,6 @@ export function FitPanel() {
     .filter((one) => one.step < step.value);
   const range = useMemo(() => (fit ? extent(fit.y) : null), [fit?.count, id, choice]);
 
-  const height = Math.round(Math.min(430, Math.max(250, width * 0.6)));
   let status = "", note = "";
   if (fit) {
     const off = statistics(Float64Array.from(fit.y, (value, k) => value - fit.prediction[k]));
@@ -174,23 +171,23 @@ export function FitPanel() {
         </>
       )}
     >
-      <div ref={box} class="fit">
+      <div class="fit">
         {fit && isCurve && fit.inputs.length > 1 && shown === "model" && (
           <SliceChooser fit={fit} choice={choice} choose={choose} />
         )}
-        {width > 0 && fit && (
+        {fit && (
           classes && shown === "model" ? (
             <>
-              <FitRegions data={classes} regions={regions} width={width} height={height} svg={svg} />
+              <FitRegions data={classes} regions={regions} svg={svg} />
               <ClassLegend data={classes} />
             </>
           ) : shown === "true" ? (
-            <PredictedTrue fit={fit} width={width} height={height} svg={svg} />
+            <PredictedTrue fit={fit} svg={svg} />
           ) : shown === "residuals" ? (
-            <Residuals fit={fit} width={width} height={height} svg={svg} />
+            <Residuals fit={fit} svg={svg} />
           ) : (
             <FitCurve
-              fit={fit} ghosts={ghosts} range={range} width={width} height={height} residuals={lined} svg={svg}
+              fit={fit} ghosts={ghosts} range={range} residuals={lined} svg={svg}
             />
           )
         )}

@@ -4,7 +4,6 @@ import { bounds, moveTo, run, step } from "../cursor";
 import { Pick } from "../draw/pick";
 import { Plane, type Frame } from "../draw/plane";
 import { polyline } from "../draw/scale";
-import { useWidth } from "../draw/size";
 import { exact, short } from "../format";
 import { info, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
@@ -83,7 +82,6 @@ function Contours({ landscape, frame }: { landscape: Landscape; frame: Frame }) 
 }
 
 export function PathPanel() {
-  const [box, width] = useWidth<HTMLDivElement>();
   const svg = useRef<SVGSVGElement>(null);
   const [view, setView] = useState<"whole" | "near">("whole");
   const id = run.value;
@@ -101,7 +99,6 @@ export function PathPanel() {
     () => (path?.count ? ranges(path, landscape, view === "near" ? k : null) : null),
     [path, landscape, view === "near" ? k : view],
   );
-  const height = Math.round(Math.min(460, Math.max(260, width * 0.68)));
   const isPlane = path?.kind === "pca";
   const shares = path?.explained ?? [];
   const status = !path?.count ? "" : isPlane
@@ -139,12 +136,12 @@ export function PathPanel() {
         />
       )}
     >
-      <div ref={box} class="path">
-        {width > 0 && path && path.count > 0 && domain && (
+      <div class="path">
+        {path && path.count > 0 && domain && (
           <>
             <Plane
               label={`Path of ${path.axes.join(" and ")}, ${path.count} points`}
-              width={width} height={height} svg={svg} x={domain.u} y={domain.v}
+              svg={svg} minHeight={340} x={domain.u} y={domain.v}
               xTitle={axis(0)} yTitle={axis(1)}
               points={{
                 x: path.u, y: path.v, pick: (j) => moveTo(path.steps[j], true), from: k,

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { run, select, selection, spoken, step } from "../cursor";
 import { counted } from "../draw/numbers";
 import { Pick } from "../draw/pick";
-import { useWidth } from "../draw/size";
+import { useSize } from "../draw/size";
 import { exact, shape as shapeText, short } from "../format";
 import { backward } from "../graph/backward";
 import { Value, valueText } from "../graph/glyph";
@@ -98,7 +98,7 @@ export function TapePanel() {
 function Tape({ graph, values, busy }: {
   graph: Graph; values: import("../types").NodeValues | null; busy: boolean;
 }) {
-  const [frame, width] = useWidth<HTMLDivElement>();
+  const [frame, width] = useSize<HTMLDivElement>();
   const svg = useRef<SVGSVGElement>(null);
   const root = useMemo(() => tree(graph.nodes, graph.name), [graph]);
   const [open, setOpen] = useState(() => openAtFirst(root));
