@@ -85,10 +85,18 @@ class Browser:
         return path
 
     def whole(self, width: int = 1440) -> None:
-        """Make the window as high as the page, so that every panel is on the screen."""
-        self.size(width=width, height=1000)
-        height = self.evaluate(script="document.documentElement.scrollHeight")
-        self.size(width=width, height=min(height + 40, 8000))
+        """Make the window as high as the page, so that every panel is on the screen.
+
+        Panels load when they come to the screen, and grow then: it is measured until it stays.
+        """
+        high, needed = 1000, 0
+        for _ in range(8):
+            self.size(width=width, height=high)
+            self.evaluate(script="new Promise((done) => setTimeout(done, 400))")
+            needed = self.evaluate(script="document.documentElement.scrollHeight")
+            if needed == high:
+                break
+            high = min(needed, 12_000)
 
     def quit(self) -> None:
         try:

@@ -270,7 +270,8 @@ def test_no_violation_that_axe_finds(browser, viewer, name, scheme, width):
     browser.whole(width)
     settle(browser)
     browser.keep(f"{name}-{scheme}-{width}")
-    assert browser.axe() == []
+    found = browser.axe()
+    assert found == [], json.dumps(found, indent=1)
 
 
 @pytest.mark.parametrize("width", [1440, 720, 420, 320])
