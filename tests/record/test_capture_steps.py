@@ -227,7 +227,7 @@ def test_another_thread_has_no_part_in_it(tmp_path):
             thread.start()
             thread.join()
     assert run.reader.steps().tolist() == [0, 1, 2]
-    assert [c.name for c in run.reader.columns() if c.kind == "value"] == [f"value/{w.name}"]
+    assert [c.name for c in run.reader.columns() if c.kind == "value"] == ["value/w"]
 
 
 def test_every_second_step_keeps_the_numbers_of_the_steps(tmp_path):

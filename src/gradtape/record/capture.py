@@ -32,6 +32,7 @@ from .alarms import Alarms
 from .calls import NAN, Call, Column, norm, value_of
 from .capture_records import Records
 from .capture_rows import Rows
+from .naming import names_of
 from .quick import make_quick
 from .steps import Steps
 
@@ -415,20 +416,20 @@ class Capture:
             if call.fits(code, lasti, sources):
                 self._call = call
                 return call
-        names = [self._name(source, i, recorder) for i, source in enumerate(sources)]
+        called = names_of(sources, code, lasti)
+        names = [self._name(s, called[i] or f"source:{i}", recorder) for i, s in enumerate(sources)]
         has_variables = any(isinstance(leaf, Variable) for leaf in recorder.leaves.values())
         call = Call(code, lasti, sources, names, has_variables)
         self.calls.append(call)
         self._call = call
         return call
 
-    def _name(self, source: Any, i: int, recorder: Any) -> str:
-        """What the run calls a source: the Variable's name, made unique."""
+    def _name(self, source: Any, wanted: str, recorder: Any) -> str:
+        """What the run calls a source: as it is wanted, made unique."""
         known = self.names.get(source.key)
         if known is not None:
             return known
         is_variable = isinstance(source, Variable)
-        wanted = source.name if is_variable else f"source:{i}"
         name, n = wanted, 1
         while name in self.taken:
             n += 1
