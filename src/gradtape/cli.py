@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import GradtapeError
 from .fit import arguments as fit
@@ -106,9 +107,7 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="serve gradtape.tf to the script's `import tensorflow`",
     )
-    parser.add_argument(
-        "--record", metavar="DIR", nargs="?", const="", help="record the run, in DIR or runs/NAME"
-    )
+    _declare_recording(parser, "runs/NAME of NAME.py")
     parser.add_argument("script", metavar="SCRIPT", help="a Python file or a notebook (.ipynb)")
     parser.add_argument(
         "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the script"
@@ -116,36 +115,143 @@ def _declare_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare_run(words: list[str]) -> list[str]:
-    """`--record train.py` names the script, and not a folder to record in."""
+    """What stands before the script is ours: `--record train.py` names no folder to record in."""
     for i, word in enumerate(words):
-        if word == "--record" and words[i + 1 : i + 2]:
-            value = words[i + 1]
-            if Path(value).is_file() or value.endswith((".py", ".ipynb")):
-                return [*words[:i], "--record=", *words[i + 1 :]]
-            return words
-        if not word.startswith("-"):
-            return words
-    return words
+        before = words[i - 1] if i else ""
+        if not word.startswith("-") and before != "--record":
+            return [*_prepare_record(words[:i]), *words[i:]]
+        if before == "--record" and _names_a_file(word):
+            return [*_prepare_record(words[: i + 1]), *words[i + 1 :]]
+    return _prepare_record(words)
 
 
 def _run_script(arguments: argparse.Namespace) -> int:
     from .scripts import run
 
-    folder = arguments.record
-    if folder == "":
-        folder = str(Path("runs") / Path(arguments.script).stem)
-    if folder is None:
-        return run(arguments.script, arguments.arguments, tensorflow=arguments.tensorflow)
-    from .runs import Recording
-
-    recording = Recording(folder)
+    recording = _recording(arguments, arguments.script)
     code = run(
         arguments.script,
         arguments.arguments,
         tensorflow=arguments.tensorflow,
         recording=recording,
     )
-    print(f"gradtape run: recorded; gradtape view {recording.path} shows it", file=sys.stderr)
+    if recording is not None:
+        recording.say()
+    return code
+
+
+# -- --record and --view ----------------------------------------------------------------------
+
+
+def _declare_recording(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument(
+        "--record", metavar="DIR", nargs="?", const="", help=f"record the run, in DIR or {default}"
+    )
+    parser.add_argument(
+        "--view", action="store_true", help="show the run in a web page, live; records it"
+    )
+
+
+def _names_a_file(word: str) -> bool:
+    return Path(word).is_file() or word.endswith((".py", ".ipynb"))
+
+
+def _prepare_record(words: list[str]) -> list[str]:
+    """`--record NAME` with the name of a file names what is run, and not a folder to record in."""
+    for i, word in enumerate(words):
+        if word == "--record" and words[i + 1 : i + 2] and _names_a_file(words[i + 1]):
+            return [*words[:i], "--record=", *words[i + 1 :]]
+    return words
+
+
+def _recording(arguments: argparse.Namespace, name: str) -> Viewed | None:
+    """What the options ask to record into; None for nothing."""
+    if arguments.record is None and not arguments.view:
+        return None
+    from .runs import Recording
+
+    folder = arguments.record or Path("runs") / (Path(name).stem if name != "-" else "fit")
+    return Viewed(Recording(folder), arguments.view, arguments.name)
+
+
+class Viewed:
+    """A recording, and its page where that is asked for."""
+
+    def __init__(self, recording: Any, is_shown: bool, command: str) -> None:
+        self.recording, self.is_shown, self.command = recording, is_shown, command
+        self.has_begun = False
+
+    @property
+    def path(self) -> Path:
+        """Where it is recorded."""
+        path: Path = self.recording.path
+        return path
+
+    def __enter__(self) -> Any:
+        run = self.recording.__enter__()
+        self.has_begun = True
+        if self.is_shown:
+            self._show(run)
+        return run
+
+    def __exit__(self, *error: Any) -> None:
+        self.recording.__exit__(*error)
+
+    def say(self) -> None:
+        """Say where the run is, when it has ended."""
+        if self.is_shown and not self.has_begun:  # a notebook's kernel has recorded it
+            from .runs import open_run
+
+            self._show(open_run(self.path))
+        elif not self.is_shown:
+            words = f"recorded; gradtape view {self.path} shows it"
+            print(f"gradtape {self.command}: {words}", file=sys.stderr)
+
+    def _show(self, run: Any) -> None:
+        try:
+            address = run.show()
+        except (OSError, ImportError) as error:
+            print(f"gradtape {self.command}: {error.args[-1]}", file=sys.stderr)
+        else:
+            print(f"gradtape {self.command}: {address}", file=sys.stderr)
+
+
+def _declare_fit(parser: argparse.ArgumentParser) -> None:
+    fit.declare_fit(parser)
+    _declare_recording(parser, "runs/NAME of the table")
+
+
+def _run_fit(arguments: argparse.Namespace) -> int:
+    recording = _recording(arguments, str(arguments.data))
+    del arguments.record, arguments.view
+    if recording is None:
+        return fit.run_fit(arguments)
+    from .fit.recording import named_cost
+
+    recording.recording.listens = False  # the descent has units of its own
+
+    def record(problem: Any, plan: Any) -> Any:
+        run = recording.recording
+        start = problem.to_data @ plan.start
+        names = problem.names
+        step = run.follow(dict(zip(names, start.tolist(), strict=True)), named_cost(problem))
+        run.config({name: str(value) for name, value in vars(arguments).items()
+                    if name not in ("run", "name") and value is not None})  # fmt: skip
+        written, width = 0, len(names)
+
+        def follow(series: Any) -> None:
+            nonlocal written
+            while written < len(series):
+                row = slice(written * width, (written + 1) * width)
+                step(series.costs[written], series.coefficients[row], series.gradients[row])
+                written += 1
+
+        return follow
+
+    with recording:
+        code = fit.run_fit(arguments, record)
+    if not arguments.quiet:
+        recording.say()
     return code
 
 
@@ -195,8 +301,9 @@ COMMANDS = (
         "fit",
         "fit a model to a table by descending its cost",
         fit.FIT,
-        fit.declare_fit,
-        fit.run_fit,
+        _declare_fit,
+        _run_fit,
+        _prepare_record,
     ),
     Command(
         "predict",

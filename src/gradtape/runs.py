@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -338,6 +338,7 @@ class Recording(Run):
                                f"Leave {word}= out.")  # fmt: skip
         self._asked = Path(path)
         self._path = self._asked
+        self.listens = True  # to tapes, from the beginning
         self._open = None
         self._level, self._every, self._ring = level, every, ring
         self._name, self._durability = name, durability
@@ -384,7 +385,8 @@ class Recording(Run):
         with _lock:
             _active.append(self)
         self._began = time.perf_counter()
-        capture.start()
+        if self.listens:
+            capture.start()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
@@ -472,6 +474,28 @@ class Recording(Run):
             capture.on_step = None
             if progress is not None:
                 progress.end()
+
+    def follow(
+        self, start: dict[str, float], cost: Callable[[Sequence[Variable]], Any] | None = None
+    ) -> Callable[[float, Sequence[float], Sequence[float]], None]:
+        """What records a step of a loop that has computed its gradients itself.
+
+        From here on this recording listens to no tape.
+
+        Parameters
+        ----------
+        start : dict of str to float
+            The loop's numbers by name.
+        cost : callable, optional
+            The cost of Variables of these names, in their order: run once, for graph and inputs.
+
+        Returns
+        -------
+        callable
+            `step(cost, values, gradients)`, in the order of `start`.
+        """
+        capture, _ = self._recording("follow")
+        return capture.follow(start, cost)
 
     def log(self, **values: Any) -> None:
         """Add numbers to the step that is running: `run.log(accuracy=0.9)`.

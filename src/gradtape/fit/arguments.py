@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
 __all__ = ["FIT", "PREDICT", "declare_fit", "declare_predict", "run_fit", "run_predict"]
 
@@ -150,13 +151,13 @@ def declare_fit(parser: argparse.ArgumentParser) -> None:
     rest.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
-def run_fit(arguments: argparse.Namespace) -> int:
-    """Fit; return the exit code."""
+def run_fit(arguments: argparse.Namespace, record: Any = None) -> int:
+    """Fit; return the exit code. `record` is that of `fit`."""
     from .options import Options
     from .run import fit
 
     known = {name: value for name, value in vars(arguments).items() if name not in ("run", "name")}
-    return INTERRUPTED if fit(Options(**known)).was_interrupted else 0
+    return INTERRUPTED if fit(Options(**known), record).was_interrupted else 0
 
 
 def declare_predict(parser: argparse.ArgumentParser) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from .checkpoint import HISTORY, MODEL, Keeper, resumed
+from .descent import Plan, Series, State
 from .document import result_document
 from .options import Options
 from .output import check_folder, write_files
 from .pictures import pictures
+from .problem import Problem
 from .problems import DivergedError, FitError, require
 from .report import data_lines, report
 from .result import Result
@@ -28,8 +30,14 @@ FILES = (HISTORY, "fit.png", "cost.png", "path.png", MODEL)
 
 
 @np.errstate(all="ignore")  # what overflows is told as what it is: a cost that is infinite
-def fit(options: Options) -> Result:
+def fit(
+    options: Options,
+    record: Callable[[Problem, Plan], Callable[[Series], None]] | None = None,
+) -> Result:
     """Fit, print the report, write the files, and return the result.
+
+    `record` gets the problem and the plan, and returns what is called with the epochs so far, after
+    each of them.
 
     Nothing is printed to standard output or written before the data and the options are known to
     allow a fit. A run of more than two seconds writes its state from time to time; the pictures
@@ -60,12 +68,18 @@ def fit(options: Options) -> Result:
         say(words, flush=True)
     say(flush=True)
     keeper = Keeper(options.out, problem, plan, options)
+    follow = _silent if record is None else record(problem, plan)
+
+    def keep(state: State) -> None:
+        keeper(state)
+        follow(state.series)
+
     try:
         result = descended(
             problem,
             plan,
             state=state,
-            keep=keeper,
+            keep=keep,
             progress=lambda count, cost: _progress(
                 count, cost, total=options.epochs, is_shown=not options.quiet
             ),
@@ -78,6 +92,7 @@ def fit(options: Options) -> Result:
         keeper.discard()
         raise
     state = result.state
+    follow(state.series)
     say(report(result, options), flush=True)
     document = result_document(result, options)
     covariance = result.uncertainty.covariance

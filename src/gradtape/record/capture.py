@@ -27,6 +27,7 @@ from ..core.positions import decode, here, is_internal
 from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
+from ..tape.tape import GradientTape
 from . import notices, traced
 from .alarms import Alarms
 from .calls import NAN, Call, Column, norm, value_of
@@ -120,12 +121,45 @@ class Capture:
         self._stops.append(events.subscribe(self.heard))
         self.moment = _clock()
 
-    def stop(self) -> None:
-        """Listen no more, and write the step that is complete."""
+    def deafen(self) -> None:
+        """Listen no more."""
         self._catch_up()
         for stop in reversed(self._stops):
             stop()
         self._stops.clear()
+        self._unheard()
+
+    def follow(
+        self, start: dict[str, float], cost: Any
+    ) -> Callable[[float, Sequence[float], Sequence[float]], None]:
+        """What records a step whose numbers are handed over; see `Recording.follow`."""
+        variables = [Variable(value, name=name) for name, value in start.items()]
+        self.records.keeps_prediction = False  # of one step, it would stand for all
+        if cost is None:
+            self.level = "scalars"  # there is no graph
+        if not self._stops:
+            self.start()
+        with np.errstate(all="ignore"), GradientTape() as tape:
+            target = cost(variables) if cost is not None else _zero(variables)
+        tape.gradient(target, variables, unconnected_gradients="zero")
+        self.deafen()
+        call = self.parts[0].call
+        self.parts.clear()
+        number, width, order = self._layout((call,), ())
+
+        def step(value: float, values: Sequence[float], gradients: Sequence[float]) -> None:
+            now = _clock()
+            gathered = [now - self.moment, value, *values, *gradients]
+            self.moment = now
+            row = [self.steps.number, *[gathered[i] for i in order]]
+            self.rows.add(number, width, row)
+            self.steps.number += 1
+
+        return step
+
+    def stop(self) -> None:
+        """Listen no more, and write the step that is complete."""
+        self.deafen()
         if self.parts and (self.steps.is_complete or self.logged):
             self.finish()
         self.rows.flush()
@@ -448,6 +482,14 @@ class Capture:
                 tag, "variable" if is_variable else "source", np.shape(value), value.dtype, **facts
             )
         return name
+
+
+def _zero(variables: list[Variable]) -> Any:
+    """A cost of which only its Variables are known."""
+    total: Any = 0.0
+    for variable in variables:
+        total = total + 0.0 * variable
+    return total
 
 
 def _difference(now: Any, before: Any) -> float:

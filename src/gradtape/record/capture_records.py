@@ -43,6 +43,7 @@ class Records:
         self.capture = capture
         self.graph: int | None = None  # the graph of the present step
         self.graphs = 0
+        self.keeps_prediction = True
         self.seen: dict[str, Seen] = {}
         self.schedules: dict[str, Schedule] = {}
         self.roles: dict[str, Any] = {}  # as they are guessed
@@ -214,7 +215,7 @@ class Records:
                 self._write_roles()
 
     def _prediction(self, value: Any, step: int) -> None:
-        if value is None:
+        if value is None or not self.keeps_prediction:
             return
         schedule = self.schedules.get("prediction")
         if schedule is None:
