@@ -3,7 +3,7 @@ import { copyFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
-import { cut } from "./uplot";
+import { cut } from "./uplot.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const page = resolve(here, "../src/gradtape/viewer/page");

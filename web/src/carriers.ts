@@ -4,7 +4,7 @@ import type { Change } from "./types";
 import { reduceExtremes } from "./reduce";
 
 // What takes the server long, by how long readers can do without it.
-const LATER = [/^/, /\/(flow|path)\b/, /\/landscape|\/compare/, /\/(verdict|diagnosis)$/];
+const LATER = [/^/, /\/(flow|path|verdict)\b/, /\/(landscape|compare|diagnosis)\b/];
 const MOST_PATIENCE = 2000;
 
 /** Answers fetched from `gradtape view`. */

@@ -25,13 +25,18 @@ const HEIGHT = 24;
 const MOST_LINES = 6;
 
 export interface Flag {
-  kind: "vanishing" | "exploding" | "dead" | "not finite";
+  kind: "vanishing" | "exploding" | "dead" | "not finite" | "no gradient";
   why: string;
 }
 
 function median(values: number[]): number {
   const sorted = values.filter((value) => Number.isFinite(value)).sort((a, b) => a - b);
   return sorted.length ? sorted[sorted.length >> 1] : NaN;
+}
+
+/** A variable whose gradient was None at every step. */
+function isNone(flow: Flow, name: string): boolean {
+  return flow.series[name].gradnorm.every((value) => Number.isNaN(value));
 }
 
 /** What is wrong with the gradients of each variable, by the steps up to the cursor. */
@@ -49,7 +54,9 @@ export function flags(flow: Flow, upTo: number): Map<string, Flag> {
     const begun = median(Array.from(norms.subarray(0, 10)));
     const now = typical.get(name)!;
     const broken = norms.findIndex((value) => !Number.isFinite(value));
-    if (broken >= 0) {
+    if (isNone(flow, name)) {
+      found.set(name, { kind: "no gradient", why: "none reached it; Alarms may say why" });
+    } else if (broken >= 0) {
       found.set(name, { kind: "not finite", why: `from step ${flow.steps[broken]} on the gradient is not finite` });
     } else if (zeros.length && zeros.every((share) => share === 1)) {
       found.set(name, { kind: "dead", why: `every entry of its gradient is 0 since step ${flow.steps[start]}` });
@@ -95,13 +102,14 @@ function draw(canvas: HTMLCanvasElement, flow: Flow, measure: Measure): void {
     point[x] = Math.max(0, upper(steps, Math.max(at, from)) - 1);
   }
   flow.names.forEach((name, k) => {
-    const values = flow.series[name][measure];
+    const values = flow.series[name][measure], none = isNone(flow, name);
     const top = Math.round(k * HEIGHT * ratio), tall = Math.round((HEIGHT - 2) * ratio);
     let start = 0;
     for (let x = 1; x <= width; x++) {
       if (x < width && point[x] === point[start]) continue;
       const value = values?.[point[start]] ?? NaN;
-      if (!Number.isFinite(value)) pen.fillStyle = colors.bad;
+      if (none) pen.fillStyle = colors.sunken;
+      else if (!Number.isFinite(value)) pen.fillStyle = colors.bad;
       else if (measure === "zeros") pen.fillStyle = css(sequential(value));
       else if (value <= 0) pen.fillStyle = colors.sunken;
       else pen.fillStyle = css(sequential((Math.log10(value) - low) / (high - low)));
@@ -154,7 +162,8 @@ export function FlowPanel() {
     const box = canvas.current!.getBoundingClientRect();
     return from + ((event.clientX - box.left) / box.width) * (to - from + bounds.value.stride) - 0.5;
   };
-  const lines = useMemo(() => (flow?.names ?? []).slice(0, MOST_LINES).map((name, k) => ({
+  const drawn = useMemo(() => flow?.names.filter((name) => !isNone(flow, name)) ?? [], [flow]);
+  const lines = useMemo(() => drawn.slice(0, MOST_LINES).map((name, k) => ({
     name, label: name, color: seriesColor(k), dash: DASHES[k], steps: flow!.steps,
     values: flow!.series[name][measure] ?? new Float64Array(flow!.steps.length).fill(NaN),
   })), [flow, measure, dark]);
@@ -241,11 +250,11 @@ export function FlowPanel() {
           {found.size > 0 && (
             <ul class="flag-list">
               {[...found].slice(0, 6).map(([name, flag]) => (
-                <li key={name}><b>{name}</b> is {flag.kind}: {flag.why}.</li>
+                <li key={name}><b>{name}</b> {flag.kind}: {flag.why}.</li>
               ))}
             </ul>
           )}
-          {flow.names.length <= MOST_LINES && <Chart
+          {drawn.length > 0 && drawn.length <= MOST_LINES && <Chart
             label={`${MEASURES[measure].title} over steps`} log={measure !== "zeros"} height={190}
             series={lines} at={here}
           />}
