@@ -115,6 +115,60 @@ def test_a_bias_and_a_function_run_on_the_rows_of_a_product():
     check(f, x, w, b)
 
 
+def test_what_needs_no_row_runs_before_the_group():
+    """before: x @ w | exp(q) | its product with z. after: exp(q), and the other two together."""
+    x, w, q = RNG.normal(size=(3000, 8)), RNG.normal(size=(8, 16)), RNG.normal(size=16)
+
+    def f(x, w, q):
+        z = x @ w
+        return np.sum((z * np.exp(q) / np.sum(q * q)) ** 2, axis=1)
+
+    made = fuse.plan(prepare(graph_of(f, x, w, q)))
+    order = [[n for n, _ in g.members] for g in rows.grouped(made.parts, made)]
+    assert order[-1][0] == 0 and len(order[-1]) > 1
+    assert all(len(numbers) == 1 and numbers[0] > 0 for numbers in order[:-1])
+    check(f, x, w, q)
+
+
+def test_what_is_written_twice_before_a_group_is_written_in_order(small):
+    x, w, q = RNG.normal(size=(300, 8)), RNG.normal(size=(8, 16)), RNG.normal(size=16)
+
+    def f(x, w, q):
+        z = x @ w
+        y = gt.array(q * 2.0)
+        y[3:9] = np.exp(q[:6])
+        y[5] += q[0]
+        return np.tanh(z * y)
+
+    check(f, x, w, q)
+
+
+def test_what_is_read_in_a_group_is_not_written_before_it(small):
+    x, w, q = RNG.normal(size=(300, 8)), RNG.normal(size=(8, 16)), RNG.normal(size=16)
+
+    def f(x, w, q):
+        y = gt.array(np.exp(q))
+        u = np.tanh(x @ w * y)
+        y[3:9] = q[:6]
+        v = np.sum(u * y, axis=1)
+        y[::2] = np.cos(q[8:])
+        return u, v, np.exp(u + v[:, None]) * y, y * 1.0
+
+    check(f, x, w, q)
+
+
+def test_a_group_runs_before_what_waits_for_its_sums(small):
+    x, w, q = RNG.normal(size=(300, 8)), RNG.normal(size=(8, 16)), RNG.normal(size=16)
+
+    def f(x, w, q):
+        z = x @ w
+        total = np.sum(z, axis=0)
+        scale = np.exp(q) / np.sum(np.abs(q))
+        return z * scale, z * total * scale, np.sum(z * scale + 1.0, axis=0) * total
+
+    check(f, x, w, q)
+
+
 def softmax(w, b, x, y):
     z = x @ w + b
     shifted = z - np.max(z, axis=1, keepdims=True)

@@ -26,6 +26,7 @@ import numpy as np
 
 from ...core.aval import Aval
 from ...core.symbol import without_repeats
+from ...graph.contraction import split_labels
 from ...graph.ir import Constant, Graph, Node, Plain, Value
 from . import lowerings, product, reductions, rewrites, turns
 from .product import Product
@@ -36,6 +37,7 @@ from .views import View, is_dense, is_plain, seen, whole
 __all__ = ["Loop", "Plan", "Planner", "Step", "plan", "uniform"]
 
 Shape = tuple[int, ...]
+MANY_ROWS = 64  # of a product, which may go through the cache in blocks
 MOST_TOUCHED = 128  # LLVM compares each of them with each other in straight-line code
 
 
@@ -214,12 +216,35 @@ class Planner:
         found = product.find(node)
         if found is None:
             return None
+        if found.is_packed and found.way == "tile" and found.row.size >= MANY_ROWS:
+            node = self._laid_out(node, 0 if found.is_swapped else 1)
+            found = product.find(node)
+            assert found is not None and not found.is_packed
         operands = tuple(v if self.made.is_dense(v) else self.copied(v) for v in node.inputs)
         if operands == node.inputs:
             return found
         made = Node(node.op, operands, node.params, tuple(v.aval for v in node.outputs))
         made.outputs = node.outputs
         return product.find(made)
+
+    def _laid_out(self, node: Node, n: int) -> Node:
+        """A product whose operand number n has been copied once, so that columns lie side by side.
+
+        Or each block of rows would copy it for itself.
+        """
+        *own, out = split_labels(node.params["labels"])
+        kept = [label for label in own[n] if label not in out or label in own[1 - n]]
+        order = [own[n].index(label) for label in (*kept, *(m for m in out if m not in own[1 - n]))]
+        value = node.inputs[n]
+        shape, strides = value.aval.shape, self.view(value).strides
+        turned = self.looked(value, tuple(shape[i] for i in order), [strides[i] for i in order])
+        operands = list(node.inputs)
+        operands[n] = self.copied(turned)
+        own[n] = "".join(own[n][i] for i in order)
+        params = {**node.params, "labels": f"{own[0]},{own[1]}->{out}"}
+        made = Node(node.op, tuple(operands), params, tuple(v.aval for v in node.outputs))
+        made.outputs = node.outputs
+        return made
 
     def _is_view(self, node: Node) -> bool:
         if len(node.inputs) != 1 or not lowerings.held(node.inputs[0]):

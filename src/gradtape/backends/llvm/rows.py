@@ -7,13 +7,13 @@ have just been computed.
 
 A part joins where each row of what it reads, of all that the group computes, is the row of the same
 number; what it sums over the rows is there when the group has ended. Parts between that stay out
-run after the group. How many rows make a block, and how many blocks a part of the work, follows
-from shapes.
+run after the group, or before it where a member needs them and they need none. How many rows make a
+block, and how many blocks a part of the work, follows from shapes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -31,10 +31,10 @@ from .views import Count
 
 __all__ = ["Rows", "grouped"]
 
-CACHE = 3 << 16  # bytes of a block of rows
+CACHE = 3 << 17  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
-REACH = 24  # parts among which a group is looked for: compiling takes no time that grows faster
-MOST_ROWS, FEWEST_ROWS = 2048, 16
+REACH = 40  # parts among which a group is looked for: compiling takes no time that grows faster
+MOST_ROWS, FEWEST_ROWS = 1024, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
 
@@ -58,18 +58,42 @@ class Group:
         self.members: list[tuple[int, Axis | None]] = []
         self.by_row: set[Value] = set()  # what the group computes row by row
         self.late: set[Value] = set()  # what is there when it has ended, or even later
+        self.read: set[Value] = set()  # by any part so far
+        self.free: dict[Value, list[int]] = {}  # what parts compute that need no member, and which
+        self.parts: dict[int, Loop | Product] = {}
+        self.early: list[int] = []  # those of them that members need
 
     def take(self, number: int, part: Loop | Product) -> None:
         """Let a part join, if it can; else what it computes comes later."""
         found = self._loop(part) if isinstance(part, Loop) else self._product(part)
-        outs = [self._target(node.outputs[0]) for node in (*part.nodes, *part.sums)]
+        nodes = (*part.nodes, *part.sums)
+        outs = [self._target(node.outputs[0]) for node in nodes]
+        reads = {self.plan.base(v) for node in nodes for v in node.inputs}
+        before = self.read | self.by_row | self.late
+        self.read |= reads
         if found is None:
-            self.late.update(outs)
+            if before.isdisjoint(outs) and reads.isdisjoint(self.by_row | self.late):
+                self.parts[number] = part
+                for out in outs:
+                    self.free.setdefault(out, []).append(number)
+            else:
+                self.late.update(outs)
             return
+        self._need(reads)
         axis, by_row = found
         self.members.append((number, axis))
         self.by_row.update(by_row)
         self.late.update(v for v in outs if v not in by_row)
+
+    def _need(self, values: Iterable[Value]) -> None:
+        """Let the parts that compute these, if they need no member, run before the group."""
+        for number in sorted({n for v in values for n in self.free.get(v, ())}):
+            part = self.parts.pop(number, None)
+            if part is not None:
+                nodes = (*part.nodes, *part.sums)
+                self._need(self.plan.base(v) for node in nodes for v in node.inputs)
+                self._need([self._target(node.outputs[0]) for node in nodes])
+                self.early.append(number)
 
     def _target(self, out: Value) -> Value:
         placed = self.plan.placed.get(out)
@@ -305,15 +329,21 @@ class Rows:
 
 def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:
     """The parts in the order in which they run: several together, or one alone."""
+    return _grouped(loops, plan, range(len(loops)))
+
+
+def _grouped(loops: list[Loop | Product], plan: Plan, numbers: Sequence[int]) -> list[Group]:
     taken: set[int] = set()
     found: list[Group] = []
-    for number in range(len(loops)):
+    for n, number in enumerate(numbers):
         if number in taken:
             continue
-        near = range(number, min(number + REACH, len(loops)))
-        group = _first(loops, plan, [n for n in near if n not in taken])
+        near = [m for m in numbers[n : n + REACH] if m not in taken]
+        group = _first(loops, plan, near)
+        found += _grouped(loops, plan, sorted(group.early))
         found.append(group)
         taken.update(n for n, _ in group.members)
+        taken.update(group.early)
     return found
 
 

@@ -227,11 +227,11 @@ class ProductEmitter:
                 self._around(axes[1:], moved, first, ranges)
             return
         product = self.product
-        cores = {
-            "blas": self._blas, "tile": self._tiled, "dot": self._dots,
-            "panel": lambda *ranges: panels.emit(self, *ranges),
-        }  # fmt: skip
-        over = (ranges[axis] for axis in (product.row, product.column, product.inner))
+        over = [ranges[axis] for axis in (product.row, product.column, product.inner)]
+        if product.way == "panel":
+            panels.emit(self, at, first, *over)
+            return
+        cores = {"blas": self._blas, "tile": self._tiled, "dot": self._dots}
         cores[product.way](at, first, *over)
 
     def moved(self, pointer: Any, index: Any, step: int) -> Any:
@@ -331,7 +331,10 @@ class ProductEmitter:
         column = self.product.column
         lanes = self.lanes
         vectors = min(-(-column.size // lanes), 4)
-        height = min(self.registers // vectors, 8)
+        row, most = self.product.row, min(self.registers // vectors, 12)
+        height = row.size if row.size <= most else min(most, 8)
+        if self.is_chained and row is self.axis:  # no rows of a block are left over
+            height = max(n for n in (1, 2, 4, 8) if n <= most)
         wide = vectors * lanes
         self.beside = self.product.inner.y  # from a line of the second operand to the next
         if self.product.is_packed:
@@ -366,6 +369,8 @@ class ProductEmitter:
             whole = self.blocks(rows[0], rows[1], height)
             with self.loop(rows[0], whole, height) as m:
                 self._columns(at, first, m, inner, height, wide)
+            if row is not self.axis and row.size % height == 0:
+                return
         with self.loop(whole, rows[1]) as m:
             self._columns(at, first, m, inner, 1, wide)
 
@@ -421,10 +426,7 @@ class ProductEmitter:
     def summed_apart(
         self, inner: Any, start: list[list[Any]], step: Any, sums: int = 0
     ) -> list[list[Any]]:
-        """A loop with several sums at a time, none of which waits for another.
-
-        0: as many as a small tile needs.
-        """
+        """A loop with so many sums at a time, or as a small tile needs, that none waits long."""
         count = len(start) * len(start[0])
         sums = sums or (1 if count > 4 else 4 if count <= 2 else 2)
         if sums == 1:
