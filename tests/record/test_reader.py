@@ -5,6 +5,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zlib
@@ -460,9 +461,32 @@ print(reader.status(), reader.count())
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="changes the user")
+@pytest.fixture
+def elsewhere():
+    """A folder that others may enter, which those of pytest are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+def as_nobody(folder):
+    return subprocess.run(
+        [sys.executable, "-c", NOBODY, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(Path(databases.__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+
+
+only_root = pytest.mark.skipif(
+    not hasattr(os, "getuid") or os.getuid() != 0, reason="changes the user"
+)
+
+
+@only_root
 @pytest.mark.parametrize("status", ["stopped", "interrupted", "running"])
-def test_a_run_in_a_folder_that_one_may_only_read(tmp_path, status):
+def test_a_run_in_a_folder_that_one_may_only_read(elsewhere, status):
     """Of a colleague's; a killed run there has a journal that SQLite would have to write."""
     text = """
 import os, sys
@@ -474,30 +498,29 @@ for step in range(100):
     writer.rows(layout, np.array([[step, 1.0]]))
 writer.flush()
 """
-    folder = tmp_path / "run"
-    environment = {**os.environ, "PYTHONPATH": str(Path(databases.__file__).parents[2])}
-    end = {"stopped": "", "interrupted": "os._exit(0)", "running": "print(0); input()"}[status]
-    command = [sys.executable, "-c", f"{text}\n{end}", str(folder)]
+    ends = {"stopped": "", "interrupted": "os._exit(0)", "running": "print(0), sys.stdin.read()"}
+    command = [sys.executable, "-uc", f"{text}\n{ends[status]}", str(elsewhere / "run")]
     pipe = subprocess.PIPE
+    environment = {**os.environ, "PYTHONPATH": str(Path(databases.__file__).parents[2])}
     writing = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
     if status == "running":
         assert writing.stdout.readline()
     else:
         writing.communicate()
-    assert (folder / "run.db-wal").exists() == (status != "stopped")
-    for place in (folder, *folder.parents):
-        if place == Path("/tmp"):
-            break
-        place.chmod(0o555)
-    done = subprocess.run(
-        [sys.executable, "-c", NOBODY, str(folder)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        cwd="/",
-    )
+    assert (elsewhere / "run" / "run.db-wal").exists() == (status != "stopped")
+    done = as_nobody(elsewhere / "run")
     writing.communicate("")
+    assert writing.returncode == 0
     assert done.stdout.split() == [status, "100"], done.stderr
+
+
+@only_root
+def test_a_folder_that_one_may_not_enter_is_named(elsewhere):
+    record(elsewhere / "run")
+    os.chmod(elsewhere, 0o700)
+    done = as_nobody(elsewhere / "run")
+    assert "RunError: open_run" in done.stderr
+    assert "may not be entered: Permission denied" in done.stderr
 
 
 def test_the_tables_are_what_a_run_has(run):

@@ -115,6 +115,14 @@ class Database:
         path = self.folder / DATABASE
         try:
             found = path.lstat()
+        except PermissionError as error:
+            raise RunError(
+                three_part(
+                    f"open_run: {self.folder} may not be entered: {error.strerror}.",
+                    "It, or a folder on the way to it, belongs to somebody else.",
+                    "Ask for a packed run (`gradtape pack RUN`), or for the right to read it.",
+                )
+            ) from None
         except OSError:
             found = None
         if found is None or not stat.S_ISREG(found.st_mode):

@@ -74,7 +74,7 @@ class Reader:
         self.id = hashlib.blake2b(str(self.path.resolve()).encode(), digest_size=6).hexdigest()
         self._array_bytes = array_bytes
         self._folder = self.path
-        if self.path.is_file():
+        if _is_file(self.path):
             self._folder = unpack(self.path)
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._database = Database(self._folder, seconds)
@@ -402,6 +402,13 @@ class Reader:
                 "Ask for one of these, or record with a higher level.",
             )
         )
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder on the way may not be entered: said when the database is opened
+        return False
 
 
 def _whole(value: object) -> int:
