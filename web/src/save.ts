@@ -41,7 +41,8 @@ export async function savePicture(
   if (blob) saveBlob(name, blob);
 }
 
-const KEPT = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "font-family",
+const KEPT = ["fill", "fill-opacity", "stroke", "stroke-opacity", "stroke-width", "stroke-dasharray",
+  "stroke-linecap", "stroke-linejoin", "paint-order", "image-rendering", "opacity", "font-family",
   "font-size", "font-weight", "text-anchor", "visibility", "display"];
 
 /** An SVG element as a document of its own: what the style sheet says becomes attributes. */

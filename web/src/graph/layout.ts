@@ -16,6 +16,8 @@ export interface Wire {
 export interface Point {
   x: number;
   y: number;
+  /** Where the way here passes between two columns, across the flow. */
+  gap?: number;
 }
 
 export interface Piece {
@@ -146,7 +148,7 @@ function untangle(rows: Spot[][], sweeps: number): void {
 }
 
 /** How much a spot counts: long wires are to be straight, and what nothing feeds follows its user. */
-const weight = (spot: Spot) => (spot.isBox ? (spot.up.length ? 1 : 0.05) : 4);
+const weight = (spot: Spot) => (spot.isBox ? (spot.up.length ? 1 : 1e-4) : 4);
 
 /** Places as near to the wishes as the widths allow, in a given order: isotonic regression. */
 function pack(row: Spot[], wish: (spot: Spot) => number): void {
@@ -179,6 +181,18 @@ function mean(near: Spot[], spot: Spot): number {
     heavy += Math.min(1, weight(one));
   }
   return heavy ? sum / heavy : spot.at;
+}
+
+/** Move whole layers so that a long graph does not wander off to one side. */
+function straighten(rows: Spot[][]): void {
+  const reach = 12;
+  const middles = rows.map((row) => row.reduce((sum, spot) => sum + spot.at, 0) / row.length);
+  rows.forEach((row, k) => {
+    const near = middles.slice(Math.max(0, k - reach), k + reach + 1);
+    // The first and the last layers have fewer neighbours on one side, and so keep their slope.
+    const drift = near.reduce((sum, one) => sum + one, 0) / near.length;
+    if (rows.length > 4 * reach) row.forEach((spot) => (spot.at -= drift));
+  });
 }
 
 /** Join boxes by wires through the layers between them. */
@@ -237,6 +251,7 @@ function layered(
   for (let sweep = 0; sweep < (count > 400 ? 4 : 40); sweep++) {
     for (const row of sweep % 2 ? rows : [...rows].reverse()) pack(row, (spot) => mean([...spot.up, ...spot.down], spot));
   }
+  straighten(rows);
   const all = rows.flat();
   const low = Math.min(...all.map((spot) => spot.at - spot.across / 2));
   const breadth = Math.max(...all.map((spot) => spot.at + spot.across / 2)) - low;
@@ -278,6 +293,8 @@ function layered(
   };
   const drawn = new Map<Spot, Set<Spot>>();
   const pieces: Piece[] = [];
+  const columnOf = (spot: Spot) => Math.round((shift[spot.layer] + low) / (breadth + BETWEEN));
+  let passed = 0;
   const bends = ways.map((way) => {
     const last = way.length - 1;
     const points = way.map((spot, k) => {
@@ -288,6 +305,11 @@ function layered(
       return point(spot, port(spot, isUnder ? spot.down : spot.up, other), isUnder ? 1 : -1);
     });
     for (let k = 0; k < last; k++) {
+      const from = columnOf(way[k]);
+      if (columnOf(way[k + 1]) > from) {
+        const right = (from + 1) * (breadth + BETWEEN) - BETWEEN / 2;
+        points[k + 1].gap = right + ((passed++ * 6) % 36) - 18;
+      }
       const known = drawn.get(way[k]) ?? new Set();
       drawn.set(way[k], known);
       if (!known.has(way[k + 1])) pieces.push({ from: points[k], to: points[k + 1], isEnd: k === last - 1 });

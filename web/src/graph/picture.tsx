@@ -77,9 +77,17 @@ const f = (value: number) => value.toFixed(1);
 
 /** One piece of a wire: along the flow where it starts and where it ends. */
 function curve(from: Point, to: Point, isDown: boolean): string {
-  const mx = (from.x + to.x) / 2, my = (from.y + to.y) / 2;
-  return isDown ? `C${f(from.x)} ${f(my)} ${f(to.x)} ${f(my)} ${f(to.x)} ${f(to.y)}`
-    : `C${f(mx)} ${f(from.y)} ${f(mx)} ${f(to.y)} ${f(to.x)} ${f(to.y)}`;
+  const at = (across: number, along: number) => (
+    isDown ? `${f(across)} ${f(along)}` : `${f(along)} ${f(across)}`);
+  const [a0, b0] = isDown ? [from.x, from.y] : [from.y, from.x];
+  const [a1, b1] = isDown ? [to.x, to.y] : [to.y, to.x];
+  const middle = (b0 + b1) / 2, { gap } = to;
+  if (gap === undefined) return `C${at(a0, middle)} ${at(a1, middle)} ${at(a1, b1)}`;
+  // From the end of a column to the start of the next: around the corners, between the two.
+  const end = b0 + 18, start = b1 - 18, turn = a1 > gap ? 10 : -10;
+  return `L${at(a0, end - 10)}Q${at(a0, end)} ${at(a0 + 10, end)}L${at(gap - 10, end)}Q${at(gap, end)} ${
+    at(gap, end - 10)}L${at(gap, start + 10)}Q${at(gap, start)} ${at(gap + turn, start)}L${
+    at(a1 - turn, start)}Q${at(a1, start)} ${at(a1, start + 10)}L${at(a1, b1)}`;
 }
 
 /** A wire as a smooth path through its corners. */
@@ -93,11 +101,11 @@ export function wirePaths({ pieces, isDown }: Placed, area: Area | null): [strin
   for (const { from, to, isEnd } of pieces) {
     if (area && (
       Math.max(from.x, to.x) < area.left || Math.min(from.x, to.x) > area.right
-      || Math.max(from.y, to.y) < area.top || Math.min(from.y, to.y) > area.bottom)) continue;
+      || Math.max(from.y, to.y) + 20 < area.top || Math.min(from.y, to.y) - 20 > area.bottom)) continue;
     lines += `M${f(from.x)} ${f(from.y)}${curve(from, to, isDown)}`;
     if (!isEnd || !area) continue;
     // Along the flow, or against it where two closed functions feed each other.
-    const turn = (isDown ? to.y > from.y : to.x > from.x) ? -6 : 6;
+    const turn = to.gap !== undefined || (isDown ? to.y > from.y : to.x > from.x) ? -6 : 6;
     heads += isDown ? `M${f(to.x)} ${f(to.y)}l-3.5 ${turn}h7Z` : `M${f(to.x)} ${f(to.y)}l${turn} -3.5v7Z`;
   }
   return [lines, heads];

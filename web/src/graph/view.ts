@@ -14,7 +14,7 @@ export interface Area {
   bottom: number;
 }
 
-const LEAST = 0.02;
+const LEAST = 0.005;
 const MOST = 2.5;
 
 export function zoomed(view: View, factor: number, px: number, py: number): View {
