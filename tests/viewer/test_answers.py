@@ -271,3 +271,45 @@ def test_what_cannot_be_answered_is_refused(shown, path, query, status):
     answer = answers.answer(path.format(**ids), query)
     assert answer.status == status
     assert json.loads(answer.body)["error"]
+
+
+def test_several_threads_ask_while_the_run_is_written(tmp_path):
+    """Each answer is of one state of the run: whole, and as long as its header says."""
+    import threading
+
+    line = demo.line(400, name="live")
+    costs = line.columns["cost"][3]
+    writing = threading.Thread(target=demo.write, args=(line, tmp_path / "live"),
+                               kwargs={"pause": 0.003})  # fmt: skip
+    writing.start()
+    while not (tmp_path / "live" / "run.db").exists():
+        pass
+    answers = Answers(Library(Shelf(tmp_path)))
+    path = f"/api/run/{run_id(tmp_path / 'live')}"
+    wrong, seen = [], []
+
+    def ask():
+        last = -1
+        while last < 399 and not wrong:
+            for endpoint, query in (("series", "names=cost"), ("rows", ""), ("fit", ""),
+                                    ("path", ""), ("nodes", ""), ("events", "")):  # fmt: skip
+                answer = answers.answer(f"{path}/{endpoint}", query)
+                if answer.status not in (200, 204, 404):
+                    wrong.append((endpoint, answer.body))
+                if endpoint == "series" and answer.status == 200:
+                    header, numbers = untable(answer.body)
+                    count = header["series"][0]["count"]
+                    steps, values = numbers.reshape(2, count)
+                    if not np.array_equal(values, costs[:count]) or count - 1 < last:
+                        wrong.append((count, last))
+                    last = count - 1
+                    seen.append(count)
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in [*threads, writing]:
+        thread.join(60)
+    assert not wrong, wrong[:3]
+    assert len(set(seen)) > 3 and max(seen) == 400
+    answers.library.close()

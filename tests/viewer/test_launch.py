@@ -283,6 +283,36 @@ def test_requests_that_do_not_arrive_are_given_up(root, tmp_path, monkeypatch):
 
 
 @ON_POSIX
+def test_sigterm_ends_it_and_leaves_no_state(root, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    started = Started(root, home)
+    assert len(list((home / "gradtape").iterdir())) == 1
+    started.process.terminate()
+    out, err = started.process.communicate(timeout=20)
+    assert (started.process.returncode, out, err) == (0, "", "")
+    assert list((home / "gradtape").iterdir()) == []
+
+
+@ON_POSIX
+def test_a_state_file_of_a_server_that_was_killed_is_not_believed(root, tmp_path, monkeypatch):
+    """Not even where something else listens on its port now."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(home))
+    started = Started(root, home)
+    assert launch._running(root)["token"] == started.token
+    started.process.kill()
+    started.process.communicate(timeout=20)
+    assert len(list((home / "gradtape").iterdir())) == 1
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", started.port))
+        other.listen()
+        assert launch._running(root) is None
+
+
+@ON_POSIX
 def test_ctrl_c_ends_it_and_nothing_of_what_was_asked_was_logged(root, tmp_path):
     """Not the token, not an address, not a value; also where a run cannot be read."""
     home = tmp_path / "home"

@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import signal
 import socket
 import stat
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -112,9 +113,10 @@ def view(
         if browser:
             _open(f"{base}?token={make_ticket(token)}{_deep_link(root)}")
 
-    with _state_file(shelf.root, state), contextlib.suppress(KeyboardInterrupt):
+    with _state_file(shelf.root, state), _ended(), contextlib.suppress(KeyboardInterrupt):
         serve(sockets, app, watch, started=started,
               is_over=lambda: is_idle(idle, touched, watch))  # fmt: skip
+    library.close()
     return 0
 
 
@@ -149,6 +151,19 @@ def show(path: str | os.PathLike[str], *, browser: bool = True) -> str:
     if browser:
         _open(f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}")
     return f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}"
+
+
+@contextlib.contextmanager
+def _ended() -> Iterator[None]:
+    """Have SIGTERM end what is within as an exception does: the state file is taken away."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _open(address: str) -> None:
@@ -276,7 +291,7 @@ def _is_private(path: Path, mode: int) -> bool:
 
 
 @contextlib.contextmanager
-def _state_file(root: Path, state: dict[str, Any]) -> Any:
+def _state_file(root: Path, state: dict[str, Any]) -> Iterator[None]:
     """Keep `state` in a file of mode 0600 while the server runs; without one where it cannot be."""
     folder = state_folder()
     path = folder / f"{run_id(root)}.json"
@@ -307,7 +322,9 @@ def _running(root: Path) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         port = int(state["url"].rstrip("/").rpartition(":")[2])
+        if os.name != "nt":  # there, the signal 0 is Ctrl-C
+            os.kill(state["pid"], 0)
         with socket.create_connection((LOOPBACK, port), timeout=1):
             return state
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None

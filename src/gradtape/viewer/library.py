@@ -45,8 +45,10 @@ class Library:
         with self._lock:
             found = self._readers.setdefault(run.id, opened)
             self._readers.move_to_end(run.id)
-            gone = [] if len(self._readers) <= MOST_READERS else [self._readers.popitem(last=False)]
-        for _, reader in gone:
+            gone = [] if found is opened else [opened]  # another thread was faster
+            if len(self._readers) > MOST_READERS:
+                gone.append(self._readers.popitem(last=False)[1])
+        for reader in gone:
             reader.close()
         return found
 
@@ -55,6 +57,13 @@ class Library:
         with self._lock:
             reader = self._readers.pop(id, None)
         if reader is not None:
+            reader.close()
+
+    def close(self) -> None:
+        """Close all readers; a question that comes later opens them again."""
+        with self._lock:
+            gone, self._readers = list(self._readers.values()), OrderedDict()
+        for reader in gone:
             reader.close()
 
     def line(self, run: Shelved) -> dict[str, Any]:
