@@ -51,6 +51,9 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
     <div class="app">
       <a class="skip" href="#gt-scrubber">Skip to the time cursor</a>
       <Header alone={alone} />
+      {problem.value && info.value && (
+        <div class="banner" role="alert"><p>{problem.value} What it last said is shown.</p></div>
+      )}
       {first && first.step !== null && (
         <div class="banner" role="status">
           <p>

@@ -7,6 +7,8 @@ import { reduceExtremes } from "./reduce";
 const LATER = [/^/, /\/(flow|path|verdict)\b/, /\/(landscape|compare|diagnosis)\b/];
 const MOST_PATIENCE = 2000;
 
+export const SILENT = "The viewer does not answer. Is `gradtape view` still running?";
+
 /** Answers fetched from `gradtape view`. */
 export class ServerCarrier implements Carrier {
   readonly live = true;
@@ -32,7 +34,7 @@ export class ServerCarrier implements Carrier {
     try {
       response = await fetch(address, { credentials: "same-origin" });
     } catch {
-      throw new NoAnswer(0, "The viewer does not answer. Is `gradtape view` still running?");
+      throw new NoAnswer(0, SILENT);
     }
     if (response.status === 204) {
       throw new NoAnswer(204, response.headers.get("X-Reason") ?? "The record does not hold this.");
@@ -56,7 +58,7 @@ export class ServerCarrier implements Carrier {
 
   /** One stream of events, closed while the page is hidden, so that tabs do not use up the six
    * connections that a browser grants a host. */
-  watch(heard: (change: Change) => void): () => void {
+  watch(heard: (change: Change | null) => void): () => void {
     let stream: EventSource | null = null;
     const open = () => {
       if (document.hidden) {
@@ -65,6 +67,7 @@ export class ServerCarrier implements Carrier {
       } else if (!stream) {
         stream = new EventSource("/api/events");
         stream.onmessage = (event) => heard(JSON.parse(event.data));
+        stream.onerror = () => heard(null);
       }
     };
     open();
@@ -238,7 +241,7 @@ export class WidgetCarrier implements Carrier {
   readonly live = true;
   private next = 0;
   private readonly waiting = new Map<number, [(answer: Answer) => void, (error: Error) => void]>();
-  private readonly listeners = new Set<(change: Change) => void>();
+  private readonly listeners = new Set<(change: Change | null) => void>();
 
   constructor(private readonly model: WidgetModel) {
     model.on("msg:custom", (content, buffers) => {
@@ -263,7 +266,7 @@ export class WidgetCarrier implements Carrier {
     });
   }
 
-  watch(heard: (change: Change) => void): () => void {
+  watch(heard: (change: Change | null) => void): () => void {
     this.listeners.add(heard);
     return () => this.listeners.delete(heard);
   }

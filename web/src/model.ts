@@ -3,7 +3,8 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { bounds, fittingSpeed, following, run, setBounds, speed, span, step } from "./cursor";
-import { NoAnswer, type Source } from "./source";
+import { SILENT } from "./carriers";
+import type { Source } from "./source";
 import type { RunEntry, RunEvent, RunInfo } from "./types";
 
 export const source = signal<Source>(null as unknown as Source);
@@ -96,8 +97,8 @@ export function start(from: Source): () => void {
     const id = run.peek();
     try {
       if (id) await refresh(id);
-    } catch (error) {
-      if (error instanceof NoAnswer && error.code === 0) problem.value = error.message;
+    } catch {
+      // what is shown stays until the viewer answers again
     }
     // At most four pictures a second: a record may be written hundreds of times.
     timer = window.setTimeout(() => {
@@ -128,6 +129,8 @@ export function start(from: Source): () => void {
     }, Math.max(2000, 40 * runs.peek().length));
   };
   const stopWatching = from.watch((change) => {
+    problem.value = change ? null : SILENT;
+    if (!change) return;
     const known = runs.peek().find((one) => one.id === change.run);
     if (!known) void list();
     else if (known.status !== change.status || known.steps !== change.last) {

@@ -22,8 +22,9 @@ export interface Carrier {
   /** Whether a run that is still written can be followed. */
   readonly live: boolean;
   get(address: string): Promise<Answer>;
-  /** Calls back at each commit of a run that is written; returns what stops it. */
-  watch(heard: (change: Change) => void): () => void;
+  /** Calls back at each commit of a run that is written, with null when nobody answers any more;
+   * returns what stops it. */
+  watch(heard: (change: Change | null) => void): () => void;
 }
 
 /** Split a binary answer: u32 header length, JSON header padded to 8 bytes, float64 values. */
@@ -75,7 +76,7 @@ export class Source {
     return this.carrier.live;
   }
 
-  watch(heard: (change: Change) => void): () => void {
+  watch(heard: (change: Change | null) => void): () => void {
     return this.carrier.watch(heard);
   }
 

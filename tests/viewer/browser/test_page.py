@@ -302,6 +302,51 @@ def test_it_asks_its_server_alone_and_keeps_its_policy(browser, viewer):
     assert all(host.startswith("127.0.0.1:") for host in hosts), hosts
 
 
+
+def test_a_chart_is_saved_as_a_picture_and_as_numbers(cars, record, tmp_path):
+    cars.download(selector="#panel-cost [aria-label='Save Cost as PNG']", path=f"{tmp_path}/a.png")
+    picture = (tmp_path / "a.png").read_bytes()
+    assert picture.startswith(b"\x89PNG") and len(picture) > 3000
+    cars.download(selector="#panel-cost [aria-label='Save Cost as CSV']", path=f"{tmp_path}/a.csv")
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        head, *rows = csv.reader(file)
+    assert head[:2] == ["step", "cost"]
+    np.testing.assert_array_equal(np.array(rows, float)[:, 1], record.series("cost")[1])
+
+
+def test_rows_are_copied(cars):
+    cars.evaluate(script="document.querySelector('#panel-table').scrollIntoView()")
+    settle(cars)
+    cars.click(selector="#panel-table .panel-actions button:nth-last-child(2)")
+    said = "document.querySelector('#panel-table .panel-actions .muted')?.textContent"
+    cars.wait(script=f"{said}?.startsWith('70 rows')")
+
+
+def test_the_theme_is_chosen_and_remembered(browser, viewer):
+    show(browser, viewer, "cars")
+    ground = "getComputedStyle(document.querySelector('.gradtape')).backgroundColor"
+    light = browser.evaluate(script=ground)
+    browser.click(selector="[aria-label=Dark]")
+    assert browser.evaluate(script="document.documentElement.dataset.theme") == "dark"
+    dark = browser.evaluate(script=ground)
+    assert light != dark
+    show(browser, viewer, "cars")
+    assert browser.evaluate(script=ground) == dark
+    browser.click(selector="[aria-label='As the system']")
+    assert browser.evaluate(script=ground) == light
+
+
+def test_it_says_when_the_viewer_has_gone(browser, folder):
+    served = Viewer(folder)
+    try:
+        show(browser, served, "cars")
+    finally:
+        served.quit()
+    browser.wait(script="document.querySelector('[role=alert]')")
+    assert "The viewer does not answer" in browser.text(selector="[role=alert]")
+    assert step(browser) == 69, "what was shown stays"
+
+
 WIDGET = """
 (async () => {
   const heard = new Set();

@@ -4,7 +4,7 @@ import { Chart, stepKeys } from "../chart";
 import { upper } from "../carriers";
 import { bounds, moveTo, run, span, step } from "../cursor";
 import { exact, short } from "../format";
-import { info, row, source, useLatest, version } from "../model";
+import { columns, info, row, source, useLatest, version } from "../model";
 import { Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { useSlow } from "../series";
@@ -126,7 +126,11 @@ export function FlowPanel() {
   const [width, setWidth] = useState(0);
   const slow = useSlow(version.value, 1000);
   const loaded = useLatest(
-    () => (run.value ? source.peek().flow(run.value, 800) : null), [slow, info.value?.status]);
+    () => {
+      // Of very many variables fewer steps are asked for.
+      const rows = columns("grad").length;
+      return run.value ? source.peek().flow(run.value, Math.max(100, Math.min(800, 2e5 / rows | 0))) : null;
+    }, [slow, info.value?.status]);
   const flow = loaded.data?.names.length ? loaded.data : null;
   const shown = span.value;
   const dark = palette.value;
