@@ -517,6 +517,24 @@ def test_of_more_numbers_the_plane_is_that_of_the_principal_components(tmp_path)
     np.testing.assert_allclose(losses, expected, rtol=1e-8)
 
 
+@pytest.mark.parametrize("shape", [(50, 7), (700, 7), (700, 900), (201, 3000)])
+def test_the_directions_are_those_of_the_singular_vectors(shape):
+    from gradtape.record.panels.plane import _principal
+
+    rng = np.random.default_rng(1)
+    t = np.linspace(0, 1, shape[0])[:, None]
+    moved = np.exp(-3 * t) * rng.normal(size=shape[1]) + 0.4 * np.sin(5 * t) * rng.normal(
+        size=shape[1]
+    )
+    moved += 0.01 * rng.normal(size=shape)
+    moved -= moved.mean(axis=0)
+    directions, explained = _principal(moved)
+    _, sizes, axes = np.linalg.svd(moved, full_matrices=False)
+    np.testing.assert_allclose(explained, sizes[:2] ** 2 / np.sum(sizes**2), rtol=1e-6)
+    np.testing.assert_allclose(np.abs(directions @ axes[:2].T), np.eye(2), atol=1e-4)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(2), atol=1e-12)
+
+
 def test_numbers_and_arrays_together(tmp_path):
     w, b = gt.Variable(np.ones(2), name="w"), gt.Variable(0.5, name="b")
     run = recorded(tmp_path / "run", lambda _: np.mean((MOONS @ w + b - SIDE) ** 2), [w, b], 9, 0.1)
@@ -781,3 +799,32 @@ def test_of_the_way_of_a_long_run_some_steps_are_taken(tmp_path, names):
     if len(names) == 2:
         np.testing.assert_array_equal(u, values[0][at.astype(int)])
         np.testing.assert_array_equal(v, values[1][at.astype(int)])
+
+
+def test_mini_batches_that_were_not_all_stored_belong_together(tmp_path, monkeypatch):
+    """Of x every step was stored at first, then every second; of y less. Rows stay rows."""
+    from gradtape.record import keeping
+
+    monkeypatch.setattr(keeping, "MOST_BYTES", 5000)
+    x = RNG.normal(size=(200, 12))
+    y = x[:, 0] * 2 + 1
+    w, b = gt.Variable(np.zeros(12), name="w"), gt.Variable(0.0, name="b")
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for step in range(90):
+            rows = slice(step, step + 10)
+            with gt.GradientTape() as tape:
+                cost = np.mean((y[rows] - (x[rows] @ w + b)) ** 2)
+            dw, db = tape.gradient(cost, [w, b])
+            w.assign_sub(0.01 * dw)
+            b.assign_sub(0.01 * db)
+    stored = [run.reader.arrays(tag) for tag in ("input/0", "input/1", "value/w")]
+    assert len({len(steps) for steps in stored}) > 1
+    assert all(len(steps) < 90 for steps in stored)
+    for step in (3, 40, 77, 89):
+        header, found = by_row(fit(run.reader, step))
+        np.testing.assert_allclose(found["y"], 2 * found["x"] + 1)
+        at = max(k for k in stored[0] if k <= step and k in stored[1] and k in stored[2])
+        np.testing.assert_array_equal(found["x"], x[at : at + 10, 0])
+        expected = x[at : at + 10] @ run.array("value/w", at) + run.reader.row(at)["value/b"]
+        np.testing.assert_allclose(found["p"], expected, rtol=1e-12)
+        assert ("those of step" in header["note"]) == (at != step)

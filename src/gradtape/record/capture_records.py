@@ -50,6 +50,7 @@ class Records:
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
         self.compiled: dict[int, tuple[Any, int]] = {}  # graphs of compiled functions
+        self.thinned: dict[str, int] = {}  # inputs that change more often than they are stored
 
     def look(
         self, call: Call, recorder: Any, targets: Any, sources: Any, results: Any, step: int,
@@ -208,6 +209,9 @@ class Records:
             if seen.schedule.takes(step):
                 self.capture.writer.array(self.capture.tags[tag], step, storable(array, copy=True))
             elif seen.schedule.stride > 1:
+                if tag not in self.thinned:
+                    self.thinned[tag] = step
+                    self.capture.writer.set("thinned", dict(self.thinned))
                 self.capture.notices.say(
                     f"{tag} changes so often that it is no longer stored at each change."
                 )

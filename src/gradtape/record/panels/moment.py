@@ -97,24 +97,38 @@ class Moment:
         self.at = self._last_whole()
 
     def _last_whole(self) -> int:
-        """The last step up to this one at which every array of a source was stored."""
+        """The last step up to this one at which all arrays that change with it were stored."""
         if self.graph is None:
             return self.step
         common: np.ndarray[Any, Any] | None = None
-        for tag in self.graph.get("sources", {}):
+        for tag in (*self._list("sources"), *self._thinned()):
             if tag in self.columns or tag not in self.tags:
                 continue
             held = np.array(self.reader.arrays(tag))
             held = held[held <= self.step]
             common = held if common is None else np.intersect1d(common, held)
-        if common is None:
-            return self.step
-        if not len(common):
+        if common is None or not len(common):
             return self.step
         at = int(common[-1])
         if at != self.step:
             self.notes.append(f"Arrays of step {at}: those of step {self.step} were not stored.")
         return at
+
+    def _list(self, name: str) -> list[str]:
+        """The tags of the graph's sources or inputs."""
+        found = self.graph.get(name) if self.graph is not None else None
+        return list(found) if isinstance(found, dict) else []
+
+    def _thinned(self) -> list[str]:
+        """The inputs that change more often than they are stored: mini-batches of a long run."""
+        since = self.reader.meta().get("thinned")
+        if not isinstance(since, dict):
+            return []
+        return [
+            tag
+            for tag in self._list("inputs")
+            if isinstance(since.get(tag), int) and since[tag] <= self.step
+        ]
 
     # ------------------------------------------------------------------------- values
 
@@ -136,14 +150,14 @@ class Moment:
             return None
 
     def exactly(self, tag: str) -> Any:
-        """What a tag held at the step itself; None where it was not stored then."""
+        """What was stored of a tag at the step of the values; None where nothing was."""
         if tag not in self.tags:
             return None
         try:
-            array, since = self.reader.array(tag, self.step)
+            array, since = self.reader.array(tag, self.at)
         except RunError:
             return None
-        return array if since == self.step else None
+        return array if since == self.at else None
 
     def values(self, tags: Iterable[str]) -> dict[str, Any]:
         """Values by tag; Nothing where one is missing."""

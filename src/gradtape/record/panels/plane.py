@@ -23,12 +23,15 @@ __all__ = ["landscape", "path"]
 _MOST_STEPS = 1000  # of a way through arrays
 _MOST_POINTS = 4000  # of a way of two numbers
 _MOST_READS = 6000  # of arrays
-_MOST_NUMBERS = 1 << 24  # of all parameters at all those steps
+_MOST_NUMBERS = 1 << 22  # of all parameters at all those steps
 _SECONDS = 6.0
+_FEW_POINTS = 200  # of which all eigenvectors are computed
+_ROUNDS = 8  # of subspace iteration
 _FEWEST = 9  # places along an axis of a landscape
 _WIDEST = 1000.0  # times its own extent that the picture of a way may be
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
+_read: weakref.WeakKeyDictionary[Any, dict[tuple[str, int], Any]] = weakref.WeakKeyDictionary()
 _planes: weakref.WeakKeyDictionary[Any, tuple[int, _Plane]] = weakref.WeakKeyDictionary()
 _landscapes: weakref.WeakKeyDictionary[Any, dict[Any, Drawn]] = weakref.WeakKeyDictionary()
 
@@ -160,11 +163,16 @@ def _shares(u: Any, v: Any) -> list[float]:
 
 def _components(reader: Any, scalars: list[str], arrays: list[str]) -> _Plane:
     steps = _common_steps(reader, arrays)
-    points, shapes = _stack(reader, scalars, arrays, steps, "value/")
+    read = _read.setdefault(reader, {})
+    wanted = {int(step) for step in steps}
+    for key in [key for key in read if key[1] not in wanted]:
+        del read[key]
+    with reader.session():
+        points, shapes = _stack(reader, scalars, arrays, steps, "value/")
+        slopes, _ = _stack(reader, scalars, arrays, steps, "grad/")
     finite = np.isfinite(points).all(axis=1)
     if finite.sum() < 3:
         raise Nothing("The parameters were stored at fewer than three steps.")
-    slopes, _ = _stack(reader, scalars, arrays, steps, "grad/")
     if points.shape[1] == 2:
         names = [f"{arrays[0].removeprefix('value/')}[{i}]" for i in range(2)]
         middle, directions = np.zeros(2), np.eye(2)
@@ -189,10 +197,13 @@ def _common_steps(reader: Any, arrays: list[str]) -> Any:
     if not len(common):
         raise Nothing("There is no step at which all parameters were stored.")
     size = sum(math.prod(t.shape) for t in reader.tags() if t.name in arrays)
-    most = min(
-        _MOST_STEPS, _MOST_NUMBERS // max(size, 1), _MOST_READS // max(2 * len(arrays), 1)
-    )
-    return common[_thinned(len(common), max(most, 3))].astype(np.float64)
+    most = min(_MOST_STEPS, _MOST_NUMBERS // max(size, 1), _MOST_READS // max(2 * len(arrays), 1))
+    # every 2**k-th: as a run grows, nearly all of them have been read before
+    stride = 1
+    while len(common) > stride * max(most, 3):
+        stride *= 2
+    kept = np.append(np.arange(0, len(common) - 1, stride), len(common) - 1)
+    return common[kept].astype(np.float64)
 
 
 def _thinned(count: int, most: int) -> Any:
@@ -225,9 +236,13 @@ def _stack(
             shapes.append(shape)
             part = np.full((len(steps), math.prod(shape)), np.nan)
             held = set(reader.arrays(name)) if name in known else set()
+            read = _read[reader]
             for row, step in enumerate(steps):
                 if int(step) in held:
-                    array = np.real(reader.array(name, int(step))[0]).reshape(-1)
+                    array = read.get((name, int(step)))
+                    if array is None:
+                        array = np.real(reader.array(name, int(step))[0]).reshape(-1)
+                        read[name, int(step)] = array
                     if array.size == part.shape[1]:
                         part[row] = array
         parts.append(part)
@@ -243,25 +258,44 @@ def _is_near(points: Any, finite: Any) -> Any:
 
 
 def _principal(moved: Any) -> tuple[Any, list[float]]:
-    """The two directions of most movement, rows of unit length, and their shares of it."""
-    m, count = moved.shape
-    if m <= count:  # by the inner products of the points: m x m
-        values, vectors = np.linalg.eigh(moved @ moved.T)
-        directions = (vectors[:, ::-1][:, :2].T @ moved) if m > 1 else np.zeros((2, count))
-    else:
-        values, vectors = np.linalg.eigh(moved.T @ moved)
-        directions = vectors[:, ::-1][:, :2].T
-    shares = np.maximum(values[::-1], 0.0)
-    total = shares.sum()
-    explained = (shares[:2] / total if total > 0 else np.zeros(2)).tolist()
+    """The two directions of most movement, rows of unit length, and their shares of it.
+
+    Of many points every so many give the directions to begin with; subspace iteration, by far
+    cheaper than all eigenvectors, then takes them to those of all points.
+    """
+    total = float(np.sum(moved * moved))
+    few = moved[:: -(-len(moved) // _FEW_POINTS)]
+    directions = _upright(_leading(few), total)
+    if len(few) < len(moved):
+        for _ in range(_ROUNDS):
+            directions = _upright((moved.T @ (moved @ directions.T)).T, total)
+        _, turn = np.linalg.eigh((moved @ directions.T).T @ (moved @ directions.T))
+        directions = turn.T[::-1] @ directions
     for i in range(2):
-        size = float(np.linalg.norm(directions[i]))
-        if size <= 1e-12 * math.sqrt(max(total, 1e-300)) or (i and explained[1] < 1e-14):
-            directions[i] = _across(directions[0], i)
-            size = 1.0
-        directions[i] = directions[i] / size
         directions[i] *= np.sign(directions[i][np.abs(directions[i]).argmax()]) or 1.0
-    return directions, explained
+    shares = np.sum((moved @ directions.T) ** 2, axis=0)
+    return directions, (shares / total if total > 0 else np.zeros(2)).tolist()
+
+
+def _leading(moved: Any) -> Any:
+    """Two rows along the principal components, of any length."""
+    m, count = moved.shape
+    if m > count:
+        return np.linalg.eigh(moved.T @ moved)[1][:, ::-1][:, :2].T
+    # by the inner products of the points: m x m
+    return np.linalg.eigh(moved @ moved.T)[1][:, ::-1][:, :2].T @ moved
+
+
+def _upright(rows: Any, total: float) -> Any:
+    """The rows at right angles and of unit length; any such where there is no movement."""
+    out = np.array(rows)
+    tiny = 1e-10 * math.sqrt(max(total, 1e-300))
+    for i in range(2):
+        if i:
+            out[1] -= out[0] * (out[0] @ out[1])
+        size = float(np.linalg.norm(out[i]))
+        out[i] = out[i] / size if size > tiny else _across(out[0], i)
+    return out
 
 
 def _across(first: Any, i: int) -> Any:
