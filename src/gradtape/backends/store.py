@@ -37,7 +37,7 @@ from ..errors import CompileWarning, three_part
 
 __all__ = ["clear_cache", "folder", "key_of", "read", "versions", "write"]
 
-MAGIC = b"gradtape program 1\n"
+MAGIC = b"gradtape program 2\n"
 SUFFIX = ".program"
 _NAME = re.compile(r"[0-9a-f]{32}\.program")
 _LEFT = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]+\.part")

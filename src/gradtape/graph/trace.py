@@ -338,6 +338,8 @@ class Trace(Recorder):
         ]
         captured = {id(array) for _, array, _ in self.captured.values()}
         self.turned.clear()  # or what it holds would count as held by others
+        aside = {id(x): copy for x, copy in self.frozen if id(x) in captured}
+        self.frozen[:] = [pair for pair in self.frozen if id(pair[0]) not in aside]
         constants: dict[Value, Constant] = {}
         objects: dict[Value, Any] = {}
         for key in list(self.captured):
@@ -351,6 +353,8 @@ class Trace(Recorder):
                 constants[value] = Constant(value.aval, array)
             else:
                 objects[value] = array if held is None else held
+                if id(array) in aside:
+                    self.frozen.append((array, aside[id(array)]))
         for variable in self.variables.values():
             objects[variable.source] = variable.variable
         traced = _pruned(graph, constants, objects)
@@ -395,9 +399,11 @@ class Traced:
     sources: list[Any]
     frozen: list[tuple[Any, Any]] = field(default_factory=list)
 
-    def is_stale(self) -> bool:
-        """Whether an array outside was written that the graph holds as a constant."""
-        return any(not np.array_equal(x, before) for x, before in self.frozen)
+
+
+def are_stale(frozen: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether an array outside was written that a graph holds as a constant."""
+    return any(not np.array_equal(x, before) for x, before in frozen)
 
 
 def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:

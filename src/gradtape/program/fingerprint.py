@@ -194,8 +194,11 @@ class Fingerprint:
     def _function(self, f: Any) -> None:
         code = f.__code__
         self._say("function", f.__module__, f.__qualname__)
-        ours = (f.__module__ or "").partition(".")[0] in _OURS
-        if not ours:
+        # A wrapper of ours has the name and module of the user's function that it wraps.
+        module = f.__globals__.get("__name__") or ""
+        if module.partition(".")[0] in _OURS:
+            self._say(module, code.co_qualname, code.co_freevars)
+        else:
             if _is_library(code.co_filename):
                 self._version(f.__module__)
             else:

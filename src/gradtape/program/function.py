@@ -26,7 +26,7 @@ from ..core.tensor import Tensor, raw
 from ..errors import TracingWarning, three_part
 from ..graph.coding import Uncodable
 from ..graph.printing import show
-from ..graph.trace import trace
+from ..graph.trace import are_stale, trace
 from ..passes.pipeline import optimise
 from . import stored
 from .fingerprint import Fingerprint, Unknown
@@ -242,7 +242,7 @@ class CompiledFunction:
         if program.given:
             return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:
-            if program.frozen is not None:
+            if program.frozen:
                 return program(leaves)
             if not observing.recordings and observing.eager.asked is None:
                 self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
@@ -342,7 +342,7 @@ class CompiledFunction:
             key.append(self._surroundings.key())
         full = tuple(key)
         program = self.programs.get(full)
-        if program is None or (program.frozen is not None and program.frozen.is_stale()):
+        if program is None or are_stale(program.frozen):
             names = sorted(kwargs)
             count = len(args)
 
@@ -408,11 +408,10 @@ class CompiledFunction:
             )
         with _without_collector():
             made = compiled(traced, result, self.options, given)
-        if keep is not None and not traced.frozen:
+        if keep is not None:
             self._keep(keep, made)
         program = Program(self.name, made, kept, self.options, lambda: traced, derived)
         program.given = given
-        program.frozen = traced if traced.frozen else None
         return self._added(key, program)
 
     def _added(self, key: tuple[Any, ...], program: Program) -> Program:

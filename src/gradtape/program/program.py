@@ -38,7 +38,7 @@ class Program:
     ) -> None:  # fmt: skip
         self.name, self.options, self._traced, self._derived = name, options, traced, derived
         self.given: tuple[int, ...] = ()  # the arguments that are given away
-        self.frozen: Traced | None = None  # if arrays outside are constants of its graph
+        self.frozen = made.frozen  # arrays outside that are constants of it, and what they hold
         self.is_kept = False  # whether it comes from the disk
         self.pairs: dict[tuple[bool, ...], Pair] = {}  # for programs that a tape records
         self.kept = kept  # objects that are part of the signature by identity
@@ -210,7 +210,7 @@ def compiled(
     given = () if looks else given  # where it may have to run again, its arguments must be there
     return stored.Stored(
         compile_graph(optimised, options, given), traced.sources[arguments:], arguments, assigned,
-        len(graph.outputs), _shared(optimised), result, looks=looks,
+        len(graph.outputs), _shared(optimised), result, looks=looks, frozen=traced.frozen,
     )  # fmt: skip
 
 

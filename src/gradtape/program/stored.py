@@ -8,7 +8,7 @@ needs the graph itself, for which the function is traced after all.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Stored:
     result: Any  # the structure, with OUTPUT for each output
     tells: bool = False  # whether NumPy says which index is out of range: it takes the graph
     looks: bool = False  # whether a NaN in a result may be one that eager mode does not have
+    # arrays outside that are constants of it, with what they hold
+    frozen: list[tuple[Any, Any]] = field(default_factory=list)
 
 
 class _Output:
@@ -69,6 +71,7 @@ def save(key: str, fingerprint: Fingerprint, stored: Stored) -> None:
         "arguments": stored.arguments, "assigned": stored.assigned, "outputs": stored.count,
         "copies": stored.copies, "result": _tree(stored.result, writer),
         "tells": run.graph is not None, "looks": stored.looks,
+        "frozen": [fingerprint.number(x) for x, _ in stored.frozen],
     }  # fmt: skip
     header["arrays"] = [[x.dtype.str, list(x.shape)] for x in writer.arrays]
     store.write(key, header, [np.ascontiguousarray(x).tobytes() for x in writer.arrays])
@@ -105,6 +108,8 @@ def load(key: str, fingerprint: Fingerprint, threads: int) -> Stored | None:
         run, [fingerprint.objects[i] for i in header["sources"]], header["arguments"],
         header["assigned"], header["outputs"], header["copies"], _built(header["result"], reader),
         header["tells"], header["looks"],
+        # what they hold is part of the fingerprint
+        [(x, x.copy()) for x in map(fingerprint.objects.__getitem__, header["frozen"])],
     )  # fmt: skip
 
 
