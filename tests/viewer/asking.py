@@ -24,7 +24,9 @@ class Reply:
         return found[0] if found else None
 
 
-async def call(app: Any, target: str, method: str = "GET", **headers: str) -> Reply:
+async def call(
+    app: Any, target: str, method: str = "GET", server: Any = ("127.0.0.1", PORT), **headers: Any
+) -> Reply:
     """Ask an app; headers with _ for -, None to leave Host out, a list for one several times."""
     given = {"host": HOST, **{key.replace("_", "-"): value for key, value in headers.items()}}
     pairs = [
@@ -38,7 +40,7 @@ async def call(app: Any, target: str, method: str = "GET", **headers: str) -> Re
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method,
         "scheme": "http", "path": path, "raw_path": path.encode("latin-1"), "root_path": "",
         "query_string": query.encode("latin-1"), "headers": pairs,
-        "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", PORT),
+        "client": ("127.0.0.1", 50_000), "server": server,
     }  # fmt: skip
     sent: list[dict[str, Any]] = []
 

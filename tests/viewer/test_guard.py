@@ -12,7 +12,7 @@ from gradtape.viewer.server import Asset, application
 from gradtape.viewer.shelf import Shelf, run_id
 from gradtape.viewer.watch import Watch
 from tests.viewer import demo
-from tests.viewer.asking import HOST, PORT, TOKEN, ask, cookie
+from tests.viewer.asking import HOST, PORT, TOKEN, ask, call, cookie
 
 ASSETS = {
     "/": Asset(b"<!doctype html>the page", "text/html; charset=utf-8", '"1"'),
@@ -330,6 +330,24 @@ def test_long_headers_and_addresses_are_refused(app):
     assert ask(app, "/api/runs", cookie=key, x=["a" * 100] * 200).status == 431
     assert ask(app, "/api/runs?" + "a" * 9_000, cookie=key).status == 414
     assert ask(app, "/" + "a" * 9_000, cookie=key).status == 414
+
+
+def test_a_path_with_a_question_mark_in_it_is_a_path(app, run):
+    """`%3F` is not the beginning of a query, whatever Host stands before it."""
+    key = cookie(app)
+    for path in (f"{run}%3Fx", f"{run}?/row", "/api/runs#x"):
+        decoded = path.replace("%3F", "\x3f")
+        assert ask_raw(app, decoded, cookie=key).status == 404
+
+
+def ask_raw(app, path, **headers):
+    """Ask with a path that holds what a target cannot: ?, # and the like, decoded."""
+    import asyncio
+
+    async def outer(scope, receive, send):
+        await app({**scope, "path": path}, receive, send)
+
+    return asyncio.run(call(outer, "/api/x", **headers))
 
 
 def test_paths_name_nothing_outside_the_list(app, root):

@@ -173,7 +173,13 @@ def test_another_host_is_warned_of_and_keeps_the_token(root, monkeypatch):
     assert host.startswith(socket.gethostname().lower())
     assert ask(app, "/api/runs", host=host).status == 403
     assert ask(app, f"/?token={token}", host=host).status == 303
-    assert ask(app, f"/?token={token}", host="evil.example:" + host[-5:]).status == 403
+    port = host.rpartition(":")[2]
+    for own in (f"10.0.0.7:{port}", f"127.0.0.1:{port}"):
+        assert ask(app, f"/?token={token}", host=own, server=("10.0.0.7", int(port))).status == 303
+    for foreign in ("evil.example", "10.0.0.8", "0.0.0.0", "*"):
+        reply = ask(app, f"/?token={token}", host=f"{foreign}:{port}",
+                    server=("10.0.0.7", int(port)))  # fmt: skip
+        assert reply.status == 403
 
 
 def test_loopback_is_not_warned_of(root, monkeypatch):

@@ -90,7 +90,8 @@ class Guard:
     port : int
         The port that the server listens on.
     hosts : iterable of str
-        Further names or addresses by which it may be addressed, IPv6 in brackets.
+        Further names or addresses by which it may be addressed, IPv6 in brackets; "*" for the
+        address at which a connection has arrived, which no name service can set.
     token : str
         See `make_token`.
     """
@@ -99,11 +100,11 @@ class Guard:
         self.app, self.token = app, token
         self.cookie = f"gradtape-{port}"
         self._secret = make_token()
-        names = ("127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts))
-        self.hosts = {f"{name}:{port}" for name in names}
+        names = {"127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts)}
+        self._is_wide = "*" in names
+        self.hosts = {f"{name}:{port}" for name in names - {"*"}}
         if port == 80:
-            self.hosts |= set(names)
-        self.origins = {f"http://{host}" for host in self.hosts}
+            self.hosts |= names - {"*"}
         self._used: dict[str, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,9 +149,12 @@ class Guard:
             headers[key] = "; ".join(filter(None, [headers.get(key), value.decode("latin-1")]))
         if headers.get("content-length", "0") != "0" or "transfer-encoding" in headers:
             raise Refused(400, "The viewer only reads: a request has no body.")
-        if headers.get("host", "").lower() not in self.hosts:
+        names = self.hosts | ({_arrival(scope)} if self._is_wide else set())
+        if headers.get("host", "").lower() not in names:
             raise Refused(403, "This server has no such name. Open the address that it printed.")
-        if "origin" in headers and headers["origin"].lower() not in self.origins:
+        if headers.get("origin", f"http://{headers['host']}").lower() not in {
+            f"http://{name}" for name in names
+        }:
             raise Refused(403, "Another site asked for this.")
         return headers
 
@@ -204,6 +208,12 @@ class Guard:
             return False
         self._used[head] = now + TICKET_SECONDS + 10
         return True
+
+
+def _arrival(scope: Scope) -> str:
+    """The address and port of this computer at which a connection has arrived."""
+    host, port = scope["server"]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _place(query: dict[str, list[str]]) -> str:

@@ -226,12 +226,7 @@ def _names(host: str) -> list[str]:
         return []
     if host not in ("0.0.0.0", "::"):
         return [f"[{host}]" if ":" in host else host]
-    names = {socket.gethostname(), socket.getfqdn()}
-    with contextlib.suppress(OSError):
-        for *_, address in socket.getaddrinfo(socket.gethostname(), None):
-            name = str(address[0]).partition("%")[0]
-            names.add(f"[{name}]" if ":" in name else name)
-    return sorted(name.lower() for name in names)
+    return sorted({"*", socket.gethostname().lower(), socket.getfqdn().lower()})
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:

@@ -91,14 +91,15 @@ def application(
     slow = ThreadPoolExecutor(2, "gradtape-panels")  # what takes seconds holds up nothing else
 
     async def asset(request: Request) -> Response:
-        found = served[request.url.path]
+        found = served[request.scope["path"]]
         headers = {"etag": found.etag, "cache-control": "no-cache"}
         if request.headers.get("if-none-match") == found.etag:
             return Response(status_code=304, headers=headers)
         return Response(found.body, headers=headers, media_type=found.kind)
 
     async def answer(request: Request) -> Response:
-        path, query = request.url.path, request.url.query
+        # As they came: request.url is put together with the Host header, and taken apart again.
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
         threads = slow if path.rpartition("/")[2] in SLOW else quick
         work = asyncio.get_running_loop().run_in_executor(threads, answers.answer, path, query)
         try:
@@ -111,38 +112,21 @@ def application(
             headers["x-reason"] = re.sub(r"[^ -~]", " ", reason)
         return Response(found.body, found.status, headers, found.kind)
 
-    async def events(scope: Scope, receive: Receive, send: Send) -> None:
-        await watch(scope, receive, send)
-
     routes = [Route(path, asset, methods=["GET"]) for path in ASSETS]
-    routes += [Route("/api/events", _Whole(events)), Route("/api/{rest:path}", answer)]
+    routes += [Route("/api/events", watch), Route("/api/{rest:path}", answer)]
     inner = Starlette(routes=routes)
 
     async def bounded(scope: Scope, receive: Receive, send: Send) -> None:
         """`inner`, with an end to how long an answer may take to be taken."""
-        if scope["type"] != "http" or scope["path"] == "/api/events":
-            touched()
-            await inner(scope, receive, send)
-            return
-        touched()
 
         async def timed(message: Any) -> None:
             async with asyncio.timeout(SEND_SECONDS):
                 await send(message)
 
+        touched()
         await inner(scope, receive, timed)
 
     return Guard(bounded, port=port, token=token, hosts=hosts)
-
-
-class _Whole:
-    """An ASGI app as the endpoint of a route: starlette takes functions for request handlers."""
-
-    def __init__(self, app: App) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
 
 
 def serve(
