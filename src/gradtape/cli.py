@@ -8,6 +8,7 @@ traceback and end with exit code 2; Ctrl-C ends with 130, as a shell expects.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -229,9 +230,10 @@ def _run_fit(arguments: argparse.Namespace) -> int:
     from .fit.recording import named_cost
 
     recording.recording.listens = False  # the descent has units of its own
+    stack = contextlib.ExitStack()
 
     def record(problem: Any, plan: Any) -> Any:
-        run = recording.recording
+        run = stack.enter_context(recording)  # not before there is something to record
         start = problem.to_data @ plan.start
         names = problem.names
         step = run.follow(dict(zip(names, start.tolist(), strict=True)), named_cost(problem))
@@ -248,7 +250,7 @@ def _run_fit(arguments: argparse.Namespace) -> int:
 
         return follow
 
-    with recording:
+    with stack:
         code = fit.run_fit(arguments, record)
     if not arguments.quiet:
         recording.say()

@@ -73,6 +73,7 @@ def test_nothing_asked_nothing_paid(tmp_path):
 
 
 def test_the_short_way_of_a_program_comes_back(tmp_path):
+    pytest.importorskip("llvmlite")
     x = gt.Variable(np.ones(3))
 
     @gt.function

@@ -97,6 +97,7 @@ class Capture:
         self.took = 0.0  # seconds from the gradient of the step before to that of this one
         self._unobserve: Any = None  # what ends hearing of assignments, while they are heard of
         self._patience = 5  # how often that is given up
+        self._observer = self._make_observer()
         self._stops: list[Callable[[], None]] = []
         self._call: Call | None = None  # the last one
         self._watcher: Any = self.watch
@@ -112,7 +113,6 @@ class Capture:
             observing.keep_everything(True)
             observing.inspector.look = traced.look
             self._stops.append(lambda: observing.keep_everything(False))
-        self._observer = self._make_observer()
         self._observe()
         self._stops.append(self._unheard)
         self._stops.append(observing.record())
