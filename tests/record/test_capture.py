@@ -142,12 +142,76 @@ def test_the_graph_is_stored_once_per_structure_with_file_and_line(tmp_path):
     assert "np.exp(w)" in run.reader.source(__file__)
 
 
-def test_batches_that_stay_within_bounds_on_disk(tmp_path):
-    from gradtape.record.keeping import Schedule
+def test_batches_stay_within_bounds_on_disk_and_the_run_says_so(tmp_path, monkeypatch):
+    from gradtape.record import capture_records
 
-    schedule = Schedule(1 << 20)
-    stored = sum(schedule.takes(step) for step in range(100_000))
-    assert stored <= schedule.most * 20
+    monkeypatch.setattr(capture_records, "INPUT_BYTES", 1 << 16)
+    w, batch = gt.Variable(1.0, name="w"), np.zeros(1000)
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for step in range(200):
+            batch[:] = step
+            with gt.GradientTape() as tape:
+                loss = np.sum((w - batch) ** 2)
+            w.assign_sub(1e-6 * tape.gradient(loss, w))
+    stored = run.reader.arrays("input/0")
+    assert stored[:8] == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert len(stored) <= 8 * 6
+    for step in stored:
+        assert (run.array("input/0", step) == step).all()
+    assert run.reader.meta()["thinned"] == {"input/0": 9}
+    assert any("no longer stored" in e["data"]["text"] for e in run.reader.events("note"))
+
+
+def test_memory_does_not_grow_with_the_steps(tmp_path):
+    import tracemalloc
+
+    w = gt.Variable(np.ones(50), name="w")
+
+    def loop(steps):
+        for _ in range(steps):
+            with gt.GradientTape() as tape:
+                loss = np.sum((w * X[:1] - 1.0) ** 2)
+            w.assign_sub(1e-3 * tape.gradient(loss, w))
+
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        loop(600)
+        run._writer.flush()
+        tracemalloc.start()
+        try:
+            before = tracemalloc.get_traced_memory()[0]
+            loop(1500)
+            run._writer.flush()
+            grown = tracemalloc.get_traced_memory()[0] - before
+        finally:
+            tracemalloc.stop()
+    assert grown < 500_000  # 300 bytes a step would be less than its row and its arrays
+
+
+def test_the_tensorflow_dialect_is_recorded(tmp_path):
+    from gradtape import tf
+
+    x, y = tf.constant(X, tf.float32), tf.constant(Y, tf.float32)
+    a, b = tf.Variable(0.0, name="a"), tf.Variable(0.0, name="b")
+
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((y - (a + b * x)) ** 2)
+        da, db = tape.gradient(loss, [a, b])
+        seen.append([float(loss), float(a), float(b), float(da), float(db)])
+        a.assign_sub(0.1 * da)
+        b.assign_sub(0.1 * db)
+
+    seen = []
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(5):
+            step()
+    names = ["cost", "value/a:0", "value/b:0", "grad/a:0", "grad/b:0"]
+    np.testing.assert_array_equal(table(run, *names), seen)
+    roles = run.reader.meta()["roles"]
+    np.testing.assert_array_equal(run.array(roles["x"]), X.astype("f"))
+    np.testing.assert_array_equal(run.array(roles["y"]), Y.astype("f"))
+    prediction = seen[3][1] + np.float32(seen[3][2]) * X.astype("f")
+    np.testing.assert_allclose(run.array("prediction", 3), prediction, rtol=1e-6)
 
 
 def test_two_variables_of_one_name(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.state import CODE, LASTI, OUT
 from . import details, graphs
 from .calls import Call, value_of
-from .keeping import Schedule, Seen, storable
+from .keeping import INPUT_BYTES, Schedule, Seen, storable
 from .structures import Snapshot, Structure, result_of, value_at
 
 __all__ = ["Records"]
@@ -205,13 +205,12 @@ class Records:
             self.capture.tags[tag] = self.capture.writer.tag(tag, "input", array.shape, array.dtype)
         if seen.changes(array):
             if seen.schedule is None:
-                seen.schedule = Schedule(array.nbytes)
+                seen.schedule = Schedule(array.nbytes, budget=INPUT_BYTES)
             if seen.schedule.takes(step):
                 self.capture.writer.array(self.capture.tags[tag], step, storable(array, copy=True))
-            elif seen.schedule.stride > 1:
-                if tag not in self.thinned:
-                    self.thinned[tag] = step
-                    self.capture.writer.set("thinned", dict(self.thinned))
+            elif tag not in self.thinned:
+                self.thinned[tag] = step
+                self.capture.writer.set("thinned", dict(self.thinned))
                 self.capture.notices.say(
                     f"{tag} changes so often that it is no longer stored at each change."
                 )

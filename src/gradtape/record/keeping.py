@@ -15,7 +15,8 @@ from ..core.operands import fingerprint
 
 __all__ = ["Schedule", "Seen"]
 
-MOST_BYTES = 16 << 20  # of one stride
+MOST_BYTES = 4 << 20  # of one stride
+INPUT_BYTES = 16 << 20  # the same, of a constant array that changes: it cannot be computed again
 FEWEST, MOST = 8, 512  # snapshots of one stride
 SMALL = 64 << 10  # bytes up to which contents are compared, larger arrays by a sample
 
@@ -25,15 +26,15 @@ class Schedule:
 
     Examples
     --------
-    >>> schedule = Schedule(4 << 20, fewest=2)
+    >>> schedule = Schedule(4 << 20, fewest=2, budget=16 << 20)
     >>> [step for step in range(30) if schedule.takes(step)]
     [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24]
     """
 
     __slots__ = ("left", "most", "stride")
 
-    def __init__(self, nbytes: int, fewest: int = FEWEST) -> None:
-        self.most = min(max(MOST_BYTES // max(nbytes, 1), fewest), MOST)
+    def __init__(self, nbytes: int, fewest: int = FEWEST, budget: int = MOST_BYTES) -> None:
+        self.most = min(max(budget // max(nbytes, 1), fewest), MOST)
         self.left, self.stride = self.most, 1
 
     def takes(self, step: int) -> bool:
