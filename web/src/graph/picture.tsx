@@ -70,7 +70,7 @@ function cut(text: string, most: number): string {
 export function headOf({ node, group }: Item): [string, string] {
   if (group) return [cut(group.label, 17), ""];
   const shape = node!.shape.length ? cut(shapeText(node!.shape), 14) : "";
-  return [cut(titleOf(node!), shape ? Math.max(7, 17 - shape.length) : 16), shape];
+  return [cut(titleOf(node!), shape ? Math.max(6, 16 - shape.length) : 16), shape];
 }
 
 const f = (value: number) => value.toFixed(1);

@@ -5,7 +5,7 @@ import { counted, statistics } from "../draw/numbers";
 import { Pick } from "../draw/pick";
 import { extent } from "../draw/scale";
 import { short } from "../format";
-import { source, useLatest, version } from "../model";
+import { info, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
 import type { Fit } from "../types";
 import { PredictedTrue, Residuals } from "./fit-compare";
@@ -104,7 +104,9 @@ export function FitPanel() {
   );
   const { first, last, stride } = bounds.value;
   const isCurve = fit !== null && fit.kind !== "classes";
-  const all = useMemo(() => ghostSteps(first, last, stride), [first, last, stride]);
+  // While a run grows, its ghosts stay where they are until it has doubled.
+  const reach = info.value?.status === "running" ? 2 ** Math.floor(Math.log2(Math.max(1, last - first))) : last - first;
+  const all = useMemo(() => ghostSteps(first, first + reach, stride), [first, reach, stride]);
   const ghosts = useGhosts(all, choice, ghosted && isCurve && view === "model")
     .filter((one) => one.step < step.value);
   const range = useMemo(() => (fit ? extent(fit.y) : null), [fit?.count, id, choice]);
