@@ -164,6 +164,29 @@ def test_the_dialects_function(tmp_path):
     assert run.graph()["roles"]["y"] == "input/1"
 
 
+def test_labels_by_which_a_loss_picks_are_an_input(tmp_path):
+    w = tf.Variable(np.zeros((2, 3), np.float32), name="w")
+    labels = (X[:, 0] * 3).astype(np.int32)
+
+    @tf.function
+    def step(x, labels):
+        with tf.GradientTape() as tape:
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+                labels=labels, logits=tf.matmul(x, w)
+            )
+            cost = tf.reduce_mean(losses)
+        w.assign_sub(0.1 * tape.gradient(cost, w))
+
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(3):
+            step(tf.constant(X.astype(np.float32)), tf.constant(labels))
+    y = run.graph()["roles"]["y"]
+    np.testing.assert_array_equal(np.ravel(run.array(y, 2)), labels)
+    header, arrays = fit(run.reader, 2)
+    assert header["kind"] == "classes"
+    np.testing.assert_array_equal(arrays[1], labels)
+
+
 @pytest.mark.parametrize("level", ["standard", "full"])
 def test_results_are_those_without_a_recording(tmp_path, level):
     plain = [float(c) for c in run_of(model(gt.function))]

@@ -379,7 +379,12 @@ class _Builder:
         facts: dict[str, Any] = {"params": said}
         if writer.arrays:
             facts["held"] = [
-                self.constant(np.asarray(array), aval_of(array), (index, -1 - k), place)
+                self.constant(
+                    array if type(array) is Symbol else np.asarray(array),
+                    aval_of(array),
+                    (index, -1 - k),
+                    place,
+                )
                 for k, array in enumerate(writer.arrays)
             ]
         return facts

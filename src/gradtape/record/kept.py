@@ -10,6 +10,7 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.state import KEYS, PARAMS, RUN, Recorder
 from ..core.sweep import run_item
+from ..core.symbol import Symbol
 from ..core.tensor import raw
 from ..graph.coding import Writer
 
@@ -17,12 +18,16 @@ __all__ = ["ParamWriter", "inputs_of", "is_same", "numbers_of", "operands_of", "
 
 
 class ParamWriter(Writer):
-    """A Writer for which NumPy's whole numbers are Python's."""
+    """A Writer for which NumPy's whole numbers are Python's, and symbols are arrays."""
 
     def static(self, x: Any) -> Any:
+        x = raw(x)
         if isinstance(x, np.integer | np.bool_):
             return x.item()
-        return super().static(raw(x))
+        if type(x) is Symbol:  # while a compiled function is traced
+            self.arrays.append(x)
+            return ["a", len(self.arrays) - 1]
+        return super().static(x)
 
 
 def is_same(a: Any, b: Any) -> bool:
