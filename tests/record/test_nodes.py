@@ -1,5 +1,7 @@
 """Values and cotangents of every operation: as they were recorded, or computed again."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,18 @@ def test_a_run_without_operations_says_so(tmp_path):
     reader = Reader(tmp_path / "run")
     assert nodes(reader, 0) == node(reader, 0, 0, 0)
     assert nodes(reader, 0).startswith("The operations were not recorded.")
+
+
+def test_values_are_there_where_no_cotangents_can_be_computed(tmp_path, monkeypatch):
+    def fails(*_):
+        raise TypeError("a rule of the user's own")
+
+    v = gt.Variable(2.0, name="v")
+    reader = recorded(tmp_path / "run", lambda _: np.square(v), [v], 1, 0.1)
+    monkeypatch.setattr(import_module("gradtape.record.panels.nodes"), "apply", fails)
+    _, (matrix,) = nodes(reader, 0)
+    assert side_of(reader.graph(0), matrix, "square", 0)["mean"] == 4
+    assert np.isnan(matrix[:, 6:]).all()
 
 
 def test_statistics_of_nothing_are_unknown():
