@@ -95,12 +95,11 @@ def node(id: int, op: str, inputs: list[int], shape: tuple[int, ...], line: int,
     }  # fmt: skip
 
 
-def line(steps: int = 70, rate: float = 1e-3, name: str = "line") -> Demo:
-    """The tutorial: a line through fifty points, by gradient descent on the mean square."""
+def line(steps: int = 70, rate: float = 1e-3, name: str = "line", n: int = 50) -> Demo:
+    """The tutorial: a line through n points, by gradient descent on the mean square."""
     rng = np.random.default_rng(0)
-    x = rng.uniform(4, 25, 50).round()
-    y = 3.9 * x - 17.6 + rng.normal(0, 15, 50)
-    n = len(x)
+    x = rng.uniform(4, 25, n).round()
+    y = 3.9 * x - 17.6 + rng.normal(0, 15, n)
     slope = intercept = 0.0
     rows, node_values = [], {}
     node_arrays: dict[tuple[int, int, int], np.ndarray] = {}

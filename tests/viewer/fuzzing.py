@@ -127,12 +127,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="what counts as long")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        clean = [demo.write(demo.line(12), Path(folder) / "clean" / "line"),
-                 demo.write(demo.classes(12), Path(folder) / "clean" / "classes")]  # fmt: skip
+        clean = [
+            demo.write(made, Path(folder) / f"clean{i}")
+            for i, made in enumerate([demo.line(12), demo.classes(12), demo.line(6, n=3000)])
+        ]
         worst = 0.0
         for seed in range(arguments.first, arguments.first + arguments.count):
             run = Path(folder) / f"{seed}" / "run"
-            shutil.copytree(clean[seed % 2], run)
+            shutil.copytree(clean[seed % 3], run)
             how = spoil(run, seed)
             print(seed, how, end="", flush=True)
             begun = time.monotonic()
