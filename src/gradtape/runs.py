@@ -24,6 +24,7 @@ from .errors import RecordError, three_part
 from .record import environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
+from .record.following import follow
 from .record.lock import is_held
 from .record.notices import where
 from .record.progress import progress_of
@@ -459,6 +460,8 @@ class Recording(Run):
         if progress is not None:
             progress.steps = n
             capture.on_step = lambda number, moment: progress.step(number, moment, capture.facts)
+        if capture.parts:  # of a loop before
+            capture.finish()
         capture.steps.is_explicit = True
         try:
             first = capture.steps.number
@@ -495,7 +498,7 @@ class Recording(Run):
             `step(cost, values, gradients)`, in the order of `start`.
         """
         capture, _ = self._recording("follow")
-        return capture.follow(start, cost)
+        return follow(capture, start, cost)
 
     def log(self, **values: Any) -> None:
         """Add numbers to the step that is running: `run.log(accuracy=0.9)`.

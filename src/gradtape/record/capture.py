@@ -27,7 +27,6 @@ from ..core.positions import decode, here, is_internal
 from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
-from ..tape.tape import GradientTape
 from . import notices, traced
 from .alarms import Alarms
 from .calls import NAN, Call, Column, norm, value_of
@@ -121,6 +120,11 @@ class Capture:
         self._stops.append(events.subscribe(self.heard))
         self.moment = _clock()
 
+    @property
+    def listens(self) -> bool:
+        """Whether tapes are listened to."""
+        return bool(self._stops)
+
     def deafen(self) -> None:
         """Listen no more."""
         self._catch_up()
@@ -128,34 +132,6 @@ class Capture:
             stop()
         self._stops.clear()
         self._unheard()
-
-    def follow(
-        self, start: dict[str, float], cost: Any
-    ) -> Callable[[float, Sequence[float], Sequence[float]], None]:
-        """What records a step whose numbers are handed over; see `Recording.follow`."""
-        variables = [Variable(value, name=name) for name, value in start.items()]
-        self.records.keeps_prediction = False  # of one step, it would stand for all
-        if cost is None:
-            self.level = "scalars"  # there is no graph
-        if not self._stops:
-            self.start()
-        with np.errstate(all="ignore"), GradientTape() as tape:
-            target = cost(variables) if cost is not None else _zero(variables)
-        tape.gradient(target, variables, unconnected_gradients="zero")
-        self.deafen()
-        call = self.parts[0].call
-        self.parts.clear()
-        number, width, order = self._layout((call,), ())
-
-        def step(value: float, values: Sequence[float], gradients: Sequence[float]) -> None:
-            now = _clock()
-            gathered = [now - self.moment, value, *values, *gradients]
-            self.moment = now
-            row = [self.steps.number, *[gathered[i] for i in order]]
-            self.rows.add(number, width, row)
-            self.steps.number += 1
-
-        return step
 
     def stop(self) -> None:
         """Listen no more, and write the step that is complete."""
@@ -373,7 +349,7 @@ class Capture:
             call = first.call
             layout = call.layout
             if layout is None:
-                layout = call.layout = self._layout((call,), ())
+                layout = call.layout = self.layout((call,), ())
             row = [number, first.cost, seconds, *first.entries]
             self.rows.add(layout[0], len(row), row)
             if call.has_variables and self.every == 1:
@@ -398,7 +374,7 @@ class Capture:
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))
         if layout is None:
-            layout = self.layouts[calls, logged] = self._layout(calls, logged)
+            layout = self.layouts[calls, logged] = self.layout(calls, logged)
         row: list[Any] = [seconds]
         for part in parts:
             row.append(part.cost)
@@ -416,7 +392,7 @@ class Capture:
         variable = part.call.sources[i]
         return self.committed.get(variable.key, variable.value)
 
-    def _layout(self, calls: Sequence[Call], logged: Sequence[str]) -> tuple[int, int, Any]:
+    def layout(self, calls: Sequence[Call], logged: Sequence[str]) -> tuple[int, int, Any]:
         """(number of the layout, its width, which entries of what is gathered it takes)."""
         gathered: list[Column] = [("seconds", "time", None)]
         for n, call in enumerate(calls):
@@ -482,14 +458,6 @@ class Capture:
                 tag, "variable" if is_variable else "source", np.shape(value), value.dtype, **facts
             )
         return name
-
-
-def _zero(variables: list[Variable]) -> Any:
-    """A cost of which only its Variables are known."""
-    total: Any = 0.0
-    for variable in variables:
-        total = total + 0.0 * variable
-    return total
 
 
 def _difference(now: Any, before: Any) -> float:
