@@ -53,6 +53,22 @@ def rings(folder: Path, steps: int = 60) -> None:
                 variable.assign_sub(0.5 * gradient)
 
 
+def three(folder: Path, steps: int = 40) -> None:
+    """Three classes, told apart by softmax."""
+    which = np.arange(len(PLACES)) % 3
+    places = PLACES * 0.3 + np.array([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]])[which]
+    single = np.eye(3)[which]
+    w, b = gt.Variable(np.zeros((2, 3)), name="w"), gt.Variable(np.zeros(3), name="b")
+    with gt.Recording(folder, progress=False) as run:
+        for _ in run.steps(steps):
+            with gt.GradientTape() as tape:
+                powers = np.exp(places @ w + b)
+                p = powers / np.sum(powers, axis=1, keepdims=True)
+                cost = -np.mean(np.sum(single * np.log(p), axis=1))
+            for variable, gradient in zip([w, b], tape.gradient(cost, [w, b]), strict=True):
+                variable.assign_sub(0.5 * gradient)
+
+
 def plane(folder: Path, steps: int = 30) -> None:
     w, b = gt.Variable(np.zeros(3), name="w"), gt.Variable(0.0, name="b")
     scale = gt.Variable(np.ones((2, 3, 4, 5)), name="scale")
@@ -84,4 +100,4 @@ def deep(folder: Path, cells: int = 250) -> None:
             v.assign_sub(0.01 * tape.gradient(cost, v))
 
 
-ALL = (line, rings, plane, deep)
+ALL = (line, rings, three, plane, deep)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gradtape.record.panels import fit, landscape, node, nodes, path
+from gradtape.record.panels import fit, landscape, node, nodes, path, regions
 from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
 from tests.viewer.browser import models
@@ -227,6 +227,21 @@ def test_decision_regions_of_a_classifier(page, record):
     assert title.startswith("Point 0, class 0")
     assert values == {first: u[0], second: v[0], "prediction": p[0]}
     page.keep("regions")
+
+
+@run("three", "fit", 39)
+def test_regions_of_three_classes_lie_side_by_side(page, record):
+    header, (values,) = regions(record, 39, 56)
+    assert header["classes"] == [0, 1, 2] and set(values) == {0, 1, 2}
+    page.wait(script="document.querySelectorAll('#panel-fit .fit-band').length === 3")
+    areas = page.evaluate(script="""[...document.querySelectorAll('#panel-fit .fit-band')]
+        .map((one) => one.getBBox()).map(({ width, height }) => width * height)""")
+    assert min(areas) > 1000
+    assert page.texts(selector="#panel-fit .shapes li")[:3] == ["class 0", "class 1", "class 2"]
+    assert page.count(selector="#panel-fit .fit-boundary") == 0
+    _, (_, label, place, _, _) = fit(record, 39)
+    right = int(np.sum(place == label))
+    assert page.text(selector="#panel-fit .panel-status") == f"{right} points of 90 right"
 
 
 # -- path -------------------------------------------------------------------------------------

@@ -10,9 +10,11 @@ export function classified(fit: Fit): Classified | null {
   const listed: number[] = Array.isArray(header.classes)
     ? header.classes.map(Number) : [...new Set(Array.from(label))].sort((a, b) => a - b);
   const classes = listed.length ? listed : [0, 1];
-  const second: ArrayLike<number> = fit.curveX.length === fit.count ? fit.curveX : fit.curveY;
+  // Of one input alone, its ordinate is what is predicted.
+  const isPlane = fit.inputs.length > 1 && fit.curveX.length === fit.count;
   return {
-    names: [fit.inputs[0] ?? fit.names.x, fit.inputs[1] ?? fit.names.y], u: fit.x, v: second, label,
+    names: [fit.inputs[0] ?? fit.names.x, isPlane ? fit.inputs[1] : "prediction"],
+    u: fit.x, v: isPlane ? fit.curveX : fit.prediction, label,
     prediction: fit.prediction, classes, step: fit.step,
     decide: (prediction) => {
       if (classes.length > 2) return classes[Math.round(prediction)] ?? NaN;

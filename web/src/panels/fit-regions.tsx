@@ -58,8 +58,10 @@ export function FitRegions({ data, regions, svg }: {
   const isBinary = data.classes.length <= 2;
   const shading = useMemo(() => {
     if (!regions) return [];
-    const levels = isBinary ? LEVELS : data.classes.slice(1).map((_, k) => k + 0.5);
-    return bands(regions, [-1e300, ...levels]);
+    if (isBinary) return bands(regions, [-1e300, ...LEVELS]);
+    // One class after the other: between the first and the third the second does not lie.
+    return data.classes.flatMap((_, k) => (
+      bands({ ...regions, values: regions.values.map((value) => Number(value === k)) }, [0.5])));
   }, [regions, isBinary]);
   const edge = useMemo(() => (regions && isBinary ? bands(regions, [0.5]) : []), [regions, isBinary]);
   // The shading fades to the panel's own colour where the model is undecided.
@@ -89,7 +91,7 @@ export function FitRegions({ data, regions, svg }: {
     >
       {(frame) => (
         <>
-          {shading.map((band, k) => <path key={k} d={ringPath(band, frame)} style={tone(k)} />)}
+          {shading.map((band, k) => <path key={k} class="fit-band" d={ringPath(band, frame)} style={tone(k)} />)}
           {edge.map((band) => (
             <path key="edge" class="fit-boundary" d={ringPath(band, frame)} />
           ))}

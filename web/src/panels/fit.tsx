@@ -98,7 +98,7 @@ export function FitPanel() {
     () => (id ? source.value.fit(id, step.value, choice) : null), [step.value, version.value, choice],
   );
   const classes = useMemo(() => (fit?.kind === "classes" ? classified(fit) : null), [fit]);
-  const { data: regions } = useLatest(
+  const { data: regions, error: unshaded } = useLatest(
     () => (id && fit?.kind === "classes" && view === "model" ? source.value.regions(id, step.value, 56) : null),
     [step.value, version.value, fit?.kind, view],
   );
@@ -122,6 +122,7 @@ export function FitPanel() {
     } else status = "no finite prediction at this step";
     if (fit.step !== step.value) status += `, of step ${fit.step}`;
     if (error) note += `${error} `;
+    if (classes && unshaded) note += `${unshaded} `;
     const of = Number(fit.header.of ?? fit.count);
     if (of > fit.count) note += `${fit.count} of ${of} points are drawn. `;
     if (view === "model" && isCurve && lined && fit.count > RESIDUALS) {
