@@ -1,5 +1,5 @@
 // Where answers come from: a server, the page's own file, or the model of a notebook's widget.
-import { type Answer, type Carrier, NoAnswer, unlist, unpack } from "./source";
+import { type Answer, type Carrier, list, NoAnswer, unlist, unpack } from "./source";
 import type { Change } from "./types";
 import { reduceExtremes } from "./reduce";
 
@@ -138,10 +138,14 @@ export class InlineCarrier implements Carrier {
       const k = names.indexOf(name);
       return k < 0 ? new Float64Array(count).fill(NaN) : body!.subarray((k + 1) * count, (k + 2) * count);
     };
+    // What was logged at some steps only: in the table the others look like NaN.
+    const own = (name: string) => this.stored.find((kept) => (
+      kept.path === path.replace(/rows$/, "series") && kept.query.get("names") === list([name])));
     if (what === "row") {
       const k = Math.max(0, upper(steps, Number(asked.query.get("step"))) - 1);
-      const values = Float64Array.from(names, (name) => column(name)[k]);
-      return { header: { step: steps[k], names }, body: values };
+      const held = names.filter((name) => column(name)[k] === column(name)[k] || !own(name));
+      const values = Float64Array.from(held, (name) => column(name)[k]);
+      return { header: { step: steps[k], names: held }, body: values };
     }
     const from = Number(asked.query.get("from") ?? -Infinity);
     const to = Number(asked.query.get("to") ?? Infinity);
@@ -155,13 +159,20 @@ export class InlineCarrier implements Carrier {
     const px = Number(asked.query.get("px") ?? 0);
     // Of a very long run the file may hold fewer rows than there were.
     const share = Math.max(1, (header.of ?? count) / count);
-    const series = wanted.map((name) => {
-      const values = column(name).subarray(low, high);
-      const found = reduceExtremes(part, values, px);
+    const series = await Promise.all(wanted.map(async (name) => {
+      const alone = own(name);
+      if (alone) {
+        const { header: { series: [{ count: held, of }] }, body: both } = await decode(alone.value) as any;
+        const at = both.subarray(0, held);
+        const a = upper(at, from - 0.5), b = upper(at, to);
+        const found = reduceExtremes(at.subarray(a, b), both.subarray(held + a, held + b), px);
+        return { name, ...found, of: Math.round(((b - a) * of) / held), reduced: found.reduced || of > held };
+      }
+      const found = reduceExtremes(part, column(name).subarray(low, high), px);
       return {
         name, ...found, of: Math.round(part.length * share), reduced: found.reduced || share > 1,
       };
-    });
+    }));
     return {
       header: {
         series: series.map(({ name, of, steps: kept, reduced }) => (

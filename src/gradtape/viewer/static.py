@@ -122,7 +122,8 @@ def as_page(
     return _page({"run": id, "answers": kept}, title, _asset("app.js"), _asset("app.css"))
 
 
-ESSENTIAL = ("/runs", "/rows", "/events", "/verdict", "/diagnosis", "/path", "/flow", "/landscape")
+ESSENTIAL = ("/runs", "/rows", "/series", "/events", "/verdict", "/diagnosis", "/path", "/flow",
+             "/landscape")  # fmt: skip
 MOST_GRAPHS, MOST_REGIONS, MOST_ASKED = 16, 24, 4_000
 SPECIAL = ("nonfinite", "exception", "none", "warning", "note")
 
@@ -133,6 +134,11 @@ def _addresses(base: str, reader: Reader, count: int) -> Iterator[str]:
     yield base
     for name in ("rows", "events", "verdict", "diagnosis", "path", "flow", "landscape"):
         yield f"{base}/{name}"
+    # In a table a step at which nothing was logged looks like a NaN that was.
+    for column in reader.columns():
+        if column.kind == "log" and len(reader.series(column.name)[0]) < reader.count():
+            names = column.name.replace(",", "\\,")
+            yield f"{base}/series?{urlencode({'names': names})}"
     graphs = list(dict.fromkeys(graph for _, graph in reader.structures()))[:MOST_GRAPHS]
     for graph in graphs:
         yield f"{base}/graph?id={graph}"

@@ -69,6 +69,20 @@ def train(folder: Path, *, steps: int, rate: float, loses: bool = False) -> None
     assert start(folder, steps=steps, rate=rate, loses=loses).wait(120) == 0
 
 
+def sparse(folder: Path) -> None:
+    """Record 70 steps of a cost, and at every tenth a validation cost: its step plus a half."""
+    writer = Writer(folder)
+    cost, validation = writer.column("cost", "cost"), writer.column("log/val_cost", "log")
+    both, alone = writer.layout([cost, validation]), writer.layout([cost])
+    for step in range(70):
+        row = [step, 100.0 - step]
+        if step % 10:
+            writer.rows(alone, np.array([row]))
+        else:
+            writer.rows(both, np.array([[*row, step + 0.5]]))
+    writer.close("finished")
+
+
 def long(folder: Path, steps: int, variables: int = 4) -> None:
     """Record as many steps as are asked for: cost, time, and so many variables and gradients."""
     rng = np.random.default_rng(5)

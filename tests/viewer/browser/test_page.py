@@ -12,7 +12,7 @@ import pytest
 from gradtape.record.reader import Reader
 from gradtape.viewer.static import to_html
 from tests.viewer.browser.chromium import Viewer
-from tests.viewer.browser.runs import start
+from tests.viewer.browser.runs import sparse, start
 
 pytestmark = pytest.mark.slow
 
@@ -403,9 +403,30 @@ def test_one_file_shows_the_same_without_a_server(browser, folder, tmp_path):
     with closing(Reader(folder / "cars")) as reader:
         assert step(browser) == 5
         assert number(fact(browser, "Cost here")) == reader.row(5)["cost"]
+    head, *rows = table(browser, "cost")
+    assert [float(row[0]) for row in rows] == list(range(70))
     browser.whole()
     settle(browser)
     browser.keep("one-file", full=True)
     assert browser.complaints() == []
     hosts = {urlsplit(url).scheme for url in browser.requests()}
     assert hosts <= {"file", "data", "blob", "about"}
+
+
+def test_what_is_logged_now_and_then_is_a_line_and_no_row_of_nans(browser, tmp_path):
+    root = tmp_path / "sparse"
+    sparse(root)
+    served = Viewer(root)
+    try:
+        for url in (served.url, to_html(root, tmp_path / "sparse.html").as_uri()):
+            browser.open(url="about:blank")
+            browser.open(url=url)
+            legend = "#panel-cost .legend button"
+            browser.wait(script=f"document.querySelectorAll('{legend}').length === 2")
+            settle(browser)
+            assert step(browser) == 69
+            cost, validation = browser.texts(selector=legend)
+            assert (cost.split()[-1], validation.split()[-1]) == ("31", "60.5000")
+            assert "NaN" not in browser.text(selector="#panel-cost")
+    finally:
+        served.quit()
