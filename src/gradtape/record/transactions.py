@@ -6,6 +6,7 @@ training thread that computes, so rows of one table go in together, many to a st
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 import zlib
@@ -152,11 +153,10 @@ class Transactions:
 
     def _array(self, array: np.ndarray[Any, Any], tables: Tables) -> int:
         """The number of an array's content, which is stored if it is new."""
-        name = dtype_name(array.dtype)
+        name, shape, kind = _kind(array.dtype, array.shape)
         flat = np.asarray(array, order="C").reshape(-1)
         data = flat.view(np.uint8).data if flat.size else memoryview(b"")
-        shape = encode(array.shape)
-        digest = hashlib.blake2b(f"{name}{shape}".encode(), digest_size=16)
+        digest = hashlib.blake2b(kind, digest_size=16)
         digest.update(data)
         key = digest.digest()
         known = self._known.get(key)
@@ -187,3 +187,10 @@ class Transactions:
                 part = rows[start : start + together]
                 self.connection.execute(text, [value for row in part for value in row])
                 start += together
+
+
+@functools.lru_cache(1024)
+def _kind(dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[str, str, bytes]:
+    """The name of a dtype, a shape as JSON, and both in the bytes that a digest begins with."""
+    name, text = dtype_name(dtype), encode(shape)
+    return name, text, f"{name}{text}".encode()
