@@ -1,5 +1,5 @@
-// What no chart here uses of uPlot, taken out of its source before it is bundled: axes of time and
-// dates, its own legend, scatter plots, other paths than lines. Each place must be found exactly
+// What no chart here uses of uPlot, taken out of its source before it is bundled: axes of time,
+// dates and asinh, its own legend, scatter plots, other paths than lines. Each place must be found exactly
 // once, so that another version of uPlot cannot be cut in the wrong place.
 const CUTS: [string, string][] = [
   ["genTimeStuffs(1);", "[];"],
@@ -17,6 +17,14 @@ const CUTS: [string, string][] = [
   ["(paths.stepped = stepped);", ""],
   ["(paths.bars    = bars);", ""],
   ["(paths.spline  = monotoneCubic);", ""],
+  // Axes have splits, filters and ranges of their own; none is of asinh.
+  ["fnOrSelf(axis.splits || (isTime && sc.distr == 1 ? _timeAxisSplits : sc.distr == 3 ? logAxisSplits : sc.distr == 4 ? asinhAxisSplits : numAxisSplits))",
+    "fnOrSelf(axis.splits || numAxisSplits)"],
+  ["(          sc.distr >= 3 && sc.log == 10 ? log10AxisValsFilt : sc.distr == 3 && sc.log == 2 ? log2AxisValsFilt : retArg1)", "retArg1"],
+  ["sc.distr == 4 ? snapAsinhX : ", ""],
+  ["sc.distr == 4 ? snapAsinhY : ", ""],
+  ["[_min, _max] = rangeAsinh(_min, _min, scaleX.log, false);", ";"],
+  ["uPlot.rangeAsinh = rangeAsinh;", ""],
   ["const mode = self.mode;", "const mode = 1;"],
   ["let isTime = mode == 1 && scales[s.scale].time;", "let isTime = false;"],
   ["const showLegend = legend.show;", "const showLegend = false;"],

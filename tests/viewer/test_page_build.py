@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 PAGE = ROOT / "src" / "gradtape" / "viewer" / "page"
 FILES = ("app.js", "app.css", "index.html")
-LIMIT = 200 * 1024
+LIMIT = 200_000
 
 # Names of XML, which nobody is asked for, and an address in a message of Preact's.
 NAMES = ("http://www.w3.org/",)
