@@ -502,3 +502,12 @@ def test_a_differential_is_what_the_card_computes(name):
         np.testing.assert_allclose(
             eval(text, {"__builtins__": {}}, {**known, **one}) + 0 * x, expected, rtol=1e-12
         )
+
+
+def test_arrays_are_called_what_they_are_said_to_be_called():
+    a, _ = parameters()
+    with KeepingTape() as tape:
+        cost = np.sum(a * (X + 1)) + np.sum(a * Y)
+    labels = [(X + 1, "years"), (Y, "euros")]
+    graph = graph_of(tape._recorder, cost, [a], ["a"], labels=labels)
+    assert [graph["nodes"][i]["name"] for i in graph["inputs"].values()] == ["years", "euros"]

@@ -70,3 +70,27 @@ def test_classifiers(tmp_path, name, classes):
     assert not isinstance(drawn, str), drawn
     assert np.isfinite(drawn[1][0]).all()
     assert flow(run)[0]["count"] > 0
+
+
+def test_a_fit_of_a_table_has_the_tables_columns_at_its_axes(tmp_path):
+    rng = np.random.default_rng(0)
+    hp, age = rng.uniform(40, 200, 60), rng.uniform(0, 20, 60)
+    mpg = 50 - 0.15 * hp - 0.3 * age + rng.normal(0, 2, 60)
+    table = tmp_path / "cars.csv"
+    rows = np.column_stack([hp, age, mpg])
+    np.savetxt(table, rows, delimiter=",", header="hp,age,mpg", comments="")
+    command = [sys.executable, "-m", "gradtape", "fit", str(table), "mpg ~ hp + age", "--record"]
+    done = subprocess.run(
+        [*command, str(tmp_path / "run"), "--out", str(tmp_path / "out")], text=True,
+        capture_output=True, env={**os.environ, "MPLBACKEND": "agg"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    run = Reader(tmp_path / "run")
+    header, (x, y, prediction, _, _) = fit(run, run.last)
+    assert header["inputs"] == ["hp", "age"]
+    assert header["names"] == {"x": "hp", "y": "mpg"}
+    np.testing.assert_allclose(x, hp)
+    np.testing.assert_allclose(y, mpg)
+    row = run.row(run.last)
+    expected = row["value/Intercept"] + row["value/hp"] * hp + row["value/age"] * age
+    np.testing.assert_allclose(prediction, expected, rtol=1e-9)

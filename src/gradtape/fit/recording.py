@@ -48,4 +48,9 @@ def named_cost(problem: Problem) -> Callable[[Sequence[Any]], Any] | None:
             losses = block.weights * losses
         return np.sum(losses) / divisor
 
+    # what a reader of the run sees at the axes
+    labels = [(block.y, problem.design.response)]
+    if model.is_linear:
+        labels += list(zip(columns, problem.design.names, strict=True))
+    cost.labels = labels  # type: ignore[attr-defined]
     return cost

@@ -50,6 +50,7 @@ class Records:
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
         self.compiled: dict[int, tuple[Any, int]] = {}  # graphs of compiled functions
+        self.labels: list[tuple[Any, str]] = []  # what arrays are called
         self.thinned: dict[str, int] = {}  # inputs that change more often than they are stored
 
     def look(
@@ -115,7 +116,9 @@ class Records:
     ) -> Structure | None:
         if self.graphs >= MOST_GRAPHS:
             return None
-        graph = graphs.graph_of(recorder, targets, sources, call.names, varying=varying)
+        graph = graphs.graph_of(
+            recorder, targets, sources, call.names, varying=varying, labels=self.labels
+        )
         number = self._write_graph(graph)
         structure = Structure(recorder, targets, graph, number)
         structure.varying = varying

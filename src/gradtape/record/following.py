@@ -26,6 +26,7 @@ def follow(capture: Capture, start: dict[str, float], cost: Any = None) -> Step:
     """What records a step from its numbers; see `Recording.follow`."""
     variables = [Variable(value, name=name) for name, value in start.items()]
     capture.records.keeps_prediction = False  # of one step, it would stand for all
+    capture.records.labels = list(getattr(cost, "labels", ()))
     if cost is None:
         capture.level = "scalars"  # there is no graph
     if not capture.listens:

@@ -139,6 +139,7 @@ def graph_of(
     kept: Mapping[tuple[int, int], Any] | None = None,
     varying: frozenset[int] | set[int] = frozenset(),
     name: str | None = None,
+    labels: Sequence[tuple[Any, str]] = (),
 ) -> dict[str, Any]:
     """The graph of what a tape recorded, as plain data.
 
@@ -158,6 +159,8 @@ def graph_of(
         become inputs of shape ().
     name : str, optional
         By default the place of the first operation.
+    labels : sequence of (array, str), optional
+        What arrays that enter are called, where the user's lines do not say it.
 
     Returns
     -------
@@ -174,7 +177,9 @@ def graph_of(
     >>> [(node["op"], node["in"]) for node in graph["nodes"]]
     [('variable', []), ('constant', []), ('multiply', [0, 1]), ('sin', [2])]
     """
-    return _Builder(recorder, dict(kept or {}), varying).build(target, sources, names, name)
+    builder = _Builder(recorder, dict(kept or {}), varying)
+    builder.labels = labels
+    return builder.build(target, sources, names, name)
 
 
 class _Builder:
@@ -189,6 +194,7 @@ class _Builder:
         self.constants: dict[int, int] = {}  # key of a constant Tensor -> its node
         self.arrays: list[tuple[int, Any]] = []  # (node, array) of the inputs
         self.inputs = 0
+        self.labels: Sequence[tuple[Any, str]] = ()
         self.places = Places(recorder)
 
     def build(
@@ -225,9 +231,13 @@ class _Builder:
         return graph
 
     def _name_inputs(self) -> None:
-        """Give inputs the names that the user's lines have for them."""
+        """Give inputs the names that they were said to have, or that the user's lines have."""
+        for number, array in self.arrays:
+            for labelled, label in self.labels:
+                if type(array) is not Symbol and is_same(array, labelled):
+                    self.nodes[number].setdefault("name", label)
         for node in self.nodes:
-            if node["kind"] != "input":
+            if node["kind"] != "input" or "name" in node:
                 continue
             for index, i in node["slots"]:
                 if i >= 0 and getattr(self.recorder.ops[index][CARD], "regions", None) is None:
