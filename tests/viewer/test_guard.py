@@ -321,6 +321,19 @@ def test_types_are_said_and_no_range_is_served(app, run):
     assert (reply.status, reply["content-type"]) == (200, "application/octet-stream")
 
 
+def test_a_reason_is_one_line_of_ascii_in_its_header(app, run, monkeypatch):
+    """It may hold words of the run's: names of operations, files, variables."""
+    from gradtape.viewer import panels
+
+    said = "no \u03b1\r\nSet-Cookie: a=b\x00\u2028" + "x" * 5000
+    monkeypatch.setattr(panels, "regions", lambda *args: said)
+    reply = ask(app, f"{run}/regions", cookie=cookie(app))
+    assert reply.status == 204 and reply["set-cookie"] is None
+    assert reply["x-reason"].startswith("no \\u03b1  Set-Cookie: a=b")
+    assert all(" " <= letter <= "~" for letter in reply["x-reason"])
+    assert len(reply["x-reason"]) <= 1000
+
+
 # -- limits -----------------------------------------------------------------------------------
 
 

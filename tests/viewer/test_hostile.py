@@ -391,6 +391,12 @@ def test_a_folder_with_very_many_entries_is_searched_within_limits(tmp_path, mon
     assert Shelf(tmp_path / "deep").runs() == []
 
 
+def test_hidden_folders_are_not_searched(clean, tmp_path):
+    shutil.copytree(clean, tmp_path / ".trash" / "line")
+    shutil.copytree(clean, tmp_path / "kept")
+    assert [run.name for run in Shelf(tmp_path).runs()] == ["kept"]
+
+
 def test_forks_are_runs_with_a_parent(clean, run):
     shutil.copytree(clean, run / "fork-17")
     runs = {each.name: each for each in Shelf(run.parent).runs()}
