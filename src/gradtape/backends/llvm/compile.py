@@ -141,7 +141,7 @@ class Program:
         if machine.has_avx512:
             source, left = lanes.over_vectors(source, machine.width)
         made = []
-        whole = {name for name, body in _functions(source) if _is_whole(name, body)}
+        whole = {name for name, body in _functions(f"\n{source}\n") if _is_whole(name, body)}
         for text, passes in pieces(source, left):
             target = self._target(0 if passes == "none" else 2)  # makes LLVM ready
             linked = library.link(text, machine.width, machine.has_avx512, passes != "all")
@@ -223,11 +223,18 @@ def _is_whole(name: str, body: str) -> bool:
 
 
 def _functions(text: str) -> list[tuple[str, str]]:
-    return [(m[1], m[0]) for m in _FUNCTION.finditer(text)]
+    """The functions of a module, by name."""
+    found, end = [], 0
+    while (start := text.find("\ndefine ", end)) >= 0:
+        end = text.index("\n}\n", start) + 2
+        body = text[start + 1 : end + 1]
+        name = _NAMES.search(body)
+        assert name is not None
+        found.append((name[1], body))
+    return found
 
 
 _LITTLE = '"gt.work"="little"'
-_FUNCTION = re.compile(r'^define [^\n]*?@"?([-+\w.$]+)"?\(.*?^}\n', re.MULTILINE | re.DOTALL)
 _NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 
 
@@ -239,6 +246,7 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     `left` to LLVM's vectoriser, every other one where that is not known, and a kernel that loops
     over the others, take "all"; where loops are over vectors already "few" do.
     """
+    text = f"\n{text}\n"
     functions = _functions(text)
     is_whole = left is None or any(name == "kernel" and not _is_cold(b) for name, b in functions)
 
@@ -251,12 +259,14 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     kinds = {name: passes(name, body) for name, body in functions}
     if len(set(kinds.values())) <= 1:
         return [(text, next(iter(kinds.values()), "none"))]
-    rest = _FUNCTION.sub("", text).splitlines()
+    rest = text
+    for _, body in functions:
+        rest = rest.replace(body, "", 1)
     made = []
     for kind in sorted(set(kinds.values())):
         mine = [body for name, body in functions if kinds[name] == kind]
         named = set(_NAMES.findall("".join(mine)))
-        lines = [line for line in rest if _is_for(line, named)]
+        lines = [line for line in rest.splitlines() if _is_for(line, named)]
         for name, body in functions:
             if kinds[name] != kind and name in named:
                 head = body[: body.index("\n")]
