@@ -14,34 +14,16 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from ..core.variable import Variable
+from .norms import NAN, norm, zero_fraction
 
-__all__ = ["Call", "Column", "norm", "value_of"]
+__all__ = ["NAN", "Call", "Column", "value_of"]
 
-NAN = math.nan
 Column = tuple[str, str, str | None]  # name, kind, tag
 
 
 def value_of(x: Any) -> Any:
     """The raw value of a Tensor, or of what stands for one."""
     return x.value if isinstance(x, Tensor) else x
-
-
-def norm(x: Any) -> float:
-    """The Euclidean norm of all elements; nan for None.
-
-    >>> norm(np.array([3.0, 4.0])), norm(None)
-    (5.0, nan)
-    """
-    if x is None:
-        return NAN
-    x = np.asarray(x)
-    if x.dtype.kind == "c":
-        x = np.stack([x.real, x.imag])
-    flat = x.reshape(-1)
-    if flat.dtype.char not in "d":
-        flat = flat.astype(np.float64)
-    with np.errstate(all="ignore"):
-        return math.sqrt(flat.dot(flat))
 
 
 def is_number(value: Any) -> bool:
@@ -134,8 +116,7 @@ class Call:
             row.append(norm(grad))
             updates.append((i, len(row)))
             row.append(0.0)
-            size = np.size(grad) if grad is not None else 0
-            row.append(1.0 - np.count_nonzero(grad) / size if size else NAN)
+            row.append(zero_fraction(grad))
         return row, updates
 
     def slope(self, entries: list[Any]) -> float:

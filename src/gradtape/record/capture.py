@@ -29,10 +29,11 @@ from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
 from . import notices, traced
 from .alarms import Alarms
-from .calls import NAN, Call, Column, norm, value_of
+from .calls import NAN, Call, Column, value_of
 from .capture_records import Records
 from .capture_rows import Rows
 from .naming import names_of
+from .norms import difference_norm
 from .quick import make_quick
 from .steps import Steps
 
@@ -369,7 +370,7 @@ class Capture:
         for part in parts:
             if part.updates is not None:
                 for i, place in part.updates:
-                    part.entries[place] = _difference(self._now(part, i), part.values[i])
+                    part.entries[place] = difference_norm(self._now(part, i), part.values[i])
         calls = tuple(part.call for part in parts)
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))
@@ -458,10 +459,3 @@ class Capture:
                 tag, "variable" if is_variable else "source", np.shape(value), value.dtype, **facts
             )
         return name
-
-
-def _difference(now: Any, before: Any) -> float:
-    if now is before:
-        return 0.0
-    with np.errstate(all="ignore"):
-        return norm(now - before)

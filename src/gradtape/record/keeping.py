@@ -1,8 +1,8 @@
 """Keeping: which arrays of a run are stored at which steps, so that disk space stays bounded.
 
-A small array is stored at every step at first. Each time a number of them lie on disk the stride
-doubles, so that a long run has a thousand of them at most times the logarithm of its length, and
-its beginning, where most happens, has them all.
+A small array is stored at every step at first, one of megabytes at every eighth. Each time a number
+of them lie on disk the stride doubles, so that a long run has that number times the logarithm of
+its length, and its beginning, where most happens, has the most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ __all__ = ["Schedule", "Seen"]
 
 MOST_BYTES = 4 << 20  # of one stride
 INPUT_BYTES = 16 << 20  # the same, of a constant array that changes: it cannot be computed again
-FEWEST, MOST = 8, 512  # snapshots of one stride
+FEWEST, MOST = 2, 512  # snapshots of one stride
+MANY = 8  # snapshots that the first strides have where they are not too large for that
 SMALL = 64 << 10  # bytes up to which contents are compared, larger arrays by a sample
 
 
@@ -26,16 +27,22 @@ class Schedule:
 
     Examples
     --------
-    >>> schedule = Schedule(4 << 20, fewest=2, budget=16 << 20)
-    >>> [step for step in range(30) if schedule.takes(step)]
-    [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24]
+    >>> schedule = Schedule(512 << 10)
+    >>> [step for step in range(40) if schedule.takes(step)]
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 18, 20, 22, 24, 28, 32, 36]
+    >>> schedule = Schedule(64 << 20)
+    >>> [step for step in range(100) if schedule.takes(step)]
+    [0, 8, 16, 32, 64, 96]
     """
 
     __slots__ = ("left", "most", "stride")
 
     def __init__(self, nbytes: int, fewest: int = FEWEST, budget: int = MOST_BYTES) -> None:
-        self.most = min(max(budget // max(nbytes, 1), fewest), MOST)
+        some = budget // max(nbytes, 1)
+        self.most = min(max(some, fewest), MOST)
         self.left, self.stride = self.most, 1
+        while self.stride * max(some, 1) < MANY:  # large arrays: few of them from the start
+            self.stride *= 2
 
     def takes(self, step: int) -> bool:
         """Whether it is stored at this step."""
