@@ -145,10 +145,10 @@ class Trace(Recorder):
             )
         if any(isinstance(x, Lift) for x in args):  # played by its level, or taken for an input
             return HOOKS["lifted_raw"](function, args, kwargs)
-        count = len(args)
-        if not isinstance(function, np.ufunc):
-            count = next((n for n, x in enumerate(args) if not _is_array(x)), len(args))
-        params = {"rest": args[count:], **kwargs} if count < len(args) else dict(kwargs)
+        others = (n for n, x in enumerate(args) if not _is_array(x))
+        count = len(args) if isinstance(function, np.ufunc) else next(others, len(args))
+        params = {k: v for k, v in kwargs.items() if v is not np._NoValue}
+        params = {"rest": args[count:], **params} if count < len(args) else params
         return self.emit(Plain(name, function), args[:count], params)
 
     def cut(self, symbol: Symbol) -> Any:

@@ -181,6 +181,34 @@ def test_extrema_with_nan_and_ties(axis):
     exact(lambda x: (np.argmax(x), np.argmin(x)), np.round(R.normal(size=90_000)))
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.filterwarnings("ignore:All-NaN slice encountered")
+def test_extrema_of_all_but_nan_are_exact_and_native(axis, dtype):
+    x = np.concatenate([HOLES, np.full((1, 3), -np.inf), [[np.nan, -np.inf, np.nan]]]).astype(dtype)
+    nothing = np.full((2, 3), np.nan, dtype)
+    for f in (np.nanmax, np.nanmin):
+        exact(lambda x, f=f: (f(x, axis=axis), f(x, axis=axis, keepdims=True)), x)
+        exact(lambda x, f=f: f(x, axis=axis), nothing)
+        native(gt.grad(lambda x, f=f: np.sum(f(x, axis=axis) ** 2)), M)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_numbers_in_place_of_nan_and_infinity_are_exact_and_native(dtype):
+    x = np.array([1.5, np.nan, np.inf, -np.inf, -0.0, 1e-40], dtype)
+    exact(np.nan_to_num, x)
+    exact(lambda x: np.nan_to_num(x, nan=-1.0, posinf=3.0, neginf=0.5), x)
+    exact(lambda x: np.nan_to_num(x, nan=np.inf, posinf=-np.inf), x)
+    exact(gt.grad(lambda x: np.sum(np.nan_to_num(x) * 2.0)), x)
+
+
+def test_means_of_all_but_nan_are_native():
+    """Before: a step for `np.sum(..., where=<no value>)`, which is no argument."""
+    x = np.abs(HOLES[:2])
+    native(lambda x: (np.nanmean(x), np.nanmean(x, axis=1), np.nansum(x, axis=0)), x)
+    native(gt.grad(lambda x: np.sum(np.nanmean(x, axis=1) ** 2)), M)
+
+
 def test_gradients_of_reductions_are_native():
     for f in (np.max, np.min, np.prod, np.var, np.mean, np.std):
         for axis in (None, 0, 1):

@@ -419,6 +419,45 @@ def _where_sum(p: Planner, node: Node) -> bool:
     return True
 
 
+def _nan_extremum(p: Planner, node: Node) -> bool:
+    """Of all but NaN: with infinity in its place, which no other number loses to."""
+    (x,) = node.inputs if len(node.inputs) == 1 else (None,)
+    out = node.outputs[0].aval
+    if x is None or set(node.params) - {"axis", "keepdims"} or x.aval.dtype.kind != "f":
+        return False
+    axes = normalized(node.params["axis"], x.aval.ndim)
+    if not math.prod(x.aval.shape[i] for i in axes):
+        return False
+    over: dict[str, Any] = {"axis": axes, "keepdims": bool(node.params["keepdims"])}
+    word, worst = ("max", -np.inf) if node.op.name == "nanmax" else ("min", np.inf)
+    lost = p.node("isnan", [x], Aval(x.aval.shape, np.bool_))
+    taken = p.node("where", [lost, p.constant(x.aval.dtype.type(worst)), x], x.aval)
+    best = p.node(word, [taken], out, **over)
+    every = p.node("all", [lost], Aval(out.shape, np.bool_), **over)
+    p.node("where", [every, p.constant(out.dtype.type(np.nan)), best], out, stands=node)
+    return True
+
+
+def _nan_to_num(p: Planner, node: Node) -> bool:
+    """NaN and the infinities are replaced one after another."""
+    (x,) = node.inputs if len(node.inputs) == 1 else (None,)
+    if x is None or x.aval.dtype.char not in "fd" or node.operands != 1:
+        return False
+    info, rest = np.finfo(x.aval.dtype), dict(node.params)
+    new = [rest.pop(name, None) for name in ("nan", "posinf", "neginf")]
+    new = [n if n is not None else d for n, d in zip(new, (0.0, info.max, info.min), strict=True)]
+    if rest or not all(isinstance(n, int | float | np.number) for n in new):
+        return False
+    kind, truth = x.aval.dtype.type, Aval(x.aval.shape, np.bool_)
+    nan, top, bottom = (p.constant(kind(n)) for n in new)
+    found = x
+    for infinity, number in ((np.inf, top), (-np.inf, bottom)):
+        there = p.node("equal", [x, p.constant(kind(infinity))], truth)
+        found = p.node("where", [there, number, found], x.aval)
+    p.node("where", [p.node("isnan", [x], truth), nan, found], x.aval, stands=node)
+    return True
+
+
 def _extremum_at(p: Planner, node: Node) -> bool:
     """argmax: the first place of the largest element, or of the first NaN."""
     if len(node.inputs) != 1 or set(node.params) - {"axis", "keepdims", "rest"}:
@@ -486,5 +525,6 @@ _REWRITES: dict[str, Rewrite] = {
     "add_at": _add_at, "setitem": _setitem, "mean": _mean, "var": _variance, "std": _variance,
     "count_nonzero": _count_nonzero, "argmax": _extremum_at, "argmin": _extremum_at,
     "cumsum": _running, "cumprod": _running, "sum": _where_sum,
+    "nanmax": _nan_extremum, "nanmin": _nan_extremum, "nan_to_num": _nan_to_num,
     "clip": _clip, "norm of vectors": _norm, "overlap_add": _overlap_add,
 }  # fmt: skip
