@@ -61,7 +61,7 @@ def zero_fraction(x: Any) -> float:
         return NAN
     flat = _flat(x)
     some = sum(int(np.count_nonzero(flat[i : i + BLOCK] != 0)) for i in _starts(flat))
-    return 1.0 - some / flat.size
+    return 1.0 - some / int(flat.size)
 
 
 def _flat(x: Any) -> Any:
