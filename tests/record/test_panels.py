@@ -1,6 +1,7 @@
 """What the panels draw of recorded runs: the numbers that NumPy gives for the same model."""
 
 import copy
+import threading
 import time
 
 import numpy as np
@@ -517,7 +518,7 @@ def test_of_more_numbers_the_plane_is_that_of_the_principal_components(tmp_path)
     np.testing.assert_allclose(losses, expected, rtol=1e-8)
 
 
-@pytest.mark.parametrize("shape", [(50, 7), (700, 7), (700, 900), (201, 3000)])
+@pytest.mark.parametrize("shape", [(50, 7), (700, 7), (400, 450), (201, 1500)])
 def test_the_directions_are_those_of_the_singular_vectors(shape):
     from gradtape.record.panels.plane import _principal
 
@@ -722,6 +723,46 @@ def test_more_points_than_can_be_drawn_are_thinned_and_counted(tmp_path):
     assert header["of"] == n
     assert header["count"] == 20_000
     assert (found["x"][0], found["x"][-1]) == (0, 1)
+
+
+def test_several_threads_ask_of_one_reader_while_the_run_is_written(tmp_path):
+    u, v = gt.Variable(np.ones((2, 6)), name="u"), gt.Variable(np.ones(6), name="v")
+    y = MOONS[:, 0] ** 2
+    failed = []
+
+    def ask(draw, reader, stop):
+        while not stop.is_set():
+            try:
+                found = draw(reader)
+                assert isinstance(found, str | tuple)
+            except Exception as error:
+                failed.append(error)
+
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        reader, stop = Reader(run.path), threading.Event()
+        draws = [
+            lambda r: fit(r, 10**6),
+            path,
+            lambda r: landscape(r, 9),
+            lambda r: fit(r, 3),
+            path,
+        ]
+        threads = [threading.Thread(target=ask, args=(draw, reader, stop)) for draw in draws]
+        for thread in threads:
+            thread.start()
+        for step in range(150):
+            with gt.GradientTape() as tape:
+                h = MOONS[: 40 + step % 3] @ u
+                p = np.where(np.greater(h, 0), h, 0.1 * h) @ v
+                cost = np.mean((p - y[: 40 + step % 3]) ** 2)
+            du, dv = tape.gradient(cost, [u, v])
+            u.assign_sub(0.01 * du)
+            v.assign_sub(0.01 * dv)
+            time.sleep(0.002)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failed == []
 
 
 # ------------------------------------------------------------------------ hostile runs

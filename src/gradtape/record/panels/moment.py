@@ -6,6 +6,7 @@ are missing, a moment is that of the last step before at which all of them are t
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Iterable
 from functools import cached_property
@@ -22,6 +23,7 @@ __all__ = ["Moment", "Nothing", "parameters", "said"]
 # by reader, then by the number of the graph: the graph, and what is known of its derived inputs
 _graphs: weakref.WeakKeyDictionary[Any, dict[int, Any]] = weakref.WeakKeyDictionary()
 _MOST_GRAPHS = 16
+_guard = threading.RLock()  # several threads of a server ask of one reader
 
 
 class Nothing(Exception):
@@ -41,12 +43,13 @@ def _graph_at(reader: Any, step: float) -> tuple[dict[str, Any] | None, dict[Any
             found = number
     if found is None:
         return None, {}
-    known = _graphs.setdefault(reader, {})
-    if found not in known:
-        while len(known) >= _MOST_GRAPHS:
-            del known[next(iter(known))]
-        known[found] = reader.graph_by_id(found), {}
-    graph, derived = known[found]
+    with _guard:
+        known = _graphs.setdefault(reader, {})
+        if found not in known:
+            while len(known) >= _MOST_GRAPHS:
+                del known[next(iter(known))]
+            known[found] = reader.graph_by_id(found), {}
+        graph, derived = known[found]
     return graph, derived
 
 
@@ -202,19 +205,20 @@ class Moment:
             raise Nothing(
                 "The operations were not recorded. Record with level='standard' or 'full'."
             )
-        known = self.known
-        if known.get("looks", 0) and "replay" in known:
-            plain, derived = known["replay"]
-        else:
-            plain = derived = Replay(self.graph, seconds=6.0)
-        graph = recomputed(plain, self.value, self.graph, known)
-        if graph is self.graph:
-            derived = plain
-        elif derived is plain or known.get("rules") != known["derived"]:
-            derived = Replay(graph, seconds=6.0)
-            known["rules"] = dict(known["derived"])
-        known["replay"] = plain, derived
-        return derived  # type: ignore[no-any-return]
+        with _guard:
+            known = self.known
+            if known.get("looks", 0) and "replay" in known:
+                plain, derived = known["replay"]
+            else:
+                plain = derived = Replay(self.graph, seconds=6.0)
+            graph = recomputed(plain, self.value, self.graph, known)
+            if graph is self.graph:
+                derived = plain
+            elif derived is plain or known.get("rules") != known["derived"]:
+                derived = Replay(graph, seconds=6.0)
+                known["rules"] = dict(known["derived"])
+            known["replay"] = plain, derived
+            return derived  # type: ignore[no-any-return]
 
     def prediction(self) -> Any:
         """The prediction at the step: as it was stored, else computed again."""

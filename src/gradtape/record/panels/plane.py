@@ -8,6 +8,7 @@ loss is its slice through the middle of the way; how much of the movement lies i
 from __future__ import annotations
 
 import math
+import threading
 import time
 import weakref
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _FEWEST = 9  # places along an axis of a landscape
 _WIDEST = 1000.0  # times its own extent that the picture of a way may be
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
+# several threads of a server ask of one reader; a landscape may take seconds, a plane does not
+_guard, _landscape_guard = threading.RLock(), threading.RLock()
 _read: weakref.WeakKeyDictionary[Any, dict[tuple[str, int], Any]] = weakref.WeakKeyDictionary()
 _planes: weakref.WeakKeyDictionary[Any, tuple[int, _Plane]] = weakref.WeakKeyDictionary()
 _landscapes: weakref.WeakKeyDictionary[Any, dict[Any, Drawn]] = weakref.WeakKeyDictionary()
@@ -95,17 +98,18 @@ def landscape(reader: Any, n: int = 64) -> Drawn:
         itself over all parameters), `note`. One array of n * n losses, v along rows, u within a
         row.
     """
-    known = _landscapes.setdefault(reader, {})
-    key = (n, reader.version())
-    if key not in known:
-        known.clear()
-        try:
-            known[key] = _landscape(reader, n)
-        except Nothing as nothing:
-            known[key] = str(nothing)
-        except RunError as error:
-            known[key] = said(error)
-    return known[key]
+    with _landscape_guard:
+        known = _landscapes.setdefault(reader, {})
+        key = (n, reader.version())
+        if key not in known:
+            known.clear()
+            try:
+                known[key] = _landscape(reader, n)
+            except Nothing as nothing:
+                known[key] = str(nothing)
+            except RunError as error:
+                known[key] = said(error)
+        return known[key]
 
 
 # ------------------------------------------------------------------------------- the way
@@ -113,11 +117,12 @@ def landscape(reader: Any, n: int = 64) -> Drawn:
 
 def _plane(reader: Any) -> _Plane:
     """The plane of the run as it is now, found once."""
-    version = reader.version()
-    known = _planes.get(reader)
-    if known is None or known[0] != version:
-        known = _planes[reader] = version, _found(reader)
-    return known[1]
+    with _guard:
+        version = reader.version()
+        known = _planes.get(reader)
+        if known is None or known[0] != version:
+            known = _planes[reader] = version, _found(reader)
+        return known[1]
 
 
 def _found(reader: Any) -> _Plane:
