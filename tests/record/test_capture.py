@@ -241,6 +241,23 @@ def test_a_gradient_that_is_none_is_an_event_with_its_reason(tmp_path):
     assert warning["data"]["file"] == __file__
 
 
+def test_warnings_of_numpy_are_noted_once_per_place(tmp_path):
+    w = gt.Variable(1e200, name="w")
+    with pytest.warns(RuntimeWarning, match="overflow") as told:
+        before = warnings.showwarning
+        with gt.Recording(tmp_path / "run", progress=False) as run:
+            for _ in range(3):
+                np.float64(1e300) * np.float64(1e300)  # this place
+                with gt.GradientTape() as tape:
+                    loss = w * 2.0
+                w.assign_sub(1e190 * tape.gradient(loss, w))
+        assert warnings.showwarning is before
+    assert told
+    (event,) = run.reader.events("warning")
+    assert event["data"]["category"] == "RuntimeWarning"
+    assert "# this place" in Path(__file__).read_text().splitlines()[event["data"]["line"] - 1]
+
+
 def test_values_that_leave_and_come_back(tmp_path):
     a = gt.Variable(1.5, name="a")
     with gt.Recording(tmp_path / "run", progress=False) as run, warnings.catch_warnings():

@@ -119,6 +119,7 @@ class Capture:
         self._unwatch = events.watch_gradients(self._watcher)
         self._stops.append(lambda: self._unwatch())
         self._stops.append(events.subscribe(self.heard))
+        self._stops.append(self.notices.hear_numpy())
         self.moment = _clock()
 
     @property

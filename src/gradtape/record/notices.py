@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import linecache
 import os
+import threading
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ..core.exits import Exit
@@ -96,6 +99,32 @@ class Notices:
         self.event("warning", (message, position), {
             "message": message, "category": data["category"], **where(position),
         })  # fmt: skip
+
+    def hear_numpy(self) -> Callable[[], None]:
+        """Note NumPy's own warnings (overflow, division by 0) until the result is called."""
+        before = warnings.showwarning
+        thread = threading.get_ident()
+        is_on = True
+
+        def show(
+            message: Any, category: Any, filename: str, lineno: int, *rest: Any, **more: Any
+        ) -> None:
+            if is_on and category is RuntimeWarning and threading.get_ident() == thread:
+                self.event("warning", (str(message), filename, lineno), {
+                    "message": str(message), "category": category.__name__, "file": filename,
+                    "line": lineno,
+                })  # fmt: skip
+            before(message, category, filename, lineno, *rest, **more)
+
+        warnings.showwarning = show
+
+        def stop() -> None:
+            nonlocal is_on
+            is_on = False  # also where somebody has put another function around this one
+            if warnings.showwarning is show:
+                warnings.showwarning = before
+
+        return stop
 
     def assigned(self, variable: Any) -> None:
         """The first assignment of a Variable that this recording has seen."""
