@@ -127,3 +127,13 @@ def test_another_optimizer_has_no_rate_that_the_updates_tell(tmp_path):
     run = line(tmp_path / "run", optimizer=signs)
     assert learning_rate(run) is None
     assert verdict(run).convergence.stability is None
+
+
+def test_a_gradient_whose_square_overflows_is_still_finite(tmp_path):
+    writer = Writer(tmp_path / "run")
+    names = ["cost", "value/a", "grad/a", "value/b", "grad/b"]
+    layout = writer.layout([writer.column(n, "value") for n in names])
+    writer.rows(layout, np.array([[k, 10.0**k, 0, 3e155, 0, 4e155] for k in range(5)]))
+    writer.close("finished")
+    found = verdict(Reader(tmp_path / "run")).convergence
+    assert found.diverged_at is None and found.gradient_norm == pytest.approx(5e155)
