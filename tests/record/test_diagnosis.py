@@ -79,3 +79,80 @@ def test_most_shuffled_targets_are_told_to_be_unrelated():
         y = np.sin(x[:, 0]) + 0.5 * rng.normal(size=200)
         found += is_unrelated(x, rng.permutation(y))
     assert found >= 16
+
+
+X = np.random.default_rng(7).normal(size=(60, 3))
+Y = X @ [1.0, -2.0, 0.5]
+
+
+def descend(cost, variables, rate=0.05, steps=12):
+    for _ in range(steps):
+        with gt.GradientTape() as tape:
+            loss = cost()
+        for v, g in zip(variables, tape.gradient(loss, variables), strict=True):
+            v.assign_sub(rate * g)
+
+
+@pytest.mark.parametrize("start", [np.zeros(3), 0.0], ids=["array", "scalar"])
+def test_an_update_along_the_gradient_is_named_and_no_learning_rate_is_blamed(start, tmp_path):
+    w = gt.Variable(start, name="w")
+
+    def cost():
+        return np.mean((np.sum(X * w, axis=1) - Y) ** 2)
+
+    found = diagnosis_of(lambda: descend(cost, [w], rate=-0.05), tmp_path / "run")
+    assert found.kinds == ["update uphill"]
+    assert found[0].text == "v.assign_sub(rate * g)"
+
+
+def test_a_gain_below_zero_that_is_made_larger_is_nothing_wrong(tmp_path):
+    w = gt.Variable(np.zeros(3), name="w")
+
+    def gain():
+        return -np.mean((X @ w - Y) ** 2)
+
+    assert not diagnosis_of(lambda: descend(gain, [w], rate=-0.1, steps=40), tmp_path / "run")
+
+
+def test_layers_that_all_start_at_zero_have_no_gradient(tmp_path):
+    first, second = gt.Variable(np.zeros((3, 4)), name="W"), gt.Variable(np.zeros(4), name="v")
+
+    def cost():
+        return np.mean((np.tanh(X @ first) @ second - Y) ** 2)
+
+    assert diagnosis_of(lambda: descend(cost, [first, second]), tmp_path / "run").kinds == [
+        "no gradient"
+    ]
+
+
+def test_the_exception_that_ended_a_run_is_a_finding(tmp_path):
+    w, turns = gt.Variable(np.zeros(3), name="w"), []
+
+    def cost():
+        turns.append(1)
+        return np.mean((X @ w - (Y if len(turns) < 5 else Y[:7])) ** 2)
+
+    with pytest.raises(gt.errors.ShapeError):
+        diagnosis_of(lambda: descend(cost, [w]), tmp_path / "run")
+    (found,) = gt.open_run(tmp_path / "run").diagnose()
+    assert found.kind == "stopped by an exception" and found.step == 4
+    assert "float64[60] and float64[7]" in found.fact
+    assert found.text.startswith("return np.mean((X @ w - (Y if")
+
+
+@pytest.mark.parametrize("options", [{"level": "scalars"}, {"every": 7}], ids=str)
+def test_a_value_whose_operation_was_not_recorded_is_not_called_the_first(options, tmp_path):
+    w, turns = gt.Variable(np.zeros(3), name="w"), []
+
+    def cost():
+        turns.append(1)
+        prediction = X @ w
+        if len(turns) == 10:
+            prediction = np.log(prediction - 100.0)
+        return np.mean((prediction - Y) ** 2)
+
+    with np.errstate(all="ignore"), gt.Recording(tmp_path / "run", progress=False, **options):
+        descend(cost, [w], steps=20)
+    (found,) = gt.open_run(tmp_path / "run").diagnose()
+    assert found.kind == "not finite" and "first such value that was recorded" in found.fact
+    assert "every=1" in found.remedy

@@ -13,6 +13,7 @@ import numpy as np
 
 from .evidence import Evidence
 from .findings import Diagnosis, Finding
+from .halts import no_gradient, stopped, uphill
 from .relations import is_unrelated
 from .units import flat_units, ignored_parts, widened
 
@@ -47,10 +48,12 @@ def diagnose(reader: Any) -> Diagnosis:
 _EXPLAINED = {
     "not finite": ("learning rate too low", "unscaled inputs"),
     "learning rate too high": ("not finite", "unscaled inputs", "labels unrelated"),
-    "dead units": ("learning rate too low", "labels unrelated", "unscaled inputs"),
-    "saturated units": ("learning rate too low", "labels unrelated"),
+    "update uphill": ("learning rate too high", "not finite", "unscaled inputs"),
+    "dead units": ("no gradient", "learning rate too low", "labels unrelated", "unscaled inputs"),
+    "saturated units": ("no gradient", "learning rate too low", "labels unrelated"),
     "broadcast": ("labels unrelated", "learning rate too low"),
-    "never watched": ("learning rate too low",),
+    "value left the tape": ("no gradient",),
+    "never watched": ("no gradient", "learning rate too low",),
     "unscaled inputs": ("learning rate too low",),
     "labels unrelated": ("learning rate too low",),
 }
@@ -287,11 +290,14 @@ def not_finite(run: Evidence) -> Finding | None:
         )
         way = "The slope of" if data.get("direction") == "backward" else "The result of"
         remedy = _REMEDIES.get(str(op), "Keep the operands in the domain of the operation.")
+        cause, first = f"Its operands hold {operands}.", "of the run"
+        if not operands:  # of that step the operations were not kept, or were all in order
+            first, remedy = "that was recorded", _RECORD_MORE
+            cause = "What made it was not recorded: an operation before it, or an earlier step."
         return Finding(
             "not finite",
-            f"{way} {op} is not finite at step {event.get('step')}: the first such value of the"
-            " run.",
-            f"Its operands hold {operands}." if operands else "It was made on this line.",
+            f"{way} {op} is not finite at step {event.get('step')}: the first such value {first}.",
+            cause,
             remedy,
             **(run.line(data.get("file", ""), data["line"]) if data.get("line") else {}),
             step=event.get("step"),
@@ -305,6 +311,9 @@ def _range(operand: dict[str, Any]) -> str:
     return " to ".join(f"{x:.4g}" if isinstance(x, int | float) else str(x) for x in ends)
 
 
+_RECORD_MORE = (
+    'Record with level="standard" and every=1, which names it, or stop there: gt.check_numerics().'
+)
 _INSIDE = "Keep the operand above 0: np.log(np.maximum(x, 1e-12))."
 _DIVISOR = "Keep the divisor away from 0, or choose after it: np.where(d != 0, n / np.where(d != 0, d, 1), 0)."  # noqa: E501
 _REMEDIES = {
@@ -391,7 +400,9 @@ def _where_enters(run: Evidence, role: str) -> dict[str, Any]:
 
 
 RULES: tuple[Rule, ...] = (
+    stopped,
     not_finite,
+    uphill,
     too_high,
     left_the_tape,
     never_watched,
@@ -401,5 +412,6 @@ RULES: tuple[Rule, ...] = (
     ignored_output,
     unscaled_inputs,
     labels_unrelated,
+    no_gradient,
     too_low,
 )

@@ -73,7 +73,7 @@ class Evidence:
         if not parts:
             return np.full(self.steps.shape, np.nan)
         with np.errstate(all="ignore"):
-            return np.sqrt(np.sum(np.square(parts), axis=0))
+            return np.hypot.reduce(parts, axis=0)  # the square of a large one is infinite
 
     def update_norm(self, name: str) -> Any:
         """The norm of the update of a source at each step; NaN at the last."""
@@ -82,6 +82,31 @@ class Evidence:
             with np.errstate(all="ignore"):
                 return np.append(np.abs(np.diff(values)), np.nan)
         return self.of(f"updatenorm/{name}")
+
+    @cached_property
+    def ascends(self) -> bool:
+        """Whether every source moved along its gradient, where descent moves against it."""
+        ways = [way for name in self.sources if (way := self._way(name)) is not None]
+        return bool(ways) and min(ways) > 0
+
+    def _way(self, name: str) -> float | None:
+        """The sign of update x gradient of a source at most steps; None where it is not known."""
+        if f"value/{name}" in self.columns:
+            values, gradients = self.of(f"value/{name}"), self.of(f"grad/{name}")
+            with np.errstate(all="ignore"):
+                signs = np.sign(np.diff(values)) * np.sign(gradients[:-1])
+        elif self._has_tag(f"value/{name}") and self._has_tag(f"grad/{name}"):
+            kept = set(self.reader.arrays(f"value/{name}"))
+            pairs = [s for s in self.reader.arrays(f"grad/{name}") if {s, s + 1} <= kept][:9]
+            with np.errstate(all="ignore"):
+                signs = np.array([np.sign(np.sum(
+                    (self._array(f"value/{name}", s + 1) - self._array(f"value/{name}", s))
+                    * self._array(f"grad/{name}", s).conj()
+                ).real) for s in pairs])  # fmt: skip
+        else:
+            return None
+        known = signs[np.isfinite(signs) & (signs != 0)]
+        return float(np.median(known)) if len(known) else None
 
     @cached_property
     def rate(self) -> float | None:

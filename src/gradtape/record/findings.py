@@ -22,7 +22,7 @@ class Finding:
     kind : str
         "learning rate too high", "learning rate too low", "dead units", "saturated units", "value
         left the tape", "never watched", "not finite", "unscaled inputs", "labels unrelated",
-        "output ignored", or "broadcast".
+        "output ignored", "broadcast", "update uphill", "no gradient", or "stopped by an exception".
     fact, cause, remedy : str
         What is seen, with its numbers; why; and what to write instead.
     file : str

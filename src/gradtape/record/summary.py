@@ -89,8 +89,8 @@ def verdict(reader: Any) -> Verdict:
     steps, matrix = steps[known], matrix[known]
     costs = matrix[:, 0]
     with np.errstate(all="ignore"):
-        slopes_at = np.where(np.isnan(matrix[:, 1:]) & ~np.isnan(costs)[:, None], 0.0, matrix[:, 1:])
-        norms = np.hypot.reduce(slopes_at, axis=1)  # the square of a large one is infinite
+        found = np.where(np.isnan(matrix[:, 1:]) & ~np.isnan(costs)[:, None], 0.0, matrix[:, 1:])
+        norms = np.hypot.reduce(found, axis=1)  # the square of a large one is infinite
     if not len(costs) or not (math.isfinite(costs[0]) and math.isfinite(norms[0])):
         raise RunError(
             three_part(

@@ -1,0 +1,68 @@
+"""Rules of a diagnosis about runs that went nowhere: uphill, not at all, or not to their end."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .evidence import Evidence
+from .findings import Finding
+
+__all__ = ["no_gradient", "stopped", "uphill"]
+
+
+def stopped(run: Evidence) -> Finding | None:
+    """The exception that ended the run."""
+    for event in run.reader.events("exception"):
+        data = event.get("data") or {}
+        kind = str(data.get("type", "exception"))
+        if kind in ("KeyboardInterrupt", "SystemExit"):
+            continue
+        fact, *rest = str(data.get("message", "")).strip().split("\n")
+        return Finding(
+            "stopped by an exception",
+            f"{kind} at step {event.get('step')}: {fact}",
+            " ".join(rest[:-1]) or "The loop was left at this line.",
+            rest[-1] if rest else "Mend that line; the run holds the steps before it.",
+            **(run.line(str(data.get("file") or ""), data["line"]) if data.get("line") else {}),
+            step=event.get("step"),
+            evidence={"type": kind},
+        )
+    return None
+
+
+def uphill(run: Evidence) -> Finding | None:
+    """The cost grows because the updates are added to the variables, not taken off."""
+    cost = run.cost[np.isfinite(run.cost)]
+    if len(cost) < 4 or not cost[-1] > cost[0] or np.mean(np.diff(cost) > 0) < 0.8:
+        return None
+    if not run.ascends or cost[-1] < 0:  # a gain that is made larger is no cost
+        return None
+    return Finding(
+        "update uphill",
+        f"The cost grows, {cost[0]:.4g} to {cost[-1]:.4g}, and every update goes along the"
+        " gradient.",
+        "The gradient points to where the cost grows; descent subtracts it.",
+        "Subtract: w -= rate * gradient. If this is a gain to be made larger, nothing is wrong.",
+        **run.update,
+        step=int(run.steps[0]),
+        evidence={"first": float(cost[0]), "last": float(cost[-1])},
+    )
+
+
+def no_gradient(run: Evidence) -> Finding | None:
+    """The gradient of every source is exactly 0 from the first step on, so that nothing moves."""
+    if len(run.cost) < 3 or not run.sources or not np.isfinite(run.cost).all():
+        return None
+    norms = np.array([run.gradient_norm(name) for name in run.sources])
+    if not np.all(norms == 0) or np.ptp(run.cost) or run.cost[0] == 0:
+        return None
+    return Finding(
+        "no gradient",
+        f"Every gradient is exactly 0 at all {len(run.cost)} steps, and the cost stays at"
+        f" {run.cost[0]:.4g}.",
+        "Something on the way passes nothing on: an operation without a slope (sign, round, a"
+        " flat side), or layers that all start at 0 and multiply each other's gradient by it.",
+        "Draw the initial weights at random; tape.explain(cost, variable) names the operation.",
+        **run.update,
+        step=int(run.steps[0]),
+    )
