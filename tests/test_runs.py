@@ -70,6 +70,25 @@ def test_restore_says_what_there_is(recorded, name, step, match):
         run.restore(gt.Variable(np.zeros(2) if name == "w" else 0.0, name=name), step)
 
 
+def test_restore_refuses_a_variable_of_another_shape(recorded):
+    run, _ = recorded
+    a = gt.Variable([7.0, 8.0], name="a")
+    with pytest.raises(RunError, match=r"'a' had shape \(\) in the run"):
+        run.restore(a, 0)
+    assert a.numpy().tolist() == [7.0, 8.0]
+
+
+@pytest.mark.parametrize("step", [0, 3, None])
+def test_a_scalar_variable_is_an_array_of_a_step_too(recorded, step):
+    run, seen = recorded
+    at = 4 if step is None else step
+    assert run.array("value/a", step).shape == ()
+    assert run.array("value/a", step) == seen[at][1]
+    assert run.array("grad/a", step) == run.history()["grad/a"][at]
+    with pytest.raises(RunError, match="no array of value/a at step 99"):
+        run.array("value/a", 99)
+
+
 def test_no_run_is_an_error(tmp_path):
     with pytest.raises(RunError):
         gt.open_run(tmp_path / "nothing")

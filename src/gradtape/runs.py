@@ -20,7 +20,7 @@ import numpy as np
 
 from .core.positions import decode, here
 from .core.variable import Variable
-from .errors import RecordError, three_part
+from .errors import RecordError, RunError, three_part
 from .record import environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
@@ -119,8 +119,16 @@ class Run:
     def array(self, tag: str, step: int | None = None) -> Any:
         """The array that a tag (`input/0`, `prediction`, `value/NAME`) held at a step.
 
-        The last step by default. Raises RunError where none was stored up to there.
+        The last step by default; where none was stored at that step, the one before it. A
+        number, as a scalar Variable is, comes as an array of shape () and of that step itself.
+        Raises RunError where there is none.
         """
+        scalars = {column.name for column in self.reader.columns()}
+        if tag.startswith(("value/", "grad/")) and tag in scalars:
+            steps, values = self.reader.series(tag)
+            found = values[-1:] if step is None else values[steps == step]
+            if len(found):
+                return np.array(found[0])
         return self.reader.array(tag, step)[0]
 
     def graph(self, step: int | None = None) -> dict[str, Any]:
@@ -140,11 +148,22 @@ class Run:
         Raises
         ------
         RunError
-            If the run has no such Variable, or of an array no value was stored at that step.
+            If the run has no such Variable, or one of another shape, or of an array no value was
+            stored at that step.
         """
         from .record.restoring import restored
 
-        variable.assign(restored(self.reader, variable.name, step))
+        value = restored(self.reader, variable.name, step)
+        if np.shape(value) != tuple(variable.shape):  # assign would stretch it
+            raise RunError(
+                three_part(
+                    f"restore: {variable.name!r} had shape {np.shape(value)} in the run, and the"
+                    f" Variable has {tuple(variable.shape)}.",
+                    "Variables are found by their names: this is probably another one.",
+                    "Give the Variable the name and the shape that it had in the run.",
+                )
+            )
+        variable.assign(value)
         return variable  # type: ignore[no-any-return]
 
     # -- explaining -----------------------------------------------------------------------------
