@@ -156,3 +156,22 @@ def test_a_value_whose_operation_was_not_recorded_is_not_called_the_first(option
     (found,) = gt.open_run(tmp_path / "run").diagnose()
     assert found.kind == "not finite" and "first such value that was recorded" in found.fact
     assert "every=1" in found.remedy
+
+
+def test_in_a_compiled_function_the_operation_is_named_with_its_line(tmp_path):
+    w = gt.Variable([1.0, 2.0], name="w")
+
+    @gt.function
+    def step(rate):
+        with gt.GradientTape() as tape:
+            loss = np.sum(np.log(w) ** 2)
+        w.assign_sub(rate * tape.gradient(loss, w))
+
+    with np.errstate(all="ignore"), gt.Recording(tmp_path / "run", progress=False):
+        for rate in (0.1, 0.1, 50.0, 0.1):
+            step(rate)
+    (found,) = gt.open_run(tmp_path / "run").diagnose()
+    assert found.kind == "not finite" and found.step == 3
+    assert found.fact.startswith("The result of log")
+    assert found.text == "loss = np.sum(np.log(w) ** 2)"
+    assert found.cause.startswith("Its operands hold w -") and "np.maximum" in found.remedy

@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pytest
 
+import gradtape as gt
 from gradtape.viewer.answers import ENDPOINTS, Answers
 from gradtape.viewer.encoding import untable
 from gradtape.viewer.library import Library
+from gradtape.viewer.panels import diagnosis
 from gradtape.viewer.shelf import Shelf, run_id
 from tests.viewer import demo
 
@@ -313,3 +315,14 @@ def test_several_threads_ask_while_the_run_is_written(tmp_path):
     assert not wrong, wrong[:3]
     assert len(set(seen)) > 3 and max(seen) == 400
     answers.library.close()
+
+
+def test_an_exception_is_not_told_a_second_time_by_the_diagnosis(tmp_path):
+    a = gt.Variable(1.0, name="a")
+    with pytest.raises(KeyError), gt.Recording(tmp_path / "run", progress=False) as run:
+        with gt.GradientTape() as tape:
+            loss = a**2
+        a.assign_sub(0.1 * tape.gradient(loss, a))
+        raise KeyError("missing")
+    assert run.diagnose().kinds == ["stopped by an exception"]
+    assert diagnosis(run.reader) == []

@@ -53,7 +53,7 @@ _EXPLAINED = {
     "saturated units": ("no gradient", "learning rate too low", "labels unrelated"),
     "broadcast": ("labels unrelated", "learning rate too low"),
     "value left the tape": ("no gradient",),
-    "never watched": ("no gradient", "learning rate too low",),
+    "never watched": ("no gradient", "learning rate too low"),
     "unscaled inputs": ("learning rate too low",),
     "labels unrelated": ("learning rate too low",),
 }
@@ -283,6 +283,8 @@ def not_finite(run: Evidence) -> Finding | None:
     """The first value that is NaN or infinite, and what made it."""
     for event in run.reader.events("nonfinite"):
         data = event.get("data") or {}
+        if data.get("graph") is None:  # told by a compiled function: its operations one by one
+            data = _played(run, event.get("step")) or data
         op = data.get("op", "an operation")
         operands = ", ".join(
             f"{item.get('name') or ''} {_range(item)}".strip()
@@ -304,6 +306,27 @@ def not_finite(run: Evidence) -> Finding | None:
             evidence={"op": op, "operands": data.get("operands")},
         )
     return None
+
+
+def _played(run: Evidence, step: Any) -> dict[str, Any] | None:
+    """What made the first value that is not finite, by playing the graph of a step again."""
+    values = run.values(step) if step is not None else {}
+    for node in run.graph_at(step)["nodes"] if values else ():
+        operands = [values[i] for i in node.get("in", ()) if values.get(i) is not None]
+        whole = len(operands) == len(node.get("in", ())) > 0
+        if whole and _is_finite(*operands) and not _is_finite(values[node["id"]]):
+            given = [run.nodes.get(i, {}).get("name", "") for i in node["in"]]
+            ranges = [
+                {"name": name, "min": np.min(x), "max": np.max(x)}
+                for name, x in zip(given, operands, strict=True)
+            ]
+            return {"op": node["op"], "operands": ranges,
+                    "file": node.get("file", ""), "line": node.get("line")}  # fmt: skip
+    return None
+
+
+def _is_finite(*values: Any) -> bool:
+    return all(bool(np.isfinite(value).all()) for value in values)
 
 
 def _range(operand: dict[str, Any]) -> str:

@@ -32,9 +32,11 @@ def judged(found: Verdict) -> dict[str, Any]:
 def diagnosis(reader: Any) -> list[dict[str, Any]]:
     """Return what is wrong with a run, each finding with its sentences as `text`.
 
-    The line of the user's that it is about is `source`.
+    The line of the user's that it is about is `source`. The exception that ended a run is left
+    out: its event, with the traceback, is shown already.
     """
     return [
         {**dataclasses.asdict(each), "text": str(each), "source": each.text}
         for each in diagnose(reader)
+        if each.kind != "stopped by an exception"
     ]
