@@ -137,3 +137,17 @@ def test_a_gradient_whose_square_overflows_is_still_finite(tmp_path):
     writer.close("finished")
     found = verdict(Reader(tmp_path / "run")).convergence
     assert found.diverged_at is None and found.gradient_norm == pytest.approx(5e155)
+
+
+@pytest.mark.parametrize("is_one_cost", [True, False])
+def test_of_two_costs_neither_minimum_is_held_against_all_variables(is_one_cost, tmp_path):
+    a, b = gt.Variable(0.0, name="a"), gt.Variable(0.0, name="b")
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(20):
+            with gt.GradientTape(persistent=True) as tape:
+                first = np.mean((a * X + b - Y) ** 2)
+                second = first if is_one_cost else (b - 9.0) ** 2
+            slopes = tape.gradient(first, a), tape.gradient(second, b)
+            a.assign_sub(0.1 * slopes[0])
+            b.assign_sub(0.1 * slopes[1])
+    assert ("minimum of the recorded cost" in str(run.verdict())) is is_one_cost
