@@ -175,3 +175,23 @@ def test_in_a_compiled_function_the_operation_is_named_with_its_line(tmp_path):
     assert found.fact.startswith("The result of log")
     assert found.text == "loss = np.sum(np.log(w) ** 2)"
     assert found.cause.startswith("Its operands hold w -") and "np.maximum" in found.remedy
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_variable_whose_update_was_forgotten_is_named_where_it_was_made(forgets, tmp_path):
+    w = gt.Variable(np.zeros(3), name="w")
+    b = gt.Variable(1.0, name="b")
+
+    def loop():
+        for _ in range(12):
+            with gt.GradientTape() as tape:
+                loss = np.mean((X @ w + b - Y) ** 2)
+            dw, db = tape.gradient(loss, [w, b])
+            w.assign_sub(0.1 * dw)
+            if not forgets:
+                b.assign_sub(0.1 * db)
+
+    found = diagnosis_of(loop, tmp_path / "run")
+    assert found.kinds == (["never updated"] if forgets else [])
+    if forgets:
+        assert found[0].text == 'b = gt.Variable(1.0, name="b")'

@@ -13,7 +13,7 @@ import numpy as np
 
 from .evidence import Evidence
 from .findings import Diagnosis, Finding
-from .halts import no_gradient, stopped, uphill
+from .halts import never_updated, no_gradient, stopped, uphill
 from .relations import is_unrelated
 from .units import flat_units, ignored_parts, widened
 
@@ -429,6 +429,7 @@ RULES: tuple[Rule, ...] = (
     too_high,
     left_the_tape,
     never_watched,
+    never_updated,
     dead_units,
     saturated_units,
     broadcast,

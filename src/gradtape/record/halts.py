@@ -1,4 +1,4 @@
-"""Rules of a diagnosis about runs that went nowhere: uphill, not at all, or not to their end."""
+"""Rules of a diagnosis: runs that went uphill, nowhere, without a variable, or to no end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from .evidence import Evidence
 from .findings import Finding
 
-__all__ = ["no_gradient", "stopped", "uphill"]
+__all__ = ["never_updated", "no_gradient", "stopped", "uphill"]
 
 
 def stopped(run: Evidence) -> Finding | None:
@@ -66,3 +66,28 @@ def no_gradient(run: Evidence) -> Finding | None:
         **run.update,
         step=int(run.steps[0]),
     )
+
+
+def never_updated(run: Evidence) -> Finding | None:
+    """A Variable whose gradient is asked for and not 0, and to which nothing is ever assigned."""
+    assigned = {str((e.get("data") or {}).get("variable")) for e in run.reader.events("assign")}
+    if len(run.cost) < 5 or not assigned & set(run.sources):
+        return None
+    nodes = {node.get("name"): node for node in run.nodes.values() if node["kind"] == "variable"}
+    for name in run.sources:
+        norms, moves = run.gradient_norm(name), run.update_norm(name)[:-1]
+        if name in assigned or name not in nodes or np.any(moves[np.isfinite(moves)] != 0):
+            continue
+        if np.isfinite(norms).all() and np.all(norms > 0):
+            return Finding(
+                "never updated",
+                f"Variable {name!r} never changes, though its gradient is not 0 at any step"
+                f" ({norms[-1]:.4g} at the last).",
+                f"Nothing is assigned to it; to {', '.join(sorted(assigned))} something is.",
+                f"Update it too: {name} -= rate * gradient. If it is to stay, do not ask for its"
+                " gradient.",
+                **run.place(nodes[name]),
+                step=int(run.steps[0]),
+                evidence={"source": name},
+            )
+    return None
