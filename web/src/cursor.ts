@@ -98,8 +98,12 @@ export function startPlayer(isCalm: () => boolean): () => void {
 
 /** Keep `#run=…&step=…&node=…` in the address and the cursor the same; returns what stops it. */
 export function linkToAddress(open: (id: string) => void): () => void {
-  const read = () => {
-    const query = new URLSearchParams(location.hash.slice(1));
+  let timer = 0;
+  let known = location.hash; // as it was read or written last
+  const read = (event?: HashChangeEvent) => {
+    clearTimeout(timer);
+    known = event ? new URL(event.newURL).hash : location.hash;
+    const query = new URLSearchParams(known.slice(1));
     const id = query.get("run");
     const isOther = id !== null && id !== run.peek();
     if (isOther) open(id);
@@ -114,7 +118,6 @@ export function linkToAddress(open: (id: string) => void): () => void {
     if (node !== null && Number.isInteger(Number(node))) select({ node: Number(node) });
   };
   read();
-  let timer = 0;
   const stop = effect(() => {
     const query = new URLSearchParams();
     if (run.value) query.set("run", run.value);
@@ -124,7 +127,10 @@ export function linkToAddress(open: (id: string) => void): () => void {
     // Browsers refuse more than a few hundred changes of the address in half a minute.
     timer = window.setTimeout(() => {
       const text = `#${query}`;
-      if (text !== location.hash && run.peek()) history.replaceState(null, "", text);
+      // A link that was just followed, and is not read yet, is not written over.
+      if (location.hash !== known || text === known || !run.peek()) return;
+      history.replaceState(null, "", text);
+      known = location.hash;
     }, 250);
   });
   addEventListener("hashchange", read);
