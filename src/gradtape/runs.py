@@ -522,8 +522,8 @@ class Recording(Run):
     def log(self, **values: Any) -> None:
         """Add numbers to the step that is running: `run.log(accuracy=0.9)`.
 
-        `validation_cost` (or `val_cost`) is drawn beside the cost on the page. What is no number is
-        written as an event.
+        `validation_cost`, `val_cost` or `val_loss` is drawn beside the cost on the page. What is
+        no number is written as an event.
         """
         capture, writer = self._recording("log")
         others = {}

@@ -50,9 +50,10 @@ def test_a_cost_that_is_not_finite_has_crosses_where_it_is_not(runs):
     np.testing.assert_array_equal(np.isfinite(line), np.isfinite(costs))
 
 
-def test_validation_is_drawn_with_the_cost(tmp_path):
+@pytest.mark.parametrize("name", ["val_cost", "validation_cost", "val_loss", "validation_loss"])
+def test_validation_is_drawn_with_the_cost(tmp_path, name):
     writer = Writer(tmp_path / "run")
-    names = ["cost", "log/val_cost", "grad/a"]
+    names = ["cost", f"log/{name}", "grad/a"]
     layout = writer.layout([writer.column(name, "log") for name in names])
     writer.rows(layout, np.array([[i, 4.0 - i, 5.0 - i, 1.0] for i in range(4)]))
     writer.close("finished")

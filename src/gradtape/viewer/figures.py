@@ -118,7 +118,9 @@ def _axis(ends: Any, n: int) -> Array:
 
 # -- cost -------------------------------------------------------------------------------------
 
-VALIDATION = ("log/val_cost", "log/validation_cost")
+VALIDATION = tuple(
+    f"log/{name}" for name in ("val_cost", "validation_cost", "val_loss", "validation_loss")
+)
 
 
 def _cost(reader: Reader, step: int | None) -> Figure:

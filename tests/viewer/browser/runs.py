@@ -72,7 +72,7 @@ def train(folder: Path, *, steps: int, rate: float, loses: bool = False) -> None
 def sparse(folder: Path) -> None:
     """Record 70 steps of a cost, and at every tenth a validation cost: its step plus a half."""
     writer = Writer(folder)
-    cost, validation = writer.column("cost", "cost"), writer.column("log/val_cost", "log")
+    cost, validation = writer.column("cost", "cost"), writer.column("log/val_loss", "log")
     both, alone = writer.layout([cost, validation]), writer.layout([cost])
     for step in range(70):
         row = [step, 100.0 - step]

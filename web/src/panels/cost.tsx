@@ -9,7 +9,7 @@ import { Panel } from "../panel";
 import { reductionNote, smooth, useSeries, useSlow } from "../series";
 import { DASHES, palette, seriesColor } from "../theme";
 
-const VALIDATION = ["log/val_cost", "log/validation_cost"];
+const VALIDATION = ["val_cost", "validation_cost", "val_loss", "validation_loss"].map((name) => `log/${name}`);
 
 interface Fact {
   name: string;

@@ -119,7 +119,8 @@ def cost(reader: Any, px: int = 600) -> Drawn:
         lowest cost. The arrays: for each the steps and the values.
     """
     known = [c.name for c in reader.columns()]
-    names = [n for n in ("cost", "log/val_cost", "log/validation_cost") if n in known]
+    validation = ("val_cost", "validation_cost", "val_loss", "validation_loss")
+    names = [n for n in ("cost", *(f"log/{v}" for v in validation)) if n in known]
     if not names:
         return "No cost has been recorded."
     described, arrays = [], []
