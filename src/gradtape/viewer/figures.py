@@ -28,6 +28,7 @@ from ..fit.style import (
     ramp,
     styled,
 )
+from ..record.panels.flow import VALIDATION
 from ..record.reader import Reader
 from ..record.reduction import extremes
 from . import panels
@@ -117,10 +118,6 @@ def _axis(ends: Any, n: int) -> Array:
 
 
 # -- cost -------------------------------------------------------------------------------------
-
-VALIDATION = tuple(
-    f"log/{name}" for name in ("val_cost", "validation_cost", "val_loss", "validation_loss")
-)
 
 
 def _cost(reader: Reader, step: int | None) -> Figure:

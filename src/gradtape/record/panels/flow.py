@@ -15,6 +15,9 @@ __all__ = ["cost", "flow"]
 ROWS = ("gradnorm", "ratio", "zeros")
 Drawn = tuple[dict[str, Any], list[Any]] | str
 
+VALIDATION = ("log/val_cost", "log/validation_cost", "log/val_loss", "log/validation_loss")
+"""What users call the cost of data that is kept aside; the first that is there is drawn."""
+
 
 def flow(reader: Any, px: int = 600) -> Drawn:
     """Return how large gradients and updates of each variable are, over the steps.
@@ -119,8 +122,7 @@ def cost(reader: Any, px: int = 600) -> Drawn:
         lowest cost. The arrays: for each the steps and the values.
     """
     known = [c.name for c in reader.columns()]
-    validation = ("val_cost", "validation_cost", "val_loss", "validation_loss")
-    names = [n for n in ("cost", *(f"log/{v}" for v in validation)) if n in known]
+    names = [name for name in ("cost", *VALIDATION) if name in known]
     if not names:
         return "No cost has been recorded."
     described, arrays = [], []
