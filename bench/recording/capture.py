@@ -9,8 +9,6 @@ and what other processes do to the two; processor time is that of the training t
 from __future__ import annotations
 
 import contextlib
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.recording.measures import Measure
+from bench.recording.measures import Measure, measured
 
 POINTS, RATE = 200, 0.001
 TURNS = 30
@@ -40,14 +38,7 @@ def measures(rounds: int, quick: bool) -> list[Measure]:
             figures[f"{level} inside"] = Measure(f"{level}: in handlers", "us", bar=bar)
     figures["compiled"] = Measure("standard: a compiled step is longer by, wall clock", "us")
     figures["bytes"] = Measure("standard: on disk, a step", "B")
-    for _ in range(rounds):
-        folder = Path(tempfile.mkdtemp())
-        try:
-            for name, value in _round(folder, steps).items():
-                figures[name].samples.append(value)
-        finally:
-            shutil.rmtree(folder)
-    return list(figures.values())
+    return measured(figures, rounds, steps, _round)
 
 
 def tutorial(compiled: bool = False) -> Callable[[int], None]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
-__all__ = ["Measure"]
+__all__ = ["Measure", "measured"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +46,18 @@ class Measure:
         return (
             "met" if (self.best >= self.bar) == self.is_rate or self.best == self.bar else "MISSED"
         )
+
+
+def measured(
+    figures: dict[str, Measure], rounds: int, steps: int,
+    one: Callable[[Path, int], dict[str, float]],
+) -> list[Measure]:
+    """The figures with a sample for each round of `one`, which gets an empty folder."""
+    for _ in range(rounds):
+        folder = Path(tempfile.mkdtemp())
+        try:
+            for name, value in one(folder, steps).items():
+                figures[name].samples.append(value)
+        finally:
+            shutil.rmtree(folder)
+    return list(figures.values())

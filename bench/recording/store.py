@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.recording.measures import Measure
+from bench.recording.measures import Measure, measured
 
 COLUMNS = 10
 
@@ -37,14 +35,7 @@ def measures(rounds: int, quick: bool) -> list[Measure]:
         "late": Measure("from handing over to the commit, the 99th percentile, beside a thread "
                         "that computes", "ms", bar=50.0),
     }  # fmt: skip
-    for _ in range(rounds):
-        folder = Path(tempfile.mkdtemp())
-        try:
-            for name, value in _round(folder, steps).items():
-                figures[name].samples.append(value)
-        finally:
-            shutil.rmtree(folder)
-    return list(figures.values())
+    return measured(figures, rounds, steps, _round)
 
 
 def _round(folder: Path, steps: int) -> dict[str, float]:
