@@ -4,7 +4,8 @@ Clones HEAD into a temporary folder and there runs, in this order: the README's 
 word for word; ruff; mypy --strict; the fast suite on every Python in PYTHONS that this machine
 has. Before that it installs Debian's packages in PACKAGES where they are missing (as root, with
 apt-get): the tests of the page drive a real browser, and are skipped without one. Prints each
-step's output as it comes and a summary at the end; exits 1 if any step failed.
+step's output as it comes and a summary at the end, with the tests that failed and what they said;
+exits 1 if any step failed.
 
     bash .ci/run           everything
     bash .ci/run --keep    leaves the checkout in place and prints where it is
@@ -34,6 +35,7 @@ LEAKS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTEST_ADDOPTS", "GIT_DIR",
          "GIT_INDEX_FILE")
 
 results: list[tuple[str, str, float]] = []
+failures: dict[str, list[str]] = {}
 
 
 def run(name: str, *command: str, cwd: Path, shell: bool = False) -> bool:
@@ -42,7 +44,13 @@ def run(name: str, *command: str, cwd: Path, shell: bool = False) -> bool:
     env = {key: value for key, value in os.environ.items() if key not in LEAKS}
     start = time.monotonic()
     what = command[0] if shell else command
-    code = subprocess.run(what, cwd=cwd, env=env, shell=shell).returncode
+    process = subprocess.Popen(what, cwd=cwd, env=env, shell=shell, text=True, errors="replace",
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if line.startswith(("FAILED ", "ERROR ", "E  ")):
+            failures.setdefault(name, []).append(line.rstrip()[:200])
+    code = process.wait()
     seconds = time.monotonic() - start
     results.append((name, "ok" if code == 0 else f"FAILED (exit {code})", seconds))
     print(f"--- {name}: {results[-1][1]} after {seconds:.0f} s", flush=True)
@@ -162,6 +170,9 @@ def main() -> int:
         else:
             shutil.rmtree(folder, ignore_errors=True)
 
+    for name, how, _ in results:
+        if how.startswith("FAILED") and name in failures:
+            print(f"\n=== What failed in: {name}", *failures[name][:60], sep="\n  ")
     width = max(len(name) for name, _, _ in results)
     print(f"\n=== Summary, {time.monotonic() - start:.0f} s in all")
     for name, how, seconds in results:
