@@ -95,14 +95,24 @@ class Run:
 
     @property
     def status(self) -> str:
-        """running, finished, failed, stopped, or interrupted where its writer died."""
+        """running, finished, failed, stopped; interrupted where its writer died.
+
+        incomplete where it ended well, but not all of it could be written: see `lost`.
+        """
         return self.reader.status()
+
+    @property
+    def lost(self) -> str:
+        """What could not be written, because the disk was full for instance; "" if nothing."""
+        lost = self.reader.lost()
+        return "" if lost is None else str(lost)
 
     def __len__(self) -> int:
         return self.reader.count()
 
     def __repr__(self) -> str:
-        return f"<run {self.name!r}: {self.status}, {len(self)} steps, {self._path}>"
+        lost = self.lost and f", {self.lost}"
+        return f"<run {self.name!r}: {self.status}, {len(self)} steps{lost}, {self._path}>"
 
     def history(self) -> pd.DataFrame:
         """One row a step: cost, each scalar Variable and its gradient, norms of the others.

@@ -273,22 +273,27 @@ class Verdict:
         The epoch of the lowest cost.
     convergence : Convergence
         Whether the run has converged, and about how many more epochs it needs if not.
+    missing : str
+        What the run does not hold, where the facts are those of a part of it; "" for a whole one.
     """
 
     fast_phase: FastPhase
     standstill: Standstill
     lowest: LowestCost
     convergence: Convergence
+    missing: str = ""
 
     @property
     def text(self) -> str:
         """The four facts as four paragraphs of plain text, at most 96 columns wide."""
-        facts = [
+        facts: list[tuple[str, object]] = [
             ("Fast phase", self.fast_phase),
             ("Printed cost", self.standstill),
             ("Lowest cost", self.lowest),
             ("Converged", self.convergence),
         ]
+        if self.missing:
+            facts.append(("Incomplete", self.missing))
         return "\n".join(
             textwrap.fill(
                 str(fact),

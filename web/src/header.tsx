@@ -28,7 +28,7 @@ function Facts({ of }: { of: RunInfo }) {
   const entry = runs.value.find((one) => one.id === of.id);
   const cost = row.value?.values.get("cost");
   const seconds = row.value?.values.get("seconds");
-  const { overhead, lost } = of.meta;
+  const { overhead } = of.meta;
   const total = (Date.parse(of.meta.ended) - Date.parse(of.meta.created)) / 1000;
   return (
     <dl class="facts">
@@ -43,7 +43,7 @@ function Facts({ of }: { of: RunInfo }) {
           , {bytes(overhead.bytes)}
         </Fact>
       )}
-      {lost > 0 && <Fact name="Lost">{count(lost)} writes</Fact>}
+      {of.lost && <Fact name="Lost">{of.lost}</Fact>}
     </dl>
   );
 }

@@ -7,5 +7,6 @@ export const STATES: Record<Status, [string, string]> = {
   failed: ["crashed", "bad"],
   stopped: ["stopped", "warning"],
   interrupted: ["interrupted", "warning"],
+  incomplete: ["incomplete", "bad"],
   unreadable: ["unreadable", "bad"],
 };

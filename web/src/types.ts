@@ -1,6 +1,7 @@
 // The answers of the interface of data, as they are sent: see "HTTP" in README.md.
 
-export type Status = "running" | "finished" | "failed" | "stopped" | "interrupted" | "unreadable";
+export type Status =
+  | "running" | "finished" | "failed" | "stopped" | "interrupted" | "incomplete" | "unreadable";
 
 export interface RunEntry {
   id: string;
@@ -36,6 +37,8 @@ export interface RunInfo {
   id: string;
   name: string;
   status: Status;
+  /** What could not be written, in words; "" if nothing. */
+  lost: string;
   version: number;
   meta: Record<string, any>;
   columns: Column[];

@@ -13,7 +13,7 @@ import numpy as np
 
 from .evidence import Evidence
 from .findings import Diagnosis, Finding
-from .halts import never_updated, no_gradient, stopped, uphill
+from .halts import incomplete, never_updated, no_gradient, stopped, uphill
 from .relations import is_unrelated
 from .units import flat_units, ignored_parts, widened
 
@@ -424,6 +424,7 @@ def _where_enters(run: Evidence, role: str) -> dict[str, Any]:
 
 RULES: tuple[Rule, ...] = (
     stopped,
+    incomplete,
     not_finite,
     uphill,
     too_high,

@@ -22,8 +22,8 @@ class Finding:
     kind : str
         "learning rate too high", "learning rate too low", "dead units", "saturated units", "value
         left the tape", "never watched", "not finite", "unscaled inputs", "labels unrelated",
-        "output ignored", "broadcast", "update uphill", "no gradient", "never updated", or "stopped
-        by an exception".
+        "output ignored", "broadcast", "update uphill", "no gradient", "never updated",
+        "incomplete", or "stopped by an exception".
     fact, cause, remedy : str
         What is seen, with its numbers; why; and what to write instead.
     file : str

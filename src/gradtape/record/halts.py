@@ -7,7 +7,7 @@ import numpy as np
 from .evidence import Evidence
 from .findings import Finding
 
-__all__ = ["never_updated", "no_gradient", "stopped", "uphill"]
+__all__ = ["incomplete", "never_updated", "no_gradient", "stopped", "uphill"]
 
 
 def stopped(run: Evidence) -> Finding | None:
@@ -28,6 +28,20 @@ def stopped(run: Evidence) -> Finding | None:
             evidence={"type": kind},
         )
     return None
+
+
+def incomplete(run: Evidence) -> Finding | None:
+    """Part of the run could not be written."""
+    lost = run.reader.lost()
+    if lost is None:
+        return None
+    return Finding(
+        "incomplete",
+        f"Of this run {lost}.",
+        "The disk was full, or took no more of this user or file; training went on without it.",
+        "Make room and record again: everything that is said here is about what was written.",
+        evidence={"count": lost.count, "error": lost.error},
+    )
 
 
 def uphill(run: Evidence) -> Finding | None:

@@ -30,6 +30,8 @@ class Listed:
         Its folder, or the file it is packed in.
     name, status, created : str
         As in its meta; a run that cannot be read has the status damaged.
+    lost : str
+        What could not be written, in words; "" if nothing is known to be missing.
     parent : str or None
         The run that its process was forked from.
     steps, size : int
@@ -48,6 +50,7 @@ class Listed:
     first: float | None = None
     best: float | None = None
     last: float | None = None
+    lost: str = ""
 
 
 def find(folder: str | os.PathLike[str]) -> Iterator[Path]:
@@ -77,6 +80,7 @@ def listed(path: Path) -> Listed:
         try:
             with reader.session():
                 meta, status, steps = reader.meta(), reader.status(), reader.count()
+                lost = reader.lost()
                 names = {column.name for column in reader.columns()}
                 costs = reader.series("cost")[1] if "cost" in names else np.empty(0)
         finally:
@@ -95,6 +99,7 @@ def listed(path: Path) -> Listed:
         float(costs[0]) if len(costs) else None,
         float(finite.min()) if len(finite) else None,
         float(costs[-1]) if len(costs) else None,
+        "" if lost is None else str(lost),
     )
 
 
@@ -105,7 +110,7 @@ def _size(path: Path) -> int:
 
 
 def table(runs: list[Listed], top: Path) -> str:
-    """The list as text: a line per run, columns aligned.
+    """The list as text: a line per run, columns aligned; below it what could not be written.
 
     >>> print(table([Listed(Path("r/a"), "a", "finished", "2026-01-02T03:04", None, 70, 2048,
     ...                     9.0, 1.5, 1.5)], Path("r")))
@@ -122,12 +127,16 @@ def table(runs: list[Listed], top: Path) -> str:
                       _bytes(run.size)))  # fmt: skip
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     left = (0, 1, 6)
+    told = [f"{line[0]}: {run.lost}" for line, run in zip(lines[1:], runs, strict=True) if run.lost]
     return "\n".join(
-        "  ".join(
-            entry.ljust(width) if i in left else entry.rjust(width)
-            for i, (entry, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
+        [
+            "  ".join(
+                entry.ljust(width) if i in left else entry.rjust(width)
+                for i, (entry, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        + told
     )
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from ..errors import RunError, three_part
 from .database import Database
-from .schema import DATABASE, segment_name
+from .losses import marked
+from .schema import DATABASE, encode, segment_name
 
 __all__ = ["SUFFIX", "pack", "unpack"]
 
@@ -66,6 +67,11 @@ def _copied(database: Database, copy: Path) -> list[tuple[int, int]]:
         try:
             connection.backup(target)
             target.execute("PRAGMA journal_mode=DELETE")
+            beside = marked(database.folder)
+            if beside is not None:  # in the file there is room for what was said beside the run
+                said = {"count": beside.count, "error": beside.error}
+                target.execute("INSERT OR REPLACE INTO meta VALUES ('lost', ?)", (encode(said),))
+                target.commit()
             found = target.execute(
                 "SELECT segment, max(offset + length) FROM array WHERE segment > 0 GROUP BY segment"
             ).fetchall()

@@ -20,6 +20,7 @@ import numpy as np
 from ..errors import RunError, three_part
 from .database import Database
 from .lock import is_held
+from .losses import Lost, lost_of, marked
 from .pack import unpack
 from .rows import Rows, damaged
 from .schema import DTYPES, FIELDS, STATUSES, Column, Tag, decode, plain, shape_of
@@ -104,14 +105,29 @@ class Reader:
         return {str(key): decode(value, f"meta {key!r}") for key, value in rows if key != "commits"}
 
     def status(self) -> str:
-        """How it stands: running, finished, failed, stopped; interrupted if its writer died."""
+        """How it stands: running, finished, failed, stopped.
+
+        interrupted if its writer died; incomplete if it ended well, but not all of it could be
+        written: see `lost`.
+        """
         rows = self._database.ask("SELECT value FROM meta WHERE key='status'")
         status = decode(rows[0][0], "meta 'status'") if rows else "running"
         if status not in STATUSES:
             raise damaged(self.path, f"its status is {str(status)[:40]!r}")
         if status == "running" and not is_held(self._folder):
-            return "interrupted"
+            status = "interrupted"
+        # A writer that could write nothing could not write how it ended either.
+        if status in ("finished", "interrupted") and self.lost() is not None:
+            return "incomplete"
         return str(status)
+
+    def lost(self) -> Lost | None:
+        """What could not be written, because the disk was full for instance; None if nothing."""
+        beside = marked(self._folder)
+        if beside is not None:
+            return beside
+        rows = self._database.ask("SELECT value FROM meta WHERE key='lost'")
+        return lost_of(decode(rows[0][0], "meta 'lost'")) if rows else None
 
     def version(self) -> int:
         """A number that grows with each commit of the writer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -76,14 +77,14 @@ def verdict(reader: Any) -> Verdict:
     names = [c.name for c in reader.columns()]
     slopes = [n for n in names if n.startswith("gradnorm/")]
     slopes += [n for n in names if n.startswith("grad/") and f"value/{n[5:]}" in names]
-    if "cost" not in names or not slopes:
-        raise RunError(
-            three_part(
-                "verdict: the run holds no cost with gradients.",
-                "Costs and gradients are recorded at each call of tape.gradient.",
-                "Record the training loop: with gt.Recording('runs/name'): ...",
-            )
+    lost = reader.lost()
+    if "cost" not in names or not slopes or (lost is not None and not reader.count()):
+        why, remedy = "Costs and gradients are recorded at each call of tape.gradient.", (
+            "Record the training loop: with gt.Recording('runs/name'): ..."
         )
+        if lost is not None:
+            why, remedy = f"The run is incomplete: {lost}.", "Make room, and record it again."
+        raise RunError(three_part("verdict: the run holds no cost with gradients.", why, remedy))
     steps, matrix = reader.table(["cost", *slopes])
     known = ~np.isnan(matrix).all(axis=1)
     steps, matrix = steps[known], matrix[known]
@@ -101,17 +102,18 @@ def verdict(reader: Any) -> Verdict:
         )
     rate = learning_rate(reader) or math.nan
     lowest = None if _has_other_cost(reader, names) else minimum(reader)
-    if lowest is None or not np.isin(steps, lowest.steps).all():
-        return judge(costs, norms, learning_rate=rate)
-    return judge(
-        costs,
-        norms,
-        learning_rate=rate,
-        coefficients=lowest.series[np.isin(lowest.steps, steps)],
-        closed_form=lowest.at,
-        reference="the minimum of the recorded cost",
-        names=lowest.names,
-    )
+    known_minimum: dict[str, Any] = {}
+    if lowest is not None and np.isin(steps, lowest.steps).all():
+        known_minimum = {
+            "coefficients": lowest.series[np.isin(lowest.steps, steps)],
+            "closed_form": lowest.at,
+            "reference": "the minimum of the recorded cost",
+            "names": lowest.names,
+        }
+    judged = judge(costs, norms, learning_rate=rate, **known_minimum)
+    if lost is None:
+        return judged
+    return dataclasses.replace(judged, missing=f"{lost}. These are the facts of what is there.")
 
 
 def _has_other_cost(reader: Any, names: list[str]) -> bool:

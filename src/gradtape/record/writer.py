@@ -29,6 +29,7 @@ import numpy as np
 from ..errors import RecordError, RecordWarning, ShapeError, three_part
 from . import forks, journal, signals
 from .lock import Lock
+from .losses import mark, unmark
 from .schema import DATABASE, FIELDS, VERSION, dtype_name, encode
 from .segments import Segments
 from .transactions import Item, Transactions
@@ -137,6 +138,7 @@ class Writer:
         self.durability = durability
         self.lost = 0
         self._told = 0
+        self._is_marked = False
         self.error: Exception | None = None
         self.collect: Callable[[], None] | None = None
         self._queue_bytes = queue_bytes
@@ -515,6 +517,9 @@ class Writer:
             try:
                 transactions.commit([*items, *self._losses()])
                 self._told = self.lost
+                if self._is_marked:
+                    self._is_marked = False
+                    unmark(self.folder)
                 return []
             except Exception as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -535,7 +540,7 @@ class Writer:
         """What the run says about data that was lost since it was last said."""
         if self.lost == self._told:
             return []
-        total = {"count": self.lost, "error": str(self.error)}
+        total = self._total()
         event = encode({"count": self.lost - self._told, "error": str(self.error)})
         step = int(max(self._last.values(), default=-1))
         return [
@@ -543,9 +548,14 @@ class Writer:
             Item("event", (None, step, time.time(), "lost", event)),
         ]
 
+    def _total(self) -> dict[str, Any]:
+        return {"count": self.lost, "error": str(self.error)}
+
     def _fail(self, error: Exception, count: int) -> None:
         self.lost += count
         self.error = error
+        self._is_marked = True
+        mark(self.folder, self._total())
         if not self._said:
             self._said = True
             self._unsaid = f"{type(error).__name__}: {error}"

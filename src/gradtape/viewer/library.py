@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..record.losses import LOST
 from ..record.reader import Reader
 from ..record.schema import DATABASE
 from .shelf import Shelf, Shelved
@@ -134,9 +135,10 @@ def _signature(run: Shelved) -> object:
     """What changes when a run is written to again."""
     found = []
     database = run.path / DATABASE if run.path.is_dir() else run.path
-    for end in ("", "-wal", "-journal"):
+    beside = [f"{database}{end}" for end in ("-wal", "-journal")]
+    for place in (os.fspath(database), *beside, os.fspath(run.path / LOST)):
         try:
-            file = os.stat(f"{database}{end}")
+            file = os.stat(place)
             found.append((file.st_mtime_ns, file.st_size, file.st_ino))
         except OSError:
             found.append((0, 0, 0))

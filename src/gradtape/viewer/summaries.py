@@ -26,6 +26,7 @@ def whole(run: Shelved, reader: Any) -> dict[str, Any]:
         "id": run.id,
         "name": meta.get("name") or run.name,
         "status": reader.status(),
+        "lost": str(reader.lost() or ""),
         "version": reader.version(),
         "meta": meta,
         "columns": [dataclasses.asdict(column) for column in reader.columns()],
