@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import tracemalloc
 import weakref
 
@@ -261,3 +262,91 @@ def test_a_product_with_a_constant_keeps_the_constant_and_not_the_operand():
         assert kept() is None
         loss = np.sum(y)
     np.testing.assert_allclose(tape.gradient(loss, w).read(), 2 * np.cos(1.0))
+
+
+class Blocks:
+    """The most blocks of memory that there were while a chain of operations was computed."""
+
+    def __init__(self):
+        gc.collect()
+        self.before = self.most = sys.getallocatedblocks()
+
+    def chain(self, x, turns=10_000):
+        for i in range(turns):
+            x = np.sin(x)
+            if i % 50 == 0:
+                self.look()
+        self.look()
+        return x
+
+    def look(self):
+        self.most = max(self.most, sys.getallocatedblocks())
+
+    @property
+    def grown(self):
+        return self.most - self.before
+
+
+ROW = np.full(50, 0.5)
+FEW = 5_000  # ten thousand operations are 20 000 or more, if what they give is kept
+
+
+def _accumulated(function, x):
+    with gt.ForwardAccumulator(x, np.ones_like(ROW)) as acc:
+        return acc.jvp(function(x))
+
+
+def test_forward_mode_holds_no_tape(no_collector):
+    x, blocks = gt.array(ROW), Blocks()
+    gt.jvp(blocks.chain, (ROW,), (ROW,))
+    assert blocks.grown < FEW
+    _accumulated(blocks.chain, x)
+    assert blocks.grown < FEW
+    with gt.ForwardAccumulator(x, np.ones_like(ROW)):
+        _accumulated(blocks.chain, x)
+    assert blocks.grown < 2 * FEW
+
+
+def test_forward_mode_around_tapes_holds_what_these_hold(no_collector):
+    x, blocks = gt.array(ROW), Blocks()
+
+    def many(x):
+        for _ in range(1_000):
+            with gt.GradientTape() as tape:
+                tape.watch(x)
+                y = blocks.chain(x, 10)
+            x = tape.gradient(y, x)
+        return x
+
+    gt.jvp(many, (ROW,), (ROW,))
+    assert blocks.grown < FEW
+    _accumulated(many, x)
+    assert blocks.grown < FEW
+    with gt.GradientTape() as tape:  # one that follows nothing of it
+        tape.watch(gt.array(1.0))
+        _accumulated(blocks.chain, x)
+        gt.jvp(blocks.chain, (ROW,), (ROW,))
+    assert blocks.grown < FEW
+
+
+def test_a_linearization_keeps_what_it_needs_and_no_more(no_collector):
+    blocks = Blocks()
+    gt.linearize(blocks.chain, ROW)
+    assert blocks.grown < 12 * 10_000  # a record with its place, an array, a key
+    _, push = gt.linearize(lambda x: blocks.chain(x, 100), ROW)
+    _, tangent = gt.jvp(lambda x: blocks.chain(x, 100), (ROW,), (ROW,))
+    np.testing.assert_allclose(push(ROW), tangent)
+
+
+def test_tangents_that_only_a_tape_asks_for_are_there():
+    x, w = gt.Variable(0.3), gt.Variable(2.0)
+    with gt.ForwardAccumulator(x, 1.0) as acc:
+        y = np.exp(x)
+        with gt.GradientTape() as tape:
+            z = w * np.sin(y)
+            y = Blocks().chain(y, 100)  # the value that the tape kept is gone, but for it
+            for _ in range(100):
+                z = z * 1.0
+        g = tape.gradient(z, w)  # sin(exp(x))
+    expected = np.cos(np.exp(0.3)) * np.exp(0.3)
+    assert acc.jvp(g) == pytest.approx(expected, rel=1e-14)

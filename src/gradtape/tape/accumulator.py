@@ -3,10 +3,16 @@
 Each has its own table from key to tangent, and is off while its own rules run; what these compute
 is seen by the tapes and accumulators that were entered before it. It stands among the tapes of
 the thread as a recorder that plays each record at once and keeps none.
+
+A value that is gone needs no tangent: its key, an int, is an object that Tensors, records and the
+table refer to, and where the table alone is left its reference count says so. So memory does not
+grow with the number of operations.
 """
 
 from __future__ import annotations
 
+import sys
+import weakref
 from typing import Any
 
 import numpy as np
@@ -40,12 +46,15 @@ from .sweeping import wants_zero
 class _Player(Recorder):
     """A recorder that plays what it is given forwards."""
 
-    __slots__ = ("tangents",)
+    __slots__ = ("most", "primals", "seen", "tangents")
     is_general = True  # the fast path cannot hand it all operands
 
     def __init__(self) -> None:
         super().__init__(auto_watch=False, keep_all=True)
         self.tangents: dict[int, Any] = {}
+        self.primals: list[int] = []  # their keys, which are kept
+        self.seen: weakref.WeakKeyDictionary[Recorder, set[int]] = weakref.WeakKeyDictionary()
+        self.most = _FEW  # tangents, before looking which are still asked for
         self.record = self.play
 
     def play(self, rec: list[Any]) -> None:
@@ -55,10 +64,15 @@ class _Player(Recorder):
             if t is not None:
                 tangents[rec[OUT]] = t[rec[7]]
             return
+        if len(tangents) > self.most:
+            self.forget()
+            self.most = max(_FEW, 2 * len(tangents))
         card = rec[CARD]
         ts = [tangents.get(k) if k > 0 else None for k in rec[KEYS]]
         if all(t is None for t in ts):
             return
+        if len(state.tapes) > 1:
+            self.keep_for_tapes(rec, ts)
         older = state.tapes[: state.tapes.index(self)]
         with only(older), np.errstate(all="ignore"):
             if card.push is not None:
@@ -76,6 +90,42 @@ class _Player(Recorder):
                 t = stilled(rows, ts, rec[AVALS], params, t)
             if t is not None:
                 tangents[rec[OUT]] = t
+
+    def keep_for_tapes(self, rec: list[Any], ts: list[Any]) -> None:
+        """Hold the keys of a record for the tapes that have it too, as long as these live.
+
+        A tape that does not follow an operand records -k, another int. When its sweep hands out
+        the value again, with the key k, the tangent must still be there.
+        """
+        keys = rec[KEYS]
+        around = {abs(k) for k in keys} | {t.key for t in ts if isinstance(t, Tensor)}
+        for tape in state.tapes:
+            if not isinstance(tape, _Player) and not tape.tracked.isdisjoint(around):
+                self.seen.setdefault(tape, set()).update(k for k in keys if k > 0)
+
+    def forget(self) -> None:
+        """Drop the tangents of values that nothing refers to any more."""
+        tangents, tracked = self.tangents, self.tracked
+        for k in list(tangents):
+            held = sum((k in p.tangents) + (k in p.tracked) for p in _active)
+            if _getrefcount(k) <= _LOOKING + held:
+                del tangents[k]
+                tracked.discard(k)
+
+
+_FEW = 64
+_getrefcount = sys.getrefcount
+_active: list[_Player] = []  # those of all threads: what each holds keeps no value alive
+
+
+def _calibrate_looking() -> int:
+    """The reference count of a key that `forget` meets and nothing else refers to."""
+    for k in list(dict.fromkeys([next_key() + (1 << 40)])):
+        return _getrefcount(k)
+    raise AssertionError
+
+
+_LOOKING = _calibrate_looking()
 
 
 class ForwardAccumulator:
@@ -100,8 +150,9 @@ class ForwardAccumulator:
     Notes
     -----
     Nests with tapes and with other accumulators: a tape inside and `jvp` of its gradient is a
-    product with the Hessian. Unlike TensorFlow, shapes are checked. `gt.jvp` of a function keeps
-    no table of tangents, so that its memory does not grow with the number of operations.
+    product with the Hessian. Unlike TensorFlow, shapes are checked. The tangent of a value is
+    kept as long as the value is (by a variable of Python's or by a tape), so memory does not grow
+    with the number of operations.
 
     Examples
     --------
@@ -155,6 +206,7 @@ class ForwardAccumulator:
                 )
             )
         self._player.tangents[primal.key] = t
+        self._player.primals.append(primal.key)
         self._player.tracked.add(primal.key)
         if isinstance(primal, Variable):
             self._player.leaves[primal.key] = primal
@@ -169,11 +221,13 @@ class ForwardAccumulator:
                 )
             )
         self._active = True
+        _active.append(self._player)
         push(self._player)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._active = False
+        _active.remove(self._player)
         pop(self._player)
 
     def jvp(self, primals: Any, unconnected_gradients: Any = "none") -> Any:
