@@ -35,11 +35,12 @@ def run(tmp_path):
 
 
 LOGGED = [4 / 7, np.nan, 6 / 7, 1.0]
+NAMES = ["cost", "w", "grad/w", "gradnorm/W", "a", "seconds"]
 
 
 def test_history_is_one_row_a_step(run):
     frame = Reader(run).history()
-    assert list(frame.columns) == ["cost", "w", "grad/w", "gradnorm/W", "a", "seconds"]
+    assert list(frame.columns) == NAMES
     assert frame.index.name == "step"
     assert frame.index.dtype == np.int64
     assert frame["cost"].to_numpy().tobytes() == VALUES.tobytes()
@@ -47,11 +48,18 @@ def test_history_is_one_row_a_step(run):
 
 
 def test_history_keeps_the_tags_of_two_series_of_one_name(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
     writer = Writer(tmp_path / "run")
-    columns = [writer.column(n, k) for n, k in [("cost", "cost"), ("value/cost", "value")]]
-    writer.rows(writer.layout(columns), np.array([[0.0, 1, 2]]))
+    kinds = {"cost": "cost", "value/cost": "value", "value/a": "value", "log/a": "log",
+             "log/value/a": "log"}  # fmt: skip
+    columns = [writer.column(name, kind) for name, kind in kinds.items()]
+    writer.rows(writer.layout(columns), np.array([[0.0, 1, 2, 3, 4, 5]]))
     writer.close()
-    assert Reader(tmp_path / "run").history().to_dict() == {"cost": {0: 1}, "value/cost": {0: 2}}
+    reader = Reader(tmp_path / "run")
+    assert reader.history().to_dict() == {name: {0: i} for i, name in enumerate(kinds, 1)}
+    parquet.write(reader, tmp_path / "out")
+    wide = pq.read_table(tmp_path / "out" / "steps.parquet").to_pydict()
+    assert wide == {"step": [0], **{name: [i] for i, name in enumerate(kinds, 1)}}
 
 
 def test_csv_is_read_back_by_pandas(run, tmp_path):
@@ -67,17 +75,20 @@ def test_parquet_is_read_back_by_pyarrow(run, tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     parquet.write(Reader(run), tmp_path / "out")
     wide = pq.read_table(tmp_path / "out" / "steps.parquet")
-    assert wide.column_names == ["step", *(c.name for c in Reader(run).columns())]
+    assert wide.column_names == ["step", *NAMES]
     assert wide["step"].to_pylist() == list(range(8))
     assert wide["cost"].to_numpy().tobytes() == VALUES.tobytes()
-    assert wide["log/a"].null_count == 4
-    assert np.array_equal(wide["log/a"].to_pylist()[4:], LOGGED, equal_nan=True)
+    assert wide["a"].null_count == 4
+    assert np.array_equal(wide["a"].to_pylist()[4:], LOGGED, equal_nan=True)
+    frame = wide.to_pandas().set_index("step")
+    pd.testing.assert_frame_equal(frame, Reader(run).history(), check_exact=True)
     long = pq.read_table(tmp_path / "out" / "scalars.parquet").to_pandas()
     assert len(long) == 5 * 8 + 4
     assert list(long.columns) == ["step", "name", "value"]
     cost = long[long["name"] == "cost"]
     assert cost["value"].to_numpy().tobytes() == VALUES.tobytes()
-    assert long[long["name"] == "log/a"]["step"].tolist() == [4, 5, 6, 7]
+    assert long[long["name"] == "a"]["step"].tolist() == [4, 5, 6, 7]
+    assert list(dict.fromkeys(long["name"])) == NAMES
 
 
 def events(path):
@@ -103,12 +114,12 @@ def test_tensorboard_reads_its_file(run, tmp_path):
             assert value.metadata.plugin_data.plugin_name == "scalars"
             number = tensor_util.make_ndarray(value.tensor).item()
             series.setdefault(value.tag, []).append((event.step, number))
-    assert set(series) == {column.name for column in Reader(run).columns()}
+    assert list(series) == [*(name for name in NAMES if name != "a"), "a"]  # from step 4 on
     assert [step for step, _ in series["cost"]] == list(range(8))
     with np.errstate(over="ignore"):
         single = VALUES.astype(np.float32)
     assert np.array([v for _, v in series["cost"]], np.float32).tobytes() == single.tobytes()
-    assert [step for step, _ in series["log/a"]] == [4, 5, 6, 7]
+    assert [step for step, _ in series["a"]] == [4, 5, 6, 7]
 
 
 def test_tensorboard_shows_a_long_run_as_it_was(tmp_path):

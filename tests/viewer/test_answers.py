@@ -58,6 +58,8 @@ def test_a_run_as_a_whole(shown, ask):
     whole = ask("line")
     assert (whole["id"], whole["first"], whole["last"], whole["count"]) == (ids["line"], 0, 69, 70)
     assert [column["name"] for column in whole["columns"]] == list(demos["line"].columns)
+    labels = {column["name"]: column["label"] for column in whole["columns"]}
+    assert labels["value/slope"] == "slope" and labels["grad/slope"] == "grad/slope"
     assert whole["roles"] == {"x": "input/0", "y": "input/1", "prediction": "prediction"}
     assert whole["sources"] == [{"id": 1, "file": "train.py"}]
     assert whole["tags"][0]["name"] == "value/slope"

@@ -17,6 +17,8 @@ export interface RunEntry {
 export interface Column {
   id: number;
   name: string;
+  /** What `run.history()` and exports call it. */
+  label: string;
   kind: string;
   tag: string | null;
   unit: string | null;

@@ -45,6 +45,10 @@ Write the scalars of a recorded run in another format.
 csv is one file, a row a step. parquet is a folder with scalars.parquet (step, name, value) and
 steps.parquet (a row a step). tensorboard is a folder with an event file, in which values have the
 seven digits of float32.
+
+Columns and tags are called as run.history() calls them: cost; a scalar Variable by its name, its
+gradient grad/NAME; norm/NAME, gradnorm/NAME, updatenorm/NAME and gradzeros/NAME of an array; what
+was logged by its key; seconds.
 """
 
 

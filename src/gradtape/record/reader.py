@@ -11,6 +11,7 @@ import os
 import shutil
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,20 +213,23 @@ class Reader:
         pandas = _pandas()
         with self.session():
             columns = self.history_columns()
-            steps, values = self._rows.read([column.id for column in columns], True)
-        short = [column.name.removeprefix("value/").removeprefix("log/") for column in columns]
-        names = [
-            name if short.count(name) == 1 else column.name
-            for name, column in zip(short, columns, strict=True)
-        ]
+            steps, values = self._rows.read([column.id for column in columns.values()], True)
+        names = list(columns)
         index = pandas.Index(steps.astype(np.int64), name="step")
         frame: pd.DataFrame = pandas.DataFrame(values.T, index, names, copy=False)
         return frame
 
-    def history_columns(self) -> list[Column]:
-        """Return the columns in the order in which `history` has them."""
+    def history_columns(self) -> dict[str, Column]:
+        """Return the columns under the names, and in the order, that `history` gives them."""
         order = {"cost": 0, "value": 1, "gradient": 1, "norm": 2, "log": 3, "time": 4}
-        return sorted(self.columns(), key=lambda column: order.get(column.kind, 3))
+        columns = sorted(self.columns(), key=lambda column: order.get(column.kind, 3))
+        short = [column.name.removeprefix("value/").removeprefix("log/") for column in columns]
+        # a name that two would have, or that is the tag of another, stays with neither
+        taken = Counter([*short, *(column.name for column in columns)])
+        return {
+            name if taken[name] == 1 + (name == column.name) else column.name: column
+            for name, column in zip(short, columns, strict=True)
+        }
 
     def present(self, names: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Return, for the rows of `table(names)`, whether each has each series: (n, len(names))."""

@@ -22,6 +22,7 @@ META = ("level", "seed", "argv", "script", "python", "packages", "git", "every",
 def whole(run: Shelved, reader: Any) -> dict[str, Any]:
     """Return everything about a run but its numbers."""
     meta = reader.meta()
+    labels = {column.name: label for label, column in reader.history_columns().items()}
     return {
         "id": run.id,
         "name": meta.get("name") or run.name,
@@ -29,7 +30,10 @@ def whole(run: Shelved, reader: Any) -> dict[str, Any]:
         "lost": str(reader.lost() or ""),
         "version": reader.version(),
         "meta": meta,
-        "columns": [dataclasses.asdict(column) for column in reader.columns()],
+        "columns": [
+            {**dataclasses.asdict(column), "label": labels[column.name]}
+            for column in reader.columns()
+        ],
         "tags": [dataclasses.asdict(tag) for tag in reader.tags()],
         "first": reader.first,
         "last": reader.last,

@@ -59,11 +59,12 @@ export function TablePanel() {
   const [top, setTop] = useState(0);
   const scroller = useRef<HTMLDivElement>(null);
   const kept = useRef<Rows>(new Map());
-  const all = info.value?.columns.map((one) => one.name) ?? [];
+  const all = info.value?.columns ?? [];
   const words = filter.toLowerCase().split(/[\s,]+/).filter(Boolean);
-  const matching = all.filter((name) => (
-    !words.length || words.some((word) => name.toLowerCase().includes(word))));
-  const names = matching.slice(0, MOST_COLUMNS);
+  const matching = all.filter(({ label }) => (
+    !words.length || words.some((word) => label.toLowerCase().includes(word))));
+  const columns = matching.slice(0, MOST_COLUMNS);
+  const names = columns.map((one) => one.name);
   const key = names.join("\n");
   const { first, last, stride } = bounds.value;
   const total = info.value?.count ? Math.floor((last - first) / stride) + 1 : 0;
@@ -138,7 +139,7 @@ export function TablePanel() {
     }
     return rows.slice(0, most);
   };
-  const header = ["step", ...names];
+  const header = ["step", ...columns.map((one) => one.label)];
   const copy = async () => {
     const rows = await everything(MOST_COPIED);
     const text = [header, ...rows].map((cells) => cells.join("\t")).join("\n");
@@ -196,7 +197,7 @@ export function TablePanel() {
           <table aria-rowcount={length + 1}>
             <thead>
               <tr aria-rowindex={1}>
-                {header.map((name) => (
+                {["step", ...names].map((name, c) => (
                   <th
                     key={name} scope="col"
                     aria-sort={order?.name === name
@@ -204,7 +205,7 @@ export function TablePanel() {
                       : !order && name === "step" ? "ascending" : "none"}
                   >
                     <button type="button" onClick={() => sort(name)}>
-                      {name}
+                      {header[c]}
                       <span aria-hidden="true">
                         {order?.name === name ? (order.down ? " ↓" : " ↑") : ""}
                       </span>

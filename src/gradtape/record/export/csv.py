@@ -13,7 +13,7 @@ def write(reader: Reader, target: Path) -> list[Path]:
     """Write `Reader.history()` as CSV; NaN is `nan`, a value that was not recorded is empty."""
     with reader.session():
         frame = reader.history()
-        present = reader.present([column.name for column in reader.history_columns()])
+        present = reader.present([column.name for column in reader.history_columns().values()])
     for i, name in enumerate(frame.columns):
         is_nan = frame[name].isna().to_numpy() & present[:, i]
         if is_nan.any():  # pandas writes NaN as it writes what is missing: as nothing

@@ -17,14 +17,16 @@ __all__ = ["write"]
 def write(reader: Reader, target: Path) -> list[Path]:
     """Write `scalars.parquet` and `steps.parquet` into the folder `target`.
 
-    Columns have the names of the series. NaN stays NaN; what was not recorded is null. Raises
-    RunError where pyarrow is not installed.
+    Columns have the names and the order of `Reader.history`. NaN stays NaN; what was not recorded
+    is null. Raises RunError where pyarrow is not installed.
     """
     pa, parquet = _pyarrow()
-    names = [column.name for column in reader.columns()]
     with reader.session():
-        steps, matrix = reader.table(names)
-        present = reader.present(names)
+        columns = reader.history_columns()
+        series = [column.name for column in columns.values()]
+        steps, matrix = reader.table(series)
+        present = reader.present(series)
+    names = list(columns)
     steps = steps.astype(np.int64)
     target.mkdir(parents=True, exist_ok=True)
 

@@ -53,21 +53,25 @@ def crc32c(data: Sequence[bytes]) -> list[int]:
 
 
 def write(reader: Reader, target: Path) -> list[Path]:
-    """Write an event file into the folder `target`, which TensorBoard shows as a run."""
-    names = [column.name for column in reader.columns()]
+    """Write an event file into the folder `target`, which TensorBoard shows as a run.
+
+    Tags are the names of the columns of `Reader.history`.
+    """
     with reader.session():
-        steps, matrix = reader.table(names)
-        present = reader.present(names)
+        columns = reader.history_columns()
+        series = [column.name for column in columns.values()]
+        steps, matrix = reader.table(series)
+        present = reader.present(series)
         created = _created(reader)
     times = np.full(len(steps), created)
-    if "seconds" in names:
-        times += np.nancumsum(matrix[:, names.index("seconds")])
+    if "seconds" in series:
+        times += np.nancumsum(matrix[:, series.index("seconds")])
     with np.errstate(over="ignore"):  # what float32 cannot hold is infinite in it
         values = matrix.astype("<f4")
 
     target.mkdir(parents=True, exist_ok=True)
     path = target / f"events.out.tfevents.{int(created)}.gradtape"
-    tags = [_length_delimited(1, name.encode()) + b"\x15" for name in names]
+    tags = [_length_delimited(1, name.encode()) + b"\x15" for name in columns]
     with open(path, "wb") as file:
         version = _double(1, created) + _length_delimited(3, b"brain.Event:2")
         file.write(_records([version]))
