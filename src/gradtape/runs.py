@@ -6,13 +6,11 @@ Both are thin: what is recorded is decided in `record/capture.py`, what is read 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +22,15 @@ from .errors import RecordError, RunError, three_part
 from .record import environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
+from .record.doors import choice_of, entries_of, path_of, step_of, text_of, variable_of, whole_of
+from .record.endings import bytes_of, exception_of, status_of
 from .record.following import follow
 from .record.lock import is_held
 from .record.notices import where
 from .record.progress import progress_of
 from .record.reader import Reader
 from .record.schema import DATABASE
-from .record.writer import Writer, free_folder
+from .record.writer import DURABILITIES, Writer, free_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ class Run:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._path = Path(path)
+        self._path = path_of("open_run", path)
         self._open: Reader | None = None
         self.reader  # noqa: B018 - raises where there is none
 
@@ -133,6 +133,7 @@ class Run:
         number, as a scalar Variable is, comes as an array of shape () and of that step itself.
         Raises RunError where there is none.
         """
+        tag, step = text_of("array", "tag", tag), step_of("array", step)
         scalars = {column.name for column in self.reader.columns()}
         if tag.startswith(("value/", "grad/")) and tag in scalars:
             steps, values = self.reader.series(tag)
@@ -143,7 +144,7 @@ class Run:
 
     def graph(self, step: int | None = None) -> dict[str, Any]:
         """The graph of the operations at a step, as data: see `record/graphs.py`."""
-        return self.reader.graph(step)
+        return self.reader.graph(step_of("graph", step))
 
     def restore(self, variable: Any, step: int | None = None) -> Variable:
         """Assign to a Variable what it held before its update at a step, and return it.
@@ -160,10 +161,13 @@ class Run:
         RunError
             If the run has no such Variable, or one of another shape, or of an array no value was
             stored at that step.
+        TypeError
+            If `variable` is none, or `step` no whole number.
         """
         from .record.restoring import restored
 
-        value = restored(self.reader, variable.name, step)
+        name = variable_of("restore", variable).name
+        value = restored(self.reader, name, step_of("restore", step))
         if np.shape(value) != tuple(variable.shape):  # assign would stretch it
             raise RunError(
                 three_part(
@@ -222,15 +226,15 @@ class Run:
 
         Raises
         ------
-        ValueError
-            If there is no such kind.
+        TypeError, ValueError
+            If there is no such kind, or step.
         RunError
             If the run does not hold what the figure shows.
         """
         from .viewer.figures import draw
 
         self._settle()
-        return draw(self.reader, kind, step=step)
+        return draw(self.reader, kind, step=step_of("figure", step))
 
     def to_html(self, file: str | os.PathLike[str], *, steps: int = 60) -> Path:
         """Write the run with its page into one HTML file, and return the path of that.
@@ -244,6 +248,13 @@ class Run:
         steps : int
             Of how many steps, evenly chosen, the fit, values of nodes and arrays are kept; the
             scalars are there of all, or the file says of how many.
+
+        Raises
+        ------
+        RunError
+            If the file cannot be written.
+        TypeError, ValueError
+            If an argument is not one of these.
         """
         from .viewer.static import to_html
 
@@ -289,7 +300,7 @@ class Run:
 def open_run(path: str | os.PathLike[str]) -> Run:
     """Return the run in a folder, or in a file that `gradtape pack` made, to read it.
 
-    Raises RunError where there is none.
+    Raises RunError where there is none, TypeError or ValueError where `path` is no path.
     """
     return Run(path)
 
@@ -326,8 +337,9 @@ class Recording(Run):
     Raises
     ------
     RecordError
-        If another process writes that run, or the folder cannot be written, or an argument is
-        not one of these.
+        If another process writes that run, or the folder cannot be written.
+    TypeError, ValueError
+        If an argument is not one of these.
 
     Notes
     -----
@@ -359,19 +371,14 @@ class Recording(Run):
         ring: int = 3,
         progress: Any = True,
     ) -> None:
-        if level not in LEVELS:
-            raise _refused(f"level={level!r}", f"Levels are {', '.join(LEVELS)}.",
-                           'Leave level= out for "standard".')  # fmt: skip
-        for word, number, least in (("every", every, 1), ("ring", ring, 0)):
-            if not isinstance(number, int) or isinstance(number, bool) or number < least:
-                raise _refused(f"{word}={number!r}", f"It is a whole number from {least} on.",
-                               f"Leave {word}= out.")  # fmt: skip
-        self._asked = Path(path)
-        self._path = self._asked
+        self._asked = self._path = path_of("Recording", path)
         self.listens = True  # to tapes, from the beginning
         self._open = None
-        self._level, self._every, self._ring = level, every, ring
-        self._name, self._durability = name, durability
+        self._level = choice_of("Recording", "level", level, LEVELS)
+        self._every = whole_of("Recording", "every", every, 1)
+        self._ring = whole_of("Recording", "ring", ring, 0)
+        self._name = None if name is None else text_of("Recording", "name", name)
+        self._durability = choice_of("Recording", "durability", durability, DURABILITIES)
         progress_of(progress)  # refuses what is none
         self._progress = progress
         self._capture: Capture | None = None
@@ -384,8 +391,13 @@ class Recording(Run):
 
     def __enter__(self) -> Recording:
         if self._writer is not None:
-            raise _refused("the same object twice", f"It has recorded {self._path}.",
-                           "Make another: gt.Recording(path).")  # fmt: skip
+            raise RecordError(
+                three_part(
+                    "Recording: the same object twice is not possible.",
+                    f"It has recorded {self._path}.",
+                    "Make another: gt.Recording(path).",
+                )
+            )
         if (self._asked / DATABASE).exists() and is_held(self._asked):
             raise RecordError(
                 three_part(
@@ -436,10 +448,10 @@ class Recording(Run):
             if seed is not None:
                 writer.set("seed", seed)
             writer.set("overhead", {
-                "seconds": capture.seconds, "bytes": _size(self._path),
+                "seconds": capture.seconds, "bytes": bytes_of(self._path),
                 "run_seconds": time.perf_counter() - self._began,
             })  # fmt: skip
-            writer.close(_status(error))
+            writer.close(status_of(error))
 
     def _settle(self) -> None:
         if self._writer is not None and self in _active:
@@ -448,16 +460,10 @@ class Recording(Run):
     def _note_exception(self, error: BaseException) -> None:
         capture, writer = self._capture, self._writer
         assert capture is not None and writer is not None
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        last = traceback.extract_tb(error.__traceback__)
-        theirs = [f for f in last if not f.filename.startswith(os.path.dirname(__file__))]
-        place = theirs[-1] if theirs else None
-        writer.event(capture.steps.number, "exception", {
-            "type": type(error).__name__, "message": str(error), "traceback": "".join(lines),
-            "file": place.filename if place else None, "line": place.lineno if place else None,
-        })  # fmt: skip
-        if place is not None:
-            capture.notices.file(place.filename)
+        said = exception_of(error)
+        writer.event(capture.steps.number, "exception", said)
+        if said["file"] is not None:
+            capture.notices.file(said["file"])
         if isinstance(error, Exception):
             capture.alarms.spill()
 
@@ -485,6 +491,8 @@ class Recording(Run):
         See `Run`.
         """
         capture, _ = self._recording("steps")
+        if n is not None:
+            n = whole_of("Recording.steps", "n", n, 0)
         progress = progress_of(self._progress)
         if progress is not None:
             progress.steps = n
@@ -555,10 +563,10 @@ class Recording(Run):
         position = decode(*here())
         writer.event(capture.steps.number, "note", {"text": str(text), **where(position)})
 
-    def config(self, values: dict[str, Any]) -> None:
+    def config(self, values: Mapping[str, Any]) -> None:
         """Say what the run was made with: `run.config({"lr": 0.01})`; calls add up."""
         capture, writer = self._recording("config")
-        said = {str(key): value_of(value) for key, value in values.items()}
+        said = {key: value_of(value) for key, value in entries_of("config", values).items()}
         self._config.update(said)
         writer.set("config", self._config)
         writer.event(capture.steps.number, "config", said)
@@ -575,22 +583,3 @@ class Recording(Run):
         """
         capture, _ = self._recording("roles")
         capture.records.tell_roles(x, y, prediction)
-
-
-def _status(error: BaseException | None) -> str:
-    """How a run ends that this ended."""
-    if error is None or (isinstance(error, SystemExit) and not error.code):
-        return "finished"
-    is_stop = isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit)
-    return "stopped" if is_stop else "failed"
-
-
-def _refused(what: str, why: str, remedy: str) -> RecordError:
-    return RecordError(three_part(f"Recording: {what} is not possible.", why, remedy))
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    with contextlib.suppress(OSError):
-        total = sum(entry.stat().st_size for entry in os.scandir(folder) if entry.is_file())
-    return total

@@ -520,14 +520,6 @@ def test_a_run_that_is_being_written_is_refused(tmp_path):
         pass
 
 
-@pytest.mark.parametrize(
-    "words", [{"level": "all"}, {"every": 0}, {"ring": -1}, {"every": 1.5}, {"progress": 3}]
-)
-def test_arguments_are_looked_at(tmp_path, words):
-    with pytest.raises(RecordError):
-        gt.Recording(tmp_path / "run", **words)
-
-
 def test_outside_of_the_block_nothing_is_said(tmp_path):
     run = gt.Recording(tmp_path / "run", progress=False)
     with pytest.raises(RecordError, match="outside of the `with` block"):

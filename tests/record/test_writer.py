@@ -324,7 +324,7 @@ def test_a_run_is_not_written_over(writer):
 
 
 def test_an_unknown_durability_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r'"group", "step" or "full"'):
+    with pytest.raises(ValueError, match="'group', 'step', 'full'"):
         Writer(tmp_path / "run", durability="maybe")
 
 

@@ -122,7 +122,8 @@ def test_without_matplotlib_it_says_what_to_install(runs, monkeypatch):
 
 
 def test_what_cannot_be_drawn_is_said(runs, tmp_path):
-    with pytest.raises(ValueError, match="(?s)no kind 'costs'.*'cost', 'fit', 'path', 'flow'"):
+    words = "(?s)kind='costs' is not known.*'cost', 'fit', 'path', 'flow'"
+    with pytest.raises(ValueError, match=words):
         drawn(runs["line"], "costs")
     with pytest.raises(RunError, match="holds no recorded run"):
         drawn(tmp_path, "cost")

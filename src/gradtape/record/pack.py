@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ..errors import RunError, three_part
 from .database import Database
+from .doors import path_of
 from .losses import marked
 from .schema import DATABASE, encode, segment_name
 
@@ -33,8 +34,8 @@ def pack(run: str | os.PathLike[str], target: str | os.PathLike[str] | None = No
     A run that is still written is packed as it is at this moment; runs of forked children are runs
     of their own. Raises RunError where there is no run, or `target` cannot be written.
     """
-    folder = Path(run)
-    path = Path(target) if target is not None else folder.with_name(folder.name + SUFFIX)
+    folder = path_of("pack", run)
+    path = folder.with_name(folder.name + SUFFIX) if target is None else path_of("pack", target)
     database = Database(folder, seconds=600.0)
     made = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from ..core.refusals import ArgumentTypeError, ArgumentValueError
 from ..errors import RecordError, three_part
 
 __all__ = ["Progress", "progress_of"]
@@ -58,8 +59,10 @@ def progress_of(asked: Any, stream: TextIO | None = None) -> Progress | None:
 
     Raises
     ------
+    ValueError or TypeError
+        If it is something else.
     RecordError
-        If it is something else, or tqdm is not installed.
+        If tqdm is not installed.
     """
     if asked is False or asked is None:
         return None
@@ -70,13 +73,13 @@ def progress_of(asked: Any, stream: TextIO | None = None) -> Progress | None:
         if stream.isatty():
             return Progress(_Terminal(stream), TERMINAL_SECONDS)
         return Progress(_Log(stream), LOG_SECONDS, LOG_SECONDS)
-    if asked == "tqdm":
+    if isinstance(asked, str) and asked == "tqdm":
         return Progress(_Tqdm(), TERMINAL_SECONDS)
     if callable(asked):
         return Progress(asked, 0.0)
-    raise RecordError(
+    raise (ArgumentValueError if isinstance(asked, str) else ArgumentTypeError)(
         three_part(
-            f"Recording: progress={asked!r} is not known.",
+            f"Recording: progress={asked!r:.60} is not known.",
             "It says how the loop's progress is shown.",
             'Pass True, False, "tqdm", or a function of a dict (step, cost, slope, rate).',
         )

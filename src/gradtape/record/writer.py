@@ -28,13 +28,16 @@ import numpy as np
 
 from ..errors import RecordError, RecordWarning, ShapeError, three_part
 from . import forks, journal, signals
+from .doors import choice_of
 from .lock import Lock
 from .losses import mark, unmark
 from .schema import DATABASE, FIELDS, VERSION, dtype_name, encode
 from .segments import Segments
 from .transactions import Item, Transactions
 
-__all__ = ["Writer", "free_folder"]
+__all__ = ["DURABILITIES", "Writer", "free_folder"]
+
+DURABILITIES = ("group", "step", "full")
 
 GROUP_SECONDS, GROUP_STEPS, GROUP_BYTES = 0.02, 256, 8 << 20
 QUEUE_BYTES = 64 << 20
@@ -127,15 +130,7 @@ class Writer:
         durability: str = "group",
         queue_bytes: int = QUEUE_BYTES,
     ) -> None:
-        if durability not in ("group", "step", "full"):
-            raise ValueError(
-                three_part(
-                    f"Recording: durability={durability!r} is not known.",
-                    "It says when what was recorded is committed.",
-                    'Use durability="group", "step" or "full".',
-                )
-            )
-        self.durability = durability
+        self.durability = choice_of("Recording", "durability", durability, DURABILITIES)
         self.lost = 0
         self._told = 0
         self._is_marked = False

@@ -28,6 +28,7 @@ from ..fit.style import (
     ramp,
     styled,
 )
+from ..record.doors import choice_of
 from ..record.panels.flow import VALIDATION
 from ..record.reader import Reader
 from ..record.reduction import extremes
@@ -61,21 +62,14 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
 
     Raises
     ------
-    ValueError
+    ValueError or TypeError
         If there is no such kind.
     RunError
         If the run does not hold what the figure shows; it says why.
     ImportError
         If matplotlib is not installed.
     """
-    if kind not in KINDS:
-        raise ValueError(
-            three_part(
-                f"figure: there is no kind {kind!r}.",
-                "",
-                f"Use one of {', '.join(map(repr, KINDS))}.",
-            )
-        )
+    choice_of("figure", "kind", kind, tuple(KINDS))
     if find_spec("matplotlib") is None:
         raise MissingExtraError(
             three_part(

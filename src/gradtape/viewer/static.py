@@ -23,6 +23,8 @@ from urllib.parse import urlencode
 
 import numpy as np
 
+from ..errors import RunError, three_part
+from ..record.doors import path_of, whole_of
 from ..record.reader import Reader
 from ..record.reduction import extremes
 from .answers import BINARY, Answer, Answers
@@ -86,12 +88,22 @@ def to_html(
     Raises
     ------
     RunError
-        If there is no such run.
-    OSError
-        If the file cannot be written.
+        If there is no such run, or the file cannot be written.
+    TypeError, ValueError
+        If an argument is not one of these.
     """
-    path = Path(file)
-    path.write_text(as_page(run, steps=steps, most_bytes=most_bytes), encoding="utf-8")
+    path, steps = path_of("to_html", file), whole_of("to_html", "steps", steps, 1)
+    page = as_page(run, steps=steps, most_bytes=most_bytes)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise RunError(
+            three_part(
+                f"to_html: {path} cannot be written: {error.strerror or error}.",
+                f"The page has {len(page)} characters, and becomes one file.",
+                'Name a file in a folder that is there: run.to_html("run.html").',
+            )
+        ) from error
     return path
 
 
