@@ -16,7 +16,7 @@ import numpy as np
 from .core.aval import Aval, aval_of
 from .core.positions import decode, here
 from .core.refusals import ArgumentTypeError, ArgumentValueError
-from .core.streams import Stream, draw
+from .core.streams import Stream, draw, seeded
 from .core.symbol import is_traced
 from .core.tensor import Tensor, new_tensor, raw
 from .errors import DTypeError, ShapeError, three_part
@@ -69,6 +69,13 @@ class Generator:
         """Begin anew, where `default_rng(seed)` does."""
         with _door("seed"):
             self._stream.restart(seed)
+        if self is _GLOBAL:
+            seeded["gt.random.seed"] = seed
+
+    @property
+    def seeded_by(self) -> Any:
+        """What it was seeded with last; None where the system's own numbers were taken."""
+        return self._stream.seed
 
     # ------------------------------------------------------------------ real numbers
 

@@ -30,6 +30,7 @@ from .record.notices import where
 from .record.progress import progress_of
 from .record.reader import Reader
 from .record.schema import DATABASE
+from .record.seeds import Seeds, names_around
 from .record.writer import DURABILITIES, Writer, free_folder
 
 if TYPE_CHECKING:
@@ -420,7 +421,9 @@ class Recording(Run):
             writer.set("name", self._name)
         for key, value in environment.facts().items():
             writer.set(key, value)
-        self._asking = environment.ask(writer)
+        self._seeds = Seeds()
+        self._seeds.look(names_around())
+        self._asking = environment.ask(writer, self._seeds)
         script = environment.main_file()
         if script is not None:
             capture.notices.file(script)
@@ -444,9 +447,10 @@ class Recording(Run):
         finally:
             if self._asking is not None:
                 self._asking.join(environment.PATIENCE)
-            seed = environment.seed_of()
-            if seed is not None:
-                writer.set("seed", seed)
+            self._seeds.look(names_around())  # what was seeded inside the block
+            self._seeds.settle()
+            if self._seeds.found:
+                writer.set("seed", self._seeds.found)
             writer.set("overhead", {
                 "seconds": capture.seconds, "bytes": bytes_of(self._path),
                 "run_seconds": time.perf_counter() - self._began,

@@ -59,6 +59,10 @@ class _Scratch(threading.local):
 _scratch = _Scratch()
 
 
+seeded: dict[str, Any] = {}
+"""What users seeded the generators of the process with, by the call: recordings store it."""
+
+
 class Hidden(Variable):
     """A Variable of the machine's own: no tape follows it, and it makes no result a Tensor."""
 
@@ -71,13 +75,14 @@ class Hidden(Variable):
 class Stream(Hidden):
     """A generator whose state programs read and assign; `rng` is NumPy's own.
 
-    `value` is the state. Whoever draws from `rng` holds `lock` meanwhile.
+    `value` is the state, `seed` what it began with. Whoever draws from `rng` holds `lock`
+    meanwhile.
     """
 
-    __slots__ = ("lock", "rng")
+    __slots__ = ("lock", "rng", "seed")
 
     def __init__(self, seed: Any = None, name: str = "random numbers") -> None:
-        self.rng = _generator(seed)
+        self.rng, self.seed = _generator(seed), seed
         self.lock = threading.RLock()
         super().__init__(packed(self.rng), trainable=False, name=name)
 
@@ -102,6 +107,7 @@ class Stream(Hidden):
     def restart(self, seed: Any) -> None:
         """Begin where a new stream of this seed does."""
         self.assign(packed(_generator(seed)))
+        self.seed = seed
 
     def __copy__(self) -> Stream:
         copied = Stream(0, self.name)

@@ -1,4 +1,4 @@
-"""Environment: what a run was made with (script, Git, packages, seed), as far as it can be told.
+"""Environment: what a run was made with (script, Git, packages, seeds), as far as it can be told.
 
 Nothing of it may stop a run: what cannot be told is left out. What takes time (Git, versions of
 packages) is asked on a thread of its own, and answers within seconds or not at all.
@@ -15,11 +15,12 @@ import threading
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ask", "facts", "git_of", "main_file", "packages", "seed_of"]
+from .seeds import Seeds
+
+__all__ = ["ask", "facts", "git_of", "main_file", "packages"]
 
 MOST_DIFF = 1 << 20  # characters
 PATIENCE = 5.0  # seconds for one question to Git
-_SEEDS = ("SEED", "seed", "RANDOM_SEED", "random_seed")
 
 
 def main_file() -> str | None:
@@ -51,32 +52,13 @@ def _distributions() -> Any:
     return metadata.packages_distributions()
 
 
-def seed_of(scope: dict[str, Any] | None = None) -> dict[str, Any] | None:
-    """The seed, where the script has a whole number under one of the usual names.
-
-    >>> seed_of({"SEED": 3})
-    {'name': 'SEED', 'value': 3}
-    """
-    if scope is None:
-        scope = vars(sys.modules["__main__"]) if "__main__" in sys.modules else {}
-    for name in _SEEDS:
-        value = scope.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return {"name": name, "value": value}
-    return None
-
-
 def facts() -> dict[str, Any]:
-    """argv, script, python and seed, as a run's meta has them."""
-    found: dict[str, Any] = {
+    """argv, script and python, as a run's meta has them."""
+    return {
         "argv": [str(a) for a in sys.argv],
         "script": main_file(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
-    seed = seed_of()
-    if seed is not None:
-        found["seed"] = seed
-    return found
 
 
 def git_of(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -101,12 +83,15 @@ def git_of(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
     return {"commit": commit, "dirty": bool(changed.strip()), "diff": diff}
 
 
-def ask(writer: Any) -> threading.Thread:
-    """Set the run's `packages` and `git`, from a thread."""
+def ask(writer: Any, seeds: Seeds) -> threading.Thread:
+    """Set the run's `seed`, `packages` and `git`, from a thread."""
     script = main_file()
     folder = Path(script).parent if script else Path.cwd()
 
     def work() -> None:
+        seeds.settle()
+        if seeds.found:
+            writer.set("seed", seeds.found)
         writer.set("packages", packages())
         found = git_of(folder)
         if found is not None:

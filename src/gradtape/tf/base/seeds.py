@@ -17,7 +17,7 @@ import numpy as np
 
 from ...core.aval import Aval
 from ...core.positions import decode, here
-from ...core.streams import Stream
+from ...core.streams import Stream, seeded
 from ...core.streams import draw as drawn
 from ...errors import three_part
 from .errors import RefusedState, RefusedType
@@ -46,7 +46,7 @@ _state = _State()
 
 def set_seed(seed: Any) -> None:
     """Start the sequence of seeds, and every stream that has one, anew."""
-    _state.seed = None if seed is None else whole(seed)
+    seeded["tf.random.set_seed"] = _state.seed = None if seed is None else whole(seed)
     _state.sequence.restart(None if seed is None else _words("sequence", _state.seed))
     for key, stream in _state.streams.items():
         stream.restart(_words(*_with_global(key)))
