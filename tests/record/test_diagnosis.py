@@ -11,7 +11,10 @@ from gradtape.record.diagnosis import diagnose
 from gradtape.record.reader import Reader
 from gradtape.record.relations import is_unrelated
 from tests.record.healthy import KINDS
+from tests.record.healthy_scripts import SCRIPTS
 from tests.record.planted import PLANTED
+from tests.record.planted_data import DATA_AND_COST
+from tests.record.planted_scripts import RATES_UNITS_AND_VARIABLES
 
 
 def diagnosis_of(loop, folder):
@@ -23,35 +26,69 @@ def diagnosis_of(loop, folder):
 
 
 def marked_line(loop):
-    lines, start = inspect.getsourcelines(loop)
+    lines, start = inspect.getsourcelines(getattr(loop, "marked", loop))
     (at,) = [i for i, text in enumerate(lines) if text.rstrip().endswith("# here")]
     return start + at
 
 
-@pytest.mark.parametrize("loop", PLANTED, ids=lambda loop: loop.__name__)
-def test_what_was_planted_is_named_with_its_line(loop, tmp_path):
-    found = diagnosis_of(loop, tmp_path / "run")
-    assert PLANTED[loop] in found.kinds, str(found)
-    finding = next(f for f in found if f.kind == PLANTED[loop])
+def is_named(loop, kind, folder):
+    found = diagnosis_of(loop, folder)
+    assert found.kinds == [kind], str(found)  # and nothing beside it
+    (finding,) = found
     assert finding.line == marked_line(loop), str(found)
-    assert finding.file.endswith("planted.py")
+    assert finding.file == inspect.getsourcefile(loop)
     assert finding.text.endswith("# here")
     assert finding.fact and finding.cause and finding.remedy
-    others = [kind for kind in found.kinds if kind != PLANTED[loop]]
-    assert not others, str(found)
+
+
+@pytest.mark.parametrize("loop", PLANTED, ids=lambda loop: loop.__name__)
+def test_what_was_planted_is_named_with_its_line(loop, tmp_path):
+    is_named(loop, PLANTED[loop], tmp_path / "run")
+
+
+WRITTEN = {**RATES_UNITS_AND_VARIABLES, **DATA_AND_COST}
+REPRESENTATIVE = {"batches_too_low", "died_in_the_first_step", "deep_tanh_vanishes", "first_half",
+                  "a_mask_of_zeros", "sum_of_a_loss_vector", "batches_shuffled_apart",
+                  "houses_in_batches", "adam_that_jumps_about"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        pytest.param(
+            loop,
+            id=loop.__name__,
+            marks=() if loop.__name__ in REPRESENTATIVE else pytest.mark.slow,
+        )
+        for loop in WRITTEN
+    ],
+)
+def test_what_users_write_wrongly_is_named_with_its_line(loop, tmp_path):
+    is_named(loop, WRITTEN[loop], tmp_path / "run")
+
+
+def alarms_of(runs, folder):
+    found = {}
+    for kind, seed in runs:
+        rng = np.random.default_rng(seed)
+        name = f"{kind.__name__}-{seed}"
+        diagnosis = diagnosis_of(lambda: kind(rng), folder / name)  # noqa: B023
+        if diagnosis:
+            found[name] = diagnosis.kinds
+    return found
 
 
 @pytest.mark.slow
-def test_of_fifty_healthy_runs_at_most_one_is_told_that_it_is_ill(tmp_path):
-    alarms = []
-    for kind in KINDS:
-        for seed in range(5):
-            rng = np.random.default_rng(seed)
-            name = f"{kind.__name__}-{seed}"
-            found = diagnosis_of(lambda: kind(rng), tmp_path / name)  # noqa: B023
-            if found:
-                alarms.append((name, found.kinds))
-    assert len(alarms) <= 1, alarms
+def test_of_all_healthy_runs_at_most_one_is_told_that_it_is_ill(tmp_path):
+    runs = [(kind, seed) for kind in KINDS for seed in range(5)]
+    runs += [(kind, seed) for kind in SCRIPTS for seed in range(2)]
+    alarms = alarms_of(runs, tmp_path)
+    assert len(runs) >= 110 and len(alarms) <= 1, alarms
+
+
+def test_healthy_runs_that_look_ill_are_left_alone(tmp_path):
+    names = ("missing_targets", "validation_rows_in_one_pass", "likelihood_made_larger", "hinge")
+    assert not alarms_of([(k, 0) for k in SCRIPTS if k.__name__ in names], tmp_path)
 
 
 def test_a_diagnosis_prints_and_shows_in_a_notebook(tmp_path):

@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from .depth import exploding_gradient, vanishing_gradient
 from .evidence import Evidence
 from .findings import Diagnosis, Finding
 from .halts import incomplete, never_updated, no_gradient, stopped, uphill
+from .rates import too_high, too_low
 from .relations import is_unrelated
-from .units import flat_units, ignored_parts, widened
+from .units import flat_units, widened
+from .unread import unread
 
 __all__ = ["RULES", "diagnose"]
 
@@ -46,99 +49,23 @@ def diagnose(reader: Any) -> Diagnosis:
 
 # What a finding explains by itself, so that it is not told a second time.
 _EXPLAINED = {
-    "not finite": ("learning rate too low", "unscaled inputs"),
-    "learning rate too high": ("not finite", "unscaled inputs", "labels unrelated"),
+    "not finite": ("learning rate too low", "unscaled inputs", "vanishing gradient"),
+    "learning rate too high": ("not finite", "unscaled inputs", "labels unrelated", "dead units",
+                               "saturated units", "vanishing gradient"),
+    "exploding gradient": ("not finite", "learning rate too high", "unscaled inputs",
+                           "learning rate too low", "labels unrelated"),
     "update uphill": ("learning rate too high", "not finite", "unscaled inputs"),
-    "dead units": ("no gradient", "learning rate too low", "labels unrelated", "unscaled inputs"),
-    "saturated units": ("no gradient", "learning rate too low", "labels unrelated"),
-    "broadcast": ("labels unrelated", "learning rate too low"),
-    "value left the tape": ("no gradient",),
+    "dead units": ("no gradient", "learning rate too low", "labels unrelated", "unscaled inputs",
+                   "vanishing gradient", "output ignored"),
+    "saturated units": ("no gradient", "learning rate too low", "labels unrelated",
+                        "unscaled inputs", "vanishing gradient"),
+    "vanishing gradient": ("learning rate too low", "labels unrelated", "no gradient"),
+    "broadcast": ("labels unrelated", "learning rate too low", "unscaled inputs"),
+    "value left the tape": ("no gradient", "learning rate too low"),
     "never watched": ("no gradient", "learning rate too low"),
     "unscaled inputs": ("learning rate too low",),
     "labels unrelated": ("learning rate too low",),
-}
-
-
-# ------------------------------------------------------------------------------ learning rate
-
-
-def too_high(run: Evidence) -> Finding | None:
-    """The cost grows from step to step, because each step overshoots."""
-    cost = run.cost
-    if len(cost) < 4:
-        return None
-    finite = np.isfinite(cost)
-    last = len(cost) if finite.all() else int(np.argmin(finite))
-    series = cost[:last]
-    if last < 3:
-        return None
-    lowest = int(np.argmin(series))
-    tail = series[lowest:]
-    grew = np.mean(np.diff(tail) > 0) if len(tail) > 3 else 0.0
-    scale = abs(series[lowest]) + 1e-12
-    diverged = grew > 0.8 and tail[-1] > max(4 * scale, 2 * abs(series[0]))
-    curvature = run.curvature[: last - 1]
-    known = curvature[np.isfinite(curvature)]
-    unstable = len(known) > 8 and np.mean(known > 2.0) > 0.3 and _end(series) > 1.2 * scale
-    if not diverged and not unstable:
-        return None
-    top = float(np.median(known[known > 2.0])) if np.any(known > 2.0) else None
-    start = float(series[0])
-    fact = (
-        f"The cost grows: {series[lowest]:.4g} at step {run.steps[lowest]:g},"
-        f" {series[-1]:.4g} at step {run.steps[last - 1]:g}"
-    )
-    fact += ", and is not finite after that." if last < len(cost) else "."
-    rate = f" {run.rate:.4g}" if run.rate else ""
-    cause = f"Each update overshoots: the learning rate{rate} is too large."
-    remedy = "Divide the learning rate by 10 and run again."
-    if top is not None and run.rate:
-        cause = (
-            f"Learning rate {run.rate:.4g} x curvature along the step is {top:.3g}; above 2 each"
-            " step lands higher than it started."
-        )
-        remedy = f"Use a learning rate below {_rounded(1.8 * run.rate / top)}."
-    return Finding(
-        "learning rate too high", fact, cause, remedy, **run.update,
-        step=int(run.steps[lowest]),
-        evidence={"rate": run.rate, "curvature": top, "first": start, "last": float(series[-1])},
-    )  # fmt: skip
-
-
-def too_low(run: Evidence) -> Finding | None:
-    """The cost is still on its way down as steeply as at the start, in very small steps."""
-    cost, norms = run.cost, run.gradient_norms
-    if len(cost) < 10 or not np.isfinite(cost).all() or run.rate is None or run.batches > 1:
-        return None
-    known = run.curvature[np.isfinite(run.curvature)]
-    if len(known) < 5:
-        return None
-    middle = float(np.median(known))
-    share = norms[-1] / norms.max() if norms.max() > 0 else 0.0
-    fell = (cost[0] - cost[-1]) / (abs(cost[0]) + 1e-300)
-    if not (share > 0.4 and abs(middle) < 0.02 and fell < 0.6 and cost[-1] < cost[0]):
-        return None
-    factor = min(1e4, 0.5 / max(abs(middle), 5e-5))
-    better = _rounded(run.rate * factor)
-    return Finding(
-        "learning rate too low",
-        f"After {len(cost)} steps the gradient norm is still {share:.0%} of its largest, and the"
-        f" cost fell by {fell:.1%} in all.",
-        f"Learning rate {run.rate:.4g} x curvature along the step is about {abs(middle):.2g}; a"
-        " step can be some hundred times longer before it overshoots (2).",
-        f"Try a learning rate of {better}.",
-        **run.update,
-        step=int(run.steps[-1]),
-        evidence={"rate": run.rate, "curvature": middle, "gradient_share": float(share)},
-    )
-
-
-def _end(series: Any) -> float:
-    return float(np.median(series[-max(3, len(series) // 10) :]))
-
-
-def _rounded(x: float) -> str:
-    return f"{x:.1g}"
+}  # fmt: skip
 
 
 # --------------------------------------------------------------------------------- the units
@@ -149,19 +76,20 @@ def dead_units(run: Evidence) -> Finding | None:
     found = flat_units(run, "kink")
     if found is None:
         return None
-    node, share, count, width = found
-    what = f"{count} of {width} units" if width > 1 else "the unit"
+    node, first = found.node, int(run.steps[0])
+    what = f"{found.count} of {found.units} units" if found.units > 1 else "The unit"
+    since = "" if found.step == first else f" from step {found.step} on at the latest"
     return Finding(
         "dead units",
-        f"{what[0].upper()}{what[1:]} of {node['op']} are 0 for every example, at every step that"
-        " was looked at: no gradient passes through them.",
+        f"{what} of {node['op']} {'are' if found.units > 1 else 'is'} 0 for every example{since},"
+        " at every step that was looked at: no gradient passes.",
         "Their operand is negative everywhere; a unit that is there never comes back by gradient"
         " descent.",
         "Start with smaller weights and biases at 0, use a smaller learning rate, or a function"
         " with a slope on both sides: np.where(z > 0, z, 0.01 * z).",
         **run.place(node),
-        step=int(run.steps[0]),
-        evidence={"share": share, "dead": count, "units": width},
+        step=found.step,
+        evidence={"share": found.share, "dead": found.count, "units": found.units},
     )
 
 
@@ -170,38 +98,55 @@ def saturated_units(run: Evidence) -> Finding | None:
     found = flat_units(run, "sigmoid")
     if found is None:
         return None
-    node, share, count, width = found
+    node = found.node
     return Finding(
         "saturated units",
-        f"{share:.0%} of the results of {node['op']} are within 1 % of their limits from the first"
-        " step on.",
+        f"{found.share:.0%} of the results of {node['op']} are within 1 % of their limits from the"
+        " first step on.",
         "There the slope is nearly 0, so that almost nothing of the gradient passes.",
         "Scale the inputs to a standard deviation of 1, and draw the weights smaller: rng.normal(0,"
         " 1 / np.sqrt(number of inputs)).",
         **run.place(node),
         step=int(run.steps[0]),
-        evidence={"share": share, "units": width, "saturated": count},
+        evidence={"share": found.share, "units": found.units, "saturated": found.count},
     )
 
 
 def ignored_output(run: Evidence) -> Finding | None:
-    """A part of the prediction that the cost never looks at."""
-    found = ignored_parts(run)
+    """A part of the prediction that the cost never looks at: columns of it, rows of the data."""
+    found = unread(run)
     if found is None:
         return None
-    node, reader_node, unused, size = found
-    place = run.place(reader_node) or run.place(node)
+    node = found.node
+    shape = f"(shape {tuple(node['shape'])})"
+    place = run.place(found.reader) or run.place(node)
+    if found.what == "rows":
+        name = node.get("name") or node["tag"]
+        fact = f"{found.count} of {found.of} rows of {name} {shape} have no part in the cost."
+        cause = (
+            f"This {found.reader['op']} leaves out what the model computed for them; their targets"
+            " teach it nothing."
+        )
+        remedy = (
+            "Compare all rows: np.mean((prediction - y) ** 2), with the same slice on neither side."
+        )
+    else:
+        fact = (
+            f"{found.count} of {found.of} columns of {node['op']} {shape} never reach the cost."
+        )
+        cause = (
+            "Only a part of it is read here, and nothing else reads the rest: what computes the"
+            " rest is never trained."
+        )
+        remedy = (
+            "Compare the whole output with the targets, or make the output as small as what is"
+            " used."
+        )
     return Finding(
-        "output ignored",
-        f"{unused} of {size} entries of {node['op']} (shape {tuple(node['shape'])}) never reach"
-        " the cost.",
-        "Only a part of it is read here, and nothing else reads the rest: what computes the rest"
-        " is never trained.",
-        "Compare the whole output with the targets, or make the output as small as what is used.",
-        **place,
+        "output ignored", fact, cause, remedy, **place,
         step=int(run.steps[0]) if len(run.steps) else None,
-        evidence={"unused": unused, "of": size},
-    )
+        evidence={"unused": found.count, "of": found.of, "what": found.what},
+    )  # fmt: skip
 
 
 def broadcast(run: Evidence) -> Finding | None:
@@ -352,11 +297,10 @@ _REMEDIES = {
 
 def unscaled_inputs(run: Evidence) -> Finding | None:
     """Columns of the input of very different size, and a run that has not converged for it."""
-    x = run.input("x")
+    x = run.pairs[0]
     if x is None or x.dtype.kind not in "fiu" or x.ndim > 2 or len(x) < 8:
         return None
-    norms = run.gradient_norms
-    if len(norms) < 10 or not np.isfinite(run.cost[-1]) or run.batches > 1:
+    if len(run.cost) < 10 or not np.isfinite(run.cost).all():
         return None
     columns = np.asarray(x, float).reshape(len(x), -1)
     if not np.isfinite(columns).all() or columns.shape[1] > 1000:
@@ -368,9 +312,7 @@ def unscaled_inputs(run: Evidence) -> Finding | None:
     off = np.abs(columns.mean(axis=0)) / np.maximum(columns.std(axis=0), 1e-300)
     far = float(off[columns.std(axis=0) > 0].max(initial=0.0))
     wide = largest / min(smallest, 1.0) > 50 and (columns.shape[1] > 1 or largest > 50)
-    share = norms[-1] / norms.max() if norms.max() > 0 else 0.0
-    slow = _moves(run)
-    if not wide or share < 1e-5 or not slow:
+    if not wide or not _moves(run) or run.is_settled:
         return None
     return Finding(
         "unscaled inputs",
@@ -387,15 +329,18 @@ def unscaled_inputs(run: Evidence) -> Finding | None:
 
 def _moves(run: Evidence) -> bool:
     """Whether the cost had nearly stopped falling though the gradient has not vanished."""
-    cost = run.cost
-    fell = cost[0] - cost[-1]
-    late = cost[len(cost) // 2] - cost[-1]
-    return bool(fell > 0 and abs(late) < 0.05 * fell) or bool(fell <= 0)
+    n = len(run.cost)
+    width = 1 if run.batches == 1 else max(1, n // 8)  # of noisy costs, means
+    first, middle, last = (
+        float(np.mean(run.cost[at : at + width])) for at in (0, n // 2, n - width)
+    )
+    fell = last - first if run.ascends else first - last
+    return fell <= 0 or abs(middle - last) < 0.05 * fell
 
 
 def labels_unrelated(run: Evidence) -> Finding | None:
     """Targets that have nothing to do with the inputs, as after shuffling one of them."""
-    x, y = run.input("x"), run.input("y")
+    x, y = run.pairs
     if x is None or y is None or not is_unrelated(x, y):
         return None
     return Finding(
@@ -422,21 +367,23 @@ def _where_enters(run: Evidence, role: str) -> dict[str, Any]:
     return {}
 
 
-RULES: tuple[Rule, ...] = (
+RULES: tuple[Rule, ...] = (  # in the order in which findings are told: the gravest first
     stopped,
     incomplete,
     not_finite,
     uphill,
     too_high,
+    exploding_gradient,
     left_the_tape,
     never_watched,
     never_updated,
-    dead_units,
-    saturated_units,
     broadcast,
     ignored_output,
-    unscaled_inputs,
     labels_unrelated,
+    dead_units,
+    saturated_units,
+    vanishing_gradient,
     no_gradient,
+    unscaled_inputs,
     too_low,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +13,8 @@ __all__ = ["Evidence"]
 
 _LARGEST = 2_000_000
 """Entries of all inputs together up to which a graph is played again."""
+_BATCHES = 64
+_ASSIGNS = re.compile(r"\.assign(_sub|_add)?\(|[-+]=")
 
 
 class Evidence:
@@ -141,6 +145,65 @@ class Evidence:
             found[:-1] = 2.0 * (1.0 + change)
         return found
 
+    def gradients(self, name: str, start: float, stop: float, most: int = 40) -> Any:
+        """Gradients of a source in a part of the run, from 0 to 1: (up to `most`, entries)."""
+        if f"grad/{name}" in self.columns:
+            found = self.of(f"grad/{name}")
+            found = found[int(start * len(found)) : int(np.ceil(stop * len(found)))]
+            return found[np.unique(np.linspace(0, len(found) - 1, most).astype(int))][:, None]
+        tag, (first, last) = f"grad/{name}", self.steps[[0, -1]]
+        kept = self.reader.arrays(tag) if self._has_tag(tag) else []
+        inside = [s for s in kept if start <= (s - first) / max(last - first, 1) <= stop]
+        if not inside:
+            return np.empty((0, 1))
+        chosen = np.unique(np.linspace(0, len(inside) - 1, most).astype(int))
+        return np.array([np.ravel(self._array(tag, inside[i])) for i in chosen])
+
+    @cached_property
+    def drift(self) -> tuple[float, float]:
+        """(cosine, ratio of the norms) of the mean gradient at the end and at the beginning.
+
+        Near 1 and 1, the run has not come to see another slope than that at which it began.
+        """
+        before, after = [], []
+        for name in self.sources:
+            early, late = self.gradients(name, 0.0, 0.25), self.gradients(name, 0.75, 1.0)
+            if not len(early) or not len(late):
+                return np.nan, np.nan
+            before.append(early.mean(axis=0))
+            after.append(late.mean(axis=0))
+        with np.errstate(all="ignore"):
+            a, b = np.concatenate(before), np.concatenate(after)
+            norms = np.linalg.norm(a), np.linalg.norm(b)
+            return float((a @ b.conj()).real / (norms[0] * norms[1])), float(norms[1] / norms[0])
+
+    @cached_property
+    def reach(self) -> float:
+        """By how much all updates together could have lowered the cost, to first order."""
+        parts = [self.update_norm(name) * self.gradient_norm(name) for name in self.sources]
+        return float(np.nansum(parts)) if parts else np.nan
+
+    @cached_property
+    def is_settled(self) -> bool:
+        """Whether no entry of the gradient is left that points the same way at step after step.
+
+        Of one set of data: whether each has fallen to a hundred-thousandth of its largest.
+        """
+        for name in self.sources:
+            if self.batches == 1:
+                every = np.abs(self.gradients(name, 0.0, 1.0))
+                top = every.max(axis=0, initial=0.0)
+                if len(every) and np.any(every[-1][top > 0] >= 1e-5 * top[top > 0]):
+                    return False
+                continue
+            late = self.gradients(name, 0.75, 1.0)
+            if len(late) < 10:
+                continue
+            noise = late.std(axis=0, ddof=1) / np.sqrt(len(late))
+            if np.any(np.abs(late.mean(axis=0)) > 5.0 * noise):
+                return False
+        return True
+
     # ------------------------------------------------------------------ inputs and graph
 
     @cached_property
@@ -154,6 +217,33 @@ class Evidence:
         """How many different arrays stood as x or y: more than one are minibatches."""
         tags = {self.roles[role] for role in ("x", "y") if role in self.roles}
         return max((len(self.reader.arrays(tag)) for tag in tags & self._tags), default=1)
+
+    @cached_property
+    def is_steady(self) -> bool:
+        """Whether the cost is one function of the parameters at all steps, as far as is known."""
+        tags = [tag for tag in self.graph.get("inputs", {}) if tag in self._tags]
+        masks = {node.get("tag") for node in self.nodes.values() if node["dtype"] == "bool"}
+        changing = [tag for tag in tags if tag not in masks and len(self.reader.arrays(tag)) > 1]
+        numbers = [tag for tag in self.graph.get("inputs", {}) if tag in self.columns]
+        return bool(self.nodes) and not changing and not numbers \
+            and len({graph for _, graph in self.reader.structures()}) == 1  # fmt: skip
+
+    @cached_property
+    def pairs(self) -> tuple[Any, Any]:
+        """The rows of x and y; of mini-batches, different rows of many together."""
+        x, y = self.input("x"), self.input("y")
+        if x is None or y is None or self.batches == 1 or not x.ndim or not y.ndim:
+            return x, y
+        kept = [set(self.reader.arrays(self.roles[role])) for role in ("x", "y")]
+        steps = sorted(kept[0] & kept[1])[:_BATCHES]
+        found = [(self.input("x", step), self.input("y", step)) for step in steps]
+        found = [(a, b) for a, b in found if len(a) == len(b) and a.shape[1:] == x.shape[1:]
+                 and b.shape[1:] == y.shape[1:]]  # fmt: skip
+        if not found:
+            return x, y
+        xs, ys = (np.concatenate(part) for part in zip(*found, strict=True))
+        _, first = np.unique(xs.reshape(len(xs), -1), axis=0, return_index=True)
+        return xs[first], ys[first]
 
     def input(self, role: str, step: float | None = None) -> Any:
         """The array that stands in a role, or None."""
@@ -188,6 +278,18 @@ class Evidence:
         """The nodes of the graph of the last step, by their ids."""
         return {node["id"]: node for node in self.graph.get("nodes", [])}
 
+    def changes(self, tag: str, most: int) -> list[Any]:
+        """What a tag held at up to so many steps at which it had an array of its own."""
+        kept = self.reader.arrays(tag) if self._has_tag(tag) else []
+        chosen = np.unique(np.linspace(0, len(kept) - 1, most).astype(int)) if kept else ()
+        arrays = [self._array(tag, kept[i]) for i in chosen]
+        return [array for array in arrays if array is not None]
+
+    @cached_property
+    def last_values(self) -> dict[int, Any]:
+        """The value of every node at the last step."""
+        return self.values(self._step(None))
+
     def values(self, step: float) -> dict[int, Any]:
         """The value of every node at a step, by playing the graph again; empty if that fails."""
         from .replay import Replay
@@ -214,18 +316,6 @@ class Evidence:
         return found if isinstance(found, dict) else dict(zip(wanted, found, strict=False))
 
     @cached_property
-    def gradient_arrays(self) -> dict[str, list[Any]]:
-        """Whole gradients of each source at up to five steps, where they were kept."""
-        found: dict[str, list[Any]] = {}
-        for name in self.sources:
-            kept = self.reader.arrays(f"grad/{name}") if self._has_tag(f"grad/{name}") else []
-            if len(kept):
-                chosen = np.unique(np.linspace(0, len(kept) - 1, 5).astype(int))
-                arrays = [self._array(f"grad/{name}", int(kept[i])) for i in chosen]
-                found[name] = [array for array in arrays if array is not None]
-        return found
-
-    @cached_property
     def _tags(self) -> set[str]:
         return {tag.name for tag in self.reader.tags()}
 
@@ -236,12 +326,32 @@ class Evidence:
 
     @cached_property
     def update(self) -> dict[str, Any]:
-        """File, line and text of the first assignment to a Variable."""
+        """File, line and text of the first assignment to a Variable.
+
+        A compiled function assigns when it is called: then the line inside of it is looked for.
+        """
         for event in self.reader.events("assign"):
             data = event.get("data") or {}
             if data.get("line"):
-                return self.line(data.get("file", ""), data["line"])
+                found = self.line(data.get("file", ""), data["line"])
+                return self._assignment() if not _ASSIGNS.search(found["text"]) else found
         return {}
+
+    def _assignment(self) -> dict[str, Any]:
+        """The first line after that of the cost, in the same function, that assigns."""
+        cost = self.nodes.get(self.graph.get("target", -1), {})
+        file, line = cost.get("file", ""), cost.get("line") or 0
+        source = self.reader.source(file) or ""
+        try:
+            ends = [f.end_lineno or 0 for f in ast.walk(ast.parse(source))
+                    if isinstance(f, ast.FunctionDef) and f.lineno <= line]  # fmt: skip
+        except (SyntaxError, ValueError):  # a cell of a notebook with magic
+            ends = []
+        end = min((end for end in ends if end >= line), default=0)
+        for number, text in enumerate(source.splitlines()[line:end], line + 1):
+            if _ASSIGNS.search(text):
+                return self.line(file, number)
+        return self.place(cost)
 
     def line(self, file: str, number: int) -> dict[str, Any]:
         """File, line and text, as a Finding takes them."""

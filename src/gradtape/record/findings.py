@@ -20,10 +20,10 @@ class Finding:
     Attributes
     ----------
     kind : str
-        "learning rate too high", "learning rate too low", "dead units", "saturated units", "value
-        left the tape", "never watched", "not finite", "unscaled inputs", "labels unrelated",
-        "output ignored", "broadcast", "update uphill", "no gradient", "never updated",
-        "incomplete", or "stopped by an exception".
+        "learning rate too high", "learning rate too low", "dead units", "saturated units",
+        "vanishing gradient", "exploding gradient", "value left the tape", "never watched", "not
+        finite", "unscaled inputs", "labels unrelated", "output ignored", "broadcast", "update
+        uphill", "no gradient", "never updated", "incomplete", or "stopped by an exception".
     fact, cause, remedy : str
         What is seen, with its numbers; why; and what to write instead.
     file : str
@@ -59,7 +59,7 @@ class Finding:
 
 
 class Diagnosis(Sequence[Finding]):
-    """The findings of one run, the most certain first; empty where nothing is wrong.
+    """The findings of one run, the gravest first; empty where nothing is wrong.
 
     Prints as text, and shows as HTML in a notebook.
     """

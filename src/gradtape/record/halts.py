@@ -49,7 +49,10 @@ def uphill(run: Evidence) -> Finding | None:
     cost = run.cost[np.isfinite(run.cost)]
     if len(cost) < 4 or not cost[-1] > cost[0] or np.mean(np.diff(cost) > 0) < 0.8:
         return None
-    if not run.ascends or cost[-1] < 0:  # a gain that is made larger is no cost
+    if not run.ascends or cost.min() < 0:  # a gain that is made larger is no cost
+        return None
+    slopes = run.gradient_norms[np.isfinite(run.cost)]
+    if slopes[-1] < 0.9 * slopes[0]:  # it comes to rest at a maximum: that is meant
         return None
     return Finding(
         "update uphill",

@@ -161,10 +161,22 @@ class _Guess:
         candidates = [
             n for n in self.nodes
             if n["id"] in feeds and n["id"] != y and self._is_array(n["id"])
+            and not self._is_choice(n["id"])
         ]  # fmt: skip
         fitting = [n for n in candidates if n["shape"][:1] == rows and n["dtype"] != "bool"]
         chosen = fitting or [n for n in candidates if n["dtype"] != "bool"]
         return chosen[0]["tag"] if chosen else None
+
+
+    def _is_choice(self, i: int) -> bool:
+        """Whether an array only says which rows of a result are read, and is no input."""
+        if self.nodes[i]["dtype"][:3] not in ("int", "uin"):
+            return False
+        users = [n for n in self.nodes if i in n["in"] or i in n.get("held", ())]
+        return bool(users) and all(
+            user["op"] == "getitem" and self.nodes[user["in"][0]]["kind"] == "op"
+            and self.moves[user["in"][0]] for user in users
+        )  # fmt: skip
 
 
 def _moving(nodes: Any) -> list[bool]:

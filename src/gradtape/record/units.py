@@ -1,22 +1,22 @@
-"""What the nodes of a recorded graph do: units that are flat, parts nobody reads, wide products."""
+"""What the nodes of a recorded graph do: units that are flat, and comparisons of all with all."""
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .evidence import Evidence
 
-__all__ = ["flat_units", "ignored_parts", "widened"]
+__all__ = ["Flat", "flat_units", "is_moving", "kinks", "sigmoids", "widened"]
 
 Node = dict[str, Any]
 _KINKS = frozenset(("maximum", "relu", "fmax", "where", "clip", "relu6"))
 _LIMITS = {"tanh": (-1.0, 1.0), "expit": (0.0, 1.0), "sigmoid": (0.0, 1.0)}
 _FLAT_SHARE = 0.5
 _SATURATED_SHARE = 0.9
-_SELECTING = frozenset(("getitem",))
+_LATER_SHARE = 0.9  # of units that were alive at the first step
 
 
 def _looked_at(run: Evidence) -> list[float]:
@@ -27,41 +27,79 @@ def _looked_at(run: Evidence) -> list[float]:
     return list(dict.fromkeys([steps[0], steps[len(steps) // 2], steps[-1]]))
 
 
-def flat_units(run: Evidence, kind: str) -> tuple[Node, float, int, int] | None:
-    """(node, share of flat results, flat units, units) of the worst node of this kind, if any.
+@dataclass(frozen=True)
+class Flat:
+    """Units through which no gradient passes.
+
+    Attributes
+    ----------
+    node : dict
+    share : float
+        Of the units (a kink), of all results (a sigmoid).
+    count, units : int
+    step : int
+        From where on they are flat.
+    """
+
+    node: Node
+    share: float
+    count: int
+    units: int
+    step: int
+
+
+def flat_units(run: Evidence, kind: str) -> Flat | None:
+    """The worst node of this kind, if any is flat.
 
     `kind` is "kink" (units at 0 for all examples) or "sigmoid" (results at their limits). The
     last axis of a result counts the units, the others the examples.
     """
-    candidates = _kinks(run) if kind == "kink" else _sigmoids(run)
-    if not candidates:
-        return None
+    candidates = kinks(run) if kind == "kink" else sigmoids(run)
     steps = _looked_at(run)
-    played = [values for values in map(run.values, steps) if values]
-    if not played or (kind == "sigmoid" and not _stuck(run)):
-        return None
-    worst: tuple[Node, float, int, int] | None = None
-    for node, limits in candidates:
-        flat = None
-        for values in played:
-            value = values.get(node["id"])
-            if value is None or np.size(value) < 8:
-                flat = None
-                break
-            array = np.asarray(value, float)
-            here = array == 0 if kind == "kink" else _near(array, *limits)
-            examples = tuple(range(array.ndim - 1)) if array.ndim > 1 else ()
-            now = here.all(axis=examples) if kind == "kink" and examples else here
-            if kind == "kink" and array.ndim == 1:
-                now = np.array([here.all()])
-            flat = now if flat is None or flat.shape != now.shape else flat & now
-        if flat is None:
+    played = [(step, values) for step in steps if (values := run.values(step))]
+    found: list[Flat] = []
+    for node, limits in candidates if played else ():
+        masks = [_flat(values.get(node["id"]), kind, limits) for _, values in played]
+        if any(mask is None or mask.shape != masks[0].shape for mask in masks):
             continue
-        share = float(np.mean(flat))
-        bar = _FLAT_SHARE if kind == "kink" else _SATURATED_SHARE
-        if share >= bar and (worst is None or share > worst[1]):
-            worst = node, share, int(np.sum(flat)), int(np.size(flat))
-    return worst
+        always, later = np.all(masks, axis=0), np.all(masks[1:] or masks, axis=0)
+        share = float(np.mean(always))
+        if kind == "sigmoid":
+            if share >= _SATURATED_SHARE and (_is_hidden(run, node) or _stuck(run)):
+                found.append(Flat(node, share, int(always.sum()), always.size, int(played[0][0])))
+        elif share >= _FLAT_SHARE:
+            found.append(Flat(node, share, int(always.sum()), always.size, int(played[0][0])))
+        elif np.mean(later) >= _LATER_SHARE and len(played) > 2:
+            share, at = float(np.mean(later)), int(played[1][0])
+            found.append(Flat(node, share, int(later.sum()), later.size, at))
+    return max(found, key=lambda flat: flat.share, default=None)
+
+
+def _flat(value: Any, kind: str, limits: tuple[float, float]) -> Any:
+    """Which units (of a kink) or results (of a sigmoid) are flat; None of too few results."""
+    if value is None or np.size(value) < 8:
+        return None
+    array = np.asarray(value, float)
+    if kind == "sigmoid":
+        return _near(array, *limits)
+    if array.ndim == 1:
+        return np.array([np.all(array == 0)])
+    return np.all(array == 0, axis=tuple(range(array.ndim - 1)))
+
+
+def _is_hidden(run: Evidence, node: Node) -> bool:
+    """Whether a parameter is multiplied with what comes of a node: it is no output."""
+    after = {node["id"]}
+    for other in run.nodes.values():
+        if other["id"] <= node["id"] or after.isdisjoint(other["in"]):
+            continue
+        after.add(other["id"])
+        rest = [run.nodes[i] for i in other["in"] if i not in after]
+        if other["op"] in ("matmul", "einsum", "tensordot") and any(
+            one["kind"] in ("variable", "source") or is_moving(run, one) for one in rest
+        ):
+            return True
+    return False
 
 
 def _near(array: Any, low: float, high: float) -> Any:
@@ -75,17 +113,30 @@ def _stuck(run: Evidence) -> bool:
     return bool(len(cost) and cost[-1] > 0.5 * cost[0])
 
 
-def _kinks(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
+def kinks(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
     """Nodes that are 0 on one side: maximum(x, 0), relu, where(x > 0, x, 0)."""
     found = []
     for node in run.nodes.values():
-        if node["op"] in ("relu", "relu6"):
+        if node["op"] in ("relu", "relu6") or _is_gated(run, node):
             found.append((node, (0.0, 0.0)))
         elif node["op"] in _KINKS:
             operands = [run.nodes.get(i, {}) for i in node.get("in", ())]
             if any(_is_number(operand, 0.0) for operand in operands):
                 found.append((node, (0.0, 0.0)))
-    return [(node, limits) for node, limits in found if _depends(run, node)]
+    return [(node, limits) for node, limits in found if is_moving(run, node)]
+
+
+def _is_gated(run: Evidence, node: Node) -> bool:
+    """Whether a node is z * (z > 0), whose mask was computed outside of the tape."""
+    if node["op"] != "multiply" or len(node["in"]) != 2:
+        return False
+    for z, mask in (node["in"], node["in"][::-1]):
+        given = run.nodes.get(mask, {})
+        if given.get("kind") == "input" and given.get("shape") == node["shape"]:
+            both = run.last_values.get(z), run.last_values.get(mask)
+            if both[0] is not None and both[1] is not None:
+                return bool(np.array_equal(both[1], both[0] > 0))
+    return False
 
 
 def _is_number(node: Node, number: float) -> bool:
@@ -96,7 +147,7 @@ def _is_number(node: Node, number: float) -> bool:
     )
 
 
-def _sigmoids(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
+def sigmoids(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
     """tanh, sigmoid, and 1 / (1 + exp(...)) written out."""
     found = []
     for node in run.nodes.values():
@@ -108,10 +159,10 @@ def _sigmoids(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
             parts = [run.nodes.get(i, {}) for i in below.get("in", ())]
             if below.get("op") == "add" and any(part.get("op") == "exp" for part in parts):
                 found.append((node, (0.0, 1.0)))
-    return [(node, limits) for node, limits in found if _depends(run, node)]
+    return [(node, limits) for node, limits in found if is_moving(run, node)]
 
 
-def _depends(run: Evidence, node: Node) -> bool:
+def is_moving(run: Evidence, node: Node) -> bool:
     """Whether a node is computed from a Variable or a watched Tensor."""
     stack, seen = list(node.get("in", ())), set()
     while stack:
@@ -124,64 +175,6 @@ def _depends(run: Evidence, node: Node) -> bool:
             return True
         stack += other.get("in", ())
     return False
-
-
-def _users(run: Evidence) -> dict[int, list[Node]]:
-    users: dict[int, list[Node]] = {i: [] for i in run.nodes}
-    for node in run.nodes.values():
-        for i in dict.fromkeys(node.get("in", ())):
-            if i in users:
-                users[i].append(node)
-    return users
-
-
-def _index(node: Node) -> Any:
-    """The index of a reading node, where it is made of numbers and slices alone."""
-    params = node.get("params") or ["d"]
-    (said,) = [value for name, value in params[1:] if name == "index"]
-    return _plain(said)
-
-
-class _NotPlain(Exception):
-    """An index that holds an array."""
-
-
-def _plain(said: Any) -> Any:
-    """An index from its form in the file (`graph/coding.py`)."""
-    if said is None or type(said) is int:
-        return said
-    form, *parts = said
-    if form == "t":
-        return tuple(map(_plain, parts))
-    if form == "s":
-        return slice(*map(_plain, parts))
-    if form == "e":
-        return Ellipsis
-    raise _NotPlain(form)
-
-
-def ignored_parts(run: Evidence) -> tuple[Node, Node, int, int] | None:
-    """(node, who reads a part of it, entries never read, entries) of a result read in part."""
-    users = _users(run)
-    for node in run.nodes.values():
-        shape = tuple(node.get("shape") or ())
-        readers = users[node["id"]]
-        if node.get("kind") != "op" or not shape or not readers or prod(shape) > 1_000_000:
-            continue
-        if node["op"] in _SELECTING or not _depends(run, node):
-            continue
-        if any(reader["op"] not in _SELECTING for reader in readers):
-            continue
-        read = np.zeros(shape, bool)
-        try:
-            for reader in readers:
-                read[_index(reader)] = True
-        except (_NotPlain, ValueError, IndexError, KeyError, TypeError):
-            continue
-        unused = int(read.size - read.sum())
-        if unused and len(shape) > 1 and not read.reshape(-1, shape[-1]).any(axis=0).all():
-            return node, readers[0], unused, read.size
-    return None
 
 
 def widened(run: Evidence) -> tuple[Node, tuple[Any, Any], tuple[int, ...]] | None:
@@ -198,7 +191,7 @@ def widened(run: Evidence) -> tuple[Node, tuple[Any, Any], tuple[int, ...]] | No
             continue
         mixed = {operand.get("kind") for operand in operands}
         if "input" in mixed and any(
-            operand.get("kind") == "op" and _depends(run, operand) for operand in operands
+            operand.get("kind") == "op" and is_moving(run, operand) for operand in operands
         ):
             return node, (first, second), tuple(node.get("shape") or ())
     return None
