@@ -39,7 +39,8 @@ _SURFACE = {
          "jacobian", "jvp", "linearize", "value_and_grad", "vjp", "vmap"),
         "transforms",
     ),
-    **dict.fromkeys(("cond", "fori_loop", "scan", "while_loop"), "graph.control"),
+    **dict.fromkeys(("cond", "scan"), "graph.control"),
+    **dict.fromkeys(("fori_loop", "while_loop"), "graph.loops"),
     **dict.fromkeys(
         ("curve_fit", "fixed_point", "least_squares", "minimize", "root"), "optimize"
     ),

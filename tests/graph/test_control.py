@@ -1,10 +1,13 @@
 """Control flow: the same values and derivatives as Python's, eagerly and compiled."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 import gradtape as gt
-from gradtape.errors import DTypeError, ShapeError, UnsupportedOperationError
+from gradtape.errors import DTypeError, ShapeError
+from gradtape.graph import loops
 
 X = np.array([0.3, -1.2, 0.7])
 
@@ -237,11 +240,103 @@ def test_while_loop_and_its_first_derivative():
     same(f, order=1)
 
 
-def test_a_second_derivative_of_a_while_loop_is_refused():
-    f = gt.function(lambda x: gt.while_loop(lambda c: c < 9.0, lambda c: c * x, x))
-    g = gt.grad(lambda x: gt.grad(f)(x) ** 2)
-    with pytest.raises(UnsupportedOperationError, match="while_loop"):
-        g(2.0)
+def power(x):
+    """x ** 4 at 2.0, x ** 2 at 3.0."""
+    return gt.while_loop(lambda c: c < 9.0, lambda c: c * x, x)
+
+
+@pytest.mark.parametrize("slots", [2, 64])  # four turns: in two segments, in one
+def test_a_while_loop_has_derivatives_of_every_order(slots, monkeypatch):
+    monkeypatch.setattr(loops, "SLOTS", slots)
+    monkeypatch.setattr(loops, "ENOUGH", 4)
+    f = gt.function(power, backend="numpy")
+    g, inside = f, power
+    for expected in (32.0, 48.0, 48.0, 24.0):
+        g, inside = gt.grad(g), gt.grad(inside)
+        assert g(2.0) == expected
+        assert gt.function(inside, backend="numpy")(2.0) == expected
+
+
+@pytest.mark.parametrize("slots", [2, 3, 5, 64])  # five levels, three, two, one
+@pytest.mark.parametrize("turns", [0, 1, 3, 4, 5, 8, 9, 10, 23])
+def test_segments_of_a_while_loop(turns, slots, monkeypatch):
+    monkeypatch.setattr(loops, "SLOTS", slots)
+    monkeypatch.setattr(loops, "ENOUGH", 23)
+    w = gt.array([1.1, 1.5, 1.2])
+
+    def f(x):
+        c, i = gt.while_loop(
+            lambda c: c[1] < turns, lambda c: (np.sin(c[0] * w) + x * c[1], c[1] + 1), (x, 0)
+        )
+        return np.sum(c * i + c)
+
+    found, expected = gt.grad(gt.function(f, backend="numpy")), gt.grad(f)
+    np.testing.assert_allclose(found(X), expected(X), rtol=1e-12)
+    if turns in (0, 5) and slots in (2, 64):
+        second = [gt.grad(lambda x, g=g: np.sum(g(x) ** 2)) for g in (found, expected)]
+        np.testing.assert_allclose(second[0](X), second[1](X), rtol=1e-11)
+
+
+def test_examples_of_a_while_loop_have_gradients_over_their_own_turns():
+    x = np.array([1.5, 2.0, 3.0, 10.0])  # 5, 3, 1 and no turns
+    expected = [gt.grad(power)(v) for v in x]
+    assert expected == [pytest.approx(6 * 1.5**5), 32.0, 6.0, 1.0]
+    for way in (lambda f: f, lambda f: gt.function(f, backend="numpy")):
+        np.testing.assert_allclose(way(gt.vmap(gt.grad(power)))(x), expected, rtol=1e-14)
+        np.testing.assert_allclose(gt.vmap(gt.grad(way(power)))(x), expected, rtol=1e-14)
+        np.testing.assert_allclose(
+            gt.grad(lambda x, way=way: np.sum(way(gt.vmap(power))(x)))(x), expected, rtol=1e-14
+        )
+
+
+def test_what_prints_in_a_while_loop_prints_once(capsys):
+    def f(x):
+        def turn(c):
+            gt.print("turn")
+            return c * x
+
+        return gt.while_loop(lambda c: c < 9.0, turn, x)
+
+    assert gt.grad(gt.function(f, backend="numpy"))(2.0) == 32.0
+    assert capsys.readouterr().out == "turn\n" * 3
+
+
+def test_the_memory_of_a_while_loops_gradient():
+    x = np.linspace(0.1, 0.9, 4000)
+
+    def peak(turns):
+        def f(x):
+            def turn(c):
+                return np.sin(c[0]) * x, c[1] + 1
+
+            return np.sum(gt.while_loop(lambda c: c[1] < turns, turn, (x, 0))[0])
+
+        g = gt.grad(gt.function(f, backend="numpy"))
+        g(x)
+        tracemalloc.start()
+        try:
+            g(x)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    many = peak(600)
+    assert many < 1.05 * peak(200)
+    assert many < 4 * loops.FEWEST * x.nbytes  # of each of three levels, and one more
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_while_loop_of_more_turns_than_its_gradient_can_keep_says_so(backend, monkeypatch):
+    monkeypatch.setattr(loops, "SLOTS", 2)
+    monkeypatch.setattr(loops, "ENOUGH", 3)
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    f = gt.function(power, backend=backend)
+    assert gt.grad(f)(2.0) == 32.0 and gt.grad(f)(10.0) == 1.0  # three turns, none
+    assert gt.grad(f)(1.7) == pytest.approx(5 * 1.7**4)  # four, all that two levels of two keep
+    with pytest.raises(ShapeError, match="more than 2 carries(.|\n)*Their(.|\n)*Carry less"):
+        gt.grad(f)(1.5)
+    assert f(1.5) == 1.5**6
 
 
 def test_gradients_inside_loops():

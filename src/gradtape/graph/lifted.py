@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, is_differentiable
-from ..core.dispatch import apply
 from .forward import in_front, map_over, push_forward, reached, settled_marks, zero_like
 from .trace import Traced, replay
 
@@ -80,35 +79,29 @@ def _chosen(pred: Any, a: Any, b: Any) -> Any:
     return _np.where(_np.reshape(pred, (np.shape(pred)[0],) + (1,) * (ndim - 1)), a, b)
 
 
-def _example(x: Any, axis: int | None, i: int) -> Any:
-    return x if axis is None else x[i]
-
-
-def each_alone(card: Any) -> Any:
-    """The `spread` of a card that runs once for each example."""
-
-    def spread(size: int, operands: Sequence[Any], axes: Axes) -> tuple[Any, Any]:
-        rows = [
-            apply(card, tuple(_example(x, a, i) for x, a in zip(operands, axes, strict=True)), {})
-            for i in range(size)
-        ]
-        found = [_np.stack(column) for column in zip(*rows, strict=True)]
-        return found, (0,) * len(found)
-
-    return spread
-
-
 # ---------------------------------------------------------------------------------------- scan
 
 
 def scan_rules(
-    scan: Callable[..., Any], region: Traced, nc: int, nx: int, length: int, reverse: bool
-) -> tuple[Any, Any]:
-    """(push, spread) of a scan: `nc` carries, `nx` arrays taken apart, then what was captured."""
+    turns: Callable[..., Any], region: Traced, nc: int, nx: int, length: int, reverse: bool,
+    bounded: bool,
+) -> tuple[Any, Any]:  # fmt: skip
+    """(push, spread) of a scan.
+
+    `nc` carries, `nx` arrays taken apart, the number of turns if it is `bounded` by an operand,
+    then what was captured.
+    """
     graph = region.graph
     avals = [v.aval for v in graph.outputs]
 
+    def without(values: Sequence[Any]) -> tuple[list[Any], Any]:
+        """`values` but for that of the number of turns, and that."""
+        values = list(values)
+        return values, values.pop(nc + nx) if bounded else None
+
     def push(primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+        primals, count = without(primals)
+        tangents, _ = without(tangents)
         first, xs, rest = _parts(primals, nc, nx)
         marks = settled_marks(graph, [t is not None for t in tangents], nc, True)
         moved = reached(graph, marks, True)
@@ -127,19 +120,24 @@ def scan_rules(
             ts = _tangents(avals, ts)
             return (values[:nc], _taken(ts, marks[:nc])), (values[nc:], _taken(ts[nc:], moved[nc:]))
 
-        (last, ends), (ys, y_moves) = scan(
+        (last, ends), (ys, y_moves) = turns(
             body,
             (first, _taken(start, marks[:nc])),
             (xs, _taken(along, marks[nc : nc + nx])),
             length,
             reverse,
+            count=count,
         )
         return [*last, *ys], [*_laid(ends, marks[:nc]), *_laid(y_moves, moved[nc:])]
 
     def spread(size: int, operands: Sequence[Any], axes: Axes) -> tuple[Any, Any]:
-        first, xs, rest = _parts(operands, nc, nx)
+        operands, count = without(operands)
+        axes, each = without(axes)
+        is_each = each is not None  # examples that have ended keep their carry while others go on
         marks = settled_marks(graph, [a is not None for a in axes], nc, False)
+        marks[:nc] = [mark or is_each for mark in marks[:nc]]
         at: Axes = [0 if mark else None for mark in marks]
+        first, xs, rest = _parts(operands, nc, nx)
         first = [
             in_front(x, a, size) if mark else x
             for x, a, mark in zip(first, axes, marks, strict=False)
@@ -149,7 +147,13 @@ def scan_rules(
         batched = [False] * len(avals)
 
         def body(carry: Any, turn: Any) -> Any:
+            turn, i = turn[:nx], turn[nx:]
             found, where = map_over(graph, size, [*carry, *turn, *rest], at)
+            if is_each:
+                found = [in_front(x, a, size) for x, a in zip(found, where, strict=True)]
+                where = [0] * len(found)
+                kept = [*carry, *(np.zeros((), a.dtype)[()] for a in avals[nc:])]
+                found = [_chosen(i[0] < count, x, k) for x, k in zip(found, kept, strict=True)]
             batched[:] = [a is not None for a in where]
             carried = [
                 in_front(x, a, size) if mark else x
@@ -157,7 +161,11 @@ def scan_rules(
             ]
             return carried, found[nc:]
 
-        last, ys = scan(body, first, xs, length, reverse)
+        if is_each:
+            xs, number = [*xs, np.arange(length)], _np.max(count, initial=0)
+        else:
+            number = count
+        last, ys = turns(body, first, xs, length, reverse, count=number)
         if not length:  # the body was not looked at
             return [*last, *ys], [*at[:nc], *(None for _ in ys)]
         ys = [

@@ -214,8 +214,3 @@ def spread(values: Sequence[Any], found: Sequence[Any]) -> list[Any]:
 def smooth_of(values: Sequence[Any]) -> list[Any]:
     """The differentiable ones among `values`."""
     return [x for x in values if is_differentiable(aval_of(raw(x)).dtype)]
-
-
-def is_smooth(x: Any) -> bool:
-    """Whether `x` is differentiable."""
-    return is_differentiable(aval_of(raw(x)).dtype)

@@ -22,6 +22,16 @@ def _nested(x):
 
 
 SMOOTH = {
+    "while": (lambda x: gt.while_loop(lambda c: c < 100, lambda c: c * 3.0, x), np.float64(2)),
+    "no turn": (lambda x: gt.while_loop(lambda c: c < 1, lambda c: c * 3.0, x), np.float64(2)),
+    "while of a vector": (
+        lambda x: gt.while_loop(lambda c: np.sum(np.abs(c)) > 0.1, lambda c: c * 0.5, x), V),
+    "Newton": (
+        lambda a: gt.while_loop(lambda c: np.abs(c * c - a) > 1e-12, lambda c: (c + a / c) / 2, a),
+        np.float64(7)),
+    "fori of a bound that is not known": (
+        lambda x: gt.fori_loop(
+            0, np.where(x[0] < 9.0, 5, 4), lambda i, c: np.sin(c) * 0.9 + x * i, x), V),
     "fori of a vector": (lambda x: gt.fori_loop(0, 5, lambda i, c: np.sin(c) * 0.9 + x, x), V),
     "fori of a number": (lambda x: gt.fori_loop(0, 5, lambda i, c: c * 1.1 + i, x), np.float64(2)),
     "scan": (lambda x: gt.scan(lambda c, v: (c * 0.5 + v, c * v), 0.0, x), V),
@@ -43,13 +53,6 @@ SMOOTH = {
     "a float decides": (lambda x: gt.cond(x[0], lambda: x * 2.0, lambda: x), V),
 }  # fmt: skip
 OTHERS = {
-    "while": (lambda x: gt.while_loop(lambda c: c < 100, lambda c: c * 3.0, x), np.float64(2)),
-    "no turn": (lambda x: gt.while_loop(lambda c: c < 1, lambda c: c * 3.0, x), np.float64(2)),
-    "while of a vector": (
-        lambda x: gt.while_loop(lambda c: np.sum(np.abs(c)) > 0.1, lambda c: c * 0.5, x), V),
-    "Newton": (
-        lambda a: gt.while_loop(lambda c: np.abs(c * c - a) > 1e-12, lambda c: (c + a / c) / 2, a),
-        np.float64(7)),
     "integers": (
         lambda n: gt.fori_loop(0, 10, lambda i, c: (c[1], c[0] + c[1]), (n, n)), np.int64(1)),
     "gather": (lambda x, i: gt.scan(lambda c, k: (c + x[k], c), 0.0, i), V, np.array([0, -1, 3])),
@@ -67,6 +70,16 @@ def test_its_gradient_is_native(case):
     f, *args = SMOOTH[case]
     made = check(gt.grad(lambda *a: sum(np.sum(y * y) for y in flatten(f(*a))[0])), *args)
     assert steps(made) == []
+
+
+@pytest.mark.parametrize("case", ["while", "no turn", "while of a vector", "scan", "nested"])
+def test_its_second_derivative_is_native(case):
+    f, *args = SMOOTH[case]
+
+    def total(f):
+        return lambda *a: sum(np.sum(y * y) for y in flatten(f(*a))[0])
+
+    assert steps(check(gt.grad(total(gt.grad(total(f)))), *args)) == []
 
 
 def test_a_program_of_turns_is_one_native_call():

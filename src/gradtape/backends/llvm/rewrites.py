@@ -92,7 +92,8 @@ def _stack(p: Planner, node: Node) -> bool:
     return True
 
 
-def _fill(p: Planner, target: Value, number: Any) -> None:
+def fill(p: Planner, target: Value, number: Any) -> None:
+    """Write one number all over a target."""
     aval = target.aval
     known = p.constant(np.broadcast_to(np.asarray(number, aval.dtype), aval.shape))
     p.write(whole(target), known)
@@ -107,7 +108,7 @@ def _pad(p: Planner, node: Node) -> bool:
     if not isinstance(number, int | float | np.number):
         return False
     target = p.target(node.outputs[0])
-    _fill(p, target, number)
+    fill(p, target, number)
     strides = strides_of(target.aval.shape)
     offset = sum(s * a for s, (a, _) in zip(strides, widths, strict=True))
     p.write(View(target, tuple(strides), offset), node.inputs[0])
@@ -121,7 +122,7 @@ def _embed(p: Planner, node: Node) -> bool:
     ground = np.empty(shape, np.uint8)
     diagonal = np.diagonal(ground, **params)
     target = p.target(node.outputs[0])
-    _fill(p, target, 0)
+    fill(p, target, 0)
     if diagonal.size:
         start = diagonal.__array_interface__["data"][0] - ground.__array_interface__["data"][0]
         p.write(View(target, diagonal.strides, start), node.inputs[0])
@@ -173,7 +174,7 @@ def _overlap_add(p: Planner, node: Node) -> bool:
     if math.prod(window) > _MOST_PLACES or x.aval.dtype.kind not in "fiu":
         return False
     target = p.target(Value(node.outputs[0].aval))
-    _fill(p, target, 0)
+    fill(p, target, 0)
     steps, own = strides_of(target.aval.shape), p.view(x).strides
     count = x.aval.ndim - len(window)
     shape = x.aval.shape[:count]
@@ -261,7 +262,7 @@ def _written(p: Planner, node: Node, base: Value | None, value: Value, index: An
     if target is None:
         target = p.target(Value(out.aval))
         if base is None:
-            _fill(p, target, 0)
+            fill(p, target, 0)
         else:
             p.write(whole(target), base)
     own = p.view(value)

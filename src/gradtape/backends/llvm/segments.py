@@ -297,9 +297,11 @@ def _compile(
         first_buffer += 3
     extra = first_buffer - next_slot
     telling = [e for e in emitters if isinstance(e, Emitter) and e.tells]
-    for e in telling:
-        e.flag = first_buffer
-    if telling:
+    flag = -1
+    if telling or any(flow.count is not None for flow in turns):
+        flag = first_buffer
+        for e in telling:
+            e.flag = flag
         words.append(TELLS)
         first_buffer += 1
     for j, v in enumerate(own_place):
@@ -332,7 +334,6 @@ def _compile(
             for e in units_of.get(id(item), ()):
                 kernel.call(e, counts[id(e)])
             if isinstance(item, Turns):
-                flag = telling[0].flag if telling else -1
                 emit_turns(kernel.b, kernel.table, item, where, made.view, run, flag)
 
     kernel = _Kernel(
@@ -350,7 +351,7 @@ def _compile(
         if not any(line.startswith(f'declare void @"{name}"') for name in written)
     ]
     release = bool(turns) or _is_long(loops)
-    door = entry_text(arguments, results, extra=extra, release=release, tells=bool(telling))
+    door = entry_text(arguments, results, extra=extra, release=release, tells=flag >= 0)
     instead: dict[str, str] = {}
     lines = share(lines, instead)
     if not turns:

@@ -21,6 +21,7 @@ from ...graph.ir import Constant, Graph, Node, Value
 from ...passes.pipeline import optimise, prepare
 from . import lowerings
 from .memory import get
+from .rewrites import fill
 from .views import View, whole
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Turns:
     ys: list[tuple[Value, Value]] = field(default_factory=list)
     decides: Value | None = None  # the truth value
     end: list[Any] = field(default_factory=list)  # parts that copy the last carries
-    length: int = 0
+    length: int = 0  # of a scan, its turns; where they are counted, the most that there can be
+    count: Value | None = None
     is_reverse: bool = False
 
     @property
@@ -65,8 +67,8 @@ class Turns:
     @property
     def reads(self) -> list[Value]:
         """What the turns themselves read."""
-        decides = [self.decides] if self.decides is not None else []
-        return [*(x for x, _ in self.xs), *decides]
+        asked = [v for v in (self.decides, self.count) if v is not None]
+        return [*(x for x, _ in self.xs), *asked]
 
 
 def leaves(parts: Sequence[Any]) -> Iterator[Any]:
@@ -180,12 +182,17 @@ def _carried(
 
 
 def _scan(
-    p: Planner, node: Node, graph: Graph, nc: int, nx: int, length: int, is_reverse: bool
-) -> Turns | None:
+    p: Planner, node: Node, graph: Graph, nc: int, nx: int, length: int, is_reverse: bool,
+    is_bounded: bool,
+) -> Turns | None:  # fmt: skip
     after, rows = _new(node.outputs[:nc]), _new(node.outputs[nc:], 1)
     if not length:
         return None
-    found = _body(p, graph, nc + nx, node.inputs[nc + nx :], [*after, *rows])
+    count = node.inputs[nc + nx] if is_bounded else None
+    if count is not None and (isinstance(count, Constant) or count.aval.dtype != np.int64):
+        return None
+    captured = node.inputs[nc + nx + is_bounded :]
+    found = _body(p, graph, nc + nx, captured, [*after, *rows])
     if found is None:
         return None
     parts, roots = found
@@ -193,9 +200,11 @@ def _scan(
     xs = [v if p.made.is_dense(v) else p.copied(v) for v in node.inputs[nc : nc + nx]]
     for y in node.outputs[nc:]:
         p.target(y)
+        if is_bounded:
+            fill(p, y, 0)
     return Turns(
         node, "scan", [parts], carries, list(zip(xs, roots[nc:], strict=True)),
-        list(zip(node.outputs[nc:], rows, strict=True)), None, end, length, is_reverse,
+        list(zip(node.outputs[nc:], rows, strict=True)), None, end, length, count, is_reverse,
     )  # fmt: skip
 
 
@@ -267,14 +276,18 @@ def emit_turns(
 ) -> None:  # fmt: skip
     """Write the turns into the kernel; `run` writes the calls of parts.
 
-    `flag` is the slot of the word that an index out of range sets, -1 where there is none: it ends
-    a while_loop, whose test may go wrong then.
+    `flag` is the slot of the word that says that NumPy has to run it all, -1 where there is none.
+    An index out of range sets it, and a scan of more turns than there are rows. It ends a
+    while_loop, whose test may go wrong then.
     """
     k = _Kernel(b, table, slot, view)
     if made.way == "cond":
         _emit_cond(k, made, run)
         return
     pairs = [(k.pointer(c.first), k.pointer(c.spare)) for c in made.carries]
+    count: Any = ir.Constant(_I64, made.length)
+    if made.count is not None:
+        count = _counted(k, made.count, made.length, flag)
     entry, head, done = b.block, k.block("turn"), k.block("turned")
     b.branch(head)
     b.position_at_end(head)
@@ -289,6 +302,7 @@ def emit_turns(
     for carry, (before, after) in zip(made.carries, phis, strict=True):
         k.move(carry.before, before)
         k.move(carry.after, after)
+    asks_first = made.way == "while" or made.count is not None
     if made.way == "while":
         run(made.bodies[0])
         assert made.decides is not None
@@ -296,30 +310,43 @@ def emit_turns(
         if flag >= 0:
             told = b.load(b.load(k.place(flag), typ=_PTR), typ=_I64)
             goes_on = b.and_(goes_on, b.icmp_signed("==", told, ir.Constant(_I64, 0)))
+    elif made.count is not None:
+        goes_on = b.icmp_signed("<", i, count)
+    if asks_first:
         turn = k.block("body")
         b.cbranch(goes_on, turn, done)
         b.position_at_end(turn)
-    else:
-        _move_rows(k, made, i)
+    if made.way == "scan":
+        _move_rows(k, made, i, count)
     run(made.bodies[-1])
     following = b.add(i, ir.Constant(_I64, 1))
     i.add_incoming(following, b.block)
     for before, after in phis:
         before.add_incoming(after, b.block)
         after.add_incoming(before, b.block)
-    if made.way == "while":
+    if asks_first:
         b.branch(head)
     else:
-        b.cbranch(b.icmp_signed("<", following, ir.Constant(_I64, made.length)), head, done)
+        b.cbranch(b.icmp_signed("<", following, count), head, done)
     b.position_at_end(done)
     for carry, (before, after) in zip(made.carries, phis, strict=True):
-        k.move(carry.before, before if made.way == "while" else after)
+        k.move(carry.before, before if asks_first else after)
     run(made.end)
 
 
-def _move_rows(k: _Kernel, made: Turns, i: Any) -> None:
-    last = ir.Constant(_I64, made.length - 1)
-    row = k.b.sub(last, i) if made.is_reverse else i
+def _counted(k: _Kernel, said: Value, most: int, flag: int) -> Any:
+    """The number of turns of a scan that an operand says; none and the flag if it is too large."""
+    b, zero = k.b, ir.Constant(_I64, 0)
+    count = get(b, k.pointer(said), np.int64)
+    fits = b.icmp_signed("<=", count, ir.Constant(_I64, most))
+    place = b.load(k.place(flag), typ=_PTR)
+    told = b.load(place, typ=_I64)
+    b.store(b.select(fits, told, ir.Constant(_I64, 1)), place)
+    return b.select(fits, count, zero)
+
+
+def _move_rows(k: _Kernel, made: Turns, i: Any, count: Any) -> None:
+    row = k.b.sub(k.b.sub(count, ir.Constant(_I64, 1)), i) if made.is_reverse else i
     for whole_, part in (*made.xs, *made.ys):
         size = part.aval.size * part.aval.dtype.itemsize
         k.move(part, k.moved(k.pointer(whole_), k.b.mul(row, ir.Constant(_I64, size))))

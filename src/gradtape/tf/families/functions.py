@@ -21,7 +21,7 @@ from ...core.positions import decode, here
 from ...core.symbol import is_traced
 from ...core.tree import flatten, tree_map
 from ...errors import three_part
-from ...graph import control
+from ...graph import control, loops
 from ..base.dtypes import as_dtype, is_bfloat16
 from ..base.errors import RefusedType, RefusedValue, invalid
 from ..base.graphs import is_tracing
@@ -153,7 +153,7 @@ def _looped(cond: Any, body: Any, state: list[Any], most: Any) -> list[Any]:
         return turn + 1, [tree_map(_native, _outward(item)) for item in found]
 
     start = core.new_tensor(np.int64(0)), [tree_map(_native, item) for item in state]
-    return [adopt(x) for x in control.while_loop(holds, turned, start)[1]]
+    return [adopt(x) for x in loops.while_loop(holds, turned, start)[1]]
 
 
 def _wrong_number(found: Any, state: Any) -> RefusedValue:
