@@ -143,9 +143,13 @@ class Run:
                 return np.array(found[0])
         return self.reader.array(tag, step)[0]
 
-    def graph(self, step: int | None = None) -> dict[str, Any]:
-        """The graph of the operations at a step, as data: see `record/graphs.py`."""
-        return self.reader.graph(step_of("graph", step))
+    def graph(self, step: int | None = None, cost: int | str | None = None) -> dict[str, Any]:
+        """The graph of the operations at a step, as data: see `record/graphs.py`.
+
+        Where a step descends several costs, that of the one that is meant, by number or name.
+        """
+        number = 0 if cost is None else self.reader.of_cost(cost).number
+        return self.reader.graph(step_of("graph", step), number)
 
     def restore(self, variable: Any, step: int | None = None) -> Variable:
         """Assign to a Variable what it held before its update at a step, and return it.
@@ -222,8 +226,13 @@ class Run:
 
     # -- showing --------------------------------------------------------------------------------
 
-    def figure(self, kind: str, *, step: int | None = None) -> Any:
+    def figure(
+        self, kind: str, *, step: int | None = None, cost: int | str | None = None
+    ) -> Any:
         """A matplotlib figure: "cost", "fit", "path" or "flow"; of the fit at a step.
+
+        Where a step descends several costs, as with two networks, `cost` is the number or the name
+        of the one that is meant.
 
         Raises
         ------
@@ -235,7 +244,7 @@ class Run:
         from .viewer.figures import draw
 
         self._settle()
-        return draw(self.reader, kind, step=step_of("figure", step))
+        return draw(self.reader, kind, step=step_of("figure", step), cost=cost)
 
     def to_html(self, file: str | os.PathLike[str], *, steps: int = 60) -> Path:
         """Write the run with its page into one HTML file, and return the path of that.

@@ -124,7 +124,7 @@ def test_two_networks_in_one_compiled_step_and_a_missing_gradient(tmp_path):
     with gt.Recording(tmp_path / "run", progress=False) as run:
         for _ in range(4):
             step()
-    table = run.reader.table(["cost", "log/cost_2", "value/d", "value/g", "grad/u"])[1]
+    table = run.reader.table(["cost", "cost/other", "value/d", "value/g", "grad/u"])[1]
     assert len(table) == 4
     np.testing.assert_allclose(table[:, 0], (table[:, 2] - table[:, 3]) ** 2)
     after = table[1:, 2]  # d has been assigned before the second cost

@@ -20,6 +20,7 @@ from ..core.state import state
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, new_traced
 from ..core.variable import Variable
+from ..tape.nested import Gradient, Nested
 
 __all__ = ["Told", "tell", "twin"]
 
@@ -36,6 +37,8 @@ class Told:
         Variables; for a watched Tensor one of its shape and dtype.
     missing : list of bool
         Which gradients are None.
+    keys : tuple of int
+        Of the targets, when the function was traced.
     seen : object
         What the inspector says of the records (`core/observing.py`); None if nobody asked.
     more : int
@@ -43,10 +46,10 @@ class Told:
     """
 
     def __init__(
-        self, position: Any, targets: int, sources: list[Any], missing: list[bool],
+        self, position: Any, keys: tuple[int, ...], sources: list[Any], missing: list[bool],
         seen: Any = None, more: int = 0,
     ) -> None:  # fmt: skip
-        self.position, self.targets = position, targets
+        self.position, self.keys, self.targets = position, keys, len(keys)
         self.sources, self.missing = sources, missing
         self.seen, self.more = seen, more
 
@@ -64,17 +67,25 @@ def twin(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def traced(*args: Any, **kwargs: Any) -> Any:
         facts, values = _Facts(), []
-        trace = state.tapes[0]
+        trace, nested = state.tapes[0], Nested()
 
         def watch(recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
             tapes: Any = state.tapes
-            if not tapes or tapes[0] is not trace or any(t is not recorder for t in tapes[1:]):
+            if not tapes or tapes[0] is not trace:
                 return
+            gradient = Gradient(targets, sources, results, position)
+            if len(tapes) > 1:
+                nested.saw(gradient)
+                if any(t is not recorder for t in tapes[1:]):
+                    return
+            gradient = nested.behind(recorder, targets) or gradient
+            targets, sources, results, position = gradient
             known = [s if isinstance(s, Variable) else _like(s) for s in sources]
             missing = [r is None for r in results]
             look = observing.inspector.look if observing.Keeping.everything else None
             seen, more = look(recorder, targets, sources) if look is not None else (None, [])
-            facts.told.append(Told(position, len(targets), known, missing, seen, len(more)))
+            keys = tuple([t.key for t in targets])
+            facts.told.append(Told(position, keys, known, missing, seen, len(more)))
             for x in (*targets, *sources, *(r for r in results if r is not None), *more):
                 x = x.read() if isinstance(x, Tensor) else x
                 values.append(new_traced(x) if isinstance(x, Symbol) else x)

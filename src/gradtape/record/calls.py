@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from ..core.variable import Variable
+from .costs import Cost
 from .norms import NAN, norm, zero_fraction
 
 __all__ = ["NAN", "Call", "Column", "value_of"]
@@ -72,6 +73,20 @@ class Call:
         self.structures: dict[Any, Any] = {}
         self.layout: Any = None
         self.quick: Any = None
+        self.cost: Cost | None = None  # which one it descends, known at its first step
+        self.partners: list[Call] = []  # that ask for other gradients of the same value
+
+    def forget(self) -> None:
+        """Forget what was made for its cost and for the names of what feeds it."""
+        self.structure = self.layout = self.quick = None
+        self.structures.clear()
+
+    def asked(self, sources: Sequence[Any]) -> list[tuple[Any, str]]:
+        """Each source with its name, those of its partners too."""
+        found = list(zip(sources, self.names, strict=True))
+        for partner in self.partners:
+            found += zip(partner.sources or (), partner.names, strict=False)
+        return list({source.key: (source, name) for source, name in found}.values())
 
     def fits(self, code: Any, lasti: int, sources: Sequence[Any]) -> bool:
         """Whether a gradient call is one of these."""

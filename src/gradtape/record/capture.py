@@ -27,11 +27,14 @@ from ..core.positions import decode, here, is_internal
 from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
+from ..tape.nested import Gradient, Nested
 from . import notices, traced
 from .alarms import Alarms
 from .calls import NAN, Call, Column, value_of
+from .capture_costs import Costs
 from .capture_records import Records
 from .capture_rows import Rows
+from .costs import Cost
 from .naming import names_of
 from .norms import difference_norm
 from .quick import make_quick
@@ -47,11 +50,13 @@ _isfinite = math.isfinite
 class Part:
     """What one gradient call adds to the row of a step."""
 
-    __slots__ = ("call", "cost", "entries", "updates", "values")
+    __slots__ = ("call", "cost", "entries", "keys", "owns", "updates", "values")
 
     def __init__(self, call: Call, cost: Any, entries: list[Any], values: Any, updates: Any):
         self.call, self.cost, self.entries = call, cost, entries
         self.values, self.updates = values, updates
+        self.keys: tuple[int, ...] = ()  # of the targets
+        self.owns = True  # the cost, which no other call of this step has asked before
 
 
 class Capture:
@@ -76,6 +81,8 @@ class Capture:
         self.rows = Rows(writer)
         self.notices = notices.Notices(self)
         self.records = Records(self)
+        self.costs = Costs(self)
+        self.nested = Nested()
         self.look = self.records.look
         self.on_step: Callable[[int, float], None] | None = None  # the progress line
         self.calls: list[Call] = []
@@ -186,13 +193,21 @@ class Capture:
         if name == "warning":
             self.notices.warned(data)
         elif name == "compiled gradient" and not state.tapes:
-            self._catch_up()
-            start = _clock()
-            try:
-                self.compiled(**data)
-            except Exception as error:
-                self.fail(error)
-            self.seconds += _clock() - start
+            self._guarded(self.compiled, **data)
+        elif name == "jacobian" and not state.tapes and data["recorder"].thread == self.thread:
+            inner = self.nested.behind(data["recorder"], data["targets"])
+            if inner is not None:  # a step of Newton's
+                self._guarded(self.gradient, data["recorder"], *inner)
+
+    def _guarded(self, hear: Callable[..., None], *told: Any, **data: Any) -> None:
+        """Hear of a gradient: an error of ours ends no training."""
+        self._catch_up()
+        start = _clock()
+        try:
+            hear(*told, **data)
+        except Exception as error:
+            self.fail(error)
+        self.seconds += _clock() - start
 
     def compiled(
         self, function: str, told: Any, targets: Any, sources: list[Any], results: list[Any],
@@ -214,7 +229,7 @@ class Capture:
             cost = float(targets[0])
         else:
             cost = float(sum(np.sum(np.real(t)) for t in targets))
-        finite, is_first = self._add(call, cost, sources, results)
+        finite, is_first = self._add(call, cost, sources, results, told.keys)
         if self.level != "scalars" and told.seen is not None:
             self.records.traced(call, told.seen, more, self.steps.number, is_first)
         if self.level != "scalars" and not call.are_numbers:
@@ -225,17 +240,14 @@ class Capture:
     def watch(self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
         """The watcher of gradients: those that are outermost in this thread are recorded."""
         tapes = state.tapes
-        if recorder.thread != self.thread or not recorder.ops or (
-            tapes and not (len(tapes) == 1 and tapes[0] is recorder)
-        ):  # fmt: skip
+        if recorder.thread != self.thread or not recorder.ops:
             return
-        self._catch_up()
-        start = _clock()
-        try:
-            self.gradient(recorder, targets, sources, results, *position)
-        except Exception as error:
-            self.fail(error)
-        self.seconds += _clock() - start
+        told = Gradient(targets, sources, results, position)
+        if not tapes or (len(tapes) == 1 and tapes[0] is recorder):
+            loss = self.nested.behind(recorder, targets) or told
+            self._guarded(self.gradient, recorder, *loss)
+        if tapes:
+            self.nested.saw(told)
 
     def fail(self, error: Exception) -> None:
         """Recording has met an error of its own: the run says so, training goes on."""
@@ -270,9 +282,10 @@ class Capture:
             self._unheard()
 
     def gradient(
-        self, recorder: Any, targets: Any, sources: Any, results: Any, code: Any, lasti: int
+        self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any
     ) -> None:
         """A gradient has been computed, outermost in this thread."""
+        code, lasti = position
         call = self._call
         if call is None or not call.fits(code, lasti, sources):
             call = self._find(recorder, sources, code, lasti)
@@ -285,7 +298,8 @@ class Capture:
             cost = float(sum(np.sum(np.real(t.value)) for t in targets))
         values = [s.value for s in sources]
         grads = [None if r is None else value_of(r) for r in results]
-        finite, is_first = self._add(call, cost, values, grads)
+        keys = tuple([t.key for t in targets])
+        finite, is_first = self._add(call, cost, values, grads, keys)
         step = self.steps.number
         if self.level != "scalars":
             self.look(call, recorder, targets, sources, results, step, is_first)
@@ -309,8 +323,10 @@ class Capture:
             self.parts.append(Part(call, None, [], None, None))
         return False
 
-    def _add(self, call: Call, cost: Any, values: list[Any], grads: list[Any]) -> tuple[bool, bool]:
-        """Add a call to the row of the step: whether all is finite, and whether it is the first."""
+    def _add(
+        self, call: Call, cost: Any, values: list[Any], grads: list[Any], keys: tuple[int, ...]
+    ) -> tuple[bool, bool]:
+        """Add a call to the row of the step: whether all is finite, and its cost is new there."""
         updates: Any = None
         if call.are_numbers:
             entries = [*values, *[NAN if g is None else g for g in grads]]
@@ -318,15 +334,15 @@ class Capture:
             entries, updates = call.entries(values, grads)
         finite = _isfinite(cost) and all(map(_isfinite, entries))
         parts = self.parts
+        part = Part(call, cost, entries, values, updates)
+        part.keys, part.owns = keys, self.costs.owns(call, cost, keys)
         for i in range(len(parts)):  # asked again in the same step: the last one counts
             if parts[i].call is call:
-                parts[i] = Part(call, cost, entries, values, updates)
-                is_first = i == 0
+                parts[i] = part
                 break
         else:
-            is_first = not parts
-            parts.append(Part(call, cost, entries, values, updates))
-        return finite, is_first
+            parts.append(part)
+        return finite, part.owns
 
     def end_step(self) -> None:
         """The user says that the step ends here; its row is written when the next one begins."""
@@ -351,7 +367,7 @@ class Capture:
             call = first.call
             layout = call.layout
             if layout is None:
-                layout = call.layout = self.layout((call,), ())
+                layout = call.layout = self.layout(((call, call.cost),), ())
             row = [number, first.cost, seconds, *first.entries]
             self.rows.add(layout[0], len(row), row)
             if call.has_variables and self.every == 1:
@@ -360,6 +376,7 @@ class Capture:
         else:
             row = self._general_row(number, seconds)
         steps.advance()
+        self.nested.clear()
         if first is not None and first.cost is not None:
             self.last = first
         parts.clear()
@@ -372,7 +389,7 @@ class Capture:
             if part.updates is not None:
                 for i, place in part.updates:
                     part.entries[place] = difference_norm(self._now(part, i), part.values[i])
-        calls = tuple(part.call for part in parts)
+        calls = tuple((part.call, part.call.cost if part.owns else None) for part in parts)
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))
         if layout is None:
@@ -394,16 +411,20 @@ class Capture:
         variable = part.call.sources[i]
         return self.committed.get(variable.key, variable.value)
 
-    def layout(self, calls: Sequence[Call], logged: Sequence[str]) -> tuple[int, int, Any]:
-        """(number of the layout, its width, which entries of what is gathered it takes)."""
+    def layout(
+        self, calls: Sequence[tuple[Call, Cost | None]], logged: Sequence[str]
+    ) -> tuple[int, int, Any]:
+        """(number of the layout, its width, which entries of what is gathered it takes).
+
+        `calls` are those of the step, each with the cost whose column it fills.
+        """
         gathered: list[Column] = [("seconds", "time", None)]
-        for n, call in enumerate(calls):
-            gathered.append(("cost", "cost", None) if n == 0 else
-                            (f"log/cost_{n + 1}", "log", None))  # fmt: skip
+        for call, cost in calls:
+            gathered.append((cost.column if cost is not None else "", "cost", None))
             gathered += call.columns()
         gathered += [(f"log/{key}", "log", None) for key in logged]
-        last = {name: i for i, (name, _, _) in enumerate(gathered)}
-        order = sorted(last.values(), key=lambda i: (gathered[i][0] != "cost", i))
+        last = {name: i for i, (name, _, _) in enumerate(gathered) if name}
+        order = sorted(last.values(), key=lambda i: (gathered[i][1] != "cost", i))
         define = self.writer.column
         columns = [
             define(name, kind, tag, "s" if name == "seconds" else None)
@@ -429,30 +450,44 @@ class Capture:
                 self._call = call
                 return call
         called = names_of(sources, code, lasti)
-        names = [self._name(s, called[i] or f"source:{i}", recorder) for i, s in enumerate(sources)]
+        names = [
+            self._source(s, called[i] or f"source:{i}", recorder) for i, s in enumerate(sources)
+        ]
         has_variables = any(isinstance(leaf, Variable) for leaf in recorder.leaves.values())
         call = Call(code, lasti, sources, names, has_variables)
         self.calls.append(call)
         self._call = call
         return call
 
-    def _name(self, source: Any, wanted: str, recorder: Any) -> str:
+    def name_of(self, variable: Variable) -> str:
+        """What the run calls a Variable, of which a gradient has been asked or not."""
+        known = self.names.get(variable.key)
+        return known or self._name(variable, names_of([variable])[0] or variable.name)
+
+    def _name(self, source: Any, wanted: str) -> str:
         """What the run calls a source: as it is wanted, made unique."""
         known = self.names.get(source.key)
         if known is not None:
             return known
-        is_variable = isinstance(source, Variable)
         name, n = wanted, 1
         while name in self.taken:
             n += 1
             name = f"{wanted}_{n}"
         self.taken.add(name)
+        if isinstance(source, Variable):
+            self.names[source.key] = name
+            self.variables[name] = source
+        return name
+
+    def _source(self, source: Any, wanted: str, recorder: Any) -> str:
+        """The name of a source, of which value and gradient are stored."""
+        name = self._name(source, wanted)
+        if f"value/{name}" in self.tags:
+            return name
+        is_variable = isinstance(source, Variable)
         leaf = recorder.leaves.get(source.key)
         at = source.position if is_variable else leaf[3:5] if type(leaf) is tuple else None
         position = decode(*at) if at else None
-        if is_variable:
-            self.names[source.key] = name
-            self.variables[name] = source
         value = source.value
         facts = {"file": position.filename, "line": position.line} if position else {}
         for tag in (f"value/{name}", f"grad/{name}"):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..core.state import CODE, LASTI, OUT
+from ..core.variable import Variable
 from . import details, graphs
 from .calls import Call, value_of
 from .keeping import INPUT_BYTES, Schedule, Seen, storable
@@ -41,7 +42,7 @@ class Records:
 
     def __init__(self, capture: Any) -> None:
         self.capture = capture
-        self.graph: int | None = None  # the graph of the present step
+        self.current: dict[int, int] = {}  # the graph of each cost, by its number
         self.graphs = 0
         self.keeps_prediction = True
         self.seen: dict[str, Seen] = {}
@@ -49,7 +50,8 @@ class Records:
         self.roles: dict[str, Any] = {}  # as they are guessed
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
-        self.compiled: dict[int, tuple[Any, int]] = {}  # graphs of compiled functions
+        # graphs of compiled functions, by what is seen and how many sources are asked
+        self.compiled: dict[tuple[int, int], tuple[Any, int]] = {}
         self.labels: list[tuple[Any, str]] = []  # what arrays are called
         self.thinned: dict[str, int] = {}  # inputs that change more often than they are stored
 
@@ -68,6 +70,11 @@ class Records:
         is_first: bool,
     ) -> None:  # fmt: skip
         ops = recorder.ops
+        for part in self.capture.parts:  # a call that has found out what else is asked of its cost
+            if part.call.structure is None and call in part.call.partners and part.call.sources:
+                made = self._structure(part.call, recorder, targets, part.call.sources)
+                if made is not None:
+                    self._now(part.call, step, made.number)
         structure = call.structure
         if structure is None or not structure.fits(ops, targets):
             structure = self._structure(call, recorder, targets, sources)
@@ -77,9 +84,7 @@ class Records:
             structure = self._make(call, recorder, targets, sources, structure.varying)
             call.structure = structure
         if structure is not None and is_first:
-            if structure.number != self.graph:
-                self.graph = structure.number
-                self.capture.writer.structure(step, structure.number)
+            self._now(call, step, structure.number)
             if structure.needs_parameters:
                 found = graphs.inputs_of(recorder, structure.graph) or {}
                 for tag, array in found.items():
@@ -89,8 +94,10 @@ class Records:
                     value = value_at(ops, *slots[0]) if slots else None
                     if value is not None:
                         self._input(tag, np.asarray(value_of(value)), step)
+            for tag, variable in structure.held:
+                self._input(tag, np.asarray(variable.value), step, "variable")
             if structure.prediction is not None:
-                self._prediction(result_of(ops[structure.prediction]), step)
+                self._prediction(call, result_of(ops[structure.prediction]), step)
         ring = self.capture.ring
         if ring and structure is not None and structure.nbytes * ring <= RING_BYTES:
             entry = (step, structure, Snapshot(recorder), targets, sources_now(call, sources))
@@ -99,6 +106,14 @@ class Records:
             now = sources_now(call, sources)
             details.write(self.capture, step, structure, Snapshot(recorder), targets, now)
         self.capture.notices.look(call, recorder, targets, sources, results, step)
+
+    def _now(self, call: Call, step: int, number: int) -> None:
+        """The graph of a call's cost is this one from here on."""
+        assert call.cost is not None
+        cost = call.cost.number
+        if self.current.get(cost) != number:
+            self.current[cost] = number
+            self.capture.writer.structure(step, number, cost)
 
     def _structure(self, call: Call, recorder: Any, targets: Any, sources: Any) -> Structure | None:
         """The structure of these records, made anew where it has not been met."""
@@ -116,11 +131,18 @@ class Records:
     ) -> Structure | None:
         if self.graphs >= MOST_GRAPHS:
             return None
+        assert call.cost is not None
+        leaves = [leaf for leaf in recorder.leaves.values() if isinstance(leaf, Variable)]
+        asked, names = zip(*call.asked(sources), strict=True)
         graph = graphs.graph_of(
-            recorder, targets, sources, call.names, varying=varying, labels=self.labels
-        )
-        number = self._write_graph(graph)
+            recorder, targets, asked, names, varying=varying, labels=self.labels,
+            known={leaf.key: self.capture.name_of(leaf) for leaf in leaves},
+            stem=call.cost.tag("input"), others=call.cost.tag("held"),
+        )  # fmt: skip
+        number = self._write_graph(call, graph)
         structure = Structure(recorder, targets, graph, number)
+        held = {call.cost.tag("held") + "/" + self.capture.name_of(leaf): leaf for leaf in leaves}
+        structure.held = [(tag, held[tag]) for tag in graph["sources"] if tag in held]
         structure.varying = varying
         meant = self.told.get("prediction")
         if isinstance(meant, _Meant):
@@ -131,7 +153,7 @@ class Records:
                     structure.prediction = index
         return structure
 
-    def _write_graph(self, graph: dict[str, Any]) -> int:
+    def _write_graph(self, call: Call, graph: dict[str, Any]) -> int:
         """The number of a graph that is new, whose roles are taken where none are known."""
         self.graphs += 1
         number: int = self.capture.writer.graph(self.capture.steps.number, graph)
@@ -140,7 +162,7 @@ class Records:
                 f"There are more than {MOST_GRAPHS} different graphs; later ones are not recorded."
             )
         self.capture.notices.sources(graph)
-        if not self.roles:
+        if not self.roles and call.cost is not None and call.cost.number == 0:
             roles = self.roles = dict(graph.get("roles") or {})
             if roles.get("prediction") is not None:
                 roles["prediction"] = "prediction"
@@ -149,21 +171,27 @@ class Records:
 
     def traced(self, call: Call, seen: Any, values: list[Any], step: int, is_first: bool) -> None:
         """Graph, inputs and prediction of a gradient in a compiled function (`traced.py`)."""
-        if id(seen) not in self.compiled:
+        assert call.cost is not None
+        sources = call.sources
+        asked = [s.key for s, _ in call.asked(sources)] if sources is not None else []
+        known = (id(seen), len(asked))
+        if known not in self.compiled:
             if self.graphs >= MOST_GRAPHS:
                 return
-            self.compiled[id(seen)] = seen, self._write_graph(seen.graph(call.names))
-        number = self.compiled[id(seen)][1]
+            graph = seen.graph(call.names, self.capture.name_of, call.cost, asked)
+            self.compiled[known] = seen, self._write_graph(call, graph)
+        number = self.compiled[known][1]
         if not is_first:
             return
-        if number != self.graph:
-            self.graph = number
-            self.capture.writer.structure(step, number)
+        self._now(call, step, number)
         for tag, value in (*seen.constants.items(), *zip(seen.tags, values, strict=True)):
             if tag == "prediction":
-                self._prediction(np.asarray(value), step)
+                self._prediction(call, np.asarray(value), step)
             else:
-                self._input(tag, np.asarray(value), step)
+                kind = "input" if tag.startswith("input/") else "variable"
+                tag = seen.renamed(tag, self.capture.name_of, call.cost, asked)
+                if not tag.startswith("value/"):  # a partner's, which has it anyway
+                    self._input(tag, np.asarray(value), step, kind)
 
     def _vary(
         self, call: Call, structure: Structure, recorder: Any, targets: Any, sources: Any
@@ -182,8 +210,7 @@ class Records:
             if given is not None:
                 self.told[role] = given if isinstance(given, str) else _Meant(given)
         for call in self.capture.calls:
-            call.structure = None
-            call.structures.clear()
+            call.forget()
         self._write_roles()
 
     def _write_roles(self) -> None:
@@ -201,17 +228,17 @@ class Records:
             self.written_roles = roles
             self.capture.writer.set("roles", roles)
 
-    def _input(self, tag: str, array: Any, step: int) -> None:
+    def _input(self, tag: str, array: Any, step: int, kind: str = "input") -> None:
         seen = self.seen.get(tag)
         if seen is None:
             seen = self.seen[tag] = Seen()
-            self.capture.tags[tag] = self.capture.writer.tag(tag, "input", array.shape, array.dtype)
+            self.capture.tags[tag] = self.capture.writer.tag(tag, kind, array.shape, array.dtype)
         if seen.changes(array):
             if seen.schedule is None:
                 seen.schedule = Schedule(array.nbytes, budget=INPUT_BYTES)
             if seen.schedule.takes(step):
                 self.capture.writer.array(self.capture.tags[tag], step, storable(array, copy=True))
-            elif tag not in self.thinned:
+            elif tag not in self.thinned and kind == "input":
                 self.thinned[tag] = step
                 self.capture.writer.set("thinned", dict(self.thinned))
                 self.capture.notices.say(
@@ -220,17 +247,18 @@ class Records:
             if self.told:
                 self._write_roles()
 
-    def _prediction(self, value: Any, step: int) -> None:
-        if value is None or not self.keeps_prediction:
+    def _prediction(self, call: Call, value: Any, step: int) -> None:
+        if value is None or not self.keeps_prediction or call.cost is None:
             return
-        schedule = self.schedules.get("prediction")
+        tag = call.cost.tag("prediction")
+        schedule = self.schedules.get(tag)
         if schedule is None:
-            schedule = self.schedules["prediction"] = Schedule(value.nbytes)
-            self.capture.tags["prediction"] = self.capture.writer.tag(
-                "prediction", "prediction", np.shape(value), value.dtype
+            schedule = self.schedules[tag] = Schedule(value.nbytes)
+            self.capture.tags[tag] = self.capture.writer.tag(
+                tag, "prediction", np.shape(value), value.dtype
             )
         if schedule.takes(step):
-            self.capture.writer.array(self.capture.tags["prediction"], step, storable(value))
+            self.capture.writer.array(self.capture.tags[tag], step, storable(value))
 
     def arrays(self, call: Call, step: int, values: list[Any], grads: list[Any]) -> None:
         """Arrays of the sources: whole, as often as their size allows."""

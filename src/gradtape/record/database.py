@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Database:
         with self.session():
             pass  # whatever is wrong with it is said at once
 
-    def ask(self, text: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def ask(self, text: str, values: Any = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a question."""
         with self.session() as connection:
             try:

@@ -37,7 +37,7 @@ def follow(capture: Capture, start: dict[str, float], cost: Any = None) -> Step:
     capture.deafen()
     call = capture.parts[0].call
     capture.parts.clear()
-    number, width, order = capture.layout((call,), ())
+    number, width, order = capture.layout(((call, call.cost),), ())
 
     def step(value: float, values: Sequence[float], gradients: Sequence[float]) -> None:
         now = time.perf_counter()

@@ -140,6 +140,9 @@ def graph_of(
     varying: frozenset[int] | set[int] = frozenset(),
     name: str | None = None,
     labels: Sequence[tuple[Any, str]] = (),
+    known: Mapping[int, str] = {},
+    stem: str = "input",
+    others: str = "value",
 ) -> dict[str, Any]:
     """The graph of what a tape recorded, as plain data.
 
@@ -161,6 +164,10 @@ def graph_of(
         By default the place of the first operation.
     labels : sequence of (array, str), optional
         What arrays that enter are called, where the user's lines do not say it.
+    known : mapping of int to str
+        What the run calls Variables beside the sources, by key.
+    stem, others : str
+        What the tags of the inputs begin with, and those of Variables beside the sources.
 
     Returns
     -------
@@ -178,7 +185,8 @@ def graph_of(
     [('variable', []), ('constant', []), ('multiply', [0, 1]), ('sin', [2])]
     """
     builder = _Builder(recorder, dict(kept or {}), varying)
-    builder.labels = labels
+    builder.labels, builder.known = labels, known
+    builder.stem, builder.others = stem, others
     return builder.build(target, sources, names, name)
 
 
@@ -195,6 +203,8 @@ class _Builder:
         self.arrays: list[tuple[int, Any]] = []  # (node, array) of the inputs
         self.inputs = 0
         self.labels: Sequence[tuple[Any, str]] = ()
+        self.known: Mapping[int, str] = {}
+        self.stem, self.others = "input", "value"
         self.places = Places(recorder)
 
     def build(
@@ -207,7 +217,10 @@ class _Builder:
         taken = set(names)
         for key, leaf in recorder.leaves.items():
             if key in wanted or key in called:
-                self.leaf(key, leaf, called.get(key) or _own_name(leaf, key, taken))
+                said = called.get(key)
+                stem = self.others if said is None and isinstance(leaf, Variable) else "value"
+                said = said or self.known.get(key) or _own_name(leaf, key, taken)
+                self.leaf(key, leaf, said, f"{stem}/{said}")
         for index, rec in enumerate(recorder.ops):
             if rec[OUT] in wanted:
                 self.record(index, rec)
@@ -261,14 +274,14 @@ class _Builder:
         self.avals.append(aval)
         return len(self.nodes) - 1
 
-    def leaf(self, key: int, leaf: Any, name: str) -> None:
+    def leaf(self, key: int, leaf: Any, name: str, tag: str) -> None:
         if isinstance(leaf, Variable):
             aval, at, kind = aval_of(leaf.value), leaf.position, "variable"
         else:
             aval, at, kind = Aval(leaf[1], leaf[2]), leaf[3:5], "source"
         place = self.places.at(*at)
         self.by_key[key] = self.add(
-            kind, [], aval, kind=kind, tag=f"value/{name}", name=name, **place
+            kind, [], aval, kind=kind, tag=tag, name=name, **place
         )
 
     def constant(self, value: Any, aval: Aval, slot: tuple[int, int], place: Any) -> int:
@@ -297,7 +310,7 @@ class _Builder:
                 if type(symbol) is Symbol and symbol.node is value.node:
                     self.nodes[known]["slots"].append(list(slot))
                     return known
-        tag = f"input/{self.inputs}"
+        tag = f"{self.stem}/{self.inputs}"
         self.inputs += 1
         node = self.add("input", [], aval, kind="input", tag=tag, slots=[list(slot)], **place)
         if value is None:

@@ -21,10 +21,10 @@ __all__ = ["names_of"]
 _NUMBERED = re.compile(r"Variable(_\d+)?:\d+")
 
 
-def names_of(sources: Any, code: Any, lasti: int) -> list[str | None]:
+def names_of(sources: Any, code: Any = None, lasti: int = 0) -> list[str | None]:
     """A name for each source of a gradient call at an instruction; None where there is none.
 
-    Variables that have a name of their own keep it.
+    Variables that have a name of their own keep it. Without a call, their own lines are asked.
 
     Examples
     --------
@@ -42,7 +42,8 @@ def names_of(sources: Any, code: Any, lasti: int) -> list[str | None]:
         name: str | None = source.name
         if name is None or _NUMBERED.fullmatch(name):
             if said is None:
-                said = _said_by_the_call(segment(code, lasti), len(sources))
+                text = segment(code, lasti) if code is not None else ""
+                said = _said_by_the_call(text, len(sources))
             name = said[i] or _said_where_it_was_made(source) or name
         found.append(name)
     return found

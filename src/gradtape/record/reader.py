@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RunError, three_part
+from .costs import Cost, OfCost, costs_of
 from .database import Database
 from .lock import is_held
 from .losses import Lost, lost_of, marked
@@ -33,6 +34,12 @@ if TYPE_CHECKING:
 __all__ = ["Reader"]
 
 _ARRAY_BYTES = 1 << 31
+# Rows of the graph that a cost has at a step, or else of a graph that is no cost's.
+_OF = (
+    " AND (graph=(SELECT graph FROM structure WHERE cost=:cost AND step<=:step ORDER BY step DESC"
+    " LIMIT 1) OR NOT EXISTS (SELECT 1 FROM structure AS s WHERE s.graph=graph))"
+    " ORDER BY graph LIMIT 1"
+)
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -81,6 +88,7 @@ class Reader:
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._database = Database(self._folder, seconds)
         self._rows = Rows(self._database)
+        self._views: dict[int, OfCost] = {}
 
     def __repr__(self) -> str:
         return f"Reader({str(self.path)!r}: {self.status()}, {self.count()} steps)"
@@ -285,11 +293,13 @@ class Reader:
                 raise self._missing(f"array of {tag} at step", step, self.arrays(tag))
             return self._array(rows[0][1]), _whole(rows[0][0])
 
-    def node_array(self, step: int, node: int, side: int = 0) -> np.ndarray[Any, Any] | None:
+    def node_array(
+        self, step: int, node: int, side: int = 0, cost: int = 0
+    ) -> np.ndarray[Any, Any] | None:
         """Return a node's array at a step: its value (side 0), its cotangent (1); None if none."""
         rows = self._database.ask(
-            "SELECT array FROM node_array WHERE step=? AND node=? AND side=? LIMIT 1",
-            (int(step), int(node), int(side)),
+            f"SELECT array FROM node_array WHERE step=:step AND node=:node AND side=:side{_OF}",
+            {"step": int(step), "cost": cost, "node": int(node), "side": int(side)},
         )
         return self._array(rows[0][0]) if rows else None
 
@@ -338,22 +348,40 @@ class Reader:
 
     # -- graphs, events, sources ----------------------------------------------------------------
 
-    def structures(self) -> list[tuple[int, int]]:
-        """Return the steps from which on there was another graph, and its number."""
-        rows = self._database.ask("SELECT step, graph FROM structure ORDER BY step")
-        return [(_whole(step), _whole(graph)) for step, graph in rows]
+    def costs(self) -> list[Cost]:
+        """What the steps descend, in the order in which it appeared: `cost`, and others beside it.
 
-    def graph(self, step: float | None = None) -> dict[str, Any]:
-        """Return the graph at a step, the last by default, as JSON data.
+        The place in this list is the number that `graph`, `structures` and `of_cost` take.
+        """
+        return costs_of(self.meta())
+
+    def of_cost(self, cost: int | str) -> OfCost:
+        """Return this run as one in which a step descends one cost alone, for any panel.
+
+        By its number or its name. Raises RunError where there is none.
+        """
+        known = self.costs()
+        for number, one in enumerate(known):
+            if cost in (number, one.name, one.column):
+                return self._views.setdefault(number, OfCost(self, number))
+        raise self._missing("cost", cost, [one.name for one in known])
+
+    def structures(self, cost: int = 0) -> list[tuple[int, int]]:
+        """Return the steps from which on a cost had another graph, and its number."""
+        text = "SELECT step, graph FROM structure WHERE cost=? ORDER BY step"
+        return [(_whole(s), _whole(graph)) for s, graph in self._database.ask(text, (cost,))]
+
+    def graph(self, step: float | None = None, cost: int = 0) -> dict[str, Any]:
+        """Return the graph of a cost at a step, the last by default, as JSON data.
 
         Raises RunError where no graph was recorded up to there.
         """
         rows = self._database.ask(
-            "SELECT graph FROM structure WHERE step<=? ORDER BY step DESC LIMIT 1",
-            (2**62 if step is None else int(step),),
+            "SELECT graph FROM structure WHERE cost=? AND step<=? ORDER BY step DESC LIMIT 1",
+            (cost, 2**62 if step is None else int(step)),
         )
         if not rows:
-            raise self._missing("graph at step", step, [s for s, _ in self.structures()])
+            raise self._missing("graph at step", step, [s for s, _ in self.structures(cost)])
         return self.graph_by_id(_whole(rows[0][0]))
 
     def graph_by_id(self, number: int) -> dict[str, Any]:
@@ -366,11 +394,14 @@ class Reader:
             raise damaged(self.path, f"graph {number} is no object")
         return graph
 
-    def node_values(self, step: int) -> tuple[int, Floats] | None:
-        """Return the graph's number and (nodes, FIELDS) of its nodes at a step; None if none."""
+    def node_values(self, step: int, cost: int = 0) -> tuple[int, Floats] | None:
+        """Return the graph's number and (nodes, FIELDS) of its nodes at a step; None if none.
+
+        Of a step that an exception ended, the graph of what it had computed.
+        """
         rows = self._database.ask(
-            "SELECT graph, data FROM node_values WHERE step=? ORDER BY graph DESC LIMIT 1",
-            (int(step),),
+            f"SELECT graph, data FROM node_values WHERE step=:step{_OF}",
+            {"step": int(step), "cost": cost},
         )
         if not rows:
             return None

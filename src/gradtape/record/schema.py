@@ -9,7 +9,9 @@ A run is a folder::
 
 Numbers that may be NaN stand in BLOBs of little-endian float64, since SQLite stores NaN as NULL.
 A row of `chunk` holds many steps: rows of 1 + k float64, the step first, then the k columns of its
-layout. A run folder may come from anybody: nothing in it is code, and whoever reads it checks.
+layout. `structure` says which graph a cost has from a step on; cost 0 is the first of the step, and
+the meta key `costs` says of each what it is called and where its numbers stand (`costs.py`). A run
+folder may come from anybody: nothing in it is code, and whoever reads it checks.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ TABLES = {
     " shape TEXT, segment INT, offset INT, length INT, crc INT, data BLOB)",
     "held": "CREATE TABLE held(tag INT, step INT, array INT, PRIMARY KEY(tag, step)) WITHOUT ROWID",
     "graph": "CREATE TABLE graph(id INTEGER PRIMARY KEY, digest BLOB UNIQUE, first INT, data TEXT)",
-    "structure": "CREATE TABLE structure(step INTEGER PRIMARY KEY, graph INT)",
+    "structure": "CREATE TABLE structure(step INT, cost INT, graph INT, PRIMARY KEY(step, cost))"
+    " WITHOUT ROWID",
     "node_values": "CREATE TABLE node_values(graph INT, step INT, data BLOB,"
     " PRIMARY KEY(step, graph)) WITHOUT ROWID",
     "node_array": "CREATE TABLE node_array(step INT, graph INT, node INT, side INT, array INT,"

@@ -114,11 +114,11 @@ class Steps:
     def is_complete(self) -> bool:
         """Whether the step that is running may end here, if the loop ends here.
 
-        It has assigned a Variable, or needs none, or it is one more turn of a loop that has run
-        before: the loop was left between gradient and update.
+        It has assigned a Variable, or needs none, or it is the first, or one more turn of a loop
+        that has run before: the loop was left between gradient and update.
         """
         if not self._calls:
             return False
         if self.changed or not self._uses_variables or self.is_explicit:
             return True
-        return self.number > 0 and self._calls[0] in self._openers
+        return self.number == 0 or self._calls[0] in self._openers

@@ -40,6 +40,8 @@ class Structure:
         Of the graph in the run.
     inputs : list of (tag, slots)
         The constant arrays that enter; a slot is (record, operand).
+    held : list of (tag, Variable)
+        The Variables that feed the target and are no sources.
     numbers : list of (record, operand, value)
         The numbers that stand in the graph.
     prediction : int or None
@@ -60,6 +62,7 @@ class Structure:
             slots = [(index, i) for index, i in nodes[node].get("slots", ())]
             self.needs_parameters = self.needs_parameters or any(i < 0 for _, i in slots)
             self.inputs.append((tag, slots))
+        self.held: list[tuple[str, Any]] = []
         self.shared = [slots for _, slots in self.inputs if len(slots) > 1]
         self.numbers: list[tuple[int, int, Any]] = []
         for node in nodes:

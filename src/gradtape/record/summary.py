@@ -101,7 +101,9 @@ def verdict(reader: Any) -> Verdict:
             )
         )
     rate = learning_rate(reader) or math.nan
-    lowest = None if _has_other_cost(reader, names) else minimum(reader)
+    # of two costs, as of two networks, the first has no say over all variables
+    has_other = any(name.startswith("cost/") for name in names)
+    lowest = None if has_other else minimum(reader)
     known_minimum: dict[str, Any] = {}
     if lowest is not None and np.isin(steps, lowest.steps).all():
         known_minimum = {
@@ -114,11 +116,3 @@ def verdict(reader: Any) -> Verdict:
     if lost is None:
         return judged
     return dataclasses.replace(judged, missing=f"{lost}. These are the facts of what is there.")
-
-
-def _has_other_cost(reader: Any, names: list[str]) -> bool:
-    """Whether a step descends two costs, as of two networks: the first has no say over all."""
-    if "log/cost_2" not in names:
-        return False
-    _, both = reader.table(["cost", "log/cost_2"])
-    return not np.array_equal(both[:, 0], both[:, 1], equal_nan=True)

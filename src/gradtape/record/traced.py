@@ -8,13 +8,17 @@ prediction with them (`program/recorded.py`).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.state import KEYS
 from ..core.symbol import Symbol
 from ..core.tensor import raw
+from ..core.variable import Variable
+from .costs import Cost
 from .graphs import graph_of
 from .kept import slot
 from .structures import result_of
@@ -35,37 +39,72 @@ class Traced:
         Arrays that are the same at each call, by tag.
     """
 
-    def __init__(self, graph: dict[str, Any], names: list[str]) -> None:
-        self._graph, self._names = graph, names
+    def __init__(
+        self, graph: dict[str, Any], names: list[str], held: dict[str, Variable]
+    ) -> None:
+        self._graph, self._names, self._held = graph, names, held
         self.tags: list[str] = []
         self.constants: dict[str, Any] = {}
 
-    def graph(self, names: list[str]) -> dict[str, Any]:
-        """The graph, with what the run calls the sources."""
-        known = {
-            f"value/{old}": (f"value/{new}", new)
-            for old, new in zip(self._names, names, strict=True)
-        }
+    def graph(
+        self, names: list[str], name_of: Callable[[Variable], str], cost: Cost, asked: list[int]
+    ) -> dict[str, Any]:
+        """The graph, with what the run calls sources, other Variables, and inputs.
+
+        `asked` are the keys of Variables of which a gradient is asked, here or by another call.
+        """
+        known = dict(zip(self._names, names, strict=True))
+
+        def tagged(tag: str) -> str:
+            kind, _, old = tag.partition("/")
+            if kind == "value":
+                return f"value/{known[old]}"
+            return self.renamed(tag, name_of, cost, asked)
+
         nodes = []
         for node in self._graph["nodes"]:
-            if node.get("tag") in known:
-                tag, name = known[node["tag"]]
-                node = {**node, "tag": tag, "name": name}
+            if "tag" in node:
+                node = {**node, "tag": tagged(node["tag"])}
+                if node["kind"] != "input":
+                    node["name"] = node["tag"].rpartition("/")[2]
             nodes.append(node)
-        sources = {
-            known[tag][0] if tag in known else tag: i for tag, i in self._graph["sources"].items()
+        roles = dict(self._graph["roles"])
+        roles |= {role: tagged(roles[role]) for role in ("x", "y") if roles[role] is not None}
+        ends = {
+            which: {tagged(tag): i for tag, i in self._graph[which].items()}
+            for which in ("sources", "inputs")
         }
-        return {**self._graph, "nodes": nodes, "sources": sources}
+        return {**self._graph, **ends, "nodes": nodes, "roles": roles}
+
+    def renamed(
+        self, tag: str, name_of: Callable[[Variable], str], cost: Cost, asked: list[int]
+    ) -> str:
+        """The tag of an input, or of a Variable beside the sources, in the run of a cost."""
+        stem, _, rest = tag.partition("/")
+        variable = self._held.get(tag)
+        if variable is None:
+            return f"{cost.tag(stem)}/{rest}"
+        stem = "value" if variable.key in asked else cost.tag(stem)
+        return f"{stem}/{name_of(variable)}"
 
 
 def look(recorder: Any, targets: Any, sources: Any) -> tuple[Any, list[Any]]:
     """(a Traced, the values that are to be told at each call), or (None, []) if it has no graph."""
     names = [f"source {i}" for i in range(len(sources))]
+    asked = {s.key for s in sources}
+    leaves = [leaf for leaf in recorder.leaves.values() if isinstance(leaf, Variable)]
+    held = {f"held/{n}": leaf for n, leaf in enumerate(leaves) if leaf.key not in asked}
+    known = {leaf.key: tag.removeprefix("held/") for tag, leaf in held.items()}
     try:
-        graph = graph_of(recorder, targets, sources, names)
+        graph = graph_of(recorder, targets, sources, names, known=known, others="held")
     except Exception:  # a graph less is no reason to end the user's call
         return None, []
-    found, values = Traced(graph, names), []
+    found, values = Traced(graph, names, held), []
+    for tag in graph["sources"]:
+        value = _as_read(recorder, held[tag].key) if tag in held else None
+        if isinstance(value, Symbol) and math.prod(value.shape) <= _MOST:
+            found.tags.append(tag)
+            values.append(value)
     for tag, node in graph["inputs"].items():
         slots = graph["nodes"][node]["slots"]
         value = raw(slot(recorder, *slots[0])) if slots else None
@@ -82,3 +121,14 @@ def look(recorder: Any, targets: Any, sources: Any) -> tuple[Any, list[Any]]:
         found.tags.append("prediction")
         values.append(out)
     return found, values
+
+
+def _as_read(recorder: Any, key: int) -> Any:
+    """The value of a leaf, from a record that read it."""
+    for index, rec in enumerate(recorder.ops):
+        keys = rec[KEYS] if type(rec[KEYS]) is tuple else rec[5:7]
+        for i, k in enumerate(keys):
+            value = raw(slot(recorder, index, i)) if k == key else None
+            if value is not None:
+                return value
+    return None

@@ -145,7 +145,7 @@ class Writer:
         self._defined: list[Item] = []  # what a forked child needs again
         self._defined_bytes = 0
         self._meta: dict[str, str] = {}
-        self._structure: Item | None = None
+        self._structures: dict[int, Item] = {}  # the last one of each cost
         self._reset()
         self._open(Path(folder))
         forks.register(self)
@@ -245,9 +245,9 @@ class Writer:
         """
         self._put(Item("held", (tag, int(step), _plain(array))), array.nbytes)
 
-    def structure(self, step: int, graph_id: int) -> None:
-        """From a step on, the graph is this one."""
-        item = self._structure = Item("structure", (int(step), graph_id))
+    def structure(self, step: int, graph_id: int, cost: int = 0) -> None:
+        """From a step on, the graph of a cost is this one."""
+        item = self._structures[cost] = Item("structure", (int(step), cost, graph_id))
         self._put(item)
 
     def node_values(self, step: int, graph_id: int, matrix: np.ndarray[Any, Any]) -> None:
@@ -372,8 +372,7 @@ class Writer:
             self._open(free_folder(Path(parent) / f"fork-{os.getpid()}"))
             kept = [Item("meta", entry) for entry in self._meta.items()]
             kept += self._defined
-            if self._structure is not None:
-                kept.append(self._structure)
+            kept += self._structures.values()
             for item in kept:
                 self._put(item, sum(len(v) for v in item.values if isinstance(v, str)))
             self._put(Item("meta", ("parent", encode(Path(parent).name))))

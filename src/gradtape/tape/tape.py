@@ -484,6 +484,7 @@ class GradientTape:
         target = matrices.check_target(recorder, "jacobian", target)
         leaves, rebuild = flatten(sources)
         self._check_sources(recorder, sources)
+        events.publish("jacobian", recorder=recorder, targets=[target])
         found = self._pull(recorder, target, matrices.identity(target), leaves)
         results: list[Any] = []
         for s, g in zip(leaves, found, strict=True):

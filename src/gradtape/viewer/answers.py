@@ -113,7 +113,10 @@ class Answers:
         run = self.library.shelf.find(match[1]) if match else None
         if run is None or endpoint is None:
             raise Refusal(404, "There is no such answer.", "", "Ask /api/runs for what there is.")
-        reader = self.library.reader(run)
+        reader: Any = self.library.reader(run)
+        cost = asked.integer("cost", 0, 99)
+        if cost is not None:  # of a run whose steps descend several
+            reader = reader.of_cost(cost)
         name = match[2] if match else None
         if name not in SLOW:
             return endpoint(self, run, reader, asked)

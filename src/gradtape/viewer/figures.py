@@ -43,10 +43,17 @@ __all__ = ["KINDS", "draw"]
 Array = NDArray[np.float64]
 
 SMALL = 9.0
+OTHERS = ("#2f7d5b", "#7a4fa3", "#b9770e", "#66717d")  # lines of further costs
 POINTS_DRAWN, STEPS_DRAWN, SIDE = 2_000, 600, 80
 
 
-def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = None) -> Figure:
+def draw(
+    run: str | os.PathLike[str] | Reader,
+    kind: str,
+    *,
+    step: int | None = None,
+    cost: int | str | None = None,
+) -> Figure:
     """Return a figure of a recorded run.
 
     Parameters
@@ -59,6 +66,9 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
         contours of the loss. "flow": gradient norms and relative updates of each variable.
     step : int, optional
         For "fit": the step, by default the last.
+    cost : int or str, optional
+        Of a run whose steps descend several costs, the one that is meant, by number or name: by
+        default "cost" and "flow" draw all, "fit" and "path" the first.
 
     Raises
     ------
@@ -78,7 +88,9 @@ def draw(run: str | os.PathLike[str] | Reader, kind: str, *, step: int | None = 
                 'Install it: pip install "gradtape[fit]"',
             )
         )
-    reader = run if isinstance(run, Reader) else Reader(run)
+    reader: Any = run if isinstance(run, Reader) else Reader(run)
+    if cost is not None:
+        reader = reader.of_cost(cost)
     with styled():
         made: Figure = KINDS[kind](reader, step)
     return shows_itself(made)
@@ -124,7 +136,13 @@ def _cost(reader: Reader, step: int | None) -> Figure:
     drawn = [costs[np.isfinite(costs)]]
     validation = next((name for name in VALIDATION if name in names), None)
     marker = "o" if len(costs) <= 60 else ""
-    lines = [(steps[kept], costs[kept], LINE, "training")]
+    first, *others = [cost.name for cost in reader.costs()] or ["cost"]
+    lines = [(steps[kept], costs[kept], LINE, first if others else "training")]
+    for other, color in zip(reader.costs()[1:], OTHERS, strict=False):
+        at, values = reader.series(other.column)
+        inner = extremes(values, POINTS_DRAWN)
+        lines.append((at[inner], values[inner], color, other.name))
+        drawn.append(values[np.isfinite(values)])
     if validation is not None:
         at, values = reader.series(validation)
         inner = extremes(values, POINTS_DRAWN)
@@ -137,7 +155,7 @@ def _cost(reader: Reader, step: int | None) -> Figure:
     _marks(axes, _verdict(reader), steps, costs)
     _not_finite(axes, steps, costs)
     axes.set(title="Cost", xlabel="step", ylabel="cost")
-    if validation is not None:
+    if len(lines) > 1:
         axes.legend(loc="center right")
     return made
 

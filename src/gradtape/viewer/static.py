@@ -148,10 +148,12 @@ def _addresses(base: str, reader: Reader, count: int) -> Iterator[str]:
         yield f"{base}/{name}"
     # In a table a step at which nothing was logged looks like a NaN that was.
     for column in reader.columns():
-        if column.kind == "log" and len(reader.series(column.name)[0]) < reader.count():
+        if column.kind in ("log", "cost") and len(reader.series(column.name)[0]) < reader.count():
             names = column.name.replace(",", "\\,")
             yield f"{base}/series?{urlencode({'names': names})}"
-    graphs = list(dict.fromkeys(graph for _, graph in reader.structures()))[:MOST_GRAPHS]
+    costs = range(max(1, len(reader.costs())))
+    every = [graph for cost in costs for _, graph in reader.structures(cost)]
+    graphs = list(dict.fromkeys(every))[:MOST_GRAPHS]
     for graph in graphs:
         yield f"{base}/graph?id={graph}"
     for number, _ in reader.sources():

@@ -40,6 +40,11 @@ def whole(run: Shelved, reader: Any) -> dict[str, Any]:
         "count": reader.count(),
         "roles": meta.get("roles") or {},
         "structures": reader.structures(),
+        "costs": [
+            {**dataclasses.asdict(cost), "column": cost.column,
+             "structures": reader.structures(cost.number)}
+            for cost in reader.costs()
+        ],
         "sources": [{"id": number, "file": file} for number, file in reader.sources()],
     }
 

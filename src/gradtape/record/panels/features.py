@@ -85,7 +85,7 @@ class Features:
         x = self.moment.roles["x"]
         tags = sorted(
             (t for t in self.values if t.startswith("input/")),
-            key=lambda t: (t != x, int(t.partition("/")[2])),
+            key=lambda t: (t != x, int(t.rpartition("/")[2])),
         )
         for tag in tags:
             array = np.asarray(self.values[tag])
