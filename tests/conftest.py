@@ -1,6 +1,7 @@
 """What every test shares: a reproducible hypothesis, plots without a screen, clean state."""
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -11,6 +12,11 @@ pipeline.checked = True  # every pass is followed by a check of the graph
 
 # Before anything imports matplotlib: no test may need a display.
 os.environ["MPLBACKEND"] = "Agg"
+
+# A suite that runs in a shell's background ignores Ctrl-C, and so would every program that a test
+# starts and sends one.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Two cores shared by several processes make wall-clock deadlines meaningless, and a suite whose
 # examples differ from run to run cannot be bisected: found counter-examples become @example.

@@ -28,6 +28,7 @@ from gradtape.program import function as room
 from gradtape.program.fingerprint import Fingerprint, Unknown
 
 compile = pytest.importorskip("gradtape.backends.llvm.compile")
+making = pytest.importorskip("gradtape.backends.llvm.making")
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=20)
 SCALE = 2.0
@@ -76,7 +77,7 @@ def test_a_kept_program_is_neither_traced_nor_compiled(kept, monkeypatch):
     def fail(*_):
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(compile.library, "link", fail)
+    monkeypatch.setattr(making.library, "link", fail)
     second = again(f, X)
     assert kept.traced == ["f"]
     assert second[1]["n"] == 3 and second[2] == "text"

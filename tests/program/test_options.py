@@ -90,9 +90,9 @@ def test_threads_that_cannot_be_are_refused(threads):
 
 
 def test_without_fused_multiply_add_numpy_computes_and_says_so(monkeypatch):
-    compile = pytest.importorskip("gradtape.backends.llvm.compile")
-    poor = compile.Machine("x86_64-unknown-linux-gnu", "nocona", "+sse2", 128)
-    monkeypatch.setattr(compile, "host", lambda: poor)
+    machine = pytest.importorskip("gradtape.backends.llvm.machine")
+    poor = machine.Machine("x86_64-unknown-linux-gnu", "nocona", "+sse2", 128)
+    monkeypatch.setattr(machine, "host", lambda: poor)
     choose.missing.cache_clear()
     try:
         f = gt.function(lambda x: np.sin(x))

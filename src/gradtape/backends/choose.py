@@ -28,12 +28,12 @@ def missing() -> str | None:
     """
     if importlib.util.find_spec("llvmlite") is None:
         return "llvmlite is not installed."
-    from .llvm import compile, entry
+    from .llvm import entry, machine
 
     if not entry.is_supported():
         return "This Python is not the CPython that native code can talk to."
-    if not compile.host().has_fma:
-        reason = f"This processor ({compile.host().cpu}) has no fused multiply-add."
+    if not machine.host().has_fma:
+        reason = f"This processor ({machine.host().cpu}) has no fused multiply-add."
         warnings.warn(
             three_part(
                 "function: compiled functions are run by NumPy.",
@@ -49,9 +49,12 @@ def missing() -> str | None:
 
 
 def load(options: Options) -> None:
-    """Import the compiler, so that a function's first call has only itself to compile."""
+    """Import the compiler and wake it, so that a first call has only itself to compile."""
     if options.backend == "llvm" and importlib.util.find_spec("llvmlite") is not None:
-        from .llvm import segments  # noqa: F401
+        from .llvm import pool, segments  # noqa: F401
+
+        if not options.cache:  # else it is on the disk, as the rest is
+            pool.prepare()
 
 
 def compile_graph(

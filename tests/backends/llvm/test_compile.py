@@ -11,9 +11,9 @@ from llvmlite import ir
 
 from gradtape.backends.llvm import compile as machine_code
 from gradtape.backends.llvm.bounds import BOUNDS
-from gradtape.backends.llvm.compile import AARCH64, Machine, host
 from gradtape.backends.llvm.library import ARITIES, KERNELS, SUFFIX
 from gradtape.backends.llvm.loops import MapFunction, function_of
+from gradtape.backends.llvm.machine import AARCH64, Machine, host
 from gradtape.backends.llvm.scalars import Scalars
 
 FLOATS = [np.float32, np.float64]

@@ -11,8 +11,10 @@ import pytest
 import gradtape as gt
 from gradtape.backends.llvm import compile as machine_code
 from gradtape.backends.llvm import segments
-from gradtape.backends.llvm.compile import AARCH64, Machine, compile_text, host, pieces
+from gradtape.backends.llvm.compile import compile_text
 from gradtape.backends.llvm.lanes import over_vectors
+from gradtape.backends.llvm.machine import AARCH64, Machine, host
+from gradtape.backends.llvm.pieces import pieces
 from gradtape.backends.llvm.worth import worth_of
 
 AVX512 = Machine(

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import gradtape as gt
-from gradtape.backends.llvm import compile as compiler
 from gradtape.backends.llvm import library, segments
 from gradtape.backends.llvm.rolled import beside
 from gradtape.core.aval import Aval
@@ -36,7 +35,7 @@ def texts_of(f: Any, *args: Any, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, 
         texts.append(link(*given))
         return texts[-1]
 
-    monkeypatch.setattr(compiler.library, "link", kept)
+    monkeypatch.setattr(library, "link", kept)
     return gt.function(f)(*args), texts
 
 

@@ -13,7 +13,7 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends.llvm import blas, fuse, product, segments
-from gradtape.backends.llvm.compile import host
+from gradtape.backends.llvm.machine import host
 from gradtape.backends.schedule import Native
 from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace

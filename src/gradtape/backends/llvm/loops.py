@@ -10,8 +10,9 @@ import numpy as np
 from llvmlite import ir
 
 from gradtape.backends.llvm import types
-from gradtape.backends.llvm.compile import Machine, Program, compile_text
+from gradtape.backends.llvm.compile import Program, compile_text
 from gradtape.backends.llvm.lanes import FREE
+from gradtape.backends.llvm.machine import Machine
 from gradtape.backends.llvm.scalars import Scalars
 
 Build = Callable[..., Sequence[ir.Value]]

@@ -21,6 +21,7 @@ change before each of its tickets has been taken and its part is done.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import os
 import platform
@@ -28,7 +29,9 @@ import sys
 import threading
 from functools import cache
 
-from .compile import Program, compile_text, host
+from ...core.parallel import available
+from .compile import Program, compile_text
+from .machine import host
 
 __all__ = ["Pool", "pool"]
 
@@ -368,6 +371,7 @@ def _wake_all(address: int) -> None:
 
 
 _pool: Pool | None = None
+_preparing: threading.Thread | None = None
 _making = threading.Lock()
 
 
@@ -383,6 +387,28 @@ def pool() -> Pool:
     return _pool
 
 
+def prepare() -> None:
+    """Have the pool made by a thread of its own, meanwhile.
+
+    LLVM is then ready too, which takes it longer than to compile a small program.
+    """
+    global _preparing
+    if _pool is not None or _preparing is not None or available() == 1 or not host().has_fma:
+        return
+
+    def work() -> None:
+        with contextlib.suppress(Exception):  # whoever needs it meets the error
+            pool()
+
+    _preparing = threading.Thread(target=work, name="gradtape compiler")
+    _preparing.start()
+
+
+def _before_fork() -> None:
+    if _preparing is not None:  # or the child inherits LLVM's lock, held by nobody
+        _preparing.join()
+
+
 def _in_child() -> None:
     global _making
     _making = threading.Lock()
@@ -391,4 +417,4 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_child=_in_child)

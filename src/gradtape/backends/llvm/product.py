@@ -20,7 +20,7 @@ from typing import Any
 from ...graph.contraction import CONTRACT, split_labels
 from ...graph.ir import Node
 from . import blas, lowerings
-from .compile import host
+from .machine import host
 
 __all__ = ["Axis", "Product", "find"]
 

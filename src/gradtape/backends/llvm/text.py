@@ -14,7 +14,8 @@ from ...core.positions import decode, here
 from ...core.refusals import ArgumentValueError
 from ...errors import three_part
 from ..schedule import Native, Schedule
-from .compile import AARCH64, Machine, compile_text, host
+from .compile import compile_text
+from .machine import AARCH64, Machine, host
 
 __all__ = ["TARGETS", "assembly", "llvm"]
 

@@ -19,8 +19,8 @@ from llvmlite import ir
 from ...graph.ir import Constant, Value
 from . import panels, types
 from .accumulators import Sum, join_rows
-from .compile import host
 from .fuse import Plan
+from .machine import host
 from .product import KEPT, Axis, Product
 from .reductions import Reduction
 

@@ -1,0 +1,172 @@
+"""Modules to machine code, several at a time.
+
+llvmlite holds one lock around all of LLVM, which itself needs none where every module has a context
+of its own. So the calls that take long are made past that lock, by a handle of our own to the same
+library; everything else is llvmlite's. Where a release of llvmlite has no such handle, its own
+calls are used, and its lock.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import threading
+from collections.abc import Callable, Iterable
+from functools import cache
+from queue import SimpleQueue
+from typing import Any, NamedTuple, TypeVar
+
+import llvmlite.binding as llvm
+
+from ...core.parallel import available
+from . import library
+from .machine import Machine
+from .pieces import functions, is_whole
+
+__all__ = ["Piece", "each", "emitted", "linked", "optimised"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+_RUN, _EMIT = "LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"
+_PARSE = "LLVMPY_ParseAssembly"
+
+
+class Piece(NamedTuple):
+    """A module to be compiled; functions of the names `whole` get all of LLVM's care."""
+
+    text: str
+    passes: str
+    whole: set[str]
+    machine: Machine
+
+
+def each(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
+    """The results for all items, by as many threads as may be used; the first error is raised.
+
+    This thread makes the items, and does what is left of them when it has.
+    """
+    found: dict[int, B] = {}
+    errors: list[BaseException] = []
+    waiting: SimpleQueue[tuple[int, A] | None] = SimpleQueue()
+
+    def work() -> None:
+        while (job := waiting.get()) is not None:
+            if not errors:
+                try:
+                    found[job[0]] = function(job[1])
+                except BaseException as error:
+                    errors.append(error)
+
+    helpers = [
+        threading.Thread(target=work, name="gradtape compiler") for _ in range(available() - 1)
+    ]
+    for thread in helpers:
+        thread.start()
+    try:
+        for job in enumerate(items):
+            waiting.put(job)
+    finally:
+        for _ in range(len(helpers) + 1):
+            waiting.put(None)
+        work()
+        for thread in helpers:
+            thread.join()
+    if errors:
+        raise errors[0]
+    return [found[i] for i in range(len(found))]
+
+
+def linked(text: str, passes: str, machine: Machine) -> Piece:
+    """A module with the kernels that it calls; `passes` as `pieces` names them."""
+    whole = {name for name, body in functions(f"\n{text}\n") if is_whole(name, body)}
+    text = library.link(text, machine.width, machine.has_avx512, passes != "all")
+    return Piece(_with_attributes(text, machine), passes, whole, machine)
+
+
+def optimised(piece: Piece) -> tuple[Any, Any]:
+    """A module after LLVM's passes, in a context of its own, and its target."""
+    target = piece.machine.target(0 if piece.passes == "none" else 2)  # makes LLVM ready
+    module = _parsed(piece.text)
+    module.triple = piece.machine.triple
+    module.data_layout = str(target.target_data)
+    module.verify()
+    _optimise(module, target, piece.passes)
+    if piece.passes == "few":
+        _leave(module, piece.whole)
+    return module, target
+
+
+def emitted(module: Any, target: Any) -> bytes:
+    """A module's machine code as an object file."""
+    emit, lib = _unlocked(_EMIT), llvm.ffi.lib
+    with llvm.ffi.OutputString() as message:
+        memory = emit(target, module, 1, message) if emit else None
+    if not memory:
+        return bytes(target.emit_object(module))  # or llvmlite's error
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(memory), lib.LLVMPY_GetBufferSize(memory))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(memory)
+
+
+@cache
+def _unlocked(name: str) -> Any:
+    """A function of LLVM's as llvmlite declares it, without the lock around it; None if unknown."""
+    try:
+        function = getattr(ctypes.CDLL(llvm.ffi.lib._name), name)
+        known = getattr(llvm.ffi.lib, name)
+        function.argtypes, function.restype = known.argtypes, known.restype
+    except (AttributeError, OSError):
+        return None
+    return function
+
+
+def _parsed(text: str) -> Any:
+    context, parse = llvm.create_context(), _unlocked(_PARSE)
+    with llvm.ffi.OutputString() as message:
+        module = parse(context, text.encode(), message) if parse else None
+    if not module:
+        return llvm.parse_assembly(text, context)  # or llvmlite's error
+    return llvm.ModuleRef(module, context)
+
+
+def _optimise(module: Any, target: Any, which: str) -> None:
+    """Run LLVM's passes: "all", with its vectoriser; "few"; or "none" but for inlining."""
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.loop_interleaving = True
+    options.loop_unrolling = False  # `emit.py` writes short loops out
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(target, options)
+    if which == "all":
+        passes = builder.getModulePassManager()
+    else:
+        passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()  # again: what only the vectoriser has called
+    if which == "few":
+        passes.add_sroa_pass()
+        passes.add_new_gvn_pass()
+        passes.add_instruction_combine_pass()
+        passes.add_simplify_cfg_pass()
+    run = _unlocked(_RUN)
+    if run is None:
+        passes.run(module, builder)
+    else:
+        run(passes, module, builder)
+
+
+def _leave(module: Any, whole: set[str]) -> None:
+    """Have instructions chosen without a search, but in the functions of these names.
+
+    Half of the time for code that is a little slower: a loop over vectors is one block.
+    """
+    for function in module.functions:
+        if not function.is_declaration and function.name not in whole:
+            function.add_function_attribute("noinline")
+            function.add_function_attribute("optnone")
+
+
+def _with_attributes(text: str, machine: Machine) -> str:
+    width = f'"prefer-vector-width"="{machine.width}"'
+    return re.sub(
+        r"^(define [^\n{]*?)(\s*\{)", rf"\1 {width}\2", text, flags=re.MULTILINE
+    )

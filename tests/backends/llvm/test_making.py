@@ -1,0 +1,190 @@
+"""Modules are compiled several at a time, and what comes out depends on the text alone."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+
+import gradtape as gt
+from gradtape.backends.llvm import making, pool
+from gradtape.backends.llvm.compile import compile_text
+from gradtape.backends.llvm.machine import host
+from gradtape.backends.llvm.pieces import MOST, SHORT, functions, pieces
+
+
+def function(name: str, lines: int = 2, words: str = "") -> str:
+    """A function that adds `lines` to a number."""
+    body = "".join(f"  %x{i + 1} = add i64 %x{i}, {i}\n" for i in range(lines))
+    return f'define i64 @"{name}"(i64 %x0) {words}{{\nentry:\n{body}  ret i64 %x{lines}\n}}\n'
+
+
+def calls(names: list[str]) -> str:
+    """A function that sums what others give."""
+    lines = ["define i64 @kernel(i64 %x) cold {", "entry:", "  %s0 = add i64 %x, 0"]
+    for i, name in enumerate(names):
+        lines += [f'  %r{i} = call i64 @"{name}"(i64 %x)', f"  %s{i + 1} = add i64 %s{i}, %r{i}"]
+    return "\n".join([*lines, f"  ret i64 %s{len(names)}", "}"]) + "\n"
+
+
+def several(count: int = 12, lines: int = 300) -> str:
+    names = [f"f{i}" for i in range(count)]
+    return calls(names) + "".join(function(name, lines, "cold ") for name in names)
+
+
+def test_results_come_in_the_order_of_the_items() -> None:
+    assert making.each(lambda n: n * n, range(50)) == [n * n for n in range(50)]
+    assert making.each(str, []) == []
+
+
+def test_several_threads_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "available", lambda: 3)
+    together = threading.Barrier(3, timeout=30)
+
+    def work(n: int) -> int:
+        together.wait()
+        return threading.get_ident()
+
+    assert len(set(making.each(work, range(3)))) == 3
+
+
+def test_one_thread_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "available", lambda: 1)
+    here = threading.current_thread()
+    assert making.each(lambda n: threading.current_thread() is here, range(5)) == [True] * 5
+
+
+def test_an_error_is_raised_and_no_thread_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "available", lambda: 4)
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        making.each(lambda n: 1 // (n - 3), range(20))
+
+    def items() -> Iterator[int]:
+        yield 1
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError):
+        making.each(str, items())
+    assert threading.active_count() == before
+
+
+def test_pieces_are_of_about_one_length_and_hold_every_function_once() -> None:
+    text = several()
+    parts = pieces(text, set())
+    assert 1 < len(parts) <= MOST
+    named = [name for part, _ in parts for name, _ in functions(f"\n{part}")]
+    assert sorted(named) == sorted(name for name, _ in functions(f"\n{text}"))
+    sizes = [len(part) for part, _ in parts]
+    assert max(sizes) - min(sizes) < SHORT
+    assert {passes for _, passes in parts} == {"none"}
+
+
+def test_short_texts_are_one_module() -> None:
+    assert len(pieces(several(3, 2), set())) == 1
+
+
+def test_what_takes_all_passes_stays_together() -> None:
+    text = several().replace("cold", "")
+    assert [passes for _, passes in pieces(text, None)] == ["all"]
+
+
+def test_functions_of_several_modules_find_each_other() -> None:
+    program = compile_text(several())
+    assert len(program.objects) > 1
+    f = program.function("kernel", ctypes.c_int64, ctypes.c_int64)
+    assert f(5) == 5 + 12 * (5 + sum(range(300)))
+
+
+def test_the_code_does_not_depend_on_the_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for threads in (1, 4):
+        monkeypatch.setattr(making, "available", lambda threads=threads: threads)
+        made.append(compile_text(several()).objects)
+    assert made[0] == made[1]
+
+
+def test_without_a_way_past_the_lock_llvmlite_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = compile_text(several())
+    monkeypatch.setattr(making, "_unlocked", lambda name: None)
+    assert compile_text(several()).objects == program.objects
+
+
+def test_a_name_that_llvmlite_does_not_have_is_no_error() -> None:
+    assert making._unlocked("LLVMPY_NoSuchFunction") is None
+
+
+@pytest.mark.parametrize("way", ["unlocked", "locked"])
+def test_a_wrong_text_is_told(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if way == "locked":
+        monkeypatch.setattr(making, "_unlocked", lambda name: None)
+    with pytest.raises(RuntimeError, match="expected"):
+        compile_text("define i64 @f( {\n}\n")
+
+
+def test_llvm_needs_no_lock_of_llvmlites() -> None:
+    """Code is made while another thread holds it: only short calls wait for it."""
+    piece = making.linked(several(2), "none", host())
+    module, target = making.optimised(piece)
+    done = threading.Event()
+    emit: Any = making._unlocked(making._EMIT)
+    with llvm.ffi.lib._lock:
+
+        def work() -> None:
+            assert emit(target, module, 1, ctypes.byref(ctypes.c_char_p()))
+            done.set()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert done.wait(30)
+    thread.join()
+
+
+def test_functions_of_many_threads_are_compiled_at_once() -> None:
+    x = np.linspace(0.1, 2.0, 37)
+    found: dict[int, Any] = {}
+
+    def work(n: int) -> None:
+        f = gt.function(lambda x: np.sum(np.sin(x * n) + np.exp(-x) * n))
+        found[n] = f(x)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(6):
+        np.testing.assert_allclose(found[n], np.sum(np.sin(x * n) + np.exp(-x) * n), rtol=1e-13)
+
+
+def test_the_pool_is_made_ahead() -> None:
+    gt.function(np.sin)
+    if pool._preparing is not None:
+        pool._preparing.join(60)
+        assert not pool._preparing.is_alive()
+        assert pool._pool is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes fork on POSIX")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_process_that_forks_at_once_can_compile() -> None:
+    code = """
+import os, sys, warnings
+warnings.simplefilter("ignore")
+import numpy as np, gradtape as gt
+f = gt.function(lambda x: np.sum(np.sin(x)))
+child = os.fork()
+assert abs(f(np.ones(100000)) - 100000 * np.sin(1)) < 1e-6
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
