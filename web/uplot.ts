@@ -28,12 +28,41 @@ const CUTS: [string, string][] = [
   ["const mode = self.mode;", "const mode = 1;"],
   ["let isTime = mode == 1 && scales[s.scale].time;", "let isTime = false;"],
   ["const showLegend = legend.show;", "const showLegend = false;"],
+  ["if (legend.live) {\n\t\tconst getMultiVals", "if (false) {\n\t\tconst getMultiVals"],
+  ["const showCursor =                cursor.show;", "const showCursor = true;"],
+  ["const cursorFocus = focus.prox >= 0;", "const cursorFocus = false;"],
+  ["const cursorOnePt = cursorFocus && points.one;", "const cursorOnePt = false;"],
+  ["if (e != null) {\n\t\t\t_l = e.clientX - rect.left;", "if (true) {\n\t\t\t_l = e.clientX - rect.left;"],
+  ["if (select.show && dragging) {\n\t\t\tif (src != null) {", "if (select.show && dragging) {\n\t\t\tif (false) {"],
+  ["pubSync(mousemove, self, mouseLeft1, mouseTop1, plotWidCss, plotHgtCss, idx);", ""],
+  ["pubSync(mousedown, self, mouseLeft0, mouseTop0, plotWidCss, plotHgtCss, null);", ""],
+  ["pubSync(mouseup, self, mouseLeft1, mouseTop1, plotWidCss, plotHgtCss, null);", ""],
+  ["if (e != null)\n\t\t\tpubSync(dblclick, self, mouseLeft1, mouseTop1, plotWidCss, plotHgtCss, null);", ""],
+  ["_pub && pubSync(\"setSeries\", self, i, opts);", ""],
+  ["sync.unsub(self);", ""],
+  ["uPlot.sync = _sync;", ""],
+];
+
+// From one text up to, and without, another: series that come and go, bands between them, charts
+// that follow each other's pointer, points under the pointer.
+const GAPS: [string, string][] = [
+  ["\tfunction addSeries(opts, si) {", "\tconst sidesWithAxes ="],
+  ["\tfunction setBand(bi, opts) {", "\tfunction setAlpha("],
+  ["\t\t\t// closest pt values\n", "\t\t}\n\n\t\t// nit: cursor.drag.setSelect"],
+  ["\t\t\tif (_pub) {\n\t\t\t\tif (syncKey", "\t\t\tif (cursorFocus) {\n\t\t\t\tlet shouldPub"],
+  ["\t// internal pub/sub\n", "\tif (showCursor) {\n\t\tonMouse(mousedown,"],
+  ["\tconst seriesIdxMatcher =", "\tfunction destroy() {"],
 ];
 
 export function cut(code: string): string {
   for (const [text, instead] of CUTS) {
     if (code.split(text).length !== 2) throw new Error(`uPlot is not what it was: ${text}`);
     code = code.replace(text, () => instead);
+  }
+  for (const [from, to] of GAPS) {
+    const start = code.indexOf(from), end = code.indexOf(to, start);
+    if (start < 0 || end < 0 || code.indexOf(from, start + 1) > 0) throw new Error(`uPlot is not what it was: ${from}`);
+    code = code.slice(0, start) + code.slice(end);
   }
   return code;
 }

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gradtape as gt
+from gradtape.record.writer import Writer
 from gradtape.viewer.answers import ENDPOINTS, Answers
 from gradtape.viewer.encoding import untable
 from gradtape.viewer.library import Library
@@ -65,6 +66,31 @@ def test_a_run_as_a_whole(shown, ask):
     assert whole["tags"][0]["name"] == "value/slope"
     assert whole["meta"]["config"] == {"learning_rate": 1e-3, "steps": 70}
     assert whole["structures"] == [[0, 1]]
+    assert whole["best"] == demos["line"].columns["cost"][3].min()
+    assert whole["validation"] is None
+    assert ask("diverging")["best"] == demos["diverging"].columns["cost"][3][0]
+
+
+def test_the_lowest_cost_of_a_run_that_goes_on_is_that_of_its_last_commit(tmp_path):
+    writer = Writer(tmp_path / "live")
+    layout = writer.layout([writer.column("cost", "cost")])
+    answers = Answers(Library(Shelf(tmp_path)))
+    for step, cost, best in [(0, 5.0, 5.0), (1, np.nan, 5.0), (2, 3.0, 3.0), (3, 4.0, 3.0)]:
+        writer.rows(layout, np.array([[step, cost]]))
+        writer.flush()
+        whole = json.loads(answers.answer(f"/api/run/{run_id(tmp_path / 'live')}").body)
+        assert (whole["last"], whole["best"]) == (step, best)
+    writer.close("finished")
+
+
+@pytest.mark.parametrize("name", ["val_cost", "validation_cost", "val_loss", "validation_loss"])
+def test_a_run_says_which_column_is_the_cost_of_validation(tmp_path, name):
+    writer = Writer(tmp_path / "run")
+    columns = [writer.column(each, "cost") for each in ("cost", f"log/{name}", "log/other")]
+    writer.rows(writer.layout(columns), np.arange(8.0).reshape(2, 4))
+    writer.close("finished")
+    answer = Answers(Library(Shelf(tmp_path))).answer(f"/api/run/{run_id(tmp_path / 'run')}")
+    assert json.loads(answer.body)["validation"] == f"log/{name}"
 
 
 def test_series_whole_and_in_part(shown, ask):

@@ -25,7 +25,6 @@ function Fact({ name, children, title }: { name: string; children: any; title?: 
 }
 
 function Facts({ of }: { of: RunInfo }) {
-  const entry = runs.value.find((one) => one.id === of.id);
   const cost = row.value?.values.get("cost");
   const seconds = row.value?.values.get("seconds");
   const { overhead } = of.meta;
@@ -34,7 +33,7 @@ function Facts({ of }: { of: RunInfo }) {
     <dl class="facts">
       <Fact name="Steps">{count(of.count)}</Fact>
       <Fact name="Cost here" title={exact(cost)}>{short(cost, 6)}</Fact>
-      <Fact name="Lowest cost" title={exact(entry?.best)}>{short(entry?.best, 6)}</Fact>
+      <Fact name="Lowest cost" title={exact(of.best)}>{short(of.best, 6)}</Fact>
       <Fact name="Time of this step">{duration(seconds)}</Fact>
       {pace.value !== null && <Fact name="Speed">{pace.value < 1000 ? short(pace.value, 3) : count(Number(pace.value.toPrecision(3)))} steps/s</Fact>}
       {overhead && (

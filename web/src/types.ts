@@ -48,6 +48,12 @@ export interface RunInfo {
   first: number | null;
   last: number | null;
   count: number;
+  /** The lowest cost. */
+  best: number | null;
+  /** What the steps descend, in the order in which it appeared; one, unless there are several. */
+  costs: { number: number; name: string; column: string; structures: [number, number][] }[];
+  /** The column that is drawn as the cost of validation. */
+  validation: string | null;
   roles: { x?: unknown; y?: unknown; prediction?: unknown };
   structures: [number, number][];
   sources: { id: number; file: string }[];

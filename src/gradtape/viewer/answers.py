@@ -147,7 +147,9 @@ class Answers:
         return Answer(as_json(summaries.compare(runs)))
 
     def _run(self, run: Shelved, reader: Any, asked: Query) -> Answer:
-        return Answer(as_json(summaries.whole(run, reader)))
+        whole = summaries.whole(run, reader)
+        # After the last step was read: of a run that is written it may be newer, never older.
+        return Answer(as_json({**whole, "best": self.library.costs(run.id, reader)[1]}))
 
     # -- numbers ----------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from ..fit.style import (
     styled,
 )
 from ..record.doors import choice_of
-from ..record.panels.flow import VALIDATION
+from ..record.panels import validation_of
 from ..record.reader import Reader
 from ..record.reduction import extremes
 from . import panels
@@ -134,7 +134,7 @@ def _cost(reader: Reader, step: int | None) -> Figure:
     steps, costs = reader.series("cost")
     kept = extremes(costs, POINTS_DRAWN)
     drawn = [costs[np.isfinite(costs)]]
-    validation = next((name for name in VALIDATION if name in names), None)
+    validation = validation_of(reader)
     marker = "o" if len(costs) <= 60 else ""
     first, *others = [cost.name for cost in reader.costs()] or ["cost"]
     lines = [(steps[kept], costs[kept], LINE, first if others else "training")]

@@ -98,9 +98,7 @@ class Library:
                 with self._lock:
                     own = self._readers.setdefault(run.id, reader) is not reader
             meta = reader.meta()
-            cost = best = None
-            if any(column.name == "cost" for column in reader.columns()):
-                cost, best = self._costs(run.id, reader)
+            cost, best = self.costs(run.id, reader)
             return {
                 "id": run.id,
                 "name": str(meta.get("name") or run.name),
@@ -116,8 +114,10 @@ class Library:
             if own:
                 reader.close()
 
-    def _costs(self, id: str, reader: Reader) -> tuple[float | None, float | None]:
-        """The last cost and the lowest, None where that is no finite number."""
+    def costs(self, id: str, reader: Reader) -> tuple[float | None, float | None]:
+        """Return the last cost and the lowest, None where that is no finite number."""
+        if all(column.name != "cost" for column in reader.columns()):
+            return None, None
         seen, best = self._best.get(id, (-1, np.inf))
         steps, values = reader.series("cost", seen + 1)
         if not len(steps) and seen < 0:

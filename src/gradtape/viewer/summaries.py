@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from ..record.panels import validation_of
 from .shelf import Shelved
 
 __all__ = ["compare", "whole"]
@@ -38,6 +39,7 @@ def whole(run: Shelved, reader: Any) -> dict[str, Any]:
         "first": reader.first,
         "last": reader.last,
         "count": reader.count(),
+        "validation": validation_of(reader),
         "roles": meta.get("roles") or {},
         "structures": reader.structures(),
         "costs": [

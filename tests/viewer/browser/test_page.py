@@ -57,6 +57,18 @@ def settle(browser):
     browser.evaluate(script="new Promise((done) => setTimeout(done, 300))")
 
 
+LOWEST_AND_HERE = """(async () => {
+    const found = [];
+    for (let k = 0; k < 40; k++) {
+        found.push(['Lowest cost', 'Cost here'].map((name) =>
+            [...document.querySelectorAll('.fact')].find((one) =>
+            one.firstChild.textContent === name).title));
+        await new Promise((done) => setTimeout(done, 15));
+    }
+    return found;
+})()"""
+
+
 @pytest.fixture
 def cars(browser, viewer):
     show(browser, viewer, "cars")
@@ -73,7 +85,7 @@ def record(folder):
 def test_the_page_follows_a_training_process_live(browser, tmp_path):
     root = tmp_path / "runs"
     root.mkdir()
-    training = start(root / "live", steps=400, rate=1e-3, pause=0.01)
+    training = start(root / "live", steps=400, rate=1e-3, pause=0.04)
     try:
         limit = time.monotonic() + 20
         while not (root / "live" / "run.db").exists() and time.monotonic() < limit:
@@ -87,6 +99,9 @@ def test_the_page_follows_a_training_process_live(browser, tmp_path):
             seen = step(browser)
             browser.wait(script=f"document.querySelector('#gt-scrubber').value > {seen + 20}")
             browser.keep("live")
+            # The cost falls at each step: the lowest one is never behind the cursor.
+            pairs = browser.evaluate(script=LOWEST_AND_HERE)
+            assert pairs and all(number(lowest) <= number(here) for lowest, here in pairs)
             # Moved by hand, the cursor stays while the run goes on.
             browser.press(key="Home")
             assert step(browser) == 0

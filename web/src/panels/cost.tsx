@@ -9,8 +9,6 @@ import { Panel } from "../panel";
 import { reductionNote, smooth, useSeries, useSlow } from "../series";
 import { DASHES, palette, seriesColor } from "../theme";
 
-const VALIDATION = ["val_cost", "validation_cost", "val_loss", "validation_loss"].map((name) => `log/${name}`);
-
 interface Fact {
   name: string;
   text: string;
@@ -37,8 +35,10 @@ export function CostPanel() {
   const canvas = useRef<HTMLCanvasElement | null>(null);
   const [asked, setLog] = useState<boolean | null>(null);
   const [over, setOver] = useState(0);
-  const columns = info.value?.columns.map((one) => one.name) ?? [];
-  const names = ["cost", ...VALIDATION].filter((name) => columns.includes(name));
+  const { columns = [], costs = [], validation } = info.value ?? {};
+  const named = new Map(costs.map((one) => [one.column, one.name]));
+  const names = [...(costs.length ? named.keys() : ["cost"]), validation ?? ""]
+    .filter((name) => columns.some((one) => one.name === name));
   const loaded = useSeries(names);
   const slow = useSlow(version.value, 2000);
   const verdict = useLatest(
@@ -50,10 +50,10 @@ export function CostPanel() {
   const log = useMemo(() => asked ?? spansPowers(list), [asked, loaded.data]);
   // The same lines as long as nothing in them changes: the chart draws anew when they do.
   const lines = useMemo(() => list.flatMap((one): ChartSeries[] => {
-    const trained = one.name === "cost";
+    const k = names.indexOf(one.name);
     const line = {
-      name: one.name, label: trained ? "cost" : "validation", color: seriesColor(trained ? 0 : 1),
-      dash: trained ? DASHES[0] : DASHES[1], steps: one.steps, values: one.values,
+      name: one.name, label: one.name === validation ? "validation" : named.size > 1 ? named.get(one.name)! : "cost",
+      color: seriesColor(k), dash: DASHES[k % DASHES.length], steps: one.steps, values: one.values,
     };
     if (!over) return [line];
     return [

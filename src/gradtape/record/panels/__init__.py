@@ -7,9 +7,9 @@ or a sentence that says why there is nothing to draw. Read `moment.py` first: th
 from __future__ import annotations
 
 from .fit import fit
-from .flow import cost, flow
+from .flow import cost, flow, validation_of
 from .nodes import node, nodes
 from .plane import landscape, path
 from .regions import regions
 
-__all__ = ["cost", "fit", "flow", "landscape", "node", "nodes", "path", "regions"]
+__all__ = ["cost", "fit", "flow", "landscape", "node", "nodes", "path", "regions", "validation_of"]

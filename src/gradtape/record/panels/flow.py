@@ -10,13 +10,19 @@ from ...errors import RunError
 from ..reduction import extremes
 from .moment import said
 
-__all__ = ["cost", "flow"]
+__all__ = ["cost", "flow", "validation_of"]
 
 ROWS = ("gradnorm", "ratio", "zeros")
 Drawn = tuple[dict[str, Any], list[Any]] | str
 
-VALIDATION = ("log/val_cost", "log/validation_cost", "log/val_loss", "log/validation_loss")
+_VALIDATION = ("log/val_cost", "log/validation_cost", "log/val_loss", "log/validation_loss")
 """What users call the cost of data that is kept aside; the first that is there is drawn."""
+
+
+def validation_of(reader: Any) -> str | None:
+    """Return the column that is drawn as the cost of validation, if there is one."""
+    known = {c.name for c in reader.columns()}
+    return next((name for name in _VALIDATION if name in known), None)
 
 
 def flow(reader: Any, px: int = 600) -> Drawn:
@@ -121,8 +127,8 @@ def cost(reader: Any, px: int = 600) -> Drawn:
         The header: `series`, for each its `name`, `count` and `of`, and `best`, the step of the
         lowest cost. The arrays: for each the steps and the values.
     """
-    known = [c.name for c in reader.columns()]
-    names = [name for name in ("cost", *VALIDATION) if name in known]
+    known = {c.name for c in reader.columns()}
+    names = [name for name in ("cost", validation_of(reader) or "") if name in known]
     if not names:
         return "No cost has been recorded."
     described, arrays = [], []
