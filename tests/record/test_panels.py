@@ -11,6 +11,9 @@ import gradtape as gt
 import gradtape.tf as tf
 from gradtape.errors import RunError
 from gradtape.record.panels import cost, fit, flow, landscape, path, regions
+from gradtape.record.panels import features as panels_features
+from gradtape.record.panels.features import Features
+from gradtape.record.panels.moment import Moment
 from gradtape.record.reader import Reader
 from gradtape.record.writer import Writer
 from tests.record.making import recorded
@@ -202,6 +205,38 @@ def test_the_columns_of_a_design_matrix_follow_too(tmp_path):
     grid = np.column_stack([np.ones_like(g), g, g**2, np.exp(g)])
     assert header["inputs"] == ["design[1]"]
     np.testing.assert_allclose(found["cy"], grid @ run.array("value/w", 2)[0], rtol=1e-8)
+
+
+def test_a_product_of_two_columns_follows_them(tmp_path):
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(500, 3))
+    x = np.column_stack([x, 2 - x[:, 0] * x[:, 2], x[:, 1]])
+    w, y = gt.Variable(np.arange(1.0, 6), name="w"), np.sin(x[:, 0])
+    run = recorded(tmp_path / "run", lambda _: np.mean((x @ w - y) ** 2), [w], 3, 0.01)
+    features = Features(Moment(run, 1))
+    assert features.names == ["x[0]", "x[1]", "x[2]"]
+    rows = rng.normal(size=(3, 7))
+    whole = np.column_stack([*rows, 2 - rows[0] * rows[2], rows[1]])
+    expected = whole @ run.array("value/w", 1)[0]
+    np.testing.assert_allclose(features.predict(list(rows)), expected, rtol=1e-9)
+
+
+def test_of_many_columns_each_is_not_compared_with_each(tmp_path, monkeypatch):
+    rng = np.random.default_rng(9)
+    x = rng.integers(0, 17, size=(32, 64)) / 16  # as pixels are
+    w = gt.Variable(np.ones(64), name="w")
+    run = recorded(tmp_path / "run", lambda _: np.mean((x @ w - x[:, 0]) ** 2), [w], 2, 0.01)
+    looks = []
+    affine = panels_features._affine
+    monkeypatch.setattr(panels_features, "_affine", lambda *a: looks.append(1) or affine(*a))
+    assert len(Features(Moment(run, 1)).names) == 64
+    assert len(looks) < 64
+
+
+def test_two_variables_of_one_entry_are_the_axes_of_the_path(tmp_path):
+    w, b = (gt.Variable(np.zeros(1), name=name) for name in "wb")
+    run = recorded(tmp_path / "run", lambda _: np.mean((X / 25 * w + b - 1) ** 2), [w, b], 5, 0.1)
+    assert path(run)[0]["axes"] == ["w", "b"]
 
 
 def network(folder, y, last=lambda z: z, compare=None, units=6, steps=6, **options):

@@ -21,6 +21,9 @@ __all__ = ["Features"]
 
 _MOST = 64  # columns between which relations are looked for, and inputs that are listed
 _CHUNK = 16384  # rows that are computed together
+_SAMPLE = 128  # rows by which candidates are chosen
+_LOOSE = 1e-6  # how far from 1 their correlation with a column may be
+_PRODUCTS = 8  # columns of which two may be multiplied
 _POWERS: dict[str, Callable[[Any], Any]] = {
     "x**2": np.square, "x**3": lambda x: x**3, "x**4": lambda x: x**4, "x**5": lambda x: x**5,
     "x**6": lambda x: x**6, "log": np.log, "exp": np.exp, "sqrt": np.sqrt, "sin": np.sin,
@@ -76,6 +79,7 @@ class Features:
         self.names: list[str] = []
         self.data: list[Any] = []
         self._columns: list[_Column] = []
+        self._candidates = _Candidates(self.n)
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._arrange()
         if not self.data:
@@ -89,7 +93,7 @@ class Features:
         )
         for tag in tags:
             array = np.asarray(self.values[tag])
-            if not array.ndim or array.shape[0] != self.n or self.n < 2:
+            if not array.size or not array.ndim or array.shape[0] != self.n or self.n < 2:
                 continue
             if array.dtype.kind not in "fiu":
                 raise Nothing(
@@ -109,11 +113,12 @@ class Features:
         if len(self._columns) <= _MOST and self.n >= 4:
             dtype = np.asarray(self.values[tag]).dtype
             tolerance = 1e-10 if dtype == np.float64 else 1e-5
-            found = _function_of(column, self.data, tolerance)
+            found = self._candidates.of(column, self.data, tolerance)
             if found is not None:
                 base, function, a, b = found
                 self._columns.append(_Column(tag, place, base, function, a, b))
                 return
+            self._candidates.add(column, self.data)
         self._columns.append(_Column(tag, place, (len(self.data),)))
         self.data.append(column)
         self.names.append(name)
@@ -195,22 +200,56 @@ class Features:
         return np.concatenate(parts)
 
 
-def _function_of(
-    column: Any, bases: list[Any], tolerance: float
-) -> tuple[tuple[int, ...], Callable[..., Any], float, float] | None:
-    """(which bases, a function of them, a, b) with column = a + b * function, to rounding."""
-    with np.errstate(all="ignore"):
-        for i, base in enumerate(bases):
-            for function in _POWERS.values():
-                found = _affine(column, function(base), tolerance)
+class _Candidates:
+    """Functions of the columns that are there, of which another may be one.
+
+    A function that fits all rows fits a few of them: those few are compared with all candidates
+    in one product of matrices, and what is left is looked at in all rows. Of 64 columns there
+    are nearly a thousand candidates for each.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._rows = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(int))
+        self._is_whole = len(self._rows) == n
+        self._known: list[tuple[tuple[int, ...], Callable[..., Any]]] = []
+        self._sample = np.empty((0, len(self._rows)))
+
+    def add(self, column: Any, bases: list[Any]) -> None:
+        """Take in a column that is a function of none of `bases`."""
+        i = len(bases)
+        with np.errstate(all="ignore"):
+            new: list[tuple[tuple[int, ...], Callable[..., Any]]]
+            new = [((i,), function) for function in _POWERS.values()]
+            new += [((i, j), np.multiply) for j in range(i if i < _PRODUCTS else 0)]
+            self._known += new
+            columns = [*bases, column]
+            rows = np.stack([f(*(columns[k][self._rows] for k in base)) for base, f in new])
+            centred = _centred(rows)
+            # What does not move is no candidate, unless it does so in the other rows.
+            never = ~np.isfinite(rows).all(axis=1) | (np.ptp(rows, axis=1) == 0) & self._is_whole
+            centred[never] = 0.0
+            self._sample = np.concatenate([self._sample, centred])
+
+    def of(
+        self, column: Any, bases: list[Any], tolerance: float
+    ) -> tuple[tuple[int, ...], Callable[..., Any], float, float] | None:
+        """(which bases, a function of them, a, b) with column = a + b * function, to rounding."""
+        with np.errstate(all="ignore"):
+            few = _centred(column[None, self._rows])[0]
+            likeness = np.abs(self._sample @ few)
+            for k in np.flatnonzero(~(likeness < 1 - _LOOSE)):
+                base, function = self._known[k]
+                found = _affine(column, function(*(bases[i] for i in base)), tolerance)
                 if found is not None:
-                    return (i,), function, *found
-        for i in range(min(len(bases), 8)):
-            for j in range(i):
-                found = _affine(column, bases[i] * bases[j], tolerance)
-                if found is not None:
-                    return (i, j), np.multiply, *found
-    return None
+                    return base, function, *found
+        return None
+
+
+def _centred(rows: Any) -> Any:
+    """Rows less their means, of length 1; NaN where that is not to be had."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    rows /= np.abs(rows).max(axis=1, keepdims=True)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def _affine(column: Any, values: Any, tolerance: float) -> tuple[float, float] | None:

@@ -79,6 +79,8 @@ def _fit(reader: Any, step: int, chosen: int | None, at: Mapping[int, float], gr
         return (
             f"The prediction has shape {prediction.shape}, the target {y.shape}: no rows to show."
         )
+    if not y.size or not prediction.size:
+        return "The data of this step has no rows."
     features: Features | None = None
     try:
         features = Features(moment)
@@ -152,10 +154,10 @@ def _curve(
 def _columns(moment: Moment, n: int) -> tuple[list[Any], list[str]]:
     """The columns of x where the model cannot be computed again; the row where there is no x."""
     tag = moment.roles["x"]
-    x = moment.value(tag) if tag else None
-    if x is None or not np.ndim(x) or len(x) != n or np.asarray(x).dtype.kind not in "fiub":
+    x = np.asarray(moment.value(tag) if tag else None)
+    if not x.size or x.shape[:1] != (n,) or x.dtype.kind not in "fiub":
         return [np.arange(n, dtype=np.float64)], ["row"]
-    flat = np.asarray(x, np.float64).reshape(n, -1)
+    flat = x.astype(np.float64).reshape(n, -1)
     name = moment.label(tag, "x")
     if flat.shape[1] == 1:
         return [flat[:, 0]], [name]

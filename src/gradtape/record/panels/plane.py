@@ -175,23 +175,42 @@ def _components(reader: Any, scalars: list[str], arrays: list[str]) -> _Plane:
     with reader.session():
         points, shapes = _stack(reader, scalars, arrays, steps, "value/")
         slopes, _ = _stack(reader, scalars, arrays, steps, "grad/")
+    if points.shape[1] < 2:
+        count = "one number" if points.shape[1] else "no number"
+        raise Nothing(f"The parameters hold {count}: there is no plane to draw.")
+    if len(points) < 3:
+        raise Nothing("The parameters were stored at fewer than three steps.")
     finite = np.isfinite(points).all(axis=1)
     if finite.sum() < 3:
-        raise Nothing("The parameters were stored at fewer than three steps.")
+        raise Nothing("The parameters are finite at fewer than three of the stored steps.")
     if points.shape[1] == 2:
-        names = [f"{arrays[0].removeprefix('value/')}[{i}]" for i in range(2)]
+        names = _entries([*scalars, *arrays], shapes)
         middle, directions = np.zeros(2), np.eye(2)
         kind, explained = "exact", _shares(points[:, 0], points[:, 1])
     else:
         usual = finite & _is_near(points, finite)
-        middle = points[usual].mean(axis=0)
-        directions, explained = _principal(points[usual] - middle)
+        with np.errstate(all="ignore"):
+            middle = points[usual].mean(axis=0)
+        moved = points[usual] - middle
+        size = float(np.max(np.abs(moved)))
+        if not math.isfinite(size):
+            raise Nothing("The parameters are so large that their way cannot be drawn.")
+        directions, explained = _principal(moved / (size or 1.0))
         names, kind = ["PC 1", "PC 2"], "pca"
     with np.errstate(all="ignore"):
         coordinates = (points - middle) @ directions.T
         along = slopes @ directions.T
     parts = [_split(x, [*scalars, *arrays], shapes) for x in (middle, *directions)]
     return _Plane(kind, names, explained, steps, *coordinates.T, *along.T, *parts)
+
+
+def _entries(tags: list[str], shapes: list[tuple[int, ...]]) -> list[str]:
+    """The name of each number: that of its variable, with its place where there are several."""
+    found = []
+    for tag, shape in zip(tags, shapes, strict=True):
+        name, size = tag.removeprefix("value/"), math.prod(shape)
+        found += [name] if size == 1 else [f"{name}[{i}]" for i in range(size)]
+    return found
 
 
 def _common_steps(reader: Any, arrays: list[str]) -> Any:
