@@ -157,6 +157,14 @@ def test_wrappers_of_ours_around_the_same_function_are_told_apart(kept):
             np.testing.assert_allclose(a, b)
 
 
+def test_what_a_gradient_computes_again_is_kept_as_that(kept):
+    f = gt.grad(lambda x: np.sum(gt.checkpoint(lambda x: np.sin(np.exp(x)) ** 2)(x * 2.0)))
+    first = again(f, X)
+    traced = list(kept.traced)
+    np.testing.assert_array_equal(again(f, X), first)
+    assert kept.traced == traced
+
+
 def test_numpys_steps_are_kept_too(kept):
     def f(x):
         y = np.sort(x * 2.0)[::2]

@@ -19,7 +19,8 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
 from .ir import Value
-from .trace import ASSIGNED, Traced, trace
+from .marks import ASSIGNED
+from .trace import Traced, trace
 
 Tree = Any
 

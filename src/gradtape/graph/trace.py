@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of
-from ..core.card import Card
 from ..core.dispatch import apply
 from ..core.lift import Lift
 from ..core.positions import decode, here
-from ..core.registry import CARDS, HOOKS
+from ..core.registry import HOOKS
 from ..core.state import SEVERAL, Recorder, next_key, state, traces
 from ..core.symbol import Symbol
 from ..core.tensor import Tensor, new_tensor, new_traced, raw
@@ -35,37 +34,14 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import TracingError, three_part
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
+from .marks import ASSIGNED, STOP
 from .shapes import results_of
 from .spare import SPARE
 
-__all__ = ["ASSIGNED", "SPARE", "STOP", "Trace", "Traced", "is_output", "replay", "trace"]
+__all__ = ["SPARE", "Trace", "Traced", "is_output", "replay", "trace"]
 
 ndarray = np.ndarray
-
-
-def _same(x: Any) -> Any:
-    return x
-
-
-STOP = Plain("stop", _same)
 CONTROL = frozenset(["cond", "scan", "while_loop"])  # nodes that hold graphs, and so prints
-
-
-def _make_assigned() -> Card:
-    """`assigned(w, value)`: what is read of the Variable `w` after `value` was assigned to it.
-
-    As in eager mode, a derivative leads to the Variable, and not to where the value came from.
-    """
-    card = Card("assigned", "primitive", lambda _w, value: value, 2)
-    del CARDS["assigned"]  # no function of the user's, so none to be tested as one
-    card.keep, card.keep_out = (), False
-    card.vjps = (lambda ct, _out, _w, _value: ct, None)
-    card.jvps = (lambda t, _out, _w, _value: t, None)
-    card.shape_rule = lambda _w, value: value
-    return card
-
-
-ASSIGNED = _make_assigned()
 
 
 @dataclass

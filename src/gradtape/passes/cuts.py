@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..graph.ir import Graph, Node, Value
-from ..graph.trace import ASSIGNED, STOP
+from ..graph.marks import ASSIGNED, STOP
 from .rewriting import Rewriter, rewrite
 
 

@@ -22,6 +22,9 @@ that are had again for less than keeping them:
 - what moves elements (reshape, transpose, broadcast_to), and chains of up to 8 cheap elementwise
   operations, where all that they start from is an input, a constant or a residual anyway;
 - elementwise operations on few elements, whatever they are: handing a value over costs more.
+
+What stands `behind` a cotangent (`graph/marks.py`) is computed backward, like all that depends on
+one.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from ..core.aval import INEXACT
 from ..core.console import silent
 from ..core.positions import decode, here
+from ..core.registry import HOOKS
 from ..core.state import Recorder, only, state
 from ..core.streams import replayed
 from ..core.tensor import Tensor
@@ -48,7 +49,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     -------
     callable
         The same values and derivatives of any order, for the memory of the arguments and the
-        time of one more call for each gradient.
+        time of one more call for each gradient; in compiled functions too.
 
     Raises
     ------
@@ -94,7 +95,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
             def grad_fn(*cts: Any, variables: Any = ()) -> Any:
                 with GradientTape(watch_accessed_variables=False) as tape:
-                    fresh = [tape.watch(_own(x)) for x in xs]
+                    fresh = [tape.watch(_own(x, cts)) for x in xs]
                     for v in variables:
                         tape.watch(v)
                     with draws, silent():  # the same random numbers, and no second print
@@ -114,11 +115,14 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     return recomputed
 
 
-def _own(x: Any) -> Any:
-    """`x` as a Tensor of its own, which stays connected to where it comes from."""
-    if not isinstance(x, Tensor):
+def _own(x: Any, cts: Sequence[Any]) -> Any:
+    """`x` as a Tensor of its own, which stays connected to where it comes from.
+
+    In a program it is there when the cotangents `cts` are, and not before.
+    """
+    if not isinstance(x, Tensor) or x.dtype.char not in INEXACT:
         return x
-    return np.positive(x) if x.dtype.char in INEXACT else x
+    return np.positive(HOOKS["behind"](x, cts) if "behind" in HOOKS else x)
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -24,8 +24,8 @@ __all__ = ["Piece", "describe"]
 FUNCTION = 20  # operations that a function counts as
 FLOP_NS, PRODUCT_NS, BYTE_NS = 0.04, 0.02, 0.06  # of one thread: for an operation, and for a byte
 CALL_NS = 100.0  # of one native call
-_NO_WORK = frozenset(["copy", "stop", "assigned", "broadcast_to", "astype", "positive", "reshape",
-                      "ones_like", "zeros_like", "getitem", "array"])  # fmt: skip
+_NO_WORK = frozenset(["copy", "stop", "assigned", "behind", "broadcast_to", "astype", "positive",
+                      "reshape", "ones_like", "zeros_like", "getitem", "array"])  # fmt: skip
 
 
 @dataclass

@@ -28,6 +28,7 @@ from ...core.aval import Aval
 from ...core.symbol import without_repeats
 from ...graph.contraction import split_labels
 from ...graph.ir import Constant, Graph, Node, Plain, Value
+from ...graph.marks import BEHIND, STOP
 from . import lowerings, product, reductions, rewrites, turns
 from .product import Product
 from .reductions import Reduction
@@ -163,6 +164,7 @@ class Planner:
         shared = ({}, {}, {}) if around is None else (around.views, around.looks, around.placed)
         self.made = Plan(graph, [], *shared, [])
         self.place: dict[Value, tuple[int, bool]] = {}  # the part, and whether it is there at once
+        self.late: dict[Value, int] = {}  # the first part that may read what is there before
         self.uses: dict[Value, int] = {}
         for value in (*(v for node in graph.nodes for v in node.inputs), *graph.results):
             self.uses[value] = self.uses.get(value, 0) + 1
@@ -194,7 +196,7 @@ class Planner:
 
     def take(self, node: Node) -> None:
         """Give a node its place in the plan."""
-        if self._is_view(node) or rewrites.rewrite(self, node):
+        if self._is_behind(node) or self._is_view(node) or rewrites.rewrite(self, node):
             return
         reduction = reductions.find(node)
         if reduction is not None:
@@ -252,7 +254,21 @@ class Planner:
         view = seen(node, self.view(node.inputs[0]))
         if view is not None:
             self.see(node.outputs[0], view, node)
+            if node.inputs[0] in self.late:
+                self.late[node.outputs[0]] = self.late[node.inputs[0]]
         return view is not None
+
+    def _is_behind(self, node: Node) -> bool:
+        """Whether it is what its first operand is, and is not read before the others are there."""
+        x, *cts = node.inputs
+        if node.op is not BEHIND or not all(map(lowerings.held, node.inputs)):
+            return False
+        (out,) = node.outputs
+        look = Node(STOP, (x,), {}, (out.aval,))
+        look.outputs = node.outputs
+        self.see(out, self.view(x), look)
+        self.late[out] = max(self._after(v, out.aval.shape, False) for v in (x, *cts))
+        return True
 
     # ------------------------------------------------------------------ what rewrites make
 
@@ -368,6 +384,10 @@ class Planner:
 
     def _after(self, value: Value, space: Shape, anywhere: bool) -> int:
         """The first part in which a value can be read."""
+        return max(self.late.get(value, 0), self._written(value, space, anywhere))
+
+    def _written(self, value: Value, space: Shape, anywhere: bool) -> int:
+        """The first part in which a loop over `space` finds the elements of a value."""
         source = self.made.base(value)
         if source not in self.place:
             return 0

@@ -1,0 +1,69 @@
+"""Operations that a graph has and NumPy has not: each gives its operand, and says something of it.
+
+`stop(x)`: no derivative leads to where x came from.
+
+`assigned(w, value)`: what is read of the Variable `w` after `value` was assigned to it.
+
+`behind(x, *cts)`: x, known only when the cotangents are. So what `gt.checkpoint` computes again
+from it is another value than what was computed before (common subexpressions are not merged), is a
+part of the backward program, which needs no more of it than x (`passes/split.py`), and stands in no
+loop that runs earlier (`Planner` in `backends/llvm/fuse.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.aval import aval_of
+from ..core.card import Card
+from ..core.dispatch import apply
+from ..core.registry import CARDS, HOOKS
+from ..core.state import state
+from .ir import Plain
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _make_assigned() -> Card:
+    """As in eager mode, a derivative leads to the Variable, not to where the value came from."""
+    card = Card("assigned", "primitive", lambda _w, value: value, 2)
+    del CARDS["assigned"]  # no function of the user's, so none to be tested as one
+    card.keep, card.keep_out = (), False
+    card.vjps = (lambda ct, _out, _w, _value: ct, None)
+    card.jvps = (lambda t, _out, _w, _value: t, None)
+    card.shape_rule = lambda _w, value: value
+    return card
+
+
+def _behind(x: Any, cts: Sequence[Any]) -> Any:
+    """`x`, not before `cts` are known, where a function is traced; numbers as they are."""
+    tapes: Any = state.tapes
+    if not (tapes and tapes[0].is_trace and np.ndim(x)):
+        return x
+    return apply(BEHIND, (x, *cts), {})
+
+
+def _spread(_size: int, xs: Sequence[Any], axes: Sequence[int | None]) -> tuple[Any, Any]:
+    return (apply(BEHIND, tuple(xs), {}),), (axes[0],)
+
+
+def _make_behind() -> Card:
+    card = Card("behind", "primitive", lambda x, *_: x, -1)
+    del CARDS["behind"]  # no function of the user's, so none to be tested as one
+    card.keep, card.keep_out = (), False
+    card.vjps = (lambda ct, _out, *_: ct,)
+    card.push = lambda primals, tangents: ((apply(card, tuple(primals), {}),), tangents[:1])
+    card.spread = _spread
+    card.shape_rule = lambda x, *_: aval_of(x)
+    return card
+
+
+STOP = Plain("stop", _same)
+ASSIGNED = _make_assigned()
+BEHIND = _make_behind()
+HOOKS["behind"] = _behind

@@ -1,0 +1,164 @@
+"""`gt.checkpoint` inside programs: what is computed again is not kept, in bytes."""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+import gradtape.tf as tf
+from gradtape.core.aval import Aval
+from gradtape.graph.trace import trace
+from gradtape.passes.pipeline import optimise, prepare
+from gradtape.program.derivative import Residuals
+
+R = np.random.default_rng(0)
+W = R.normal(size=(50, 50)) / 7
+X = R.normal(size=(120, 50))
+BLOCKS, LAYERS = 4, 8
+
+
+def block(h, w):
+    for _ in range(LAYERS):
+        h = np.tanh(h @ w)
+    return h
+
+
+def net(made, blocks=BLOCKS):
+    """A chain of blocks, each `made` of `block`."""
+    one = made(block)
+
+    def f(x, w=W):
+        h = x
+        for _ in range(blocks):
+            h = one(h, w)
+        return np.sum(h * h)
+
+    return f
+
+
+def plain(f):
+    return f
+
+
+MADE = {"checkpoint": gt.checkpoint, "recompute_grad": gt.recompute_grad}
+
+
+def kept(f):
+    """The bytes that one call of a compiled function leaves for its gradient."""
+    x = gt.array(X)
+    with gt.GradientTape() as tape:
+        tape.watch(x)
+        f(x)
+    (found,) = (r[10] for r in tape._recorder.ops if type(r[10]) is Residuals)
+    return sum(np.asarray(v).nbytes for v in found.values)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("made", MADE)
+def test_a_forward_program_keeps_what_blocks_begin_with(made, backend):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+    f = gt.function(net(MADE[made]), backend=backend)
+    assert kept(gt.function(net(plain), backend=backend)) >= BLOCKS * (LAYERS - 1) * X.nbytes
+    assert kept(f) <= BLOCKS * X.nbytes
+    np.testing.assert_allclose(gt.grad(f)(X), gt.grad(net(plain))(X), rtol=1e-11, atol=1e-13)
+
+
+def test_a_native_program_with_its_gradient_needs_less_memory():
+    pytest.importorskip("llvmlite")
+    ways = [gt.function(gt.grad(net(made, blocks=6))) for made in (plain, gt.checkpoint)]
+    all_kept, again = (f.report(X).arena for f in ways)
+    assert all_kept > 6 * (LAYERS - 1) * X.nbytes
+    assert again < all_kept / 2
+    np.testing.assert_allclose(ways[1](X), ways[0](X), rtol=1e-12, atol=1e-14)
+
+
+def test_it_is_computed_again_and_not_merged():
+    def operations(made):
+        traced, _ = trace(gt.grad(net(made)), [Aval(X.shape, np.float64)], "f")
+        return [node.op.name for node in prepare(optimise(traced.graph)).nodes]
+
+    assert operations(plain).count("tanh") == BLOCKS * LAYERS
+    found = operations(gt.checkpoint)
+    assert found.count("tanh") == 2 * BLOCKS * LAYERS
+    assert found.count("behind") == 2 * BLOCKS  # the rows and the weights of each block
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_derivatives_of_every_kind(backend):
+    if backend == "llvm":
+        pytest.importorskip("llvmlite")
+
+    def f(made):
+        one = made(lambda x, y: (np.sin(x * y), np.sum(x * x)))
+
+        def g(x):
+            a, b = one(x, np.cos(x))
+            return np.sum(a * b + x)
+
+        return g
+
+    x, t = X[0, :4], R.normal(size=4)
+    rows = X[:3, :4]
+    eager = f(plain)
+
+    def close(found, expected):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-12)
+
+    g = gt.function(f(gt.checkpoint), backend=backend)
+    inside = lambda make: gt.function(make(f(gt.checkpoint)), backend=backend)  # noqa: E731
+    for make, args in (
+        (gt.grad, (x,)),
+        (gt.hessian, (x,)),
+        (lambda f: lambda x: gt.jvp(gt.grad(f), (x,), (t,))[1], (x,)),
+        (lambda f: gt.grad(lambda x: gt.jvp(f, (x,), (t,))[1]), (x,)),
+        (lambda f: gt.vmap(gt.grad(f)), (rows,)),
+        (lambda f: gt.grad(lambda x: np.sum(gt.vmap(f)(x))), (rows,)),
+    ):
+        close(make(g)(*args), make(eager)(*args))
+        close(inside(make)(*args), make(eager)(*args))
+
+
+def test_variables_and_random_numbers():
+    w = gt.Variable(W)
+
+    def step(made):
+        gt.random.seed(3)
+
+        @gt.function
+        def f():
+            with gt.GradientTape() as tape:
+                h = made(lambda h: np.tanh(h @ w) * gt.random.uniform(size=50))(gt.array(X))
+                loss = np.sum(h * h)
+            return loss, tape.gradient(loss, w)
+
+        return f()
+
+    for a, b in zip(step(gt.checkpoint), step(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+def test_the_dialects_recompute_grad_saves_as_much():
+    x, w = tf.constant(X), tf.constant(W)
+
+    def layers(h):
+        for _ in range(LAYERS):
+            h = tf.tanh(h @ w)
+        return h
+
+    def residuals(made):
+        one = made(layers)
+
+        @tf.function
+        def f(x):
+            return tf.reduce_sum(one(one(x)))
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = f(x)
+        (found,) = (r[10] for r in tape._recorder.ops if type(r[10]) is Residuals)
+        return sum(np.asarray(v).nbytes for v in found.values), tape.gradient(y, x).numpy()
+
+    many, expected = residuals(plain)
+    few, found = residuals(tf.recompute_grad)
+    assert few <= 2 * X.nbytes < many / 4
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
