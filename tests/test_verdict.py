@@ -306,6 +306,6 @@ def test_relative_distances_of_a_closed_form_of_zero():
     ],
 )
 def test_nearly_all_is_not_rounded_to_all(share, words):
-    from gradtape.verdict import _percent
+    from gradtape.verdict.facts import _percent
 
     assert _percent(share) == words

@@ -94,8 +94,42 @@ def test_healthy_runs_that_look_ill_are_left_alone(tmp_path):
 def test_a_diagnosis_prints_and_shows_in_a_notebook(tmp_path):
     loop = next(loop for loop in PLANTED if loop.__name__ == "compared_as_a_table")
     found = diagnosis_of(loop, tmp_path / "run")
-    assert "planted.py:" in str(found) and "# here" in str(found)
-    assert "<li>" in found._repr_html_()
+    lines = str(found).split("\n")
+    assert lines[0].startswith("1. Broadcast (planted.py:") and "# here" in lines[1]
+    assert lines[-1] == f"   Remedy: {found[0].remedy}"
+    assert max(map(len, lines[:-1])) <= 100
+    shown = found._repr_html_()
+    assert "<li><b>Broadcast</b>" in shown and "<b>Remedy:</b>" in shown
+
+
+def test_what_was_not_recorded_is_said(tmp_path):
+    w = gt.Variable(np.zeros(3), name="w")
+    with gt.Recording(tmp_path / "numbers", progress=False, level="scalars"):
+        descend(lambda: np.mean((X @ w - Y) ** 2), [w])
+    found = gt.open_run(tmp_path / "numbers").diagnose()
+    assert not found and "operations were not recorded" in str(found)
+    with gt.Recording(tmp_path / "nothing", progress=False):
+        pass
+    assert "no cost was recorded" in str(gt.open_run(tmp_path / "nothing").diagnose())
+    assert len(found.checked) == 18
+
+
+def test_the_gravest_finding_stands_first(tmp_path):
+    w = gt.Variable(np.zeros((3, 1)), name="w")
+
+    def loop():
+        with np.errstate(all="ignore"):
+            descend(lambda: np.mean((X @ w - Y) ** 2), [w], rate=3.0, steps=40)
+
+    assert diagnosis_of(loop, tmp_path / "run").kinds == ["learning rate too high", "broadcast"]
+
+
+def test_with_one_step_in_ten_recorded_no_curvature_is_claimed(tmp_path):
+    w = gt.Variable(np.zeros(3), name="w")
+    with np.errstate(all="ignore"), gt.Recording(tmp_path / "run", progress=False, every=10):
+        descend(lambda: np.mean((X @ w - Y) ** 2), [w], rate=5.0, steps=300)
+    (found,) = gt.open_run(tmp_path / "run").diagnose()
+    assert found.kind == "learning rate too high" and found.evidence["curvature"] is None
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -48,6 +48,7 @@ def test_the_four_facts_are_those_of_the_series(tmp_path):
     expected = judge(
         costs, norms, learning_rate=1e-3, coefficients=values, names=["intercept", "slope"],
         closed_form=np.polyfit(X, Y, 1)[::-1], reference="the minimum of the recorded cost",
+        unit="step",
     )  # fmt: skip
     assert found.fast_phase.end == expected.fast_phase.end
     assert found.standstill == expected.standstill
@@ -151,3 +152,92 @@ def test_of_two_costs_neither_minimum_is_held_against_all_variables(is_one_cost,
             a.assign_sub(0.1 * slopes[0])
             b.assign_sub(0.1 * slopes[1])
     assert ("minimum of the recorded cost" in str(run.verdict())) is is_one_cost
+
+
+def descended(folder, steps, rows=None, rate=0.1, sign=-1.0, **options):
+    """A run of least squares recorded as a user would; `rows(step)` gives the mini-batch."""
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(300, 3))
+    y = x @ [1.0, -2.0, 0.5] + rng.normal(0, 0.5, 300)
+    w = gt.Variable(np.zeros(3), name="w")
+    with gt.Recording(folder, progress=False, **options):
+        for step in range(steps):
+            chosen = slice(None) if rows is None else rows(step)
+            with gt.GradientTape() as tape:
+                loss = -sign * np.mean((x[chosen] @ w - y[chosen]) ** 2)
+            w.assign_add(sign * rate * tape.gradient(loss, w))
+    return gt.open_run(folder)
+
+
+def told(run):
+    return " ".join(str(run.verdict()).split())
+
+
+def test_a_run_counts_in_steps_also_where_one_in_ten_is_recorded(tmp_path):
+    every, tenth = (descended(tmp_path / f"{n}", 100, rate=0.02, every=n) for n in (1, 10))
+    whole, part = every.verdict(), tenth.verdict()
+    assert "epoch" not in str(whole) and "at step 99, the last one" in told(every)
+    assert part.lowest.epoch == part.lowest.last_epoch == 90
+    assert part.fast_phase.end % 10 == 0 and abs(part.fast_phase.end - whole.fast_phase.end) <= 10
+    assert part.convergence.epochs_to_go == pytest.approx(whole.convergence.epochs_to_go, rel=0.1)
+
+
+def test_of_mini_batches_means_are_looked_at(tmp_path):
+    rng = np.random.default_rng(0)
+    run = descended(tmp_path / "run", 300, lambda _: rng.integers(0, 300, 8), rate=0.05)
+    found = run.verdict()
+    assert found.lowest.scale.window == 15
+    assert 15 <= found.fast_phase.end <= 90 and found.fast_phase.share > 0.8
+    assert found.standstill.start <= 120  # though no two costs are the same
+    assert found.lowest.mean == pytest.approx(0.25, abs=0.1)  # the noise of y, not of one batch
+    assert found.lowest.cost < 0.1
+    assert not found.convergence.converged and "NOT SEEN: the costs are noisy" in told(run)
+    assert "more steps until" not in told(run)
+
+
+def test_a_mean_that_still_falls_slowly_does_not_stand_still():
+    rng = np.random.default_rng(1)
+    costs = 2.0 - 0.003 * np.arange(400) + rng.normal(0, 0.1, 400)
+    found = judge(costs, np.ones(400), learning_rate=0.1, is_noisy=True)
+    assert found.standstill.start is None
+    flat = judge(costs + 0.003 * np.arange(400), np.ones(400), learning_rate=0.1, is_noisy=True)
+    assert flat.standstill.start == 0 and math.isnan(flat.fast_phase.share)
+
+
+def test_one_set_of_data_is_not_called_noisy_where_the_cost_oscillates(tmp_path):
+    assert descended(tmp_path / "run", 60, rate=0.97).verdict().lowest.scale.window == 0
+
+
+def test_of_a_gain_the_highest_is_told(tmp_path):
+    run = descended(tmp_path / "run", 80, sign=1.0)
+    found = run.verdict()
+    assert found.lowest.epoch > 30 and found.lowest.cost == pytest.approx(-0.25, abs=0.05)
+    assert "Highest cost" in str(found) and "whole increase" in told(run)
+    assert found.fast_phase.share > 0.9
+
+
+def test_a_cost_that_goes_to_nothing_does_not_stand_still_at_zero(tmp_path):
+    a = gt.Variable(1.0, name="a")
+    with gt.Recording(tmp_path / "run", progress=False):
+        for _ in range(60):
+            with gt.GradientTape() as tape:
+                loss = a**4
+            a -= 0.1 * tape.gradient(loss, a)
+    found = gt.open_run(tmp_path / "run").verdict()
+    assert found.standstill.start is None and float(found.standstill.printed) > 0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_of_very_short_runs_nothing_is_claimed(steps, tmp_path):
+    run = descended(tmp_path / "run", steps)
+    assert ("there is one step alone" in told(run)) is (steps == 1)
+    assert ("still changing" in told(run)) is (steps > 1)
+    assert ("more steps" in told(run)) is (steps > 1)
+    assert not run.verdict().convergence.converged and not run.diagnose()
+
+
+def test_two_equal_costs_at_the_end_are_no_standing_still():
+    costs = [*np.linspace(9.0, 5.0, 60), 5.0]
+    found = judge(costs, np.ones(61), learning_rate=0.1)
+    assert found.standstill.start == 59
+    assert found.convergence.stands_still_from is None

@@ -201,7 +201,7 @@ def test_the_verdict_in_sentences_and_numbers(ask):
     line = demo.line()
     columns = {name: rest[3] for name, rest in line.columns.items()}
     norms = np.hypot(columns["grad/slope"], columns["grad/intercept"])
-    judged = judge(columns["cost"], norms, learning_rate=1e-3)
+    judged = judge(columns["cost"], norms, learning_rate=1e-3, unit="step")
     found = ask("line", "verdict")
     assert list(found) == ["fast_phase", "standstill", "lowest", "convergence", "missing"]
     assert found["fast_phase"]["end"] == judged.fast_phase.end

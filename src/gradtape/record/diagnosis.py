@@ -37,14 +37,24 @@ def diagnose(reader: Any) -> Diagnosis:
     Diagnosis
     """
     evidence = Evidence(reader)
-    found = [rule(evidence) for rule in RULES]
+    found = [rule(evidence) for rule in RULES.values()]
     findings = [finding for finding in found if finding is not None]
     kinds = {finding.kind for finding in findings}
     hidden = {kind for finding in findings for kind in _EXPLAINED.get(finding.kind, ())}
     return Diagnosis(
         [finding for finding in findings if finding.kind not in hidden & kinds],
-        [name.replace("_", " ") for name in (rule.__name__ for rule in RULES)],
+        list(RULES),
+        _unseen(evidence),
     )
+
+
+def _unseen(run: Evidence) -> str:
+    """What of a run could not be looked at, in a sentence."""
+    if not len(run.cost):
+        return "But no cost was recorded, so that hardly anything could be looked at."
+    if not run.nodes:
+        return 'The operations were not recorded (level="standard" does): only numbers were seen.'
+    return ""
 
 
 # What a finding explains by itself, so that it is not told a second time.
@@ -367,23 +377,23 @@ def _where_enters(run: Evidence, role: str) -> dict[str, Any]:
     return {}
 
 
-RULES: tuple[Rule, ...] = (  # in the order in which findings are told: the gravest first
-    stopped,
-    incomplete,
-    not_finite,
-    uphill,
-    too_high,
-    exploding_gradient,
-    left_the_tape,
-    never_watched,
-    never_updated,
-    broadcast,
-    ignored_output,
-    labels_unrelated,
-    dead_units,
-    saturated_units,
-    vanishing_gradient,
-    no_gradient,
-    unscaled_inputs,
-    too_low,
-)
+RULES: dict[str, Rule] = {  # in the order in which findings are told: the gravest first
+    "an exception": stopped,
+    "parts that are missing": incomplete,
+    "values that are not finite": not_finite,
+    "updates uphill": uphill,
+    "a learning rate that is too high": too_high,
+    "exploding gradients": exploding_gradient,
+    "values that left the tape": left_the_tape,
+    "variables never watched": never_watched,
+    "variables never updated": never_updated,
+    "targets compared as a table": broadcast,
+    "outputs and rows that the cost ignores": ignored_output,
+    "labels unrelated to the inputs": labels_unrelated,
+    "dead units": dead_units,
+    "saturated units": saturated_units,
+    "vanishing gradients": vanishing_gradient,
+    "no gradient at all": no_gradient,
+    "unscaled inputs": unscaled_inputs,
+    "a learning rate that is too low": too_low,
+}

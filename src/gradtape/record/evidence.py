@@ -141,7 +141,8 @@ class Evidence:
         if self.rate is None or self.batches > 1 or len(found) < 2:
             return found
         with np.errstate(all="ignore"):
-            change = np.diff(self.cost) / (self.rate * self.gradient_norms[:-1] ** 2)
+            change = np.where(np.diff(self.steps) == 1, np.diff(self.cost), np.nan)
+            change /= self.rate * self.gradient_norms[:-1] ** 2
             found[:-1] = 2.0 * (1.0 + change)
         return found
 
@@ -181,7 +182,8 @@ class Evidence:
     def reach(self) -> float:
         """By how much all updates together could have lowered the cost, to first order."""
         parts = [self.update_norm(name) * self.gradient_norm(name) for name in self.sources]
-        return float(np.nansum(parts)) if parts else np.nan
+        between = np.diff(self.steps)  # of a run with every=10, one update in ten is known
+        return float(np.nansum(parts) * np.median(between)) if parts and len(between) else np.nan
 
     @cached_property
     def is_settled(self) -> bool:

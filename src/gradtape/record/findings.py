@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from ..core.positions import label
 from ..errors import three_part
 
 __all__ = ["Diagnosis", "Finding"]
+
+_WIDTH = 96
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,15 @@ class Finding:
 class Diagnosis(Sequence[Finding]):
     """The findings of one run, the gravest first; empty where nothing is wrong.
 
-    Prints as text, and shows as HTML in a notebook.
+    Prints as text, and shows as HTML in a notebook. `checked` says what was looked for, `unseen`
+    what could not be looked at.
     """
 
-    def __init__(self, findings: Sequence[Finding], checked: Sequence[str] = ()) -> None:
+    def __init__(
+        self, findings: Sequence[Finding], checked: Sequence[str] = (), unseen: str = ""
+    ) -> None:
         self._findings = tuple(findings)
-        self.checked = tuple(checked)
+        self.checked, self.unseen = tuple(checked), unseen
 
     def __len__(self) -> int:
         return len(self._findings)
@@ -84,14 +90,25 @@ class Diagnosis(Sequence[Finding]):
 
     def __str__(self) -> str:
         if not self:
-            return f"Nothing is wrong as far as can be seen ({', '.join(self.checked)})."
+            return (
+                "Nothing is wrong as far as can be seen: none of the"
+                f" {len(self.checked)} things in `checked` was found. {self.unseen}"
+            ).rstrip()
         parts = []
         for number, finding in enumerate(self, 1):
             at = f" ({finding.where})" if finding.where else ""
             parts.append(f"{number}. {finding.kind.capitalize()}{at}")
             if finding.text:
                 parts.append(f"   > {finding.text}")
-            parts += [f"   {line}" for line in str(finding).split("\n")]
+            parts.append(
+                textwrap.fill(
+                    f"{finding.fact} {finding.cause}", _WIDTH, initial_indent="   ",
+                    subsequent_indent="   ", break_long_words=False, break_on_hyphens=False,
+                )
+            )  # fmt: skip
+            parts.append(f"   Remedy: {finding.remedy}")  # in one line, to be pasted
+        if self.unseen:
+            parts.append(self.unseen)
         return "\n".join(parts)
 
     __repr__ = __str__
@@ -104,7 +121,8 @@ class Diagnosis(Sequence[Finding]):
             code = f"<br><code>{html.escape(finding.text)}</code>" if finding.text else ""
             items.append(
                 f"<li><b>{html.escape(finding.kind.capitalize())}</b> {html.escape(finding.where)}"
-                f"{code}<br>{html.escape(finding.fact)}<br>{html.escape(finding.cause)}<br>"
-                f"<i>{html.escape(finding.remedy)}</i></li>"
+                f"{code}<br>{html.escape(finding.fact)} {html.escape(finding.cause)}<br>"
+                f"<b>Remedy:</b> {html.escape(finding.remedy)}</li>"
             )
-        return f"<ol>{''.join(items)}</ol>"
+        unseen = f"<p>{html.escape(self.unseen)}</p>" if self.unseen else ""
+        return f"<ol>{''.join(items)}</ol>{unseen}"

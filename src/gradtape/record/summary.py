@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import RunError, three_part
-from ..verdict import Verdict, judge
+from ..verdict import Verdict, is_noisy, judge
+from .evidence import Evidence
 from .minimum import minimum
 
 __all__ = ["learning_rate", "verdict"]
@@ -112,7 +113,12 @@ def verdict(reader: Any) -> Verdict:
             "reference": "the minimum of the recorded cost",
             "names": lowest.names,
         }
-    judged = judge(costs, norms, learning_rate=rate, **known_minimum)
+    evidence = Evidence(reader)
+    judged = judge(
+        costs, norms, learning_rate=rate, decimals=None, steps=steps, unit="step",
+        rises=evidence.ascends, is_noisy=not evidence.is_steady and is_noisy(costs),
+        **known_minimum,
+    )  # fmt: skip
     if lost is None:
         return judged
     return dataclasses.replace(judged, missing=f"{lost}. These are the facts of what is there.")

@@ -1,7 +1,7 @@
 // Cost: training and validation over steps, raw and smoothed, with the verdict's facts.
 import { useMemo, useRef, useState } from "preact/hooks";
 import { Chart, spansPowers, type ChartSeries, type Mark } from "../chart";
-import { bounds, moveTo, run } from "../cursor";
+import { moveTo, run } from "../cursor";
 import { capital, exact } from "../format";
 import { info, row, source, useLatest, version } from "../model";
 import { AXES, Pick } from "../draw/pick";
@@ -21,8 +21,7 @@ interface Fact {
 export function facts(verdict: any): Fact[] {
   if (!verdict) return [];
   const { fast_phase: fast, standstill: still, lowest, convergence } = verdict;
-  const first = bounds.value.first, stride = bounds.value.stride;
-  const at = (epoch: unknown) => (typeof epoch === "number" ? first + epoch * stride : null);
+  const at = (step: unknown) => (typeof step === "number" ? step : null);
   return [
     { name: "Fast phase", text: fast?.text, step: at(fast?.end), mark: "fast phase ends" },
     { name: "Printed cost", text: still?.text, step: at(still?.start), mark: "stands still" },
@@ -67,7 +66,7 @@ export function CostPanel() {
   const told = facts(verdict.data);
   const marks = useMemo(() => told.filter((fact) => fact.step !== null).map((fact): Mark => ({
     step: fact.step!, label: fact.mark, color: fact.mark === "lowest" ? colors.good : colors.muted,
-  })), [verdict.data, colors, bounds.value.first]);
+  })), [verdict.data, colors]);
   const hiddenByLog = log && list.some((one) => one.values.some((value) => value <= 0));
   const odd = list.some((one) => one.values.some((value) => !Number.isFinite(value)));
   const notes = [
