@@ -1,6 +1,7 @@
 """`gradtape fit --record`, `gradtape run --record`, and their pages with --view."""
 
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -127,6 +128,27 @@ def test_view_shows_the_run_while_it_is_recorded(folder, monkeypatch, capsys, co
     (entry,) = shown
     assert entry[0].name == {"run": "train", "fit": "cars"}[command] and entry[1] == "running"
     assert "http://127.0.0.1:1/?token=t" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_the_start_of_the_server_is_no_part_of_the_first_step(folder, monkeypatch, command):
+    if command == "fit":
+        pytest.importorskip("formulaic")
+
+    def show(path, browser=True):
+        time.sleep(3.0)
+        return "http://127.0.0.1:1/?token=t"
+
+    monkeypatch.setattr("gradtape.viewer.launch.show", show)
+    monkeypatch.setattr(sys, "argv", ["gradtape"])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # put back
+    (folder / "train.py").write_text(SCRIPT, encoding="utf-8")
+    words = {"run": ["run", "--view", "train.py"], "fit": ["fit", "--view", "cars.csv", "mpg ~ hp"]}
+    assert cli.main(words[command]) == 0
+    run = open_run(folder / "runs" / {"run": "train", "fit": "cars"}[command])
+    seconds = run.history()["seconds"]
+    assert 0 < seconds[0] < 3.0
 
 
 @pytest.mark.parametrize(

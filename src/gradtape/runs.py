@@ -470,6 +470,15 @@ class Recording(Run):
         if self._writer is not None and self in _active:
             self._writer.flush()
 
+    def show(self, *, browser: bool = True) -> str:
+        """As `Run.show`; what it takes is no part of the step that is running."""
+        start = time.perf_counter()
+        try:
+            return super().show(browser=browser)
+        finally:
+            if self._capture is not None:
+                self._capture.moment += time.perf_counter() - start
+
     def _note_exception(self, error: BaseException) -> None:
         capture, writer = self._capture, self._writer
         assert capture is not None and writer is not None

@@ -38,6 +38,7 @@ def follow(capture: Capture, start: dict[str, float], cost: Any = None) -> Step:
     call = capture.parts[0].call
     capture.parts.clear()
     number, width, order = capture.layout(((call, call.cost),), ())
+    capture.moment = time.perf_counter()  # the first step begins, now that the graph is known
 
     def step(value: float, values: Sequence[float], gradients: Sequence[float]) -> None:
         now = time.perf_counter()
