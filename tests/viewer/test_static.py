@@ -12,7 +12,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from gradtape.viewer import static
+import gradtape as gt
+from gradtape.errors import RecordWarning
+from gradtape.viewer import excerpt, static
 from gradtape.viewer.answers import Answers
 from gradtape.viewer.encoding import untable
 from gradtape.viewer.library import Library
@@ -174,7 +176,7 @@ def test_what_a_run_says_stays_text(runs, tmp_path, words):
 
 
 def test_a_long_run_keeps_the_points_that_a_screen_shows(tmp_path, monkeypatch):
-    monkeypatch.setattr(static, "MOST_ROWS", 20_000)
+    monkeypatch.setattr(excerpt, "MOST_ROWS", 20_000)
     run = demo.write(demo.long(100_000), tmp_path / "long")
     found = data_of(static.as_page(run))["answers"]
     header, numbers = binary(found[f"/api/run/{run_id(run)}/rows"])
@@ -191,6 +193,64 @@ def test_data_beyond_the_limit_is_left_out_arrays_first(runs):
     base = f"/api/run/{run_id(runs['classes'])}"
     assert f"{base}/rows" in small and f"{base}/events" in small
     assert len(small) < len(whole)
+
+
+WIDTH, LAYERS = 24, 40
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    """A run of the level full of a wide model: megabytes of values and cotangents a step."""
+    rng = np.random.default_rng(0)
+    weights = [
+        gt.Variable(rng.normal(size=(WIDTH, WIDTH)) / WIDTH**0.5, name=f"w{i}")
+        for i in range(LAYERS)
+    ]
+    x, y = rng.normal(size=(500, WIDTH)), rng.normal(size=(500, WIDTH))
+    folder = tmp_path_factory.mktemp("wide") / "wide"
+    with gt.Recording(folder, level="full", progress=False) as run:
+        for step in range(12):
+            with gt.GradientTape() as tape:
+                hidden = x
+                for w in weights:
+                    hidden = np.tanh(hidden @ w)
+                loss = np.mean((hidden - y) ** 2)
+            for w, gradient in zip(weights, tape.gradient(loss, weights), strict=True):
+                w.assign_sub(0.01 * gradient)
+            run.note("long " * 200 * (step % 3))
+    return folder
+
+
+@pytest.mark.parametrize("most", [6 << 20, 300_000, 60_000])
+def test_a_wide_model_in_full_stays_within_the_limit_and_says_what_is_missing(wide, most, tmp_path):
+    path = tmp_path / "run.html"
+    with pytest.warns(RecordWarning, match="does not hold all of the run") as warned:
+        static.to_html(wide, path, most_bytes=most)
+    text = path.read_text(encoding="utf-8")
+    assert len(text.encode()) <= most + 300_000
+    base = f"/api/run/{run_id(wide)}"
+    kept = data_of(text)["answers"]
+    left_out = kept[base]["left_out"]
+    assert all(words in str(warned[0].message) for words in left_out)
+    assert any(words.startswith("arrays of operations") for words in left_out)
+    header, _ = binary(kept[f"{base}/rows"])
+    assert header["names"][0] == "cost" and header["of"] == 12
+    assert f"{base}/events" in kept and f"{base}/flow" in kept
+
+
+def test_what_fits_is_whole_and_nothing_is_said(runs, tmp_path):
+    path = static.to_html(runs["line"], tmp_path / "run.html")
+    kept = data_of(path.read_text(encoding="utf-8"))["answers"]
+    assert "left_out" not in kept[f"/api/run/{run_id(runs['line'])}"]
+
+
+def test_steps_that_are_left_out_lie_between_those_that_are_kept(runs):
+    run = runs["classes"]
+    kept = data_of(static.as_page(run, most_bytes=120_000))["answers"]
+    steps = sorted(int(re.search(r"step=(\d+)", a)[1]) for a in kept if "/nodes?" in a)
+    last = kept[f"/api/run/{run_id(run)}"]["last"]
+    assert 2 < len(steps) < 40 and (steps[0], steps[-1]) == (0, last)
+    assert max(np.diff(steps)) < last / 2
 
 
 def test_what_there_is_nothing_to_draw_of_keeps_its_reason(runs):

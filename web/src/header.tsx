@@ -42,6 +42,7 @@ function Facts({ of }: { of: RunInfo }) {
           , {bytes(overhead.bytes)}
         </Fact>
       )}
+      {of.left_out && <Fact name="Not in this file">{of.left_out.join("; ")}</Fact>}
       {of.lost && <Fact name="Lost">{of.lost}</Fact>}
     </dl>
   );

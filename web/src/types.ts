@@ -41,6 +41,8 @@ export interface RunInfo {
   status: Status;
   /** What could not be written, in words; "" if nothing. */
   lost: string;
+  /** What of the run is not in the file that shows it, in words. */
+  left_out?: string[];
   version: number;
   meta: Record<string, any>;
   columns: Column[];
