@@ -175,12 +175,94 @@ def test_the_summary_has_operation_line_shapes_time_and_bytes():
     assert all(0 < r.seconds < 1 for r in summary.rows)
     assert summary.sources == ("x",)
     text = str(summary)
+    assert text.split("\n")[0].split()[-3:] == ["run", "again", "kept"]
     assert "48 B" in text and "2 operations" in text and "test_explaining.py" in text
     tape.gradient(z, x)
     after = tape.summary()
     assert after.bytes == 0 and "freed" in after.remark
     assert [(r.op, r.shape, r.dtype) for r in after.rows] == [
         (r.op, r.shape, r.dtype) for r in summary.rows]  # fmt: skip
+
+
+def test_what_has_an_effect_is_not_run_again_for_its_time(capsys):
+    calls = []
+
+    @gt.custom_gradient
+    def twice(x):
+        calls.append("twice")
+        return 2 * x, lambda ct: 2 * ct
+
+    @gt.checkpoint
+    def squared(x):
+        calls.append("squared")
+        return x * x
+
+    @gt.function
+    def compiled(x):
+        gt.print("compiled")
+        return x + gt.random.normal()
+
+    x = gt.Variable(np.ones(3), name="x")
+    with gt.GradientTape() as tape:
+        y = np.sum(compiled(squared(twice(x))) * gt.random.normal(size=3))
+        gt.print(y)
+    drawn, before = gt.random._GLOBAL._stream.value, list(calls)
+    capsys.readouterr()
+    rows = {row.op: row.seconds for row in tape.summary().rows}
+    assert calls == before
+    assert np.array_equal(gt.random._GLOBAL._stream.value, drawn)
+    assert capsys.readouterr() == ("", "")
+    assert rows["sum"] > 0
+    assert any(np.isnan(list(rows.values())))
+
+
+def test_a_summary_takes_about_a_second_at_most(monkeypatch):
+    from gradtape.tape import summary as module
+
+    x = gt.Variable(np.ones(10))
+    with gt.GradientTape() as tape:
+        for _ in range(30):
+            np.sin(x)
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
+    summary = tape.summary()
+    assert len(summary.rows) == 30 and all(np.isnan(row.seconds) for row in summary.rows)
+    assert "no more operations were run again" in str(summary)
+
+
+def test_what_is_large_is_not_run_again(monkeypatch):
+    from gradtape.tape import summary as module
+
+    x = gt.Variable(np.ones(1000))
+    with gt.GradientTape() as tape:
+        y = np.sum(np.sin(x))
+    tape.gradient(y, x)  # operands would have to be made anew
+    assert not any(np.isnan(row.seconds) for row in tape.summary().rows)
+    monkeypatch.setattr(module, "_LARGE", 15_000)
+    sin, total = tape.summary().rows
+    assert np.isnan(sin.seconds) and total.seconds > 0
+
+
+@pytest.mark.parametrize("level", ["scalars", "standard", "full"])
+@pytest.mark.parametrize("is_array", [False, True])
+def test_a_recording_keeps_what_explain_shows_after_the_gradient(tmp_path, level, is_array):
+    w = gt.Variable(np.ones(3) if is_array else 1.0, name="w")
+    with gt.Recording(tmp_path / "run", level=level, progress=False):
+        for _ in range(3):
+            with gt.GradientTape() as tape:
+                loss = np.sum(np.exp(w) ** 2)
+            g = tape.gradient(loss, w)
+            expected = g.numpy().copy()
+            w.assign_sub(1e-3 * g)
+    found = tape.explain(loss, w)
+    assert [step.op for step in found.steps] == ["exp", "square", "sum"]
+    if level == "scalars":  # keeps nothing beyond the gradient
+        assert "freed the values" in found.remark and "record" in found.remark
+        assert all(np.isnan(step.gain) for step in found.steps)
+    else:
+        assert found.remark == ""
+        assert found.steps[0].outgoing == pytest.approx(np.linalg.norm(expected), rel=1e-12)
+    with pytest.raises(gt.errors.TapeStateError):
+        tape.gradient(loss, w)
 
 
 def test_a_buffer_that_several_operations_keep_counts_once():

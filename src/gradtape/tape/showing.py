@@ -78,7 +78,7 @@ _OP: list[tuple[str, Cell, bool]] = [
     ("line", lambda r: _line(r.position), False),
     ("operands", lambda r: _avals(r.operands), False),
     ("result", _shape, False),
-    ("time", lambda r: seconds(r.seconds), True),
+    ("run again", lambda r: seconds(r.seconds), True),
     ("kept", lambda r: size(r.bytes), True),
 ]
 

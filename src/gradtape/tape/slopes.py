@@ -91,16 +91,16 @@ def measured(facts: Facts, found: Explanation, consumed: Any) -> Explanation:
 
 
 def _obstacle(recorder: Recorder, consumed: Any) -> str:
-    if consumed is not None:
+    is_freed = any(len(rec) <= RESIDUALS for rec in recorder.ops)
+    if consumed is not None and is_freed:
         return (
             f"gradient was called at {decode(*consumed)} and freed the values. Ask before that"
-            " call, or make the tape persistent: gt.GradientTape(persistent=True)."
+            " call, or make the tape persistent, gt.GradientTape(persistent=True), or record the"
+            " run, with gt.Recording(path)."
         )
     if recorder.is_lifted:
         return "the tape recorded inside gt.jvp or gt.vmap, where there is no single value."
-    if any(len(rec) <= RESIDUALS for rec in recorder.ops):
-        return "the values of its operations were freed."
-    return ""
+    return "the values of its operations were freed." if is_freed else ""
 
 
 # ------------------------------------------------------------------------------ the sweep

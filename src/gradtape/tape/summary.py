@@ -35,6 +35,12 @@ __all__ = ["OpRow", "Summary", "avals_of", "summarize"]
 
 _RERUN = frozenset(("elementwise", "linear", "primitive", "composite"))
 _ROUNDS = 3
+_LONG = 0.02
+"""Seconds of one run beyond which an operation is run once and no more."""
+_PATIENCE = 1.0
+"""Seconds for all of them."""
+_LARGE = 1 << 28
+"""Bytes of operands and result beyond which an operation is not run again."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class Summary:
     sources : tuple of str
         Names of the Variables, and positions of the Tensors, that are watched.
     remark : str
-        Set where the gradient call has freed what the rules kept.
+        Set where the gradient call has freed what the rules kept, or where times are missing.
     """
 
     rows: tuple[OpRow, ...]
@@ -113,6 +119,7 @@ def summarize(recorder: Recorder, consumed: Any) -> Summary:
     """The summary of a recorder; `consumed` is the position of the call that used it up."""
     seen: set[int] = set()
     rows = []
+    until = time.perf_counter() + _PATIENCE
     for index, (rec, operands, out) in enumerate(avals_of(recorder)):
         if rec[RUN] is run_item:
             continue
@@ -124,14 +131,17 @@ def summarize(recorder: Recorder, consumed: Any) -> Summary:
                 operands,
                 tuple(getattr(out, "shape", ())),
                 getattr(out, "dtype", None),
-                _time(rec, operands),
+                _time(rec, operands, out) if time.perf_counter() < until else math.nan,
                 sum(_new_bytes(rec[RESIDUALS:], seen)),
             )
         )
-    remark = ""
-    if consumed is not None:
-        remark = f"gradient was called at {decode(*consumed)} and freed what its rules had kept."
-    return Summary(tuple(rows), tuple(_sources(recorder)), remark)
+    remarks = []
+    if consumed is not None and any(len(rec) <= RESIDUALS for rec in recorder.ops):
+        at = decode(*consumed)
+        remarks.append(f"gradient was called at {at} and freed what its rules had kept.")
+    if time.perf_counter() >= until:
+        remarks.append(f"After {_PATIENCE:g} s no more operations were run again for their time.")
+    return Summary(tuple(rows), tuple(_sources(recorder)), " ".join(remarks))
 
 
 def _sources(recorder: Recorder) -> Iterator[str]:
@@ -208,10 +218,15 @@ def _fast(rec: list[Any], known: dict[int, Any]) -> tuple[tuple[Aval, ...], Aval
 # ---------------------------------------------------------------------------- time and memory
 
 
-def _time(rec: list[Any], operands: tuple[Aval, ...]) -> float:
-    """The least time of a few runs of an operation, in seconds."""
+def _time(rec: list[Any], operands: tuple[Aval, ...], out: Any) -> float:
+    """The least time of a few runs of an operation, in seconds; nan where it is not run.
+
+    Draws, prints and functions of the user's have effects; what is large takes memory and time.
+    """
     card = rec[CARD]
     if card.kind not in _RERUN or card.regions is not None or card.push is not None:
+        return math.nan
+    if sum(_nbytes(aval) for aval in (*operands, out)) > _LARGE:
         return math.nan
     values: list[Any] = list(operands)
     params: dict[str, Any] = {}
@@ -233,9 +248,15 @@ def _time(rec: list[Any], operands: tuple[Aval, ...]) -> float:
                 start = time.perf_counter()
                 card.impl(*made, **params)
                 best = min(best, time.perf_counter() - start)
+                if best > _LONG:
+                    break
     except Exception:  # ones are not in the domain of every operation
         return math.nan
     return best
+
+
+def _nbytes(aval: Any) -> int:
+    return math.prod(aval.shape) * aval.dtype.itemsize if isinstance(aval, Aval) else 0
 
 
 def _new_bytes(residuals: Iterable[Any], seen: set[int]) -> Iterator[int]:

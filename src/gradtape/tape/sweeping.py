@@ -54,7 +54,7 @@ def leaf_gradients(
     pop = grads.pop
     restore = hush()
     try:
-        if Keeping.everything:  # until `release`
+        if Keeping.everything:  # as long as the tape is there
             for rec in reversed(recorder.ops):
                 g = pop(rec[2], None)
                 if g is not None:

@@ -34,7 +34,6 @@ from .sweeping import (
     identity,
     leaf_gradients,
     match_output_gradients,
-    release,
     seeds_of,
     source_key,
     wants_zero,
@@ -407,8 +406,8 @@ class GradientTape:
         if not self._persistent:
             frame = sys._getframe(1)
             self._consumed = (frame.f_code, frame.f_lasti)
-        keeps = Keeping.everything  # until the gradient has been told
-        backward(recorder, grads, keys, not self._persistent and not keeps)
+        # A recording is told of the gradient, and `explain` shows it: the values stay meanwhile.
+        backward(recorder, grads, keys, not self._persistent and not Keeping.everything)
         results: list[Any] = []
         missing = False
         for source, key in zip(leaves, keys, strict=True):
@@ -436,8 +435,6 @@ class GradientTape:
             frame = sys._getframe(1)
             position = (frame.f_code, frame.f_lasti)
             events.tell_gradient(recorder, targets, leaves, results, position)
-        if keeps and not self._persistent:
-            release(recorder)
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
@@ -596,8 +593,6 @@ class GradientTape:
         if events.watchers and found is not None:
             for watcher in events.watchers:
                 watcher(recorder, (target,), sources, found, position)
-            if Keeping.everything:
-                release(recorder)
         return found
 
     def _reentered(self) -> TapeStateError:
@@ -667,8 +662,9 @@ class GradientTape:
         Notes
         -----
         Recording keeps no clock: the time of an operation, in seconds, is that of running it again
-        when `summary` is called, on operands of the same shapes and dtypes. Operations that are
-        not run again (random numbers, functions with a rule of the user's) have nan.
+        when `summary` is called, on operands of the same shapes and dtypes; all together take
+        about a second at most. Operations that are not run again (random numbers, functions with a
+        rule of the user's, compiled functions, operands of more than 256 MiB) have nan.
 
         Examples
         --------
