@@ -220,3 +220,33 @@ def test_the_tensorflow_dialect_has_its_own_switch_and_both_may_be_on():
     finally:
         tf.debugging.disable_check_numerics()
     tf.math.log(v)
+
+
+@pytest.mark.parametrize("first_off", ["native", "dialect"])
+def test_both_checks_look_by_one_mechanism_and_leave_nothing_behind(first_off):
+    from gradtape import tf
+    from gradtape.core.tensor import Tensor
+
+    slot = vars(Tensor)["value"]
+    gt.check_numerics()
+    tf.debugging.enable_check_numerics()
+    try:
+        assert vars(Tensor)["value"] is not slot and "value" not in vars(tf.Tensor)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="Detected Infinity or NaN"):
+            tf.math.log(tf.constant(0.0))
+        with pytest.raises(NumericsError, match="log gave -inf"):
+            np.log(gt.Variable(0.0))
+        if first_off == "native":
+            gt.check_numerics(False)
+            with pytest.raises(tf.errors.InvalidArgumentError):
+                tf.math.log(tf.constant(0.0))
+            assert np.log(gt.Variable(0.0)).value == -np.inf
+        else:
+            tf.debugging.disable_check_numerics()
+            with pytest.raises(NumericsError):
+                tf.math.log(tf.constant(0.0))
+    finally:
+        gt.check_numerics(False)
+        tf.debugging.disable_check_numerics()
+    assert vars(Tensor)["value"] is slot
+    assert tf.math.log(tf.constant(0.0)).numpy() == -np.inf

@@ -1,14 +1,12 @@
 """`gt.check_numerics`: stops at the first result that is not finite, forward or backward.
 
-While no thread asks, nothing of this runs. While one does, `Tensor.value` is a property that looks
-at what is put there and by whom, records keep all their values, and compiled functions run as
+While no thread asks, nothing of this runs. While one does, every result is looked at when it is put
+into its Tensor (`core/looking.py`), records keep all their values, and compiled functions run as
 Python, so that the line is the user's own.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
 from types import FrameType
 from typing import Any
 
@@ -17,6 +15,7 @@ import numpy as np
 from .. import events
 from ..core import dispatch, fast, observing
 from ..core.card import Card
+from ..core.looking import Looker
 from ..core.positions import decode, here
 from ..core.state import OUT, state
 from ..core.tensor import Tensor
@@ -27,19 +26,8 @@ from .nonfinite import NonFinite, chain_of, first_of, is_finite, operand_facts, 
 
 __all__ = ["check_numerics"]
 
-_slot: Any = vars(Tensor)["value"]
-_lock = threading.Lock()
-_asking = 0  # threads that ask
 _stops: list[Any] = []
 _FILES = (fast.__file__, dispatch.__file__)
-
-
-class _Thread(threading.local):
-    asks = False
-    inside = False  # a message is being written
-
-
-_thread = _Thread()
 
 
 class check_numerics:
@@ -80,52 +68,41 @@ class check_numerics:
     """
 
     def __init__(self, enabled: bool = True) -> None:
-        self._before = _thread.asks
-        _ask(bool(enabled))
+        self._before = _looker.is_asked
+        _looker.ask(bool(enabled))
 
     def __enter__(self) -> check_numerics:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _ask(self._before)
+        _looker.ask(self._before)
 
 
-def _ask(on: bool) -> None:
-    global _asking
-    if _thread.asks is on:
-        return
-    with _lock:
-        _thread.asks = on
-        _asking += 1 if on else -1
-        if on and _asking == 1:
-            setattr(Tensor, "value", property(_slot.__get__, _put))  # noqa: B010
-            observing.keep_everything(True)
-            observing.eager.asked = _wanted
-            _stops.append(events.watch_gradients(_look_back))
-            observing.attend()
-        elif not on and _asking == 0:
-            setattr(Tensor, "value", _slot)  # noqa: B010
-            observing.keep_everything(False)
-            observing.eager.asked = None
-            _stops.pop()()
+def _switch(on: bool) -> None:
+    """What looking needs beside the looker."""
+    observing.keep_everything(on)
+    observing.eager.asked = _wanted if on else None
+    if on:
+        _stops.append(events.watch_gradients(_look_back))
+        observing.attend()
+    else:
+        _stops.pop()()
 
 
 def _wanted() -> bool:
-    return _thread.asks and not _thread.inside
+    return _looker.is_wanted
 
 
-def _put(tensor: Any, value: Any) -> None:
-    _slot.__set__(tensor, value)
-    if not _thread.asks or _thread.inside or is_finite(value):
-        return
-    _thread.inside = True
-    try:
-        _stop(tensor, value)
-    finally:
-        _thread.inside = False
+def _look(tensor: Any, value: Any, frame: FrameType) -> None:
+    if not is_finite(value):
+        with _looker.apart():
+            _stop(tensor, value, frame)
 
 
-def _stop(tensor: Any, value: Any) -> None:
+_looker = Looker(Tensor, _look, _switch)
+
+
+def _stop(tensor: Any, value: Any, caller: FrameType) -> None:
     """Raise for a result that is not finite, unless the sweep that made it says more."""
     if isinstance(tensor, Variable):
         name = getattr(tensor, "name", None)  # None: it is being made
@@ -133,7 +110,7 @@ def _stop(tensor: Any, value: Any) -> None:
             f"Variable {name!r}" if name else "gt.Variable", "forward", words(value),
             decode(*here()), (), (), None,
         ))  # fmt: skip
-    frame: FrameType | None = sys._getframe(2)
+    frame: FrameType | None = caller
     while frame is not None:
         file, names = frame.f_code.co_filename, frame.f_locals
         if file == sweeping.__file__:  # a gradient: `_look_back` knows which operation
@@ -180,18 +157,15 @@ def _record_of(key: int) -> tuple[Any, int] | None:
 
 def _look_back(recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
     """Raise where a gradient is not finite."""
-    if not _wanted() or all(r is None or is_finite(_value(r)) for r in results):
+    if not _looker.is_wanted or all(r is None or is_finite(_value(r)) for r in results):
         return
-    _thread.inside = True
-    try:
+    with _looker.apart():
         found = first_of(recorder, targets, sources, results)
         if found is None or found.position is None:
             bad = next(r for r in results if r is not None and not is_finite(_value(r)))
             found = NonFinite("gradient", "backward", words(_value(bad)), decode(*position), (),
                               (), None)  # fmt: skip
         raise _error(found)
-    finally:
-        _thread.inside = False
 
 
 def _value(x: Any) -> Any:

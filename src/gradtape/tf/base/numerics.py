@@ -1,14 +1,12 @@
 """Looks at every floating result for inf and nan, in the threads that asked for it.
 
 While no thread asks, nothing of this runs: the short ways of `core/fast.py` and `reduce_sum` know
-nothing of it. While one does, `tf.Tensor.value` is a property that looks at what is put there and
-by whom; other functions ask `wanted` themselves.
+nothing of it. While one does, what they put into a `tf.Tensor` is looked at (`core/looking.py`);
+other functions ask `wanted` themselves.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
 from types import FrameType
 from typing import Any
 
@@ -16,6 +14,7 @@ import numpy as np
 
 from ...core import fast
 from ...core import tensor as core
+from ...core.looking import Looker
 from ...core.positions import decode, here
 from ...core.tree import flatten
 from .dtypes import kind_of
@@ -24,16 +23,6 @@ from .tensors import Tensor, make
 
 ndarray = np.ndarray
 
-
-class _Thread(threading.local):
-    asks = False
-    inside = False  # a message is being written
-
-
-_thread = _Thread()
-_slot: Any = vars(core.Tensor)["value"]
-_lock = threading.Lock()
-_asking = 0  # threads
 
 # What passes on values that it was given, and is not looked at, by TensorFlow neither.
 SAFE = frozenset({
@@ -47,35 +36,21 @@ _WORDS = {
 }  # fmt: skip
 
 
-def wanted() -> bool:
-    """Whether this thread asked for it."""
-    return _asking > 0 and _thread.asks and not _thread.inside
-
-
-def ask(on: bool) -> None:
-    """Start or stop looking, for the calling thread."""
-    global _asking
-    if _thread.asks is on:
-        return
-    with _lock:
-        _thread.asks = on
-        _asking += 1 if on else -1
-        if _asking:
-            setattr(Tensor, "value", property(_slot.__get__, _put))  # noqa: B010
-        elif "value" in vars(Tensor):
-            delattr(Tensor, "value")
-
-
-def _put(tensor: Any, value: Any) -> None:
-    _slot.__set__(tensor, value)
-    if not wanted():
-        return
-    frame = sys._getframe(1)
+def _put(_tensor: Any, value: Any, frame: FrameType) -> None:
     if frame.f_code is make.__code__:
         frame = frame.f_back or frame
     name = _short_way(frame)
     if name:
         look(name, value, [frame.f_locals.get(n) for n in ("x", "y") if n in frame.f_locals])
+
+
+_looker = Looker(Tensor, _put)
+ask = _looker.ask  # starts or stops looking, for the calling thread
+
+
+def wanted() -> bool:
+    """Whether this thread asked for it."""
+    return _looker.is_wanted
 
 
 def _short_way(frame: FrameType) -> str:
@@ -97,11 +72,8 @@ def look(name: str, out: Any, inputs: Any = ()) -> None:
         value = leaf.value if isinstance(leaf, core.Tensor) else leaf
         is_float = isinstance(value, ndarray | np.generic) and kind_of(value.dtype) == "f"
         if is_float and not np.all(np.isfinite(value)):
-            _thread.inside = True
-            try:
+            with _looker.apart():
                 raise _found(last, place, len(leaves), value, inputs)
-            finally:
-                _thread.inside = False
 
 
 def _found(name: str, place: int, count: int, value: Any, inputs: Any) -> Any:
