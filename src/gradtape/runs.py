@@ -358,16 +358,7 @@ class Recording(Run):
 
     Examples
     --------
-    >>> import tempfile
-    >>> import gradtape as gt
-    >>> a = gt.Variable(2.0, name="a")
-    >>> with gt.Recording(tempfile.mkdtemp() + "/run", progress=False) as run:
-    ...     for _ in range(2):
-    ...         with gt.GradientTape() as tape:
-    ...             loss = a**2
-    ...         a -= 0.5 * tape.gradient(loss, a)
-    >>> run.reader.series("cost")[1]
-    array([4., 0.])
+    See `Run`.
     """
 
     def __init__(

@@ -111,6 +111,8 @@ def _shortened(whole: dict[str, Any], room: _Room) -> list[str]:
         if len(entries) > count:
             room.left_out.append(f"{words} beyond the first {count:,} of {len(entries):,}")
             whole[key] = entries[:count]
+    for cost in whole["costs"]:
+        cost["structures"] = cost["structures"][: len(whole["structures"])]
     git = whole["meta"].get("git")
     most_diff = min(MOST_DIFF, most)
     if isinstance(git, dict) and len(str(git.get("diff", ""))) > most_diff:
