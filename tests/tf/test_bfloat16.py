@@ -8,6 +8,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import ml_dtypes
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import safetensors.numpy
 
 import gradtape.tf as tf
-from gradtape.errors import GradtapeError
+from gradtape.errors import GradtapeError, TracingWarning
 from gradtape.tf.base.bfloat16 import REFUSED
 from gradtape.tf.base.names import load_all
 from tests.tf import scheme
@@ -371,7 +372,14 @@ def test_what_is_computed_in_steps_has_all_derivatives(f):
         assert np.abs(half_ - exact).max() <= 0.02 * max(1.0, np.abs(exact).max())
 
 
-def test_a_compiled_function_gives_the_same_bits():
+EAGERLY = (
+    r"tf\.function: step runs eagerly: bfloat16 is not compiled\.\n"
+    r"Its operations are rounded step by step(.|\n)*\n"
+    r"Compute in float32 inside of it, tf\.cast\(x, tf\.float32\)"
+)
+
+
+def test_a_function_that_meets_bfloat16_gives_the_same_bits_and_says_once_that_it_runs_eagerly():
     rng = np.random.default_rng(5)
     v = tf.Variable(rng.normal(size=(4, 3)), dtype=tf.float32)
 
@@ -382,9 +390,11 @@ def test_a_compiled_function_gives_the_same_bits():
         return h, loss, tape.gradient(loss, v)
 
     compiled = tf.function(step)
-    for _ in range(3):
+    for turn in range(3):
         x = half(rng.normal(size=(8, 4)))
-        for eager, found in zip(step(x), compiled(x), strict=True):
+        with pytest.warns(TracingWarning, match=EAGERLY) if not turn else nullcontext():
+            results = compiled(x)
+        for eager, found in zip(step(x), results, strict=True):
             assert eager.dtype is found.dtype
             if eager.dtype is tf.bfloat16:
                 assert eager.numpy().tobytes() == found.numpy().tobytes()

@@ -157,15 +157,18 @@ class Function:
                 if isinstance(error, CreatesVariable):
                     raise _only_at_first(error) from None
         self._is_eager = True
-        if isinstance(error, Bfloat16InProgram):
-            return found
         fact, *rest = str(error).splitlines() or [type(error).__name__]
+        remedy = (
+            "Use tf.cond, tf.while_loop and tf.where in place of `if`, `while` and `for` over "
+            "tensors, and read values outside of the function"
+        )
+        if isinstance(error, Bfloat16InProgram):
+            remedy = "Compute in float32 inside of it, tf.cast(x, tf.float32), and cast the result"
         warnings.warn(
             three_part(
                 f"tf.function: {self._name} runs eagerly: {fact}",
                 rest[0] if rest else f"Raised while {self._name} was traced.",
-                "Use tf.cond, tf.while_loop and tf.where in place of `if`, `while` and `for` over "
-                "tensors, and read values outside of the function; or leave tf.function out.",
+                f"{remedy}; or leave tf.function out.",
             ),
             TracingWarning,
             stacklevel=4,
