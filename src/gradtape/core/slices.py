@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ShapeError, three_part
 from .positions import decode, here
+from .registry import HOOKS
 from .symbol import Symbol
 from .tensor import Tensor, new_traced, raw
 
@@ -67,11 +68,13 @@ class IndexedSlices:
 
     def dense(self) -> Any:
         """The whole array: a Tensor that has the history of `values`, if these are one."""
-        whole: Any = np.zeros(self.lengths(), raw(self.values).dtype)
         if isinstance(self.values, Tensor) or isinstance(raw(self.indices), Symbol):
-            whole = new_traced(whole)
-        values = self.values if isinstance(self.values, Tensor) else np.asarray(self.values)
-        np.add.at(whole, raw(self.indices), values)
+            add: Any = HOOKS["scatter_add"]
+            values = self.values
+            values = values if isinstance(values, Tensor) else new_traced(np.asarray(values))
+            return add(values, shape=self.lengths(), index=raw(self.indices))
+        whole = np.zeros(self.lengths(), raw(self.values).dtype)
+        np.add.at(whole, raw(self.indices), np.asarray(self.values))
         return whole
 
     @property

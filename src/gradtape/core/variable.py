@@ -196,6 +196,8 @@ class Variable(Tensor):
         # state.tapes are not told: an assigned value is not connected to what it came from,
         # as in TensorFlow; `why` lets an explanation say so.
         if hasattr(value, "dense_shape"):  # IndexedSlices
+            if ufunc is not None and self._store_rows(operation, value, ufunc):
+                return
             value = value.dense()
         if traces and state.tapes and state.tapes[0].is_trace:
             state.tapes[0].assign(  # type: ignore[attr-defined]
@@ -236,6 +238,27 @@ class Variable(Tensor):
                 )
         if traces:
             tell_assigned(self)
+
+    def _store_rows(self, operation: str, rows: Any, ufunc: Any) -> bool:
+        """Change the rows that are named and no others; False where that is not all to be done."""
+        values, index = rows.values, rows.indices
+        if ufunc not in (np.add, np.subtract) or (traces and state.tapes):
+            return False
+        if isinstance(values, Tensor) and values.key:
+            self.why = ("assigned", *here(4), values.key, operation)
+        values, index = np.asarray(raw(values)), np.asarray(raw(index))
+        current = self.value
+        if type(current) is not np.ndarray or rows.lengths() != current.shape:
+            return False
+        if not np.can_cast(values.dtype, current.dtype, "same_kind"):
+            return False
+        if not (owns(current) and _getrefcount(current) == _SOLE_LOCAL):
+            current = current.copy()
+        ufunc.at(current, index, values)
+        self.value = current
+        if traces:
+            tell_assigned(self)
+        return True
 
     def check_fit(self, operation: str, value: Any) -> None:
         """Raise if `value` cannot be assigned."""

@@ -20,13 +20,14 @@ from ..core.lift import is_lifted
 from ..core.observing import Keeping
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
+from ..core.slices import IndexedSlices
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, TapeStateError, WatchError, three_part
-from . import matrices, reasons
+from . import gathered, matrices, reasons
 from .sweeping import (
     check_aliases,
     check_support,
@@ -311,6 +312,7 @@ class GradientTape:
         sources: Any,
         output_gradients: Any = None,
         unconnected_gradients: Any = _BY_DEFAULT,
+        indexed_slices: bool = False,
     ) -> Any:
         """The gradient of the sum of `target` with respect to `sources`.
 
@@ -326,6 +328,10 @@ class GradientTape:
         unconnected_gradients : {"none", "zero"}
             What a source gets that the target does not depend on. Given explicitly, it silences
             the warning that says why.
+        indexed_slices : bool
+            Give `gt.IndexedSlices` for a Variable that the target sees by rows alone, taken by
+            `w[index]` or `np.take(w, index, axis=0)`: the gradient of an embedding without its
+            zeros. Rows that were taken twice are named twice. `w.assign_sub` takes them.
 
         Returns
         -------
@@ -366,6 +372,7 @@ class GradientTape:
             and (type(sources) is list or type(sources) is tuple)
             and output_gradients is None
             and unconnected_gradients is _BY_DEFAULT
+            and not indexed_slices
         ):
             found = self._step(target, sources, sys._getframe(1), Tensor)
             if found is not None:
@@ -400,7 +407,15 @@ class GradientTape:
         )
         grads = seeds_of(targets, output_gradients, recorded)
         known = recorder.leaves
-        keys = [s.key if s.key in known else source_key(recorder, s) for s in leaves]
+        taken = self._gathered(recorder, leaves, targets, indexed_slices)
+        asked = leaves
+        if taken is not None:
+            asked = [
+                source
+                for leaf, rows in zip(leaves, taken, strict=True)
+                for source in ([leaf] if rows is None else [r.stand_in(leaf) for r in rows])
+            ]
+        keys = [s.key if s.key in known else source_key(recorder, s) for s in asked]
         if recorder.has_unsupported:
             check_support(recorder, set(grads), {k for k in keys if k})
         if not self._persistent:
@@ -410,7 +425,7 @@ class GradientTape:
         backward(recorder, grads, keys, not self._persistent and not Keeping.everything)
         results: list[Any] = []
         missing = False
-        for source, key in zip(leaves, keys, strict=True):
+        for source, key in zip(asked, keys, strict=True):
             g = grads.get(key) if key else None
             if g is None and not key and any(t is source for t in targets):
                 g = identity(targets, source, output_gradients)
@@ -423,6 +438,14 @@ class GradientTape:
             else:
                 missing = True
                 results.append(zeros(source) if zero else None)
+        if taken is not None:
+            given = iter(results)
+            results = [
+                next(given)
+                if rows is None
+                else self._joined(leaf, rows, [next(given) for _ in rows])
+                for leaf, rows in zip(leaves, taken, strict=True)
+            ]
         if not self._persistent and recorder.aliases:
             recorder.aliases = ()
         if missing and not silent:
@@ -434,10 +457,27 @@ class GradientTape:
         if events.watchers:
             frame = sys._getframe(1)
             position = (frame.f_code, frame.f_lasti)
-            events.tell_gradient(recorder, targets, leaves, results, position)
+            whole = [r.dense() if isinstance(r, IndexedSlices) else r for r in results]
+            events.tell_gradient(recorder, targets, leaves, whole, position)
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
+
+    def _joined(self, variable: Any, taken: Any, cts: Any) -> Any:
+        return gathered.joined(variable, taken, cts)
+
+    def _gathered(
+        self, recorder: Recorder, leaves: list[Any], targets: Any, indexed_slices: bool
+    ) -> list[Any] | None:
+        """For each source the rows that the targets see it by, None where it is seen whole."""
+        if not indexed_slices:
+            return None
+        return [
+            gathered.seen_by_rows(recorder, leaf, gathered.gatherings(recorder, leaf), targets)
+            if isinstance(leaf, Variable)
+            else None
+            for leaf in leaves
+        ]
 
     # ------------------------------------------------------------------ matrices of derivatives
 

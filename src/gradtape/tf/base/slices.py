@@ -16,6 +16,7 @@ from ...core import tensor as core
 from ...core.registry import HOOKS
 from ...core.state import state
 from ...errors import three_part
+from ...tape.gathered import Gathering, joined
 from .errors import RefusedType, RefusedValue
 from .names import export
 from .promotion import bare, natural
@@ -56,7 +57,9 @@ class IndexedSlices(slices.IndexedSlices):
 
     def __add__(self, other: Any) -> Any:
         if isinstance(other, IndexedSlices) and self.shape == other.shape:
-            return joined([self, other])
+            values = np.concatenate([bare(self.values), bare(other.values)])
+            indices = np.concatenate([bare(self.indices), bare(other.indices)])
+            return IndexedSlices(adopt(values), adopt(indices), self.dense_shape)
         return self.dense() + other
 
     def __tf_tensor__(self, dtype: Any = None, name: Any = None) -> Any:
@@ -65,15 +68,6 @@ class IndexedSlices(slices.IndexedSlices):
     def consumers(self) -> list[Any]:
         """None: there is no graph."""
         return []
-
-
-def joined(parts: list[Any]) -> IndexedSlices:
-    """All rows of several of one shape, behind each other."""
-    if len(parts) == 1:
-        return parts[0]  # type: ignore[no-any-return]
-    values = np.concatenate([bare(part.values) for part in parts])
-    indices = np.concatenate([bare(part.indices) for part in parts])
-    return IndexedSlices(adopt(values), adopt(indices), parts[0].dense_shape)
 
 
 # ------------------------------------------------------------------------------ gathered rows
@@ -87,52 +81,16 @@ def note(params: Any, rows: Any, index: Any) -> None:
         if rows.key in tape.tracked and hasattr(tape, "gathered"):
             tape.gathered = tape.gathered or {}
             found = tape.gathered.setdefault(params.held.key, [])
-            found.append((rows.key, index, rows.read().shape))
+            found.append(Gathering(rows.key, index, rows.read().shape))
 
 
-def stand_ins(recorder: Any, variable: Variable, target: Any) -> list[Any] | None:
-    """(what stands for the rows as a source, their numbers) of each gathering that `target` uses.
-
-    None where the Variable is seen in another way too.
-    """
-    key = variable.held.key
-    noted = recorder.gathered.get(key)
-    needed = {getattr(t, "key", 0) for t in target}
-    if noted is None or key in needed:
+def gathered(variable: Any, taken: list[Gathering], cts: list[Any]) -> IndexedSlices | None:
+    """The gradient of a Variable from those of the rows that were taken of it."""
+    found = joined(variable, taken, cts)
+    if found is None:
         return None
-    outs = {out for out, _, _ in noted}
-    used, live = 0, set()
-    for record in reversed(recorder.ops):
-        if record[2] not in needed:
-            continue
-        keys = record[5] if type(record[5]) is tuple else (record[5], record[6])
-        needed.update(keys)
-        if key in keys:
-            used += 1
-            live.add(record[2])
-    if not live or not live <= outs or used != len(live):
-        return None
-    dtype = variable.held.value.dtype
-    return [
-        (core.new_traced(np.broadcast_to(np.zeros((), dtype), shape), out), index)
-        for out, index, shape in reversed(noted)  # in the order of the sweep
-        if out in live
-    ]
-
-
-def gathered(variable: Variable, cts: list[Any], indices: list[Any]) -> IndexedSlices | None:
-    """The gradient of `variable` from those of the rows that were taken of it."""
-    shape = variable.held.value.shape
-    parts = [
-        IndexedSlices(
-            adopt(np.reshape(bare(ct), (-1, *shape[1:]))),
-            adopt(np.reshape(core.new_traced(index), -1)),
-            make(np.array(shape, np.int32)),
-        )
-        for ct, index in zip(cts, indices, strict=True)
-        if ct is not None
-    ]
-    return joined(parts) if parts else None
+    lengths = make(np.array(found.dense_shape, np.int32))
+    return IndexedSlices(adopt(found.values), adopt(found.indices), lengths)
 
 
 # ------------------------------------------------------------------------------ into a Variable

@@ -18,6 +18,7 @@ from ...tape import accumulator as native_forward
 from ...tape import custom as native_custom
 from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
+from ...tape.gathered import seen_by_rows
 from ...tape.reasons import Explanation
 from . import numerics
 from .errors import RefusedState, RefusedType, RefusedValue
@@ -84,7 +85,7 @@ class GradientTape(native_tape.GradientTape):
         """The Variables that the tape watches, in the order of their construction."""
         return tuple(v.shown() if isinstance(v, Held) else v for v in super().watched_variables())
 
-    def gradient(
+    def gradient(  # type: ignore[override]  # TensorFlow's signature
         self,
         target: Any,
         sources: Any,
@@ -98,39 +99,33 @@ class GradientTape(native_tape.GradientTape):
         frame = sys._getframe(1)
         if type(target) is list and not target:  # no target: no gradient of anything
             return tree_map(lambda _: None, sources)
-        recorder: Any = self._recorder
-        if recorder is not None and recorder.gathered and self._consumed is None:
-            return self._sparse(target, sources, output_gradients, unconnected_gradients, frame)
-        return self._dense(target, sources, output_gradients, unconnected_gradients, frame)
+        return self._differentiated(target, sources, output_gradients, unconnected_gradients, frame)
 
-    def _sparse(
-        self, target: Any, sources: Any, output_gradients: Any, unconnected: Any, frame: Any
-    ) -> Any:
-        """The gradient, with IndexedSlices for Variables of which only rows were gathered."""
-        from .slices import gathered, stand_ins
-
-        leaves, rebuild = flatten(sources)
-        targets = [_native(leaf, {}) for leaf in flatten(target)[0]]
-        found = [
-            stand_ins(self._recorder, leaf, targets) if isinstance(leaf, Variable) else None
+    def _gathered(
+        self, recorder: Any, leaves: list[Any], targets: Any, indexed_slices: bool
+    ) -> list[Any] | None:
+        """Variables of which only rows were gathered get IndexedSlices without being asked."""
+        noted = recorder.gathered
+        if not noted:
+            return None
+        return [
+            seen_by_rows(recorder, leaf, noted[leaf.key], targets) if leaf.key in noted else None
             for leaf in leaves
         ]
-        asked = [
-            [twin for twin, _ in rows] if rows else leaf
-            for leaf, rows in zip(leaves, found, strict=True)
-        ]
-        given = self._dense(target, asked, output_gradients, unconnected, frame)
-        return rebuild([
-            gathered(leaf, g, [index for _, index in rows]) if rows else g
-            for leaf, rows, g in zip(leaves, found, given, strict=True)
-        ])  # fmt: skip
 
-    def _dense(
+    def _joined(self, variable: Any, taken: Any, cts: Any) -> Any:
+        from .slices import gathered
+
+        return gathered(variable, taken, cts)
+
+    def _differentiated(
         self, target: Any, sources: Any, output_gradients: Any, unconnected_gradients: Any,
         frame: Any,
     ) -> Any:  # fmt: skip
         if unconnected_gradients is _BY_DEFAULT:
-            if output_gradients is None and type(target) is Tensor and type(sources) is list:
+            is_step = output_gradients is None and type(target) is Tensor and type(sources) is list
+            recorder: Any = self._recorder
+            if is_step and not (recorder and recorder.gathered):
                 held = [s.held if type(s) is Variable else s for s in sources]
                 found = self._step(target, held, frame, Tensor)
                 if found is not None:
