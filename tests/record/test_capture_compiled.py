@@ -148,3 +148,51 @@ def test_a_nan_in_a_compiled_function_is_an_alarm(tmp_path):
     costs = run.reader.series("cost")[1]
     assert event["step"] == int(np.flatnonzero(~np.isfinite(costs))[0])
     assert event["data"]["op"] == "step" and event["data"]["file"] == __file__
+
+
+@pytest.mark.parametrize("inside", ["model", "cost", "several"])
+def test_the_prediction_of_a_compiled_model_is_found_under_a_tape(tmp_path, inside):
+    w = gt.Variable(np.array([0.5, -0.25]), name="w")
+    x = np.stack([X, X**2], axis=1)
+
+    def model(x):
+        return np.tanh(x @ w)
+
+    compiled = gt.function(model)
+    several = gt.function(lambda x: (np.sum(w**2), model(x)))
+    cost = gt.function(lambda x: np.mean((model(x) - Y) ** 2))
+    expected = []
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(4):
+            expected.append(np.tanh(x @ w.value))
+            with gt.GradientTape() as tape:
+                if inside == "cost":
+                    loss = cost(x)
+                elif inside == "several":
+                    size, prediction = several(x)
+                    loss = np.mean((prediction - Y) ** 2) + 0.01 * size
+                else:
+                    loss = np.mean((compiled(x) - Y) ** 2)
+            w.assign_sub(0.1 * tape.gradient(loss, w))
+    for step in range(4):
+        np.testing.assert_allclose(run.array("prediction", step), expected[step], rtol=1e-12)
+    np.testing.assert_array_equal(run.array(run.reader.meta()["roles"]["x"]), x)
+
+
+def test_a_draw_in_a_compiled_cost_is_the_one_that_the_step_saw(tmp_path):
+    w, random = gt.Variable(0.5, name="w"), gt.random.default_rng(3)
+
+    @gt.function
+    def cost(x):
+        return np.mean((w * x + 0.1 * random.normal(size=40) - Y) ** 2)
+
+    costs = []
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(3):
+            with gt.GradientTape() as tape:
+                loss = cost(X)
+            costs.append(float(loss))
+            w.assign_sub(0.1 * tape.gradient(loss, w))
+    for step in range(3):
+        prediction = run.array("prediction", step)
+        np.testing.assert_allclose(np.mean((prediction - Y) ** 2), costs[step], rtol=1e-12)

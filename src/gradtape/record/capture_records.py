@@ -6,6 +6,8 @@ where in the records the arrays are read. What is stored how often is `keeping.p
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from ..core.variable import Variable
 from . import details, graphs
 from .calls import Call, value_of
 from .keeping import INPUT_BYTES, Schedule, Seen, storable
-from .structures import Snapshot, Structure, result_of, value_at
+from .structures import Snapshot, Structure, value_at
 
 __all__ = ["Records"]
 
@@ -96,8 +98,8 @@ class Records:
                         self._input(tag, np.asarray(value_of(value)), step)
             for tag, variable in structure.held:
                 self._input(tag, np.asarray(variable.value), step, "variable")
-            if structure.prediction is not None:
-                self._prediction(call, result_of(ops[structure.prediction]), step)
+            if structure.has_prediction:
+                self._prediction(call, lambda: structure.predicted(ops), step)
         ring = self.capture.ring
         if ring and structure is not None and structure.nbytes * ring <= RING_BYTES:
             entry = (step, structure, Snapshot(recorder), targets, sources_now(call, sources))
@@ -150,7 +152,7 @@ class Records:
                 if rec[OUT] == meant.key:
                     meant.at = (rec[CODE], rec[LASTI])
                 if (rec[CODE], rec[LASTI]) == meant.at:
-                    structure.prediction = index
+                    structure.prediction, structure.has_prediction = index, True
         return structure
 
     def _write_graph(self, call: Call, graph: dict[str, Any]) -> int:
@@ -186,7 +188,7 @@ class Records:
         self._now(call, step, number)
         for tag, value in (*seen.constants.items(), *zip(seen.tags, values, strict=True)):
             if tag == "prediction":
-                self._prediction(call, np.asarray(value), step)
+                self._prediction(call, functools.partial(np.asarray, value), step)
             else:
                 kind = "input" if tag.startswith("input/") else "variable"
                 tag = seen.renamed(tag, self.capture.name_of, call.cost, asked)
@@ -247,18 +249,24 @@ class Records:
             if self.told:
                 self._write_roles()
 
-    def _prediction(self, call: Call, value: Any, step: int) -> None:
-        if value is None or not self.keeps_prediction or call.cost is None:
+    def _prediction(self, call: Call, predicted: Callable[[], Any], step: int) -> None:
+        if not self.keeps_prediction or call.cost is None:
             return
         tag = call.cost.tag("prediction")
         schedule = self.schedules.get(tag)
+        if schedule is not None and not schedule.takes(step):
+            return
+        value = predicted()
+        if value is None:
+            return
         if schedule is None:
             schedule = self.schedules[tag] = Schedule(value.nbytes)
             self.capture.tags[tag] = self.capture.writer.tag(
                 tag, "prediction", np.shape(value), value.dtype
             )
-        if schedule.takes(step):
-            self.capture.writer.array(self.capture.tags[tag], step, storable(value))
+            if not schedule.takes(step):
+                return
+        self.capture.writer.array(self.capture.tags[tag], step, storable(value))
 
     def arrays(self, call: Call, step: int, values: list[Any], grads: list[Any]) -> None:
         """Arrays of the sources: whole, as often as their size allows."""

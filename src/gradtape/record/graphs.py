@@ -13,6 +13,7 @@ A graph is a dict that JSON can hold::
           value    of a constant; weak where it is a Python number
           params   as `graph/coding.py` writes them; arrays in them are the inputs `held`
           opaque   why the node cannot be computed again from the file
+          within   of a prediction in a compiled function: [record, node of its graph, output]
           slots    of an input: [record, operand] where it entered; [record, -1 - k] is array k of
                    the parameters
 
@@ -199,6 +200,7 @@ class _Builder:
         self.avals: list[Any] = []  # of each node, a tuple where it has several results
         self.by_key: dict[int, int] = {}
         self.results: dict[int, list[int]] = {}  # of compiled functions, by the key of the call
+        self.within: dict[int, list[int]] = {}  # nodes of compiled functions: see `within` above
         self.constants: dict[int, int] = {}  # key of a constant Tensor -> its node
         self.arrays: list[tuple[int, Any]] = []  # (node, array) of the inputs
         self.inputs = 0
@@ -236,6 +238,8 @@ class _Builder:
         self._name_inputs()
         roles = guess(graph)
         graph["roles"], graph["prediction"] = roles, roles["prediction"]
+        if roles["prediction"] in self.within:
+            self.nodes[roles["prediction"]]["within"] = self.within[roles["prediction"]]
         y = graph["inputs"].get(roles["y"])
         if y is not None and "name" not in self.nodes[y] and self.nodes[y]["slots"]:
             name = self.places.labels(self.nodes[y]["slots"][0][0])
@@ -449,7 +453,7 @@ class _Builder:
                     self.nodes[known[value]]["slots"] = []
             return known[value]
 
-        for node in graph.nodes:
+        for n, node in enumerate(graph.nodes):
             at = self.places.at(*node.position) if node.position else place
             at = {**at, "group": group}
             operands = [read(v) for v in node.inputs]
@@ -471,6 +475,7 @@ class _Builder:
             )  # fmt: skip
             if len(avals) == 1:
                 known[node.outputs[0]] = made
+                self.within[made] = [index, n, 0]
                 continue
             self.nodes[made]["results"] = len(avals)
             for i, value in enumerate(node.outputs):
@@ -478,6 +483,7 @@ class _Builder:
                     "item", [made], value.aval, kind="op", params=["d", ["index", i]],
                     rule=rule_of(_ITEM), **at,
                 )  # fmt: skip
+                self.within[known[value]] = [index, n, i]
         self.results[rec[OUT]] = [read(v) for v in graph.results]
 
 

@@ -14,6 +14,8 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.state import CARD, CODE, LASTI, OUT
 from ..core.tensor import raw
+from ..graph.evaluate import run_node
+from ..graph.ir import Constant
 
 __all__ = ["Snapshot", "Structure"]
 
@@ -45,7 +47,8 @@ class Structure:
     numbers : list of (record, operand, value)
         The numbers that stand in the graph.
     prediction : int or None
-        The record whose result is the prediction.
+        The record whose result is the prediction; None where there is none, or a compiled
+        function has computed it.
     nbytes : int
         About how much memory the values of one step take.
     """
@@ -74,7 +77,27 @@ class Structure:
         chosen = graph.get("prediction")
         record = nodes[chosen].get("record") if chosen is not None else None
         self.prediction: int | None = record
+        self._slot, self._within = None, None
+        if chosen is not None and record is None:
+            self._slot = next(
+                ((n["record"], n["in"].index(chosen)) for n in nodes
+                 if "record" in n and chosen in n["in"]), None,
+            )  # fmt: skip
+            self._within = nodes[chosen].get("within")
+        self.has_prediction = chosen is not None
         self.nbytes = sum(_bytes(rec) for rec in recorder.ops)
+
+    def predicted(self, ops: list[list[Any]]) -> Any:
+        """The prediction of a step: its record's result, or an operand, or computed again."""
+        if self.prediction is not None:
+            return result_of(ops[self.prediction])
+        found = value_at(ops, *self._slot) if self._slot is not None else None
+        if found is None and self._within is not None:
+            try:
+                found = _computed(ops, *self._within)
+            except Exception:  # a function of the user's own, which may not be run once more
+                self._within = None
+        return None if found is None else np.asarray(raw(found))
 
     def fits(self, ops: list[list[Any]], targets: list[Any]) -> bool:
         """Whether these records have the structure."""
@@ -178,6 +201,26 @@ def result_of(rec: list[Any]) -> Any:
     if len(rec) <= 9:
         return None
     return rec[10] if type(rec[5]) is tuple else rec[11]
+
+
+def _computed(ops: list[list[Any]], index: int, n: int, output: int) -> Any:
+    """What a node of a compiled function gave, from the operands that its call has kept."""
+    rec = ops[index]
+    graph, operands = rec[CARD].regions[1], rec[9]
+    wanted = graph.nodes[n].outputs[output]
+    needed, nodes = {wanted}, []
+    for node in reversed(graph.nodes[: n + 1]):
+        if not needed.isdisjoint(node.outputs):
+            needed.update(node.inputs)
+            nodes.append(node)
+    known: dict[Any, Any] = {
+        value: raw(x) for value, x in zip(graph.inputs, operands, strict=True) if value in needed
+    }
+    with np.errstate(all="ignore"):
+        for node in reversed(nodes):
+            given = [v.data if isinstance(v, Constant) else known[v] for v in node.inputs]
+            known.update(zip(node.outputs, run_node(node, given), strict=True))
+    return known[wanted]
 
 
 def _bytes(rec: list[Any]) -> int:
