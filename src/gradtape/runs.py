@@ -23,7 +23,7 @@ from .record import environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
 from .record.doors import choice_of, entries_of, path_of, step_of, text_of, variable_of, whole_of
-from .record.endings import bytes_of, exception_of, status_of
+from .record.endings import bytes_of, status_of
 from .record.following import follow
 from .record.lock import is_held
 from .record.notices import where
@@ -332,14 +332,18 @@ class Recording(Run):
         arrays as often as disk space allows; "full" adds each operation's value and cotangent
         at each step.
     every : int
-        Record only every so many steps; all are counted.
+        Record only every so many steps; all are counted. Each step is looked at all the same: the
+        first whose cost or gradient is not finite is recorded with its cause, and what is logged
+        is kept.
     name : str, optional
         What the run is called; the folder's name by default.
     durability : {"group", "step", "full"}
         When what was recorded is on disk: see `Writer`.
-    ring : int
+    ring : int, optional
         How many of the last steps are held in full detail, to be written when a value is not
-        finite or an exception ends the run; 0 for none.
+        finite or an exception ends the run; 0 for none. By default 3; none at the level "scalars",
+        where it makes records keep all their values and a step of a small model about 4 µs longer.
+        Of the step that an exception ends, what it had computed is written with them.
     progress : bool, "tqdm" or callable
         Whether and how the progress of a loop over `run.steps` is shown: True for a line in the
         terminal, the notebook or the log; a callable gets a dict (`record/progress.py`).
@@ -369,7 +373,7 @@ class Recording(Run):
         every: int = 1,
         name: str | None = None,
         durability: str = "group",
-        ring: int = 3,
+        ring: int | None = None,
         progress: Any = True,
     ) -> None:
         self._asked = self._path = path_of("Recording", path)
@@ -377,6 +381,7 @@ class Recording(Run):
         self._open = None
         self._level = choice_of("Recording", "level", level, LEVELS)
         self._every = whole_of("Recording", "every", every, 1)
+        ring = (0 if level == "scalars" else 3) if ring is None else ring
         self._ring = whole_of("Recording", "ring", ring, 0)
         self._name = None if name is None else text_of("Recording", "name", name)
         self._durability = choice_of("Recording", "durability", durability, DURABILITIES)
@@ -441,9 +446,7 @@ class Recording(Run):
             if self in _active:
                 _active.remove(self)
         try:
-            capture.stop()
-            if error is not None:
-                self._note_exception(error)
+            capture.stop(error)
         finally:
             if self._asking is not None:
                 self._asking.join(environment.PATIENCE)
@@ -469,16 +472,6 @@ class Recording(Run):
         finally:
             if self._capture is not None:
                 self._capture.moment += time.perf_counter() - start
-
-    def _note_exception(self, error: BaseException) -> None:
-        capture, writer = self._capture, self._writer
-        assert capture is not None and writer is not None
-        said = exception_of(error)
-        writer.event(capture.steps.number, "exception", said)
-        if said["file"] is not None:
-            capture.notices.file(said["file"])
-        if isinstance(error, Exception):
-            capture.alarms.spill()
 
     # -- what the user says ---------------------------------------------------------------------
 

@@ -25,6 +25,14 @@ class Alarms:
         self._count = 0
         self._last = -2  # the last step in which something was not finite
 
+    def is_due(self) -> bool:
+        """Whether this step, in which something is not finite, is the first one of such."""
+        step = self._capture.steps.number
+        if step > self._last + 1 and self._count < MOST:
+            return True
+        self._last = step
+        return False
+
     def _is_news(self, found: list[Any]) -> bool:
         if all(x is None or bool(np.all(np.isfinite(x))) for x in found):
             return False  # (a None gradient is a NaN in its row)
@@ -40,10 +48,10 @@ class Alarms:
         """Something of this step may be NaN or infinite."""
         found = [cost, *(s.value for s in sources), *(value_of(r) for r in results)]
         if self._is_news(found):
+            self._capture.ring.write()
             details.alarm(
                 self._capture, call.structure, recorder, targets, sources, results, step
             )
-            self.spill()
 
     def inside(
         self, function: str, told: Any, cost: Any, sources: list[Any], results: list[Any]
@@ -63,11 +71,3 @@ class Alarms:
             ],
             "chain": [], **where(decode(*told.position)),
         })  # fmt: skip
-
-    def spill(self) -> None:
-        """Write the steps of the ring in full detail."""
-        capture = self._capture
-        if capture.level != "full":
-            for entry in capture.recent:
-                details.write(capture, *entry)
-        capture.recent.clear()

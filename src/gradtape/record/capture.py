@@ -15,7 +15,6 @@ import time
 import traceback
 import types
 import warnings
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,16 +27,19 @@ from ..core.state import next_key, state
 from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
 from ..tape.nested import Gradient, Nested
-from . import notices, traced
+from ..tape.nonfinite import is_finite
+from . import notices, traced, unfinished
 from .alarms import Alarms
 from .calls import NAN, Call, Column, value_of
 from .capture_costs import Costs
 from .capture_records import Records
 from .capture_rows import Rows
 from .costs import Cost
+from .endings import exception_of
 from .naming import names_of
 from .norms import difference_norm
 from .quick import make_quick
+from .ring import Ring
 from .steps import Steps
 
 __all__ = ["LEVELS", "Capture"]
@@ -81,9 +83,11 @@ class Capture:
         self.rows = Rows(writer)
         self.notices = notices.Notices(self)
         self.records = Records(self)
+        self.ring, self.ring_size = Ring(self, ring), ring
         self.costs = Costs(self)
         self.nested = Nested()
-        self.look = self.records.look
+        self.looks = level != "scalars" or ring > 0  # at records
+        self.look = self.records.look if level != "scalars" else self.ring.look
         self.on_step: Callable[[int, float], None] | None = None  # the progress line
         self.calls: list[Call] = []
         self.names: dict[int, str] = {}  # of Variables, by key
@@ -91,8 +95,6 @@ class Capture:
         self.taken: set[str] = set()
         self.tags: dict[str, int] = {}
         self.seconds = 0.0  # spent here
-        self.recent: deque[Any] = deque(maxlen=max(ring, 1))
-        self.ring = ring
         self.parts: list[Part] = []
         self.logged: dict[str, float] = {}
         self.layouts: dict[Any, tuple[int, int, Any]] = {}
@@ -116,10 +118,11 @@ class Capture:
     def start(self) -> None:
         """Listen from now on."""
         self.writer.collect = self.rows.collect
-        if self.level != "scalars":
+        if self.looks:
             observing.keep_everything(True)
-            observing.inspector.look = traced.look
             self._stops.append(lambda: observing.keep_everything(False))
+        if self.level != "scalars":
+            observing.inspector.look = traced.look
         self._observe()
         self._stops.append(self._unheard)
         self._stops.append(observing.record())
@@ -142,12 +145,33 @@ class Capture:
         self._stops.clear()
         self._unheard()
 
-    def stop(self) -> None:
-        """Listen no more, and write the step that is complete."""
+    def stop(self, error: BaseException | None = None) -> None:
+        """Listen no more, and write the step that is complete, and what an exception ended."""
         self.deafen()
+        step, recorder = self.steps.number, None
+        if isinstance(error, Exception):
+            recorder = unfinished.recorder_of(error, self.steps.last)
+            step += self.steps.ends or (recorder is not None and self.steps.is_over)
         if self.parts and (self.steps.is_complete or self.logged):
             self.finish()
         self.rows.flush()
+        if error is not None:
+            self._ended(error, recorder, step)
+
+    def _ended(self, error: BaseException, recorder: Any, step: int) -> None:
+        """Write the exception that ended the run in a step, and what led there."""
+        said = exception_of(error)
+        if isinstance(error, Exception):
+            try:
+                self.ring.write()
+                said |= unfinished.failing(error)
+                if recorder is not None and self.looks:
+                    said |= unfinished.write(self, recorder, step)
+            except Exception as own:
+                self.fail(own)
+        self.writer.event(step, "exception", said)
+        if said["file"] is not None:
+            self.notices.file(said["file"])
 
     def _make_observer(self) -> Callable[[Any], None]:
         add, notice = self.steps.changed.add, self.notices.assigned
@@ -223,12 +247,12 @@ class Capture:
         self.committed = {s.key: v for s, v in zip(told.sources, sources, strict=True)}
         is_recorded = self._begin(call, first, first)
         self.committed = {}
-        if not is_recorded:
-            return
         if len(targets) == 1 and isinstance(targets[0], np.floating):
             cost = float(targets[0])
         else:
             cost = float(sum(np.sum(np.real(t)) for t in targets))
+        if not is_recorded and not self._is_news(call, cost, results):
+            return
         finite, is_first = self._add(call, cost, sources, results, told.keys)
         if self.level != "scalars" and told.seen is not None:
             self.records.traced(call, told.seen, more, self.steps.number, is_first)
@@ -290,21 +314,24 @@ class Capture:
         if call is None or not call.fits(code, lasti, sources):
             call = self._find(recorder, sources, code, lasti)
         ops = recorder.ops
-        if not self._begin(call, ops[0][2], ops[-1][2]):
-            return
+        is_recorded = self._begin(call, ops[0][2], ops[-1][2])
         target = targets[0]
         cost: Any = target.value
         if len(targets) > 1 or not isinstance(cost, np.floating):
             cost = float(sum(np.sum(np.real(t.value)) for t in targets))
         values = [s.value for s in sources]
         grads = [None if r is None else value_of(r) for r in results]
+        if not is_recorded and not self._is_news(call, cost, grads):
+            if self.ring_size:
+                self.ring.hold(call, recorder, targets, sources, self.steps.number)
+            return
         keys = tuple([t.key for t in targets])
         finite, is_first = self._add(call, cost, values, grads, keys)
         step = self.steps.number
-        if self.level != "scalars":
+        if self.looks:
             self.look(call, recorder, targets, sources, results, step, is_first)
-            if not call.are_numbers:
-                self.records.arrays(call, step, values, grads)
+        if self.level != "scalars" and not call.are_numbers:
+            self.records.arrays(call, step, values, grads)
         if not finite:
             self.alarms.not_finite(call, recorder, targets, sources, results, cost, step)
 
@@ -322,6 +349,15 @@ class Capture:
         if not self.parts:
             self.parts.append(Part(call, None, [], None, None))
         return False
+
+    def _is_news(self, call: Call, cost: Any, grads: list[Any]) -> bool:
+        """Whether a step that `every` leaves out is recorded: the first that is not finite."""
+        if _isfinite(cost) and all(g is None or is_finite(g) for g in grads):
+            return False
+        if not self.alarms.is_due():
+            return False
+        self.parts[:] = [part for part in self.parts if part.cost is not None]
+        return True
 
     def _add(
         self, call: Call, cost: Any, values: list[Any], grads: list[Any], keys: tuple[int, ...]

@@ -22,7 +22,6 @@ from .structures import Snapshot, Structure, value_at
 __all__ = ["Records"]
 
 MOST_GRAPHS = 256
-RING_BYTES = 64 << 20
 
 
 class _Meant:
@@ -32,11 +31,6 @@ class _Meant:
         self.value = np.asarray(value_of(given))
         self.key = getattr(given, "key", 0)
         self.at: Any = None  # where the prediction is computed
-
-
-def sources_now(call: Call, sources: Any) -> list[tuple[str, int, Any]]:
-    """Name, key and present value of each source."""
-    return [(name, s.key, s.value) for name, s in zip(call.names, sources, strict=True)]
 
 
 class Records:
@@ -72,21 +66,13 @@ class Records:
         is_first: bool,
     ) -> None:  # fmt: skip
         ops = recorder.ops
-        for part in self.capture.parts:  # a call that has found out what else is asked of its cost
-            if part.call.structure is None and call in part.call.partners and part.call.sources:
-                made = self._structure(part.call, recorder, targets, part.call.sources)
-                if made is not None:
-                    self._now(part.call, step, made.number)
-        structure = call.structure
-        if structure is None or not structure.fits(ops, targets):
-            structure = self._structure(call, recorder, targets, sources)
-        if structure is not None and not structure.numbers_hold(ops):
-            structure = self._vary(call, structure, recorder, targets, sources)
-        if structure is not None and structure.shared and not structure.is_shared(ops):
-            structure = self._make(call, recorder, targets, sources, structure.varying)
-            call.structure = structure
+        if not is_first:
+            for part in self.capture.parts:  # whose graph does not know yet that more is asked
+                if part.call.structure is None and call in part.call.partners:
+                    self._again(part.call, recorder, targets, step)
+        structure = self.structure_of(call, recorder, targets, sources)
         if structure is not None and is_first:
-            self._now(call, step, structure.number)
+            self.now(call, step, structure.number)
             if structure.needs_parameters:
                 found = graphs.inputs_of(recorder, structure.graph) or {}
                 for tag, array in found.items():
@@ -100,16 +86,37 @@ class Records:
                 self._input(tag, np.asarray(variable.value), step, "variable")
             if structure.has_prediction:
                 self._prediction(call, lambda: structure.predicted(ops), step)
-        ring = self.capture.ring
-        if ring and structure is not None and structure.nbytes * ring <= RING_BYTES:
-            entry = (step, structure, Snapshot(recorder), targets, sources_now(call, sources))
-            self.capture.recent.append(entry)
+            if self.capture.ring_size:
+                self.capture.ring.hold(call, recorder, targets, sources, step, structure)
         if self.capture.level == "full" and structure is not None:
-            now = sources_now(call, sources)
+            named = list(zip(call.names, sources, strict=True))
+            now = [(name, source.key, source.value) for name, source in named]
             details.write(self.capture, step, structure, Snapshot(recorder), targets, now)
         self.capture.notices.look(call, recorder, targets, sources, results, step)
 
-    def _now(self, call: Call, step: int, number: int) -> None:
+    def _again(self, call: Call, recorder: Any, targets: Any, step: int) -> None:
+        """Make the graph of a call again, of whose target more sources are asked."""
+        if call.sources is not None:
+            made = self._structure(call, recorder, targets, call.sources)
+            if made is not None:
+                self.now(call, step, made.number)
+
+    def structure_of(
+        self, call: Call, recorder: Any, targets: Any, sources: Any
+    ) -> Structure | None:
+        """The structure of what a gradient call has recorded; None where there are too many."""
+        ops = recorder.ops
+        structure: Structure | None = call.structure
+        if structure is None or not structure.fits(ops, targets):
+            structure = self._structure(call, recorder, targets, sources)
+        if structure is not None and not structure.numbers_hold(ops):
+            structure = self._vary(call, structure, recorder, targets, sources)
+        if structure is not None and structure.shared and not structure.is_shared(ops):
+            structure = self._make(call, recorder, targets, sources, structure.varying)
+            call.structure = structure
+        return structure
+
+    def now(self, call: Call, step: int, number: int) -> None:
         """The graph of a call's cost is this one from here on."""
         assert call.cost is not None
         cost = call.cost.number
@@ -185,7 +192,7 @@ class Records:
         number = self.compiled[known][1]
         if not is_first:
             return
-        self._now(call, step, number)
+        self.now(call, step, number)
         for tag, value in (*seen.constants.items(), *zip(seen.tags, values, strict=True)):
             if tag == "prediction":
                 self._prediction(call, functools.partial(np.asarray, value), step)

@@ -19,7 +19,7 @@ from . import graphs
 from .schema import FIELDS
 from .structures import Snapshot, Structure
 
-__all__ = ["alarm", "cotangents", "range_of", "statistics", "write"]
+__all__ = ["alarm", "cotangents", "range_of", "statistics", "write", "write_nodes"]
 
 MOST_BYTES = 4 << 20  # of one array; of larger ones only the statistics are kept
 NAN = float("nan")
@@ -84,25 +84,30 @@ def write(
         by_record, by_key = cotangents(held, targets)
     except Exception:  # a rule of the user's own: what it needs may be gone
         by_record, by_key = {}, {}
-    matrix = np.full((len(graph["nodes"]), len(FIELDS)), NAN)
-    writer = capture.writer
     leaves = {name: key for name, key, _ in sources}
-    for node in graph["nodes"]:
-        n = node["id"]
+    found = []
+    for node, value in zip(graph["nodes"], values, strict=True):
         ct = None
         if "record" in node:
             ct = by_record.get(node["record"])
         elif node["kind"] in ("variable", "source"):
             ct = by_key.get(leaves.get(node.get("name"), -1))
-        sides = [values[n], None if ct is None or type(ct) is list else raw(ct)]
+        found.append((value, None if ct is None or type(ct) is list else raw(ct)))
+    write_nodes(capture.writer, step, structure.number, found)
+
+
+def write_nodes(writer: Any, step: int, graph: int, nodes: list[tuple[Any, Any]]) -> None:
+    """Write value and cotangent of each node of a graph, None where one is not known."""
+    matrix = np.full((len(nodes), len(FIELDS)), NAN)
+    for n, sides in enumerate(nodes):
         matrix[n] = [*statistics(sides[0]), *statistics(sides[1])]
         for side, value in enumerate(sides):
             if value is None:
                 continue
             array = np.asarray(value)
             if array.dtype.kind in "fciub" and array.nbytes <= MOST_BYTES:
-                writer.node_array(step, structure.number, n, side, np.array(array))
-    writer.node_values(step, structure.number, matrix)
+                writer.node_array(step, graph, n, side, np.array(array))
+    writer.node_values(step, graph, matrix)
 
 
 def range_of(name: str, value: Any) -> dict[str, Any]:

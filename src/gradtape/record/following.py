@@ -28,7 +28,7 @@ def follow(capture: Capture, start: dict[str, float], cost: Any = None) -> Step:
     capture.records.keeps_prediction = False  # of one step, it would stand for all
     capture.records.labels = list(getattr(cost, "labels", ()))
     if cost is None:
-        capture.level = "scalars"  # there is no graph
+        capture.level, capture.looks = "scalars", False  # there is no graph
     if not capture.listens:
         capture.start()
     with np.errstate(all="ignore"), GradientTape() as tape:

@@ -107,6 +107,6 @@ def make_quick(capture: Any, call: Call) -> Any:
     return _compiled(call.count)(
         *call.sources, call.code, call.lasti, capture.thread, capture.parts, capture.logged,
         capture.steps.changed, time.perf_counter, capture.steps, capture.rows, layout, width,
-        8 * width, call, capture.watch, capture, capture.level != "scalars", capture.look,
+        8 * width, call, capture.watch, capture, capture.looks, capture.look,
         capture.alarms.not_finite, state, math.isfinite, MOST,
     )  # fmt: skip

@@ -37,7 +37,7 @@ _ARRAY_BYTES = 1 << 31
 # Rows of the graph that a cost has at a step, or else of a graph that is no cost's.
 _OF = (
     " AND (graph=(SELECT graph FROM structure WHERE cost=:cost AND step<=:step ORDER BY step DESC"
-    " LIMIT 1) OR NOT EXISTS (SELECT 1 FROM structure AS s WHERE s.graph=graph))"
+    " LIMIT 1) OR graph NOT IN (SELECT graph FROM structure))"
     " ORDER BY graph LIMIT 1"
 )
 Floats = np.ndarray[Any, np.dtype[np.float64]]

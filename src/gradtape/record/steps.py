@@ -49,14 +49,15 @@ class Steps:
     2
     """
 
-    __slots__ = ("changed", "ends", "is_explicit", "last", "number", "_calls", "_openers",
-                 "_seen", "_uses_variables")  # fmt: skip
+    __slots__ = ("changed", "ends", "is_explicit", "last", "number", "_before", "_calls",
+                 "_openers", "_seen", "_uses_variables")  # fmt: skip
 
     def __init__(self) -> None:
         self.number = 0
         self.is_explicit = False
         self.ends = False
         self.changed: set[int] = set()
+        self._before = 0  # how many gradient calls the step before had
         self._calls: list[Hashable] = []  # the gradient calls of this step, in their order
         self._openers: set[Hashable] = set()
         self._seen: set[Hashable] = set()
@@ -103,12 +104,23 @@ class Steps:
         self.ends = False
         self._openers.update(self._calls[:1])
         self.changed.clear()
+        self._before = len(self._calls)
         self._calls.clear()
 
     @property
     def is_empty(self) -> bool:
         """Whether the step that is running has seen no gradient call."""
         return not self._calls
+
+    @property
+    def is_over(self) -> bool:
+        """Whether what is recorded now, of which no gradient has been asked, is the next step.
+
+        It is not where nothing has been assigned yet, or the step before had more gradients.
+        """
+        if self.is_explicit or not self._calls:
+            return False
+        return bool(self.changed or not self._uses_variables) and len(self._calls) >= self._before
 
     @property
     def is_complete(self) -> bool:

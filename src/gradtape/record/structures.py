@@ -17,7 +17,7 @@ from ..core.tensor import raw
 from ..graph.evaluate import run_node
 from ..graph.ir import Constant
 
-__all__ = ["Snapshot", "Structure"]
+__all__ = ["Snapshot", "Structure", "bytes_of"]
 
 
 class Snapshot:
@@ -85,7 +85,7 @@ class Structure:
             )  # fmt: skip
             self._within = nodes[chosen].get("within")
         self.has_prediction = chosen is not None
-        self.nbytes = sum(_bytes(rec) for rec in recorder.ops)
+        self.nbytes = sum(bytes_of(rec) for rec in recorder.ops)
 
     def predicted(self, ops: list[list[Any]]) -> Any:
         """The prediction of a step: its record's result, or an operand, or computed again."""
@@ -223,6 +223,7 @@ def _computed(ops: list[list[Any]], index: int, n: int, output: int) -> Any:
     return known[wanted]
 
 
-def _bytes(rec: list[Any]) -> int:
+def bytes_of(rec: list[Any]) -> int:
+    """About how much memory the result of a record takes."""
     out = result_of(rec)
     return out.nbytes if isinstance(out, np.ndarray) else 32
