@@ -12,6 +12,7 @@ from gradtape.graph.evaluate import evaluate
 from gradtape.graph.ir import Constant
 from gradtape.graph.printing import show
 from gradtape.graph.trace import trace
+from gradtape.passes import windows
 from gradtape.passes.algebra import simplify
 from gradtape.passes.common import merge_common
 from gradtape.passes.cuts import remove_cuts
@@ -21,6 +22,7 @@ from gradtape.passes.inline import inline_calls
 from gradtape.passes.pipeline import PIPELINE, optimise
 from gradtape.passes.sink import sink_views
 from gradtape.passes.spares import has_spares, remove_spares
+from gradtape.passes.windows import read_windows
 
 VECTOR = Aval((3,), np.float64)
 MATRIX = Aval((2, 3), np.float64)
@@ -232,3 +234,76 @@ def test_the_pipeline_leaves_fewer_nodes_and_says_what_it_does():
         stop()
     assert seen == [("pass", name) for name, _ in PIPELINE]
     assert len(graph.nodes) <= len(traced.graph.nodes) - 5
+
+
+# ------------------------------------------------------------------------------ windows
+
+
+def test_read_windows():
+    def adjoint(p, ct):
+        with gt.GradientTape() as tape:
+            tape.watch(p)
+            y = np.sum((p[:-2] + p[2:]) * ct)
+        return tape.gradient(y, p)
+
+    lines = after(read_windows, adjoint, Aval((6,), np.float64), Aval((4,), np.float64))
+    assert lines[-6:] == [
+        "v1: float64[8] = pad_constant(v0) {constants=-0.0, widths=((2, 2),)}",
+        "v2: float64[6] = getitem(v1) {index=(slice(0, 6, None),)}",
+        "v3: float64[6] = add(k1, v2)",
+        "v4: float64[6] = getitem(v1) {index=(slice(2, 8, None),)}",
+        "v5: float64[6] = add(v3, v4)",
+        "return v5",
+    ]
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(np.sin(x[:2])),  # little of the array
+        lambda x: np.sum(np.sin(x[1:])),  # one window of a small array
+        lambda x: np.sum(np.sin(x[::2]) * x[1::2]),  # by steps
+        lambda x: np.sum(np.sin(x[[0, 1, 2, 3, 4]]) * x[:5]),  # once by numbers
+    ],
+)
+def test_additions_that_are_no_large_windows_stay(f):
+    graph = trace(gt.grad(f), [Aval((6,), np.float64)], "f")[0].graph
+    assert read_windows(graph) is graph or body(read_windows(graph)) == body(graph)
+
+
+@pytest.mark.parametrize("shape", [(40,), (12, 9), (10, 12, 14)])
+def test_windows_keep_the_bits_of_additions(shape, monkeypatch):
+    monkeypatch.setattr(windows, "SMALL", 0)
+
+    def f(x):
+        inner = tuple(slice(1, -1) for _ in shape)
+        total = np.sin(x[inner])
+        for axis in range(len(shape)):
+            for low, high in ((None, -2), (2, None)):
+                total = total + x[(*inner[:axis], slice(low, high), *inner[axis + 1 :])] * total
+        return np.sum(total * x[inner])
+
+    x = np.random.default_rng(3).standard_normal(shape)
+    x[x > 1] = -0.0
+    traced, _ = trace(gt.grad(f), [Aval(shape, np.float64)], "f")
+    graph, inputs = optimise(traced.graph), [x, *map(raw, traced.sources[1:])]
+    read = read_windows(graph)
+    assert not any(node.op.name == "add_at" for node in verify(read).nodes)
+    (before, *_), _ = evaluate(graph, inputs)
+    (now, *_), _ = evaluate(read, inputs)
+    assert before.tobytes() == now.tobytes()
+
+
+def test_a_border_keeps_the_sign_of_zero():
+    def f(p, ct):
+        with gt.GradientTape() as tape:
+            tape.watch(p)
+            y = np.sum((p[:-2] + p[2:]) * ct) + np.sum(p * -0.0)
+        return tape.gradient(y, p)
+
+    traced, _ = trace(f, [Aval((6,), np.float64), Aval((4,), np.float64)], "f")
+    args = [np.ones(6), np.array([-0.0, -0.0, 1.0, -0.0]), *map(raw, traced.sources[2:])]
+    graph = optimise(traced.graph)
+    (before, *_), _ = evaluate(graph, args)
+    (now, *_), _ = evaluate(read_windows(graph), args)
+    assert np.signbit(before).any() and before.tobytes() == now.tobytes()

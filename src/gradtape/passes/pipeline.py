@@ -16,6 +16,7 @@ from .fold import fold_constants
 from .inline import inline_calls
 from .sink import sink_views
 from .spares import remove_spares
+from .windows import read_windows
 
 Pass = Callable[[Graph], Graph]
 
@@ -29,9 +30,10 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("merge common", merge_common),
     ("remove dead", remove_dead),
 )
-# What native programs have besides: products, whose sums are taken in an order of our own.
+# What native programs have besides: products, whose sums are taken in an order of our own, windows.
 NATIVE: tuple[tuple[str, Pass], ...] = (
     ("plan contractions", plan_contractions),
+    ("read windows", read_windows),
     ("merge common", merge_common),
     ("remove dead", remove_dead),
 )

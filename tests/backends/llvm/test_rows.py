@@ -251,3 +251,13 @@ def test_random_programs_over_rows(seed, small):
     rng_picks = rng.integers(0, 100, 12)
     check(f, x, v, w, rtol=1e-10)
     check(gt.grad(lambda x, v, w: f(x, v, w)[0] + f(x, v, w)[2], (0, 1, 2)), x, v, w, rtol=1e-9)
+
+
+def test_products_that_read_the_same_matrix_read_it_once():
+    def f(a, x, y):
+        return a @ x, y @ a
+
+    a, x, y = RNG.standard_normal((300, 310)), RNG.standard_normal(310), RNG.standard_normal(300)
+    assert groups(f, a, x, y) == [["dot", "tile"]]
+    check(f, a, x, y)
+    assert groups(f, a[:40, :40], x[:40], y[:40]) == []  # it stays in the cache by itself

@@ -17,13 +17,13 @@ pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends import numpy as oracle
 from gradtape.backends import reproduce
-from gradtape.backends.llvm import emit, segments
+from gradtape.backends.llvm import emit, rewrites, segments
 from gradtape.backends.llvm.fuse import Loop, Step, plan
 from gradtape.core.aval import aval_of
 from gradtape.core.tensor import raw
 from gradtape.errors import CompileWarning
 from gradtape.graph.trace import trace
-from gradtape.passes.pipeline import optimise
+from gradtape.passes.pipeline import optimise, prepare
 
 RNG = np.random.default_rng(0)
 
@@ -376,3 +376,77 @@ def test_constants_live_as_long_as_the_builtin():
     junk = [np.full(1000, 7.0) for _ in range(50)]
     np.testing.assert_array_equal(call(inputs[0]), table)
     assert len(junk) == 50
+
+
+# ------------------------------------------------------------------------------ windows
+
+
+def put(x, index, v):
+    y = x.copy()
+    y[index] = v
+    return y
+
+
+@pytest.mark.parametrize(
+    ("shape", "index"),
+    [
+        ((50,), slice(1, -1)),
+        ((9, 12), (slice(1, -1), slice(2, None))),
+        ((9, 12), slice(1, None)),
+        ((7, 8, 9), (slice(1, -1), slice(None, -2), slice(1, None))),
+        ((2, 12), -1),
+        ((3, 5, 2), (slice(None), slice(None), slice(None))),
+        ((9, 12), (slice(3, 3), slice(None))),  # nothing
+        ((9, 12), (slice(None, None, 2), slice(None))),  # not side by side
+    ],
+)
+def test_what_is_written_in_a_window_is_as_numpy_has_it(shape, index, monkeypatch):
+    monkeypatch.setattr(rewrites, "_COPIED", 0)
+    x, base = RNG.standard_normal(shape), RNG.standard_normal(shape)
+    check(lambda x, base: put(base, index, np.sin(x[index]) * 2.0), x, base)
+    check(lambda x, base: put(np.exp(base), index, x[index]) * 2.0, x, base)
+    check(lambda x, base: put(base, index, 1.5), x, base)
+    turned = np.ascontiguousarray(base.T)
+    check(lambda x, turned: put(turned.T, index, x[index]), x, turned)
+
+
+def test_a_window_is_written_where_it_is_computed_and_its_base_only_around_it():
+    x, base = RNG.standard_normal((60, 50)), RNG.standard_normal((60, 50))
+    inner = (slice(1, -1), slice(1, -1))
+
+    def f(x, base):
+        return put(base, inner, np.sin(x[inner]) + np.cos(x[inner]))
+
+    spaces = [loop.space for loop in loops(check(f, x, base))]
+    assert sorted(spaces) == [(1, 50), (58, 1), (58, 48)]
+
+
+def test_a_step_of_a_stencil_is_one_loop_forth_and_two_back():
+    def f(a, b):
+        inner = (slice(1, -1), slice(1, -1))
+        for _ in range(2):
+            b = put(b, inner, a[:-2, 1:-1] + a[2:, 1:-1] + a[1:-1, :-2] + a[1:-1, 2:])
+            a = put(a, inner, b[:-2, 1:-1] + b[2:, 1:-1] + b[1:-1, :-2] + b[1:-1, 2:])
+        return np.sum(a * b)
+
+    a, b = RNG.standard_normal((60, 70)), RNG.standard_normal((60, 70))
+    gradient = gt.grad(f, argnums=(0, 1))
+    check(gradient, a, b, rtol=1e-12)
+    made = plan(prepare(graph_of(gradient, a, b)[0]))
+    assert len([loop for loop in loops(made) if loop.size > 1000]) <= 4 + 2 * 4
+
+
+def test_what_fills_a_target_is_written_shortly_before_it_is_read():
+    def f(x):
+        for _ in range(12):
+            x = np.sin(np.pad(x[1:-1] + 1.0, 1))
+        return x
+
+    made = check(f, RNG.standard_normal(40))
+    filled: dict[object, list[int]] = {}
+    for n, loop in enumerate(made.parts):
+        for node in loop.nodes:
+            if node.outputs[0] in made.placed:
+                filled.setdefault(made.placed[node.outputs[0]].source, []).append(n)
+    assert len(filled) == 12
+    assert all(max(parts) - min(parts) <= 8 for parts in filled.values())

@@ -39,6 +39,7 @@ __all__ = ["Loop", "Plan", "Planner", "Step", "plan", "uniform"]
 
 Shape = tuple[int, ...]
 MANY_ROWS = 64  # of a product, which may go through the cache in blocks
+NEAR = 8  # parts back, to which what is known joins
 MOST_TOUCHED = 128  # LLVM compares each of them with each other in straight-line code
 
 
@@ -351,7 +352,10 @@ class Planner:
             alone = not space and isinstance(loop, Loop) and not loop.space
             first = max(first, written if alone else written + 1)
         kind = (space, along, in_order)
-        for found in range(first, len(parts)):
+        places = range(first, len(parts))
+        if into is not None and space and all(map(self._is_known, node.inputs)):
+            places = places[-NEAR:]  # what fills a target, not long before the rest is written
+        for found in places:
             candidate = parts[found]
             if isinstance(candidate, Loop) and candidate.kind == kind:
                 touched = 0 if space else self._touched(node, found, into)
@@ -372,6 +376,9 @@ class Planner:
         if into is not None:
             before = self.place.get(into.source, (0, False))[0]
             self.place[into.source] = (max(before, found), False)
+
+    def _is_known(self, value: Value) -> bool:
+        return isinstance(self.made.base(value), Constant)
 
     def _touched(self, node: Node, part: int, into: View | None) -> int:
         """The places in memory that a node reads and writes in a part where all is one number."""

@@ -28,6 +28,10 @@ LARGEST = 2**31 - 1  # of BLAS's integers
 PART = 1.2e7  # products of numbers in a part of a BLAS call, at least
 SMALL_PART = 1e6  # and in a part of the others
 MOST_PARTS = 16
+# Nanoseconds of one product of numbers, by an estimate; and of a byte of an operand, whose numbers
+# may be needed once.
+NS = {"blas": 0.012, "panel": 0.012, "tile": 0.05, "dot": 0.08}
+FETCH_NS = 0.018
 PACKED = 8192  # bytes of a second operand that is copied, so that its columns lie side by side
 PANEL = 32768  # bytes of the second operand that a tile reads again and again
 KEPT = 1024  # terms that are added up in registers
@@ -89,6 +93,12 @@ class Product:
     def size(self) -> int:
         """How many products of numbers it takes."""
         return math.prod(a.size for a in (self.row, self.column, self.inner, *self.outer))
+
+    @property
+    def cost(self) -> float:
+        """The nanoseconds that it takes, by an estimate."""
+        fetched = max(v.aval.size * v.aval.dtype.itemsize for v in self.node.inputs)
+        return float(max(self.size * NS[self.way], fetched * FETCH_NS))
 
     @property
     def is_packed(self) -> bool:

@@ -14,7 +14,8 @@ import numpy as np
 
 from ...core.aval import Aval
 from ...core.axes import normalized, reduced_shape
-from ...graph.ir import Hole, Node, Value
+from ...core.indexing import is_basic, spelled_out
+from ...graph.ir import Constant, Hole, Node, Value
 from . import lowerings
 from .gather import Gather, Scatter, reach
 from .reductions import Running
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["rewrite"]
 
 Rewrite = Callable[["Planner", Node], bool]
+Window = list[tuple[int, int]]  # along each axis from where to where
 _INT = np.dtype(np.int64)
+_COPIED = 1 << 14  # bytes of an array of which a copy costs less than loops around a window
 _MOST_PLACES = 16  # of windows that are added one after another
 
 
@@ -92,11 +95,33 @@ def _stack(p: Planner, node: Node) -> bool:
     return True
 
 
+def _all(p: Planner, aval: Aval, number: Any) -> Constant:
+    """A number in every element."""
+    return p.constant(np.broadcast_to(np.asarray(number, aval.dtype), aval.shape))
+
+
 def fill(p: Planner, target: Value, number: Any) -> None:
     """Write one number all over a target."""
-    aval = target.aval
-    known = p.constant(np.broadcast_to(np.asarray(number, aval.dtype), aval.shape))
-    p.write(whole(target), known)
+    p.write(whole(target), _all(p, target.aval, number))
+
+
+def _surround(p: Planner, target: Value, window: Window, ground: Value) -> None:
+    """Write `ground`, of the target's shape, everywhere but in a window, which others may write.
+
+    In slabs: what lies before and behind the window along an axis, as wide as the window along the
+    axes before.
+    """
+    shape, steps, own = list(target.aval.shape), strides_of(target.aval.shape), p.view(ground)
+    to = off = 0
+    for axis, (start, stop) in enumerate(window):
+        for low, high in ((0, start), (stop, target.aval.shape[axis])):
+            if low < high:
+                slab = (*shape[:axis], high - low, *shape[axis + 1 :])
+                part = p.looked(ground, slab, own.strides, off + low * own.strides[axis])
+                p.write(View(target, tuple(steps), to + low * steps[axis]), part, apart=True)
+        shape[axis] = stop - start
+        to += start * steps[axis]
+        off += start * own.strides[axis]
 
 
 def _pad(p: Planner, node: Node) -> bool:
@@ -107,11 +132,12 @@ def _pad(p: Planner, node: Node) -> bool:
     (number,) = numbers
     if not isinstance(number, int | float | np.number):
         return False
-    target = p.target(node.outputs[0])
-    fill(p, target, number)
+    (x,), target = node.inputs, p.target(node.outputs[0])
     strides = strides_of(target.aval.shape)
-    offset = sum(s * a for s, (a, _) in zip(strides, widths, strict=True))
-    p.write(View(target, tuple(strides), offset), node.inputs[0])
+    window = [(a, a + n) for n, (a, _) in zip(x.aval.shape, widths, strict=True)]
+    _surround(p, target, window, _all(p, target.aval, number))
+    offset = sum(s * a for s, (a, _) in zip(strides, window, strict=True))
+    p.write(View(target, tuple(strides), offset), x, apart=True)
     return True
 
 
@@ -239,6 +265,31 @@ def _gather(p: Planner, node: Node) -> bool:
     return True
 
 
+def _window(index: Any, shape: tuple[int, ...]) -> Window | None:
+    """What slices by steps of 1, and numbers, reach along each axis; None of any other index."""
+    if not is_basic(index):
+        return None
+    parts = spelled_out(index, len(shape))
+    if len(parts) != len(shape):
+        return None
+    found = []
+    for part, n in zip(parts, shape, strict=True):
+        if not isinstance(part, slice):
+            found.append((part % n, part % n + 1))
+            continue
+        start, stop, step = part.indices(n)
+        if step != 1:
+            return None
+        found.append((start, max(start, stop)))
+    return found
+
+
+def _is_most(shape: tuple[int, ...], array: Aval) -> bool:
+    """Whether a window is so much of an array that it is not worth a copy of all of it."""
+    size = array.size * array.dtype.itemsize
+    return size >= _COPIED and 2 * math.prod(shape) > array.size
+
+
 def _own(p: Planner, value: Value) -> Value | None:
     """The target that `value` is, if nobody else needs it as it is now."""
     target, floor = p.chains.get(value, (None, 0))
@@ -259,10 +310,15 @@ def _written(p: Planner, node: Node, base: Value | None, value: Value, index: An
     except ValueError:
         return False
     target = _own(p, base) if base is not None else None
+    is_alone = False  # whether nobody else writes where the value goes
     if target is None:
         target = p.target(Value(out.aval))
+        window = _window(index, out.aval.shape) if word == "copy" else None
         if base is None:
             fill(p, target, 0)
+        elif window is not None and _is_most(found.shape, out.aval):
+            _surround(p, target, window, base)
+            is_alone = True
         else:
             p.write(whole(target), base)
     own = p.view(value)
@@ -280,7 +336,7 @@ def _written(p: Planner, node: Node, base: Value | None, value: Value, index: An
         p.see(before, part)
         p.write(part, before, "add", value)
     else:
-        p.write(part, value)
+        p.write(part, value, apart=is_alone)
     p.see(out, whole(target), node)
     p.chains[out] = (target, p.floor)
     return True

@@ -34,7 +34,7 @@ __all__ = ["Rows", "grouped"]
 CACHE = 3 << 17  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
 REACH = 40  # parts among which a group is looked for: compiling takes no time that grows faster
-MOST_ROWS, FEWEST_ROWS = 1024, 16
+MOST_ROWS, FEWEST_ROWS = 512, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
 
@@ -115,12 +115,12 @@ class Group:
                     continue
                 if source in own or (gathers and not n and source in self.by_row):
                     return None
-                if source in self.by_row and not self._is_aligned(value, len(loop.space)):
+                if source in self.by_row and not self.is_aligned(value, len(loop.space)):
                     return None
         kept = [n.outputs[0] for n, how in loop.sums.items() if 0 not in how.axes]
         return None, [*own, *kept]
 
-    def _is_aligned(self, value: Value, ndim: int) -> bool:
+    def is_aligned(self, value: Value, ndim: int) -> bool:
         """Whether the rows of a value are those of its base."""
         view, shape = self.plan.view(value), value.aval.shape
         width = _width(view.source, self.rows)
@@ -371,16 +371,33 @@ def _candidates(part: Loop | Product) -> list[int]:
 
 
 def _is_worth(group: Group, loops: list[Loop | Product]) -> bool:
-    """Whether enough is read where it has just been computed."""
+    """Whether enough is read that a member has just computed, or read before."""
     bytes_ = 0
-    counted: set[Value] = set()
-    for number, _ in group.members:
-        part = loops[number]
-        own = {node.outputs[0] for node in part.nodes}
-        for node in (*part.nodes, *part.sums):
-            for value in node.inputs:
-                source = group.plan.base(value)
-                if source in group.by_row and source not in own and source not in counted:
-                    counted.add(source)
-                    bytes_ += source.aval.size * source.aval.dtype.itemsize
+    near: set[Value] = set()
+    for number, axis in group.members:
+        own = {node.outputs[0] for node in loops[number].nodes}
+        here = set(_read_by_row(loops[number], axis, group)) - own
+        bytes_ += sum(
+            v.aval.size * v.aval.dtype.itemsize for v in here if v in group.by_row or v in near
+        )
+        near |= here
     return bytes_ >= WORTH
+
+
+def _read_by_row(part: Loop | Product, axis: Axis | None, group: Group) -> Iterator[Value]:
+    """What a member reads of which each row lies where the row of the same number of others does.
+
+    All that the group computes is, and of the rest what has as many rows.
+    """
+    for node in (*part.nodes, *part.sums):
+        steps = [0] * len(node.inputs)
+        if axis is not None and isinstance(part, Product):
+            steps = [axis.y, axis.x] if part.is_swapped else [axis.x, axis.y]
+        for value, step in zip(node.inputs, steps, strict=True):
+            source = group.plan.base(value)
+            if source in group.by_row:
+                yield source
+            elif not isinstance(source, Count) and source.aval.size % group.rows == 0:
+                is_row = step and step == _width(source, group.rows)
+                if is_row or (isinstance(part, Loop) and group.is_aligned(value, len(part.space))):
+                    yield source

@@ -40,8 +40,6 @@ define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k
 _ROLLED = re.compile(r'^(!\d+) = !\{ !"rolled \d+" \}$', re.MULTILINE)
 
 
-# Nanoseconds of one product of numbers, by an estimate.
-_NS = {"blas": 0.012, "panel": 0.012, "tile": 0.05, "dot": 0.08}
 LONG = 32  # terms from which on a small tile keeps several sums, none of which waits for the last
 
 
@@ -100,7 +98,7 @@ class ProductEmitter:
     @property
     def cost(self) -> float:
         """The nanoseconds that it takes, by an estimate."""
-        return self.product.size * _NS[self.product.way]
+        return self.product.cost
 
     def parts(self) -> int:
         """How many parts there are, by shapes alone."""
