@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.variable import Variable
-from ..tape.custom import stop_gradient
+from ..tape.leaving import stop_gradient
 from ..tape.tape import GradientTape
 
 __all__ = ["Softmax"]

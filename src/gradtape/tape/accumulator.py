@@ -39,7 +39,7 @@ from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import _children, flatten, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TapeStateError, three_part
-from .custom import pushed
+from .custom_rule import pushed
 from .sweeping import wants_zero
 
 

@@ -17,7 +17,8 @@ from ..core.streams import replayed
 from ..core.tensor import Tensor
 from ..core.tree import flatten
 from ..errors import DTypeError, three_part
-from .custom import _NUMBERS, custom_gradient
+from .custom import custom_gradient
+from .custom_rule import NUMBERS
 from .tape import GradientTape
 
 
@@ -73,7 +74,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def recomputed(*args: Any, **kwargs: Any) -> Any:
         leaves, rebuild = flatten(list(args))
-        moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, _NUMBERS)]
+        moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, NUMBERS)]
 
         def call(xs: Any) -> Any:
             new = list(leaves)
@@ -100,7 +101,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                         tape.watch(v)
                     with draws, silent():  # the same random numbers, and no second print
                         again = call(fresh)
-                outs = [o for o in flatten(again)[0] if isinstance(o, _NUMBERS)]
+                outs = [o for o in flatten(again)[0] if isinstance(o, NUMBERS)]
                 found = tape.gradient(
                     outs, [*fresh, *variables], list(cts), unconnected_gradients="zero"
                 )

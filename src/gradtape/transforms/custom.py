@@ -18,7 +18,7 @@ from ..core.state import Recorder, next_key, only, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..errors import DTypeError, ShapeError, three_part
-from ..tape.custom import pushed_by
+from ..tape.custom_rule import pushed_by
 from .reverse import _check_callable
 
 

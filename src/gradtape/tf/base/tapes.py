@@ -16,6 +16,7 @@ from ...core.tree import flatten, tree_map
 from ...errors import GradtapeError, three_part
 from ...tape import accumulator as native_forward
 from ...tape import custom as native_custom
+from ...tape import leaving
 from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
 from ...tape.gathered import seen_by_rows
@@ -292,7 +293,7 @@ def _adopted(leaf: Any) -> Any:
 @export("stop_gradient")
 def stop_gradient(input: Any, name: Any = None) -> Any:
     """`input` as a constant, through which no gradient passes."""
-    found = adopt(native_custom.stop_gradient(bare(input)))
+    found = adopt(leaving.stop_gradient(bare(input)))
     if numerics.wanted():
         numerics.look("stop_gradient", found)
     return found

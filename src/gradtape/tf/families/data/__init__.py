@@ -2,9 +2,9 @@
 
 May import `base`, and nothing of the other families. Read `dataset.py` first: the class, and how
 elements are passed on (`streams.py`); `elements.py` has what a dataset holds, `sources.py` where
-that comes from.
+that comes from, `returned.py` what users' functions may return.
 """
 
-from . import dataset
+from . import cardinality, dataset
 
-__all__ = ["dataset"]
+__all__ = ["cardinality", "dataset"]

@@ -4,8 +4,6 @@ A dataset is a function that starts a stream of items. Where it comes from array
 the numbers of their rows: shuffling, taking and repeating move numbers about, and a batch is one
 indexing of the arrays. Otherwise an item is the element itself. All runs in the caller's thread;
 `num_parallel_calls` and `prefetch` change no result, and nothing here.
-
-The file is long because TensorFlow's transformations are methods of one class.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,7 @@ from ....core.positions import decode, here
 from ....errors import three_part
 from ...base import seeds
 from ...base.dtypes import DTYPES
-from ...base.errors import KINDS, RefusedType, RefusedValue, invalid
+from ...base.errors import KINDS, RefusedType, invalid
 from ...base.names import export
 from ...base.specs import TensorSpec, needs
 from ...base.structure import pack
@@ -32,6 +30,7 @@ from .elements import INFINITE, UNKNOWN
 from .iterators import Iterator as _Iterator
 from .iterators import NumpyIterator
 from .options import Options
+from .returned import demand_same, first_of, found_spec, later, truth_of
 
 int64 = DTYPES["int64"]
 
@@ -138,7 +137,7 @@ class Dataset:
         for item in self._elements():
             state = elements.returned(elements.without_tapes(reduce_func, state, item))
             found = elements.spec_of(state)
-            _demand_same(found, wanted, "the state of a reduction")
+            demand_same(found, wanted, "the state of a reduction")
         return state
 
     # ------------------------------------------------------------------ the same elements
@@ -333,14 +332,14 @@ class Dataset:
             "_MapDataset" if num_parallel_calls is None else "_ParallelMapDataset",
             lambda: map(apply, self._elements()), self._count, None,
         )  # fmt: skip
-        out._spec = functools.partial(_found_spec, out, map_func, self)
+        out._spec = functools.partial(found_spec, out, map_func, self)
         return out
 
     def filter(self, predicate: Any, name: Any = None) -> Dataset:
         """The elements for which `predicate` returns True."""
         elements.callable_or_raise(predicate, "predicate")
         return self._other(
-            "_FilterDataset", lambda: filter(_truth(predicate), self._elements()), UNKNOWN,
+            "_FilterDataset", lambda: filter(truth_of(predicate), self._elements()), UNKNOWN,
             lambda: self.element_spec,
         )  # fmt: skip
 
@@ -349,7 +348,7 @@ class Dataset:
         elements.callable_or_raise(predicate, "predicate")
         return self._other(
             "_TakeWhileDataset",
-            lambda: itertools.takewhile(_truth(predicate), self._elements()), UNKNOWN,
+            lambda: itertools.takewhile(truth_of(predicate), self._elements()), UNKNOWN,
             lambda: self.element_spec,
         )  # fmt: skip
 
@@ -376,7 +375,7 @@ class Dataset:
                 yield elements.returned(found)
 
         out = self._other("_ScanDataset", stream, self._count, None)
-        out._spec = functools.partial(_found_spec, out, None, self)
+        out._spec = functools.partial(found_spec, out, None, self)
         return out
 
     def unique(self, name: Any = None) -> Dataset:
@@ -406,7 +405,7 @@ class Dataset:
         total = INFINITE if INFINITE in (a, b) else UNKNOWN if UNKNOWN in (a, b) else a + b
         return self._other(
             "_ConcatenateDataset",
-            lambda: itertools.chain(self._elements(), _later(dataset._elements)), total,
+            lambda: itertools.chain(self._elements(), later(dataset._elements)), total,
             pack(mine, joined, elements.nested),
         )  # fmt: skip
 
@@ -431,7 +430,7 @@ class Dataset:
             return (item for x in self._elements() for item in inner(x)._elements())
 
         def spec() -> Any:
-            return inner(_first(self._elements())).element_spec
+            return inner(first_of(self._elements())).element_spec
 
         return self._other("_FlatMapDataset", stream, UNKNOWN, spec)
 
@@ -556,65 +555,6 @@ def _held(items: list[Any], spec: Any) -> Dataset:
     return build("_VariantDataset", lambda: iter(items), UNKNOWN, spec)
 
 
-def _later(start: Callable[[], Iterator[Any]]) -> Iterator[Any]:
-    """An iterator that is started when it is first read."""
-    yield from start()
-
-
-def _found_spec(dataset: Dataset, function: Any, source: Dataset) -> Any:
-    """The spec of what a function makes: by trial, or by looking at the first element."""
-    found = None if function is None else elements.spec_by_trial(function, source.element_spec)
-    if found is not None:
-        return found
-    return elements.spec_of(_first(dataset._elements()))
-
-
-def _first(items: Iterator[Any]) -> Any:
-    """The first of the elements, without using random numbers up."""
-    with seeds.undisturbed():
-        found = next(items, None)
-    if found is None:
-        raise RefusedValue(
-            three_part(
-                "element_spec: what a function returns is not known before it is called.",
-                f"The dataset is empty; asked at {decode(*here())}.",
-                "Ask the spec before the map.",
-            )
-        )
-    return found
-
-
-def _truth(predicate: Any) -> Callable[[Any], bool]:
-    def test(x: Any) -> bool:
-        found = elements.element(elements.call(predicate, x))
-        if elements.nested(found) or found.value.dtype != bool or found.value.ndim:
-            raise RefusedValue(
-                three_part(
-                    "Invalid `predicate`. `predicate` must return a `tf.bool` scalar tensor, but "
-                    f"its return type is {elements.spec_of(found)!r}.",
-                    f"It belongs to the dataset read at {decode(*here())}.",
-                    "Compare: ds.filter(lambda x: x > 0); tf.reduce_all(...) for several numbers.",
-                )
-            )
-        return bool(found.value)
-
-    return test
-
-
-def _demand_same(found: Any, wanted: Any, what: str) -> None:
-    same = len(elements.leaves(found)) == len(elements.leaves(wanted))
-    if not same:
-        raise invalid(
-            f"{what} has {len(elements.leaves(wanted))} tensors at first, and then "
-            f"{len(elements.leaves(found))}.",
-            f"Called at {decode(*here())}.",
-            "Return a state of the same structure as the first.",
-        )
-    for a, b in zip(elements.leaves(found), elements.leaves(wanted), strict=True):
-        if a.dtype != b.dtype:
-            needs(a, b, what)
-
-
 def demand_dataset(x: Any, name: str) -> None:
     """Refuse what is no dataset."""
     if not isinstance(x, Dataset):
@@ -626,36 +566,3 @@ def demand_dataset(x: Any, name: str) -> None:
                 f"Make datasets first, in a tuple: {name}((tf.data.Dataset.range(3), ds)).",
             )
         )
-
-
-@export("data.experimental.cardinality")
-def cardinality(dataset: Any) -> Any:
-    """The number of elements of a dataset."""
-    return dataset.cardinality()
-
-
-@export("data.experimental.assert_cardinality")
-def assert_cardinality(expected_cardinality: Any) -> Any:
-    """A transformation for `apply` that says how many elements there are, and checks it."""
-    wanted = elements.count(expected_cardinality, "expected_cardinality")
-
-    def apply(dataset: Dataset) -> Dataset:
-        def stream() -> Iterator[Any]:
-            n = 0
-            for n, item in enumerate(dataset._stream(), 1):  # noqa: B007
-                yield item
-            if n != wanted:
-                raise KINDS["FailedPreconditionError"](
-                    None,
-                    None,
-                    three_part(
-                        f"Input dataset was expected to contain {wanted} elements but contained "
-                        f"{n} elements.",
-                        f"It was read at {decode(*here())}.",
-                        f"Say assert_cardinality({n}), or leave it out.",
-                    ),
-                )
-
-        return dataset._same("_AssertCardinalityDataset", stream, wanted)
-
-    return apply
