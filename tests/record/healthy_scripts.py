@@ -1,7 +1,7 @@
-"""Sixty more training loops with nothing wrong, of thirty kinds unlike those of `healthy.py`.
+"""Training loops with nothing wrong, of thirty kinds unlike those of `healthy.py`.
 
 Noise, plateaus, schedules, odd units, several gradients a step, games of two networks: what looks
-like a fault to a rule that knows only smooth descents. Each takes a generator; two seeds of each.
+like a fault to a rule that knows only smooth descents. Each takes a generator.
 """
 
 import numpy as np

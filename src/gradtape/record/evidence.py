@@ -138,7 +138,7 @@ class Evidence:
         r g'Hg / |g|^2 must be below 2. NaN where the cost is another at each step (minibatches).
         """
         found = np.full(self.steps.shape, np.nan)
-        if self.rate is None or self.batches > 1 or len(found) < 2:
+        if self.rate is None or self.batches > 1 or self.varies or len(found) < 2:
             return found
         with np.errstate(all="ignore"):
             change = np.where(np.diff(self.steps) == 1, np.diff(self.cost), np.nan)
@@ -221,14 +221,18 @@ class Evidence:
         return max((len(self.reader.arrays(tag)) for tag in tags & self._tags), default=1)
 
     @cached_property
-    def is_steady(self) -> bool:
-        """Whether the cost is one function of the parameters at all steps, as far as is known."""
+    def varies(self) -> bool:
+        """Whether the cost is known to be another function of the parameters at other steps."""
         tags = [tag for tag in self.graph.get("inputs", {}) if tag in self._tags]
         masks = {node.get("tag") for node in self.nodes.values() if node["dtype"] == "bool"}
         changing = [tag for tag in tags if tag not in masks and len(self.reader.arrays(tag)) > 1]
         numbers = [tag for tag in self.graph.get("inputs", {}) if tag in self.columns]
-        return bool(self.nodes) and not changing and not numbers \
-            and len({graph for _, graph in self.reader.structures()}) == 1  # fmt: skip
+        return bool(changing or numbers) or len({g for _, g in self.reader.structures()}) > 1
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the cost is one function of the parameters at all steps, as far as is known."""
+        return bool(self.nodes) and not self.varies
 
     @cached_property
     def pairs(self) -> tuple[Any, Any]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .evidence import Evidence
 from .findings import Finding
+from .panels.nodes import nodes
+from .units import is_moving
 
 __all__ = ["incomplete", "never_updated", "no_gradient", "stopped", "uphill"]
 
@@ -73,16 +77,31 @@ def no_gradient(run: Evidence) -> Finding | None:
     norms = np.array([run.gradient_norm(name) for name in run.sources])
     if not np.all(norms == 0) or np.ptp(run.cost) or run.cost[0] == 0:
         return None
+    place = _where_it_ends(run) or run.update
     return Finding(
         "no gradient",
         f"Every gradient is exactly 0 at all {len(run.cost)} steps, and the cost stays at"
         f" {run.cost[0]:.4g}.",
         "Something on the way passes nothing on: an operation without a slope (sign, round, a"
         " flat side), or layers that all start at 0 and multiply each other's gradient by it.",
-        "Draw the initial weights at random; tape.explain(cost, variable) names the operation.",
-        **run.update,
+        "Draw the initial weights at random; tape.explain(cost, variable) shows the way there.",
+        **place,
         step=int(run.steps[0]),
     )
+
+
+def _where_it_ends(run: Evidence) -> dict[str, Any]:
+    """The line of the operation that gets a gradient and passes nothing on."""
+    drawn = nodes(run.reader, int(run.steps[0]))
+    if isinstance(drawn, str):
+        return {}
+    header, (matrix,) = drawn
+    norms = matrix[:, header["fields"].index("ct_norm")]
+    for i, node in run.nodes.items():
+        gets = node["kind"] == "op" and is_moving(run, node) and norms[i] > 0
+        if gets and not any(norms[k] > 0 for k in node["in"]):
+            return run.place(node)
+    return {}
 
 
 def never_updated(run: Evidence) -> Finding | None:
@@ -90,10 +109,10 @@ def never_updated(run: Evidence) -> Finding | None:
     assigned = {str((e.get("data") or {}).get("variable")) for e in run.reader.events("assign")}
     if len(run.cost) < 5 or not assigned & set(run.sources):
         return None
-    nodes = {node.get("name"): node for node in run.nodes.values() if node["kind"] == "variable"}
+    made = {node.get("name"): node for node in run.nodes.values() if node["kind"] == "variable"}
     for name in run.sources:
         norms, moves = run.gradient_norm(name), run.update_norm(name)[:-1]
-        if name in assigned or name not in nodes or np.any(moves[np.isfinite(moves)] != 0):
+        if name in assigned or name not in made or np.any(moves[np.isfinite(moves)] != 0):
             continue
         if np.isfinite(norms).all() and np.all(norms > 0):
             return Finding(
@@ -103,7 +122,7 @@ def never_updated(run: Evidence) -> Finding | None:
                 f"Nothing is assigned to it; to {', '.join(sorted(assigned))} something is.",
                 f"Update it too: {name} -= rate * gradient. If it is to stay, do not ask for its"
                 " gradient.",
-                **run.place(nodes[name]),
+                **run.place(made[name]),
                 step=int(run.steps[0]),
                 evidence={"source": name},
             )

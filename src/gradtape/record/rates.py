@@ -94,7 +94,7 @@ def _slow_by_curvature(run: Evidence) -> Finding | None:
     middle = float(np.median(known))
     share = norms[-1] / norms.max() if norms.max() > 0 else 0.0
     fell = (cost[0] - cost[-1]) / (abs(cost[0]) + 1e-300)
-    if not (share > 0.4 and abs(middle) < 0.02 and fell < 0.6 and cost[-1] < cost[0]):
+    if not (share > 0.4 and abs(middle) < 0.02 and fell < 0.1 and cost[-1] < cost[0]):
         return None
     factor = min(1e4, 0.5 / max(abs(middle), 5e-5))
     return Finding(

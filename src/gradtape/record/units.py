@@ -65,7 +65,7 @@ def flat_units(run: Evidence, kind: str) -> Flat | None:
         always, later = np.all(masks, axis=0), np.all(masks[1:] or masks, axis=0)
         share = float(np.mean(always))
         if kind == "sigmoid":
-            if share >= _SATURATED_SHARE and (_is_hidden(run, node) or _stuck(run)):
+            if share >= _SATURATED_SHARE and (_is_hidden(run, node) or _is_wrong(run, node)):
                 found.append(Flat(node, share, int(always.sum()), always.size, int(played[0][0])))
         elif share >= _FLAT_SHARE:
             found.append(Flat(node, share, int(always.sum()), always.size, int(played[0][0])))
@@ -107,17 +107,22 @@ def _near(array: Any, low: float, high: float) -> Any:
     return (array < low + margin) | (array > high - margin)
 
 
-def _stuck(run: Evidence) -> bool:
-    """Whether the cost has not come down by half: saturation is no fault where it has."""
+def _is_wrong(run: Evidence, node: Node) -> bool:
+    """Whether an output is no better for it: at its limits belongs what is certain and right."""
     cost = run.cost[np.isfinite(run.cost)]
-    return bool(len(cost) and cost[-1] > 0.5 * cost[0])
+    if not len(cost) or cost[-1] <= 0.5 * cost[0]:
+        return False
+    y, value = run.input("y"), run.last_values.get(node["id"])
+    if y is None or value is None or np.shape(y) != np.shape(value):
+        return True
+    return bool(np.mean(np.abs(np.asarray(value, float) - y)) > 0.1)
 
 
 def kinks(run: Evidence) -> list[tuple[Node, tuple[float, float]]]:
-    """Nodes that are 0 on one side: maximum(x, 0), relu, where(x > 0, x, 0)."""
+    """Nodes that are 0 on one side: maximum(x, 0), where(x > 0, x, 0), x * (x > 0), x + |x|."""
     found = []
     for node in run.nodes.values():
-        if node["op"] in ("relu", "relu6") or _is_gated(run, node):
+        if node["op"] in ("relu", "relu6") or _is_gated(run, node) or _is_folded(run, node):
             found.append((node, (0.0, 0.0)))
         elif node["op"] in _KINKS:
             operands = [run.nodes.get(i, {}) for i in node.get("in", ())]
@@ -136,6 +141,16 @@ def _is_gated(run: Evidence, node: Node) -> bool:
             both = run.last_values.get(z), run.last_values.get(mask)
             if both[0] is not None and both[1] is not None:
                 return bool(np.array_equal(both[1], both[0] > 0))
+    return False
+
+
+def _is_folded(run: Evidence, node: Node) -> bool:
+    """Whether a node is z + |z|, twice what is above 0."""
+    if node["op"] != "add" or len(node["in"]) != 2:
+        return False
+    for z, other in (node["in"], node["in"][::-1]):
+        if run.nodes[other]["op"] in ("absolute", "fabs") and run.nodes[other]["in"] == [z]:
+            return True
     return False
 
 

@@ -172,6 +172,8 @@ class _Reading:
         if not held:
             return True, True
         last = held[-1] != 0
+        if not any(array.any() for array in held):
+            return True, True  # the state at which a recurrence begins
         for k in operands if self.moves.get(operands[0]) or self.moves.get(operands[-1]) else ():
             value = self.run.last_values.get(k)
             if value is not None and np.shape(value) == last.shape and (
@@ -224,6 +226,8 @@ class _Reading:
             unused = int(np.sum(~used))
             if unused < _SHARE * len(used) or not self._feeds(i) or self._is_gap(~used):
                 continue
+            if self._is_mixed(used):
+                continue
             reader = self._reader(i, used, 0)
             if not _MEANT.search(reader.get("text") or "") and not _is_one(reader):
                 return Unread("rows", node, reader, unused, len(used))
@@ -237,6 +241,23 @@ class _Reading:
             and any(self.moves[k] and k != i for k in user["in"])
             for user in users
         ) and self.nodes[i].get("tag") != self.run.roles.get("y")
+
+    def _is_mixed(self, used: Any) -> bool:
+        """Whether another input is read in these rows: a graph, whose nodes tell each other."""
+        y = self.run.roles.get("y")
+        for i, node in self.nodes.items():
+            mask = self.read.get(i)
+            if node["kind"] == "input" and node["tag"] != y and node["dtype"] != "bool" and (
+                mask is not None and mask.ndim and len(mask) == len(used)
+                and (_used(mask, 0) & ~used).any() and self._meets_parameter(i)
+            ):  # fmt: skip
+                return True
+        return False
+
+    def _meets_parameter(self, i: int) -> bool:
+        kinds = [self.nodes[k]["kind"] for n in self.nodes.values() if i in n["in"]
+                 for k in n["in"]]  # fmt: skip
+        return "variable" in kinds or "source" in kinds
 
     def _is_gap(self, unused: Any) -> bool:
         """Whether the targets say nothing in these rows: one number for all, or NaN."""
