@@ -19,10 +19,19 @@ import numpy as np
 from .core.positions import decode, here
 from .core.variable import Variable
 from .errors import RecordError, RunError, three_part
-from .record import environment
+from .record import doors, environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
-from .record.doors import choice_of, entries_of, path_of, step_of, text_of, variable_of, whole_of
+from .record.doors import (
+    choice_of,
+    entries_of,
+    path_of,
+    step_of,
+    text_of,
+    variable_of,
+    whole_of,
+    words_of,
+)  # fmt: skip
 from .record.endings import bytes_of, status_of
 from .record.following import follow
 from .record.lock import is_held
@@ -577,7 +586,9 @@ class Recording(Run):
         writer.set("config", self._config)
         writer.event(capture.steps.number, "config", said)
 
-    def roles(self, *, x: Any = None, y: Any = None, prediction: Any = None) -> None:
+    def roles(
+        self, *, x: Any = None, y: Any = None, prediction: Any = None, classes: Any = None
+    ) -> None:
         """Say what is what, where the guess is wrong.
 
         Parameters
@@ -586,6 +597,10 @@ class Recording(Run):
             An array that enters the tape, or its tag (`"input/1"`).
         prediction : Tensor or str, optional
             A result of this step that the cost depends on, or a tag.
+        classes : sequence of str, optional
+            What the classes of a classifier are called, in the order of their numbers.
         """
-        capture, _ = self._recording("roles")
+        capture, writer = self._recording("roles")
+        if classes is not None:
+            writer.set("classes", doors.words_of("roles", "classes", classes))
         capture.records.tell_roles(x, y, prediction)

@@ -432,7 +432,9 @@ def test_roles_override_the_guess(tmp_path):
                 loss = np.sum(weight * (prediction - y) ** 2)
             if step == 0:
                 run.roles(x=x, y=y, prediction=hidden)
+                run.roles(classes=np.array(["cat", "dog"]))
             a.assign_sub(0.01 * tape.gradient(loss, a))
+    assert run.reader.meta()["classes"] == ["cat", "dog"]
     roles = run.reader.meta()["roles"]
     np.testing.assert_array_equal(run.array(roles["x"]), x)
     np.testing.assert_array_equal(run.array(roles["y"]), y)

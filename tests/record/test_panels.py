@@ -418,10 +418,11 @@ def test_a_classifier_of_two_classes_gives_probabilities_and_regions(tmp_path):
     np.testing.assert_array_equal(found["cx"], MOONS[:, 1])
     np.testing.assert_allclose(found["cy"], np.maximum(p, 1 - p), rtol=1e-12)
 
-    header, (values,) = regions(run, 5, 17)
+    header, (values, margins) = regions(run, 5, 17)
     u, v = np.meshgrid(np.linspace(*header["x"], 17), np.linspace(*header["y"], 17))
     grid = np.column_stack([u.ravel(), v.ravel()])
     np.testing.assert_allclose(values, sigmoid(evaluated(run, 5, grid))[:, 0], rtol=1e-9)
+    np.testing.assert_allclose(margins, np.abs(2 * values - 1), atol=1e-12)
     assert header["x"][0] < MOONS[:, 0].min() and MOONS[:, 0].max() < header["x"][1]
 
 
@@ -434,6 +435,36 @@ def test_logits_of_two_classes_become_probabilities(tmp_path):
     header, found = by_row(fit(run, 5))
     assert header["kind"] == "classes"
     np.testing.assert_allclose(found["p"], sigmoid(evaluated(run, 5, MOONS))[:, 0], rtol=1e-12)
+
+
+SIGNS = 2 * SIDE - 1
+SIGNED = {
+    "exp": lambda z: np.mean(np.log(1 + np.exp(-SIGNS * z[:, 0]))),
+    "negated whole": lambda z: np.mean(np.log1p(np.exp(-SIGNS.astype(int) * z[:, 0]))),
+    "product negated": lambda z: np.mean(np.log(1 + np.exp(-(SIGNS * z[:, 0])))),
+    "hinge": lambda z: np.mean(np.maximum(0, 1 - SIGNS * z[:, 0])),
+}
+
+
+@pytest.mark.parametrize("kind", SIGNED)
+def test_classes_minus_one_and_one_are_the_users_however_the_sign_entered(tmp_path, kind):
+    run = network(tmp_path / "run", SIDE, compare=SIGNED[kind], steps=40)
+    for step in (0, 39):
+        header, found = by_row(fit(run, step))
+        assert (header["classes"], header["called"]) == ([-1.0, 1.0], ["-1", "1"])
+        np.testing.assert_array_equal(found["y"], SIGNS)
+        p = sigmoid(evaluated(run, step, MOONS))[:, 0]
+        np.testing.assert_allclose(found["p"], p, rtol=1e-12)
+
+
+def test_classes_are_called_what_the_user_calls_them(tmp_path):
+    last, compare = MULTI["logits"]
+    run = network(tmp_path / "run", np.eye(3)[LABELS], last, compare)
+    assert fit(run, 5)[0]["called"] == ["0", "1", "2"]
+    spoiled = [["one", "two"], "abc", 3, None]
+    for names, expected in [(["x", "y", 7], ["x", "y", "7"]), *[(n, list("012")) for n in spoiled]]:
+        run.meta = lambda names=names: {"classes": names}
+        assert fit(run, 5)[0]["called"] == expected
 
 
 LABELS = (MOONS[:, 0] > 0).astype(int) + (MOONS[:, 1] > 0.5)
@@ -468,10 +499,12 @@ def test_of_more_classes_the_likeliest_is_shown(tmp_path, kind):
     p = softmax(evaluated(run, 5, MOONS))
     np.testing.assert_array_equal(found["p"], p.argmax(axis=1))
     np.testing.assert_allclose(found["cy"], p.max(axis=1), rtol=1e-9)
-    header, (values,) = regions(run, 5, 12)
+    header, (values, margins) = regions(run, 5, 12)
     u, v = np.meshgrid(np.linspace(*header["x"], 12), np.linspace(*header["y"], 12))
     grid = np.column_stack([u.ravel(), v.ravel()])
+    p = np.sort(softmax(evaluated(run, 5, grid)))
     np.testing.assert_array_equal(values, softmax(evaluated(run, 5, grid)).argmax(axis=1))
+    np.testing.assert_allclose(margins, p[:, -1] - p[:, -2], rtol=1e-7, atol=1e-12)
     header, (losses,) = landscape(run, 9)
     assert np.isfinite(losses).all()
     assert "outside of the tape" not in header["note"]  # the shift by the maximum

@@ -191,7 +191,7 @@ def test_the_panels(shown, ask):
     assert header["names"] == ["slope", "intercept"] and header["count"] == 70
     np.testing.assert_array_equal(numbers[70:140], np.abs(columns["grad/slope"]))
     header, numbers = ask("classes", "regions", "step=149&n=30")
-    assert header["n"] == 30 and len(numbers) == 900 and 0 <= numbers.min() < numbers.max() <= 1
+    assert header["n"] == 30 and len(numbers) == 2 * 900 and 0 <= numbers.min() < numbers.max() <= 1
     assert "predicts a number" in ask("line", "regions", status=204)
 
 

@@ -20,6 +20,7 @@ from gradtape.viewer.encoding import untable
 from gradtape.viewer.library import Library
 from gradtape.viewer.shelf import Shelf, run_id
 from tests.viewer import demo
+from tests.viewer.browser import models
 from tests.viewer.test_hostile import SCRIPT, change
 
 
@@ -91,6 +92,14 @@ def test_addresses_have_their_queries_in_order(runs):
         for address in data_of(static.as_page(run))["answers"]:
             keys = [part.partition("=")[0] for part in address.partition("?")[2].split("&")]
             assert keys == sorted(keys)
+
+
+def test_a_run_of_two_costs_holds_the_panels_of_both(tmp_path):
+    models.pair(tmp_path / "pair", steps=3)
+    kept = data_of(static.as_page(tmp_path / "pair"))["answers"]
+    fits = [kept[f"/api/run/{run_id(tmp_path / 'pair')}/fit?{about}step=2"]
+            for about in ("", "cost=1&")]  # fmt: skip
+    assert fits[0] != fits[1]
 
 
 def test_arrays_are_kept_once_where_they_were_stored(runs):

@@ -7,6 +7,8 @@ export const bounds = signal<{ first: number; last: number; stride: number }>({
   first: 0, last: 0, stride: 1,
 });
 export const step = signal(0);
+/** Which cost the panels are about, of a run whose steps descend several. */
+export const cost = signal(0);
 export const playing = signal(false);
 /** Steps a second while playing. */
 export const speed = signal(10);

@@ -1,5 +1,5 @@
 // The top of the page: name, state and facts of the run, the list of runs, the choice of theme.
-import { run } from "./cursor";
+import { cost, run } from "./cursor";
 import { bytes, count, duration, exact, short } from "./format";
 import { Icon } from "./icon";
 import { info, pace, row, runs } from "./model";
@@ -25,15 +25,26 @@ function Fact({ name, children, title }: { name: string; children: any; title?: 
 }
 
 function Facts({ of }: { of: RunInfo }) {
-  const cost = row.value?.values.get("cost");
+  const several = of.costs.length > 1;
+  const here = row.value?.values.get(of.costs[cost.value]?.column ?? "cost");
   const seconds = row.value?.values.get("seconds");
   const { overhead } = of.meta;
   const total = (Date.parse(of.meta.ended) - Date.parse(of.meta.created)) / 1000;
   return (
     <dl class="facts">
       <Fact name="Steps">{count(of.count)}</Fact>
-      <Fact name="Cost here" title={exact(cost)}>{short(cost, 6)}</Fact>
-      <Fact name="Lowest cost" title={exact(of.best)}>{short(of.best, 6)}</Fact>
+      {several && (
+        <Fact name="Which cost">
+          <select
+            aria-label="Which cost" value={cost.value}
+            onChange={(event) => (cost.value = Number(event.currentTarget.value))}
+          >
+            {of.costs.map((one) => <option key={one.number} value={one.number}>{one.name}</option>)}
+          </select>
+        </Fact>
+      )}
+      <Fact name="Cost here" title={exact(here)}>{short(here, 6)}</Fact>
+      {!cost.value && <Fact name="Lowest cost" title={exact(of.best)}>{short(of.best, 6)}</Fact>}
       <Fact name="Time of this step">{duration(seconds)}</Fact>
       {pace.value !== null && <Fact name="Speed">{pace.value < 1000 ? short(pace.value, 3) : count(Number(pace.value.toPrecision(3)))} steps/s</Fact>}
       {overhead && (

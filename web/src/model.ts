@@ -2,7 +2,7 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { bounds, fittingSpeed, following, run, setBounds, speed, span, step } from "./cursor";
+import { bounds, cost, fittingSpeed, following, run, setBounds, speed, span, step } from "./cursor";
 import { SILENT } from "./carriers";
 import type { Source } from "./source";
 import type { RunEntry, RunEvent, RunInfo } from "./types";
@@ -73,6 +73,7 @@ export async function open(id: string): Promise<void> {
     run.value = id;
     info.value = null;
     row.value = null;
+    cost.value = 0;
     events.value = [];
     span.value = null;
   });
@@ -192,7 +193,7 @@ export interface Latest<T> {
  * what was shown stays until then. `load` is called anew when `deps` change (null: nothing to ask);
  * a change of `key` (the open run, unless given) forgets what was shown. */
 export function useLatest<T>(
-  load: () => Promise<T> | null, deps: unknown[], key: unknown = run.value,
+  load: () => Promise<T> | null, deps: unknown[], key: unknown = `${run.value} ${cost.value}`,
 ): Latest<T> {
   const seen = useContext(Seen);
   const [state, set] = useState<Latest<T> & { key: unknown }>({

@@ -1,4 +1,5 @@
 // The one interface of data: typed questions over one of three carriers (server, inline, widget).
+import { cost } from "./cursor";
 import type {
   ArrayAnswer, Change, Comparison, Fit, Flow, Graph, Landscape, NodeValues, Path, Regions, RunEntry,
   RunEvent, RunInfo, Series,
@@ -67,6 +68,11 @@ export function number(value: unknown): number {
 function take(body: Float64Array): (count: number) => Float64Array {
   let at = 0;
   return (count) => body.subarray(at, (at += count));
+}
+
+/** What is answered of one cost, of a run that descends several. */
+function about(query: Record<string, unknown>): Record<string, unknown> {
+  return cost.peek() ? { ...query, cost: cost.peek() } : query;
 }
 
 export class Source {
@@ -147,13 +153,13 @@ export class Source {
   }
 
   async nodes(run: string, step: number): Promise<NodeValues> {
-    const { header, body } = await this.binary(this.of(run, "nodes"), { step });
+    const { header, body } = await this.binary(this.of(run, "nodes"), about({ step }));
     return { ...header, matrix: body };
   }
 
   /** The array of one node: side 0 its forward value, 1 its cotangent. */
   async node(run: string, step: number, node: number, side: 0 | 1): Promise<ArrayAnswer> {
-    const { header, body } = await this.binary(this.of(run, "node"), { step, node, side });
+    const { header, body } = await this.binary(this.of(run, "node"), about({ step, node, side }));
     return { ...header, values: body };
   }
 
@@ -162,7 +168,7 @@ export class Source {
   }
 
   verdict(run: string): Promise<any> {
-    return this.json(this.of(run, "verdict"));
+    return this.json(this.of(run, "verdict"), about({}));
   }
 
   diagnosis(run: string): Promise<any> {
@@ -171,7 +177,7 @@ export class Source {
 
   /** Data, prediction and curve; `choice` holds the slice of a model of several inputs. */
   async fit(run: string, step: number, choice: Record<string, unknown> = {}): Promise<Fit> {
-    const { header, next } = await this.binary(this.of(run, "fit"), { step, ...choice });
+    const { header, next } = await this.binary(this.of(run, "fit"), about({ step, ...choice }));
     const { count, grid } = header;
     return {
       ...header, header,
@@ -181,12 +187,12 @@ export class Source {
   }
 
   async regions(run: string, step: number, n: number): Promise<Regions> {
-    const { header, body } = await this.binary(this.of(run, "regions"), { step, n });
-    return { ...header, header, values: body };
+    const { header, next } = await this.binary(this.of(run, "regions"), about({ step, n }));
+    return { ...header, header, values: next(header.n ** 2), margin: next(header.n ** 2) };
   }
 
   async path(run: string): Promise<Path> {
-    const { header, next } = await this.binary(this.of(run, "path"));
+    const { header, next } = await this.binary(this.of(run, "path"), about({}));
     const { count } = header;
     return {
       ...header, header,
@@ -196,7 +202,7 @@ export class Source {
 
   /** Losses on a grid around the path; rejects with the reason where it cannot be replayed. */
   async landscape(run: string, n: number): Promise<Landscape> {
-    const { header, body } = await this.binary(this.of(run, "landscape"), { n });
+    const { header, body } = await this.binary(this.of(run, "landscape"), about({ n }));
     return { ...header, values: body };
   }
 

@@ -83,6 +83,8 @@ export interface GraphNode {
   id: number;
   op: string;
   in: number[];
+  /** What its parameters hold: indices, masks. */
+  held?: number[];
   shape: number[];
   dtype: string;
   file?: string | null;
@@ -150,6 +152,8 @@ export interface Regions {
   classes?: unknown;
   header: Record<string, any>;
   values: Float64Array;
+  /** By how much the likeliest class is likelier than the next. */
+  margin: Float64Array;
 }
 
 export interface Path {

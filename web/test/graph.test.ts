@@ -25,7 +25,7 @@ const graph: Graph = { name: "a.py:1", nodes, target: 6, prediction: null, sourc
 test("functions are groups in groups; what holds everything is none", () => {
   const root = tree(nodes);
   expect(everyGroup(root).map((group) => group.label)).toEqual(["", "model", "inner"]);
-  expect(root.size).toBe(7);
+  expect(root.size).toBe(5);
   expect(ancestors(root, 3)).toEqual(["", "a.py/model", "a.py/model/inner"]);
 });
 
@@ -37,6 +37,17 @@ test("a closed group stands for what is in it, wires included", () => {
   expect(closed.edges.every((edge) => edge.from !== edge.to)).toBe(true);
   const open = visible(root, openAtFirst(root), nodes);
   expect(open.items).toHaveLength(7);
+});
+
+test("an index that a node holds is wired to it, and does not get a gradient", () => {
+  const picked = [
+    node(0, "variable", [], { kind: "variable", shape: [5], tag: "value/w" }),
+    node(1, "input", [], { kind: "input", shape: [2], tag: "input/0" }),
+    node(2, "getitem", [0], { shape: [2], held: [1] }),
+    node(3, "sum", [2]),
+  ];
+  const { edges } = visible(tree(picked), new Set([""]), picked);
+  expect(edges).toContainEqual({ from: "n:1", to: "n:2", count: 1 });
 });
 
 test("many operations of one function are divided by their lines", () => {

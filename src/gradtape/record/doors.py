@@ -20,6 +20,7 @@ from ..errors import three_part
 
 __all__ = [
     "choice_of", "entries_of", "path_of", "step_of", "text_of", "variable_of", "whole_of",
+    "words_of",
 ]  # fmt: skip
 
 
@@ -72,6 +73,14 @@ def entries_of(what: str, given: Any) -> dict[str, Any]:
         remedy = f'Pass a dict: run.{what}({{"lr": 0.01}}).'
         raise _wrong_type(what, f"a {type(given).__name__} is no dict", remedy)
     return {str(key): value for key, value in given.items()}
+
+
+def words_of(what: str, word: str, given: Any) -> list[str]:
+    """Names in an order, an array of them too."""
+    if isinstance(given, str | Mapping) or not hasattr(given, "__iter__"):
+        remedy = f'Pass the names in their order: {word}=["cat", "dog"].'
+        raise _wrong_type(what, f"{word}={given!r:.60} is no list of names", remedy)
+    return [str(each) for each in given]
 
 
 def variable_of(what: str, given: Any) -> Any:

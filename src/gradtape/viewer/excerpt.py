@@ -183,6 +183,11 @@ def _kinds(
     yield "nodes", [f"{base}/nodes?step={step}" for step in spread]
     some = _spread(chosen[:: max(1, len(chosen) // MOST_REGIONS)])
     yield "regions", [f"{base}/regions?n=56&step={step}" for step in some]
+    for cost in costs[1:]:
+        for name in ("verdict", "path", "landscape"):
+            yield name, [f"{base}/{name}?cost={cost}"]
+        for name in ("fit", "nodes"):
+            yield name, [f"{base}/{name}?cost={cost}&step={step}" for step in spread]
     yield "array", _arrays(base, reader, [tag["name"] for tag in whole["tags"]], chosen)
     nodes = max((len(reader.graph_by_id(graph).get("nodes", ())) for graph in graphs), default=0)
     # Many arrays a step: of few steps, the nearest of which the page shows.

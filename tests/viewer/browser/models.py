@@ -11,6 +11,7 @@ import gradtape as gt
 RNG = np.random.default_rng(5)
 X = RNG.uniform(4, 25, 40)
 Y = 3.9 * X - 17 + RNG.normal(0, 12, 40)
+FALLING = -2 * Y
 ANGLE = RNG.uniform(0, 2 * np.pi, 90)
 RADIUS = np.repeat([0.6, 2.0], 45)
 PLACES = np.c_[RADIUS * np.cos(ANGLE), RADIUS * np.sin(ANGLE)] + RNG.normal(0, 0.2, (90, 2))
@@ -100,4 +101,18 @@ def deep(folder: Path, cells: int = 250) -> None:
             v.assign_sub(0.01 * tape.gradient(cost, v))
 
 
-ALL = (line, rings, three, plane, deep)
+def pair(folder: Path, steps: int = 12) -> None:
+    """Two networks, each with a cost of its own, in one step."""
+    up, down = gt.Variable(0.0, name="up"), gt.Variable(0.0, name="down")
+    with gt.Recording(folder, progress=False) as run:
+        for _ in run.steps(steps):
+            with gt.GradientTape() as first:
+                loss_up = np.mean((up * X - Y) ** 2)
+            with gt.GradientTape() as second:
+                loss_down = np.mean((down * X - FALLING) ** 2)
+            d_up, d_down = first.gradient(loss_up, up), second.gradient(loss_down, down)
+            up.assign_sub(1e-3 * d_up)
+            down.assign_sub(1e-3 * d_down)
+
+
+ALL = (line, rings, three, plane, deep, pair)

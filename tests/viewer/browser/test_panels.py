@@ -13,7 +13,7 @@ from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
 from tests.viewer.browser import models
 from tests.viewer.browser.chromium import Viewer
-from tests.viewer.browser.test_page import number, settle, show, table
+from tests.viewer.browser.test_page import cells_of, fact, number, settle, show, table
 
 pytestmark = pytest.mark.slow
 
@@ -231,7 +231,7 @@ def test_decision_regions_of_a_classifier(page, record):
 
 @run("three", "fit", 39)
 def test_regions_of_three_classes_lie_side_by_side(page, record):
-    header, (values,) = regions(record, 39, 56)
+    header, (values, _) = regions(record, 39, 56)
     assert header["classes"] == [0, 1, 2] and set(values) == {0, 1, 2}
     page.wait(script="document.querySelectorAll('#panel-fit .fit-band').length === 3")
     areas = page.evaluate(script="""[...document.querySelectorAll('#panel-fit .fit-band')]
@@ -240,8 +240,37 @@ def test_regions_of_three_classes_lie_side_by_side(page, record):
     assert page.texts(selector="#panel-fit .shapes li")[:3] == ["class 0", "class 1", "class 2"]
     assert page.count(selector="#panel-fit .fit-boundary") == 0
     _, (_, label, place, _, _) = fit(record, 39)
+    named = page.evaluate(script="""[...document.querySelectorAll('#panel-fit .fit-region')]
+        .map((one) => one.textContent)""")
+    assert named == ["class 0", "class 1", "class 2"]
     right = int(np.sum(place == label))
     assert page.text(selector="#panel-fit .panel-status") == f"{right} points of 90 right"
+    page.click(selector="#panel-fit .segmented button:has-text('Right and wrong')")
+    counts = page.evaluate(script=cells_of("#panel-fit .confusion tbody tr"))
+    assert counts == [
+        [str(k), *(str(int(np.sum((label == k) & (place == j)))) for j in range(3))]
+        for k in range(3)
+    ]
+
+
+@run("pair", "fit", 7)
+def test_of_two_costs_one_is_chosen_and_the_panels_are_about_it(page, record):
+    first, second = record.costs()
+    row = record.row(7)
+    assert number(fact(page, "Cost here")) == row[first.column]
+    told_first = page.text(selector="#panel-fit .panel-status")
+    page.choose(selector="[aria-label='Which cost']", value="1")
+    before = json.dumps(told_first)
+    status = "document.querySelector('#panel-fit .panel-status')"
+    page.wait(script=f"({status}?.textContent ?? {before}) !== {before}")
+    settle(page)
+    assert number(fact(page, "Cost here")) == row[second.column]
+    _, (_, y, prediction, *_) = fit(record.of_cost(1), 7)
+    off = float(page.text(selector="#panel-fit .panel-status").split()[-1])
+    assert off == pytest.approx(np.sqrt(np.mean((y - prediction) ** 2)), rel=1e-3)
+    labels = page.texts(selector="#panel-cost .legend button span:not(.number)")
+    assert labels == [first.name, second.name]
+    page.keep("two-costs")
 
 
 # -- path -------------------------------------------------------------------------------------

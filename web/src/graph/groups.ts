@@ -10,7 +10,7 @@ export interface Group {
   groups: Group[];
   /** Nodes that are in this group and in none below. */
   nodes: GraphNode[];
-  /** All nodes, those of groups below included. */
+  /** How many operations, those of groups below included. */
   size: number;
   depth: number;
 }
@@ -71,7 +71,7 @@ export function tree(nodes: GraphNode[], name = ""): Group {
   }
   for (const group of [...known.values()]) divideByLine(group);
   const weigh = (group: Group): number => {
-    group.size = group.nodes.length + group.groups.reduce((sum, one) => sum + weigh(one), 0);
+    group.size = group.nodes.filter((node) => node.kind === "op").length + group.groups.reduce((sum, one) => sum + weigh(one), 0);
     return group.size;
   };
   weigh(root);
@@ -92,7 +92,7 @@ function divideByLine(group: Group): void {
     const text = nodes[0].text?.trim();
     group.groups.push({
       key: `${group.key}#${place}`, label: text || `line ${nodes[0].line ?? "?"}`, parent: group,
-      groups: [], nodes, size: nodes.length, depth: group.depth + 1,
+      groups: [], nodes, size: 0, depth: group.depth + 1,
     });
     nodes.forEach((node) => moved.add(node));
   }
@@ -156,7 +156,7 @@ export function visible(root: Group, open: ReadonlySet<string>, nodes: GraphNode
   const edges = new Map<string, Edge>();
   for (const node of nodes) {
     const to = place.get(node.id)!;
-    for (const input of node.in) {
+    for (const input of [...node.in, ...(node.held ?? [])]) {
       const from = place.get(input);
       if (from === undefined || from === to) continue;
       const key = `${from}\u0000${to}`;

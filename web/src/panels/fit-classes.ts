@@ -1,5 +1,6 @@
 // The answer of a classifier as points of two inputs with their classes.
 import type { TableData } from "../datatable";
+import { exact } from "../format";
 import type { Fit } from "../types";
 import type { Classified } from "./fit-regions";
 
@@ -16,6 +17,11 @@ export function classified(fit: Fit): Classified | null {
     names: [fit.inputs[0] ?? fit.names.x, isPlane ? fit.inputs[1] : "prediction"],
     u: fit.x, v: isPlane ? fit.curveX : fit.prediction, label,
     prediction: fit.prediction, classes, step: fit.step,
+    // Numbers are called classes, words are not.
+    called: classes.map((one, k) => {
+      const name = header.called?.[k] ?? one;
+      return Number(name) === one ? `class ${exact(one)}` : name;
+    }),
     decide: (prediction) => {
       if (classes.length > 2) return classes[Math.round(prediction)] ?? NaN;
       return Number.isNaN(prediction) ? NaN : classes[prediction >= 0.5 ? 1 : 0];

@@ -1,6 +1,6 @@
 // Fit: the data and what the model makes of it at the cursor, with ghosts of earlier steps.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { bounds, run, step } from "../cursor";
+import { bounds, cost, run, step } from "../cursor";
 import { counted, statistics } from "../draw/numbers";
 import { Pick } from "../draw/pick";
 import { extent } from "../draw/scale";
@@ -11,7 +11,7 @@ import type { Fit } from "../types";
 import { PredictedTrue, Residuals } from "./fit-compare";
 import { byX, FitCurve, ghostSteps, RESIDUALS, residualTable } from "./fit-curve";
 import { classified, classTable } from "./fit-classes";
-import { ClassLegend, FitRegions } from "./fit-regions";
+import { ClassLegend, Confusion, FitRegions } from "./fit-regions";
 import "./fit.css";
 
 const HELP = (
@@ -28,11 +28,11 @@ const HELP = (
   </>
 );
 
-type View = "model" | "true" | "residuals";
+type View = "model" | "true" | "residuals" | "classes";
 
 /** Curves of earlier steps, loaded once each, one after the other. */
 function useGhosts(steps: number[], choice: Record<string, unknown>, wanted: boolean): Fit[] {
-  const key = `${run.value} ${JSON.stringify(choice)}`;
+  const key = `${run.value} ${cost.value} ${JSON.stringify(choice)}`;
   const kept = useRef<{ key: string; found: Map<number, Fit | null> }>({ key: "", found: new Map() });
   if (kept.current.key !== key) kept.current = { key, found: new Map() };
   const { found } = kept.current;
@@ -98,8 +98,10 @@ export function FitPanel() {
     () => (id ? source.value.fit(id, step.value, choice) : null), [step.value, version.value, choice],
   );
   const classes = useMemo(() => (fit?.kind === "classes" ? classified(fit) : null), [fit]);
+  // Of a classifier of more inputs than two no picture shows where it decides.
+  const isPlane = !classes || fit!.inputs.length < 3;
   const { data: regions, error: unshaded } = useLatest(
-    () => (id && fit?.kind === "classes" && view === "model" ? source.value.regions(id, step.value, 56) : null),
+    () => (id && classes && isPlane && view === "model" ? source.value.regions(id, step.value, 56) : null),
     [step.value, version.value, fit?.kind, view],
   );
   const { first, last, stride } = bounds.value;
@@ -122,7 +124,7 @@ export function FitPanel() {
     } else status = "no finite prediction at this step";
     if (fit.step !== step.value) status += `, of step ${fit.step}`;
     if (error) note += `${error} `;
-    if (classes && unshaded) note += `${unshaded} `;
+    if (classes && isPlane && unshaded) note += `${unshaded} `;
     const of = Number(fit.header.of ?? fit.count);
     if (of > fit.count) note += `${fit.count} of ${of} points are drawn. `;
     if (view === "model" && isCurve && lined && fit.count > RESIDUALS) {
@@ -146,17 +148,17 @@ export function FitPanel() {
   }
 
   const views: [View, string][] = [
-    ["model", classes ? "Regions" : fit && fit.inputs.length > 1 ? "Slice" : "Curve"],
-    ...(classes ? [] : [["true", "Predicted / true"] as [View, string]]),
-    ...(classes ? [] : [["residuals", "Residuals"] as [View, string]]),
+    ...(isPlane ? [["model", classes ? "Regions" : fit && fit.inputs.length > 1 ? "Slice" : "Curve"] as [View, string]] : []),
+    ...(classes ? [["classes", "Right and wrong"] as [View, string]]
+      : [["true", "Predicted / true"], ["residuals", "Residuals"]] as [View, string][]),
   ];
-  const shown = views.some(([one]) => one === view) ? view : "model";
+  const shown = views.some(([one]) => one === view) ? view : views[0][0];
 
   return (
     <Panel
       id="fit" title="Fit" help={HELP} busy={busy} status={status} note={note || undefined}
       empty={!fit && !busy ? <p>{error ?? "There is nothing to draw yet."}</p> : undefined}
-      picture={() => svg.current}
+      picture={shown === "classes" ? undefined : () => svg.current}
       table={fit ? () => (classes ? classTable(classes) : residualTable(fit, byX(fit.x))) : undefined}
       actions={(
         <>
@@ -184,6 +186,8 @@ export function FitPanel() {
               <FitRegions data={classes} regions={regions} svg={svg} />
               <ClassLegend data={classes} />
             </>
+          ) : classes ? (
+            <Confusion data={classes} />
           ) : shown === "true" ? (
             <PredictedTrue fit={fit} svg={svg} />
           ) : shown === "residuals" ? (

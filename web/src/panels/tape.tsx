@@ -1,6 +1,6 @@
 // The tape: the recorded operations with their values at the cursor, forwards and backwards.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { run, select, selection, spoken, step } from "../cursor";
+import { cost, run, select, selection, spoken, step } from "../cursor";
 import { counted } from "../draw/numbers";
 import { Pick } from "../draw/pick";
 import { useSize } from "../draw/size";
@@ -76,7 +76,7 @@ function useReplay(count: number) {
 
 export function TapePanel() {
   const id = run.value;
-  const number = structureAt(info.value?.structures ?? [], step.value);
+  const number = structureAt(info.value?.costs[cost.value]?.structures ?? info.value?.structures ?? [], step.value);
   const { data: graph, error, busy } = useLatest(
     () => (id && number !== null ? source.value.graph(id, { id: number }) : null), [number],
   );

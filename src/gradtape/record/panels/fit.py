@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import RunError
 from .features import Features
 from .moment import Moment, Nothing, said
-from .outcomes import classes_of
+from .outcomes import classes_at
 
 __all__ = ["fit"]
 
@@ -46,11 +46,11 @@ def fit(
     (dict, list of ndarray) or str
         The header: `kind` ("curve", "scatter" without one, "classes"), `step`, `names` {x, y},
         `inputs`, `slice`, `at`, `count`, `of` (points there are), `grid`, `exact` (whether the
-        curve is the model's own, computed again), `note`. The arrays: x, y and prediction (count),
-        x and y of the curve (grid). For classes y are the classes, the prediction is the
-        probability of the second of two, or the place of the likeliest of more; in place of a
-        curve stand the second input and the probability of the likeliest class. Or the sentence
-        why there is nothing to draw.
+        curve is the model's own, computed again), `classes` and what they
+        are `called`, `note`. The arrays: x, y and prediction (count), x and y of the curve (grid).
+        For classes y are the classes, the prediction is the probability of the second of two, or
+        the place of the likeliest of more; in place of a curve stand the second input and the
+        probability of the likeliest class. Or the sentence why there is nothing to draw.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def _fit(reader: Any, step: int, chosen: int | None, at: Mapping[int, float], gr
         moment.notes.append(str(nothing))
         columns, names = _columns(moment, len(y))
     node = moment.replay.prediction if moment.graph is not None else None
-    classes = classes_of(moment.graph, y, prediction, node)
+    classes = classes_at(moment, y, prediction, node)
     along = min(max(chosen or 0, 0), len(columns) - 1)
     held = [float(np.median(column)) for column in columns[:_LISTED]]
     for i, value in at.items():
@@ -106,7 +106,8 @@ def _fit(reader: Any, step: int, chosen: int | None, at: Mapping[int, float], gr
     header["count"] = len(kept)
     x = np.asarray(columns[along], np.float64)[kept]
     if classes is not None:
-        header.update(kind="classes", classes=classes.labels, grid=len(kept), exact=True)
+        header.update(kind="classes", classes=classes.labels, called=classes.names)
+        header.update(grid=len(kept), exact=True)
         second = columns[1] if len(columns) > 1 else np.full(len(y), np.nan)
         sure = classes.probabilities(prediction[kept]).max(axis=1)
         arrays = [x, classes.targets(y)[kept], classes.shown(prediction[kept]),

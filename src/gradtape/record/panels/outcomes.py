@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Classes", "classes_of"]
+from ...errors import RunError
+from .moment import Moment, Nothing
+
+__all__ = ["Classes", "classes_at", "classes_of"]
 
 _MOST = 64  # classes
 
@@ -25,11 +28,17 @@ class Classes:
         Of the prediction: 1, or one for each class.
     is_logit : bool
         Whether the prediction is a logit, or a probability.
+    is_negated : bool
+        Whether the targets entered as -y, as those of `exp(-y * p)` do.
+    names : list of str
+        What the user calls the classes; what they are, by default.
     """
 
     labels: list[float]
     columns: int
     is_logit: bool
+    is_negated: bool = False
+    names: list[str] = field(default_factory=list)
 
     @property
     def is_binary(self) -> bool:
@@ -40,7 +49,7 @@ class Classes:
         y = np.asarray(y, np.float64)
         if y.ndim > 1 and y.shape[-1] > 1:
             return np.asarray(self.labels)[y.reshape(len(y), -1).argmax(axis=1)]
-        return y.reshape(-1)
+        return -y.reshape(-1) if self.is_negated else y.reshape(-1)
 
     def probabilities(self, prediction: Any) -> Any:
         """(n, classes): how sure the model is of each."""
@@ -63,6 +72,40 @@ class Classes:
         if self.is_binary:
             return p[:, -1]
         return np.where(np.isnan(p).any(axis=1), np.nan, p.argmax(axis=1))
+
+    def margin(self, prediction: Any) -> Any:
+        """(n,): by how much the likeliest class is likelier than the next."""
+        p = np.sort(self.probabilities(prediction), axis=1)
+        return p[:, -1] - p[:, -2]
+
+
+def classes_at(moment: Moment, y: Any, prediction: Any, node: int | None) -> Classes | None:
+    """The classes of the targets at a moment, called as the user calls them; None for numbers."""
+    found = classes_of(moment.graph, y, prediction, node)
+    if found is None:
+        return None
+    called = moment.reader.meta().get("classes")
+    known = isinstance(called, list) and len(called) == len(found.labels)
+    names = [str(name)[:80] for name in called] if known else [f"{k:g}" for k in found.labels]
+    is_negated = found.labels[0] < 0 and _is_negated(moment, y, prediction)
+    return replace(found, is_negated=is_negated, names=names)
+
+
+def _is_negated(moment: Moment, y: Any, prediction: Any) -> bool:
+    """Whether the cost rises when all rows are more clearly on the side of their target."""
+    tag = moment.roles["y"]
+    if ("negated", tag) not in moment.known:
+        try:
+            values = moment.values(moment.replay.needs(moment.replay.targets))
+            here = moment.replay.cost(values)
+            clearer = y + np.sign(prediction).reshape(np.shape(y)).astype(np.asarray(y).dtype)
+            there = moment.replay.cost({**values, tag: clearer})
+        except (Nothing, RunError):
+            return False
+        if not np.isfinite(there - here) or there == here:
+            return False
+        moment.known["negated", tag] = bool(there > here)
+    return bool(moment.known["negated", tag])
 
 
 def classes_of(

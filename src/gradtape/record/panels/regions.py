@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import RunError
 from .features import Features
 from .moment import Moment, Nothing, said
-from .outcomes import classes_of
+from .outcomes import classes_at
 
 __all__ = ["regions"]
 
@@ -30,8 +30,9 @@ def regions(reader: Any, step: int, n: int = 100) -> Drawn:
     -------
     (dict, list of ndarray) or str
         The header: `x` and `y` ([min, max] of the two inputs), `n`, `classes`, `names`, `step`,
-        `note`. One array of n * n values, the second input along rows, the first within a row: of
-        two classes the probability of the second, of more the place of the likeliest.
+        `note`. Two arrays of n * n values, the second input along rows, the first within a row: of
+        two classes the probability of the second, of more the place of the likeliest; and by how
+        much the likeliest is likelier than the next.
     """
     try:
         return _regions(reader, step, n)
@@ -49,7 +50,7 @@ def _regions(reader: Any, step: int, n: int) -> Drawn:
     if y is None:
         return "The cost compares no prediction with classes."
     found = np.asarray(moment.prediction())
-    classes = classes_of(moment.graph, y, found, features.node)
+    classes = classes_at(moment, y, found, features.node)
     if classes is None:
         return "Decision regions are drawn of a classifier; this model predicts a number."
     if len(features.data) != 2:
@@ -62,12 +63,12 @@ def _regions(reader: Any, step: int, n: int) -> Drawn:
         room = 0.08 * (high - low) or 1.0
         ends.append([low - room, high + room])
     u, v = np.meshgrid(_axis(ends[0], n), _axis(ends[1], n))
-    values = classes.shown(features.predict([u.reshape(-1), v.reshape(-1)]))
+    predicted = features.predict([u.reshape(-1), v.reshape(-1)])
     header = {
         "x": ends[0], "y": ends[1], "n": n, "classes": classes.labels, "names": features.names,
         "step": moment.step, "note": " ".join(moment.notes),
     }  # fmt: skip
-    return header, [np.ascontiguousarray(values, np.float64)]
+    return header, [classes.shown(predicted), classes.margin(predicted)]
 
 
 def _axis(ends: list[float], n: int) -> Any:
