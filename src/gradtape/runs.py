@@ -22,16 +22,7 @@ from .errors import RecordError, RunError, three_part
 from .record import doors, environment
 from .record.calls import value_of
 from .record.capture import LEVELS, Capture
-from .record.doors import (
-    choice_of,
-    entries_of,
-    path_of,
-    step_of,
-    text_of,
-    variable_of,
-    whole_of,
-    words_of,
-)  # fmt: skip
+from .record.doors import choice_of, entries_of, path_of, step_of, text_of, variable_of, whole_of
 from .record.endings import bytes_of, status_of
 from .record.following import follow
 from .record.lock import is_held
