@@ -12,7 +12,7 @@ from gradtape.graph.printing import show
 from gradtape.graph.trace import trace
 from gradtape.passes.contract import plan_contractions
 from gradtape.passes.dead import remove_dead
-from gradtape.passes.pipeline import NATIVE, optimise, prepare
+from gradtape.passes.pipeline import NATIVE, TIDY, optimise, prepare
 
 RNG = np.random.default_rng(0)
 
@@ -134,5 +134,6 @@ def test_the_passes_for_native_programs_are_published():
     stop = events.subscribe(lambda _, data: seen.append(data["run"]))
     prepare(optimise(graph))
     stop()
-    assert seen[-len(NATIVE) :] == [name for name, _ in NATIVE]
+    wanted = [name for name, _ in (*NATIVE, *TIDY)]
+    assert seen[-len(wanted) :] == wanted
     assert NATIVE[0][0] == "plan contractions"

@@ -19,7 +19,7 @@ from gradtape.passes.cuts import remove_cuts
 from gradtape.passes.dead import remove_dead
 from gradtape.passes.fold import fold_constants
 from gradtape.passes.inline import inline_calls
-from gradtape.passes.pipeline import PIPELINE, optimise
+from gradtape.passes.pipeline import PIPELINE, optimise, prepare
 from gradtape.passes.sink import sink_views
 from gradtape.passes.spares import has_spares, remove_spares
 from gradtape.passes.windows import read_windows
@@ -307,3 +307,25 @@ def test_a_border_keeps_the_sign_of_zero():
     (before, *_), _ = evaluate(graph, args)
     (now, *_), _ = evaluate(read_windows(graph), args)
     assert np.signbit(before).any() and before.tobytes() == now.tobytes()
+
+
+def test_a_graph_in_which_nothing_changes_stays_the_same():
+    traced, _ = trace(lambda x: np.sin(x) * np.cos(x), (VECTOR,), "f")
+    for _, run in PIPELINE[:-1]:
+        assert run(traced.graph) is traced.graph
+    assert prepare(traced.graph) is traced.graph
+
+
+def test_a_constant_says_which_number_it_holds():
+    def number(x):
+        return Constant(Aval(np.shape(x), np.asarray(x).dtype), x).uniform
+
+    assert number(2.5) == 2.5 and number(np.full(3, 2, np.int8)) == 2
+    assert number(np.broadcast_to(-0.0, (1000, 1000))) == 0 and np.signbit(number(-0.0))
+    for mixed in ([1.0, 2.0], [0.0, -0.0], [np.nan, np.nan], []):
+        assert number(np.array(mixed)) is None
+    assert number(np.ones(3, complex)) is None
+    large = Constant(Aval((3,), np.float64), np.ones(3))
+    assert large.uniform == 1
+    large.data = None
+    assert large.uniform == 1  # it has not looked again

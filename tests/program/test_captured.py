@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dis
+import inspect
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 
 import gradtape as gt
 from gradtape.backends.llvm import segment
+from gradtape.program import signature
 
 LOSSES: dict[str, Callable[[Any, Any], Any]] = {
     "product": lambda w, y: np.mean(y * w - np.sum(w)),
@@ -104,3 +108,25 @@ def test_a_number_from_outside_is_seen_on_the_short_way_too(
     offset = 1.0
     np.testing.assert_array_equal(compiled(x), [2.0, 3.0])
     assert len(compiled.programs) == 3
+
+
+def test_the_global_names_that_a_function_reads_are_those_that_dis_sees():
+    functions = [f for module in (dis, inspect) for f in vars(module).values()
+                 if isinstance(f, types.FunctionType)]  # fmt: skip
+    for function in functions:
+        seen = {
+            i.argval
+            for code in codes_of(function.__code__)
+            for i in dis.get_instructions(code)
+            if i.opname == "LOAD_GLOBAL"
+        }
+        assert signature._names(function.__code__) == tuple(sorted(seen))
+    assert len(functions) > 100
+
+
+def codes_of(code: types.CodeType) -> Iterator[types.CodeType]:
+    """`code`, and that of the functions inside it."""
+    yield code
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from codes_of(const)

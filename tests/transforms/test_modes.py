@@ -333,6 +333,13 @@ def test_writes_in_a_batch():
     np.testing.assert_array_equal(gt.vmap(g)(np.array([[1.0, 2.0], [3.0, 4.0]])), [[1, 2], [1, 4]])
 
 
+@pytest.mark.parametrize("like", [np.zeros_like, np.ones_like])
+def test_zeros_like_an_example_are_made_once(like):
+    traced = gt.function(gt.vmap(lambda x: like(x) + like(a=x) + x)).graph(np.ones((5, 3)))
+    assert "getitem" not in traced and "stack" not in traced
+    assert np.shape(gt.vmap(like)(np.ones((0, 3)))) == (0, 3)
+
+
 def test_an_operation_without_a_batching_rule_loops_and_says_so_once():
     from gradtape.core.lifting import _said
 

@@ -25,6 +25,8 @@ from .symbol import may_hold
 
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
                       np.isrealobj, np.min_scalar_type, np.common_type])  # fmt: skip
+# They read no values: what they give is the same for all examples.
+_FILLED = frozenset([np.zeros_like, np.ones_like])
 _MEMORY = frozenset(["flags", "strides", "base", "data", "ctypes", "flat"])
 
 
@@ -99,8 +101,9 @@ class Lift(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if any(issubclass(t, self.tensor) for t in types):
             return NotImplemented
-        if func in _QUERIES:
-            return func(*map(_stand_in, args), **kwargs)
+        if func in _QUERIES or func in _FILLED:
+            named = {name: _stand_in(x) for name, x in kwargs.items()}
+            return func(*map(_stand_in, args), **named)
         if func in (np.any, np.all) and len(args) == 1 and not kwargs:
             return bool(func(bottom(args[0])))  # a rule's question, of all examples together
         return _raw_call(func, args, kwargs)

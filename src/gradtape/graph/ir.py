@@ -38,7 +38,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ..core.aval import Aval
+from ..core.symbol import without_repeats
 
 KINDS = ("argument", "captured", "variable")
 
@@ -59,11 +62,35 @@ class Value:
 class Constant(Value):
     """A value that is known: a Python number, a NumPy scalar, or an array that nobody writes."""
 
-    __slots__ = ("data",)
+    __slots__ = ("_uniform", "data")
+    _uniform: Any
 
     def __init__(self, aval: Aval, data: Any) -> None:
         super().__init__(aval)
         self.data = data
+
+    @property
+    def uniform(self) -> Any:
+        """The real number that it holds in every element, or None. Asked for again and again."""
+        try:
+            return self._uniform
+        except AttributeError:
+            self._uniform = _number_of(self.data)
+            return self._uniform
+
+
+def _number_of(x: Any) -> Any:
+    """The number in every element of `x`; 0.0 and -0.0 are two."""
+    data = without_repeats(np.asarray(x))
+    if data.size == 0 or data.dtype.kind not in "biuf":
+        return None
+    number = data.flat[0]
+    if data.size > 1:
+        if (data != number).any():
+            return None
+        if data.dtype.kind == "f" and np.signbit(data).any() != np.signbit(data).all():
+            return None
+    return number
 
 
 class Plain:

@@ -135,7 +135,7 @@ class Trace(Recorder):
         self, op: Any, values: Sequence[Any], params: dict[str, Any], operands: Any = None
     ) -> Any:
         """A new node; its results as symbols."""
-        if not any(trace is self for trace in traces):
+        if self not in traces:
             raise _leaked(next(x for x in values if type(x) is Symbol and x.trace is self))
         sources = operands if operands is not None else values
         inputs = [self.value_of(v, s) for v, s in zip(values, sources, strict=True)]

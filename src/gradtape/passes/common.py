@@ -29,13 +29,10 @@ def merge_common(graph: Graph) -> Graph:
     kept: list[Any] = []  # what keys name by identity lives as long as they
 
     def rule(rewriter: Rewriter, node: Node, inputs: tuple[Value, ...]) -> Sequence[Value] | None:
-        key = (node.op, node.operands, tuple(_value(v) for v in inputs), _key(node.params, kept))
-        found = known.get(key)
-        if found is not None:
-            return found
-        rewriter.keep(node)
-        known[key] = tuple(rewriter.new(v) for v in node.outputs)
-        return known[key]
+        params = _key(node.params, kept) if node.params else ()
+        key = (node.op, node.operands, *map(_value, inputs), params)
+        found = known.setdefault(key, node.outputs)
+        return None if found is node.outputs else [rewriter.new(v) for v in found]
 
     return rewrite(graph, rule)
 

@@ -20,6 +20,11 @@ from .windows import read_windows
 
 Pass = Callable[[Graph], Graph]
 
+# Behind passes that leave nodes behind, or the same twice.
+TIDY: tuple[tuple[str, Pass], ...] = (
+    ("merge common", merge_common),
+    ("remove dead", remove_dead),
+)
 PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("remove spares", remove_spares),
     ("inline calls", inline_calls),
@@ -27,15 +32,12 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     ("fold constants", fold_constants),
     ("simplify", simplify),
     ("sink views", sink_views),
-    ("merge common", merge_common),
-    ("remove dead", remove_dead),
+    *TIDY,
 )
 # What native programs have besides: products, whose sums are taken in an order of our own, windows.
 NATIVE: tuple[tuple[str, Pass], ...] = (
     ("plan contractions", plan_contractions),
     ("read windows", read_windows),
-    ("merge common", merge_common),
-    ("remove dead", remove_dead),
 )
 checked = False  # whether every pass is followed by `verify`; tests turn it on
 
@@ -52,7 +54,8 @@ def careful(graph: Graph) -> Graph:
 
 def prepare(graph: Graph) -> Graph:
     """An optimised graph after the passes for native programs: within the bounds of its sums."""
-    return _run(NATIVE, graph)
+    made = _run(NATIVE, graph)
+    return graph if made is graph else _run(TIDY, made)
 
 
 def _run(passes: tuple[tuple[str, Pass], ...], graph: Graph) -> Graph:

@@ -49,9 +49,8 @@ class Rewriter:
                 return tuple([instead.get(v, v) for v in old])
         return old
 
-    def keep(self, node: Node) -> None:
+    def keep(self, node: Node, inputs: tuple[Value, ...]) -> None:
         """Take `node` over, with what stands for its inputs."""
-        inputs = self.inputs(node)
         if inputs is node.inputs:
             self.nodes.append(node)
             return
@@ -61,8 +60,8 @@ class Rewriter:
         self.replace(node, made.outputs)
 
     def done(self) -> Graph:
-        """The new graph."""
-        return self.graph.rebuilt(self.nodes, self.new)
+        """The new graph; the old one where nothing stands for anything else."""
+        return self.graph.rebuilt(self.nodes, self.new) if self._instead else self.graph
 
 
 Rule = Callable[[Rewriter, Node, tuple[Value, ...]], Sequence[Value] | None]
@@ -78,7 +77,7 @@ def rewrite(graph: Graph, rule: Rule) -> Graph:
         inputs = rewriter.inputs(node)
         found = rule(rewriter, node, inputs)
         if found is None:
-            rewriter.keep(node)
+            rewriter.keep(node, inputs)
             continue
         for old, value in zip(node.outputs, found, strict=True):
             assert (value.aval, value.aval.weak) == (old.aval, old.aval.weak), node
@@ -90,13 +89,12 @@ def is_all(value: Value, number: float) -> bool:
     """Whether `value` is a constant, every element of which is `number` (0.0 is not -0.0)."""
     if not isinstance(value, Constant):
         return False
-    data = without_repeats(np.asarray(value.data))
-    if data.dtype.kind not in "fciub" or not data.size:
+    if value.aval.dtype.kind == "c":
+        return bool(value.aval.size) and bool(np.all(without_repeats(value.data) == number))
+    found = value.uniform
+    if found is None or found != number:
         return False
-    alike = data == number
-    if number == 0 and data.dtype.kind == "f":
-        alike = alike & (np.signbit(data) == np.signbit(number))
-    return bool(np.all(alike))
+    return number != 0 or value.aval.dtype.kind != "f" or np.signbit(found) == np.signbit(number)
 
 
 def is_view_of_values(node: Node) -> bool:

@@ -26,6 +26,8 @@ from .rewriting import Rewriter, is_view_of_values, rewrite
 
 def sink_views(graph: Graph) -> Graph:
     """`graph` with views of values behind elementwise operations."""
+    if not any(map(is_view_of_values, graph.nodes)):
+        return graph
     uses: dict[Value, int] = {}
     for value in (*(v for node in graph.nodes for v in node.inputs), *graph.results):
         uses[value] = uses.get(value, 0) + 1

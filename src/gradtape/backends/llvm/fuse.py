@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from ...core.aval import Aval
-from ...core.symbol import without_repeats
 from ...graph.contraction import split_labels
 from ...graph.ir import Constant, Graph, Node, Plain, Value
 from ...graph.marks import BEHIND, STOP
@@ -144,17 +143,7 @@ class Plan:
 
 def uniform(value: Value) -> Any:
     """The number that a constant holds in every element, or None."""
-    if not isinstance(value, Constant):
-        return None
-    data = without_repeats(np.asarray(value.data))
-    if data.size == 0 or data.dtype.kind not in "biuf":
-        return None
-    if data.size > 1:
-        if (data != data.flat[0]).any():
-            return None
-        if data.dtype.kind == "f" and np.signbit(data).any() != np.signbit(data).all():
-            return None  # 0.0 and -0.0 are equal
-    return data.flat[0]
+    return value.uniform if isinstance(value, Constant) else None
 
 
 class Planner:
