@@ -7,9 +7,9 @@ import time
 import llvmlite.binding as llvm
 import numpy as np
 import pytest
-from llvmlite import ir
 
 from gradtape.backends.llvm import compile as machine_code
+from gradtape.backends.llvm import ir
 from gradtape.backends.llvm.bounds import BOUNDS
 from gradtape.backends.llvm.library import ARITIES, KERNELS, SUFFIX
 from gradtape.backends.llvm.loops import MapFunction, function_of

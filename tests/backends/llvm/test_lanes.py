@@ -34,7 +34,7 @@ entry:
   %".0" = icmp slt i64 %"low", {high}
   br i1 %".0", label %"{name}", label %"done"
 {name}:
-  %"i" = phi  i64 [%"low", %"entry"], [%"next", %"{name}"]
+  %"i" = phi i64 [%"low", %"entry"], [%"next", %"{name}"]
 {body}
   %"next" = add nuw nsw i64 %"i", 1
   %"more" = icmp slt i64 %"next", {high}

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from llvmlite import ir
 
+from gradtape.backends.llvm import ir
 from gradtape.backends.llvm.loops import MapFunction, function_of
 from gradtape.backends.llvm.scalars import FUNCTIONS, VOCABULARY, Scalars
 from tests.backends.llvm.truth import EDGES, same, sweep
@@ -129,7 +129,7 @@ def test_constants_are_rounded_to_the_dtype():
 
 def test_a_word_that_is_not_there():
     builder = ir.IRBuilder(ir.Function(ir.Module(), ir.FunctionType(ir.VoidType(), []), "f")
-                           .append_basic_block())  # fmt: skip
+                           .append_basic_block("entry"))  # fmt: skip
     with pytest.raises(AttributeError, match="'sine' is not in the vocabulary"):
         _ = Scalars(builder, np.float64).sine
     with pytest.raises(TypeError, match="has no sin of int32"):

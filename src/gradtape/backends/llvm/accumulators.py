@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph.ir import Node
+from . import ir
 from .counting import counted
 from .lanes import FREE
 from .memory import get, memory, put

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from llvmlite import ir
+from . import ir
 
 __all__ = ["counted"]
 

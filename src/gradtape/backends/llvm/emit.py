@@ -19,10 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph.ir import Constant, Node, Value
-from . import lanes, lowerings, rolled, types
+from . import ir, lanes, lowerings, rolled, types
 from .accumulators import Sum, join_rows
 from .counting import counted
 from .fuse import Loop, Plan, uniform
@@ -394,6 +393,7 @@ class Emitter:
 
     def _offset(self, by: Any, indices: list[Any]) -> Any:
         offset: Any = None
+        step: Any
         for index, stride in zip(indices, self.nest.strides[by], strict=False):
             if not stride:
                 continue

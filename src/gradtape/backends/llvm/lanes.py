@@ -15,8 +15,10 @@ accumulator (a place that each element is joined with) is a vector, joined after
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 __all__ = ["BOUND", "FREE", "over_vectors"]
@@ -28,28 +30,32 @@ LONG = 12  # instructions beyond which a turn is over one register's elements, a
 
 _SIZES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 _SHORT = {"float": "f32", "double": "f64"}
-_BLANKS = re.compile(r"(?<=\S)  +")
-_BLOCK = re.compile(rf"^{FREE}(?:\.\d+)?:$")
-_DEFINE = re.compile(r'^define [^\n]*?@"?([-+\w.$]+)"?\(', re.MULTILINE)
-_OTHER = re.compile(  # one whose turns are one block of which nothing is known
-    r'^(loop[.\d]*):\n(?:  .*\n)*?  br i1 \S+, label %"\1", label %\S+$', re.MULTILINE
-)
+_BLOCK = re.compile(rf"\n(({FREE}|loop)[.\d]*):\n((?:  .*\n)*  .*)")
+_DEFINE = re.compile(r'define [^\n]*?@"?([-+\w.$]+)"?\(')
+_NAME = re.compile(r'%(?:"[^"]+"|[\w.]+)')
 _PHI = re.compile(r'^  (%\S+) = phi i64 \[(\S+), %"[^"]+"\], \[(\S+), %"[^"]+"\]$')
+_OF_TWO = ("fadd|fsub|fmul|fdiv|frem|add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|ashr|lshr"
+           "|icmp|fcmp")  # fmt: skip
+_CASTS = "fpext|fptrunc|sitofp|uitofp|fptosi|fptoui|sext|zext|trunc|bitcast"
 _BINARY = re.compile(
-    r"^  (%\S+) = ((?:fadd|fsub|fmul|fdiv|frem|add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|ashr"
-    r"|lshr|[if]cmp)(?: (?:nuw|nsw|exact|reassoc|[a-z]{2,3}))?) (i\d+|float|double) (\S+), (\S+)$"
+    rf"^  (%\S+) = ((?:{_OF_TWO})(?: (?:nuw|nsw|exact|reassoc|[a-z]{{2,3}}))?) "
+    r"(i\d+|float|double) (\S+), (\S+)$"
 )
 _UNARY = re.compile(r"^  (%\S+) = fneg (float|double) (\S+)$")
 _SELECT = re.compile(r"^  (%\S+) = select i1 (\S+), (\w+) (\S+), \w+ (\S+)$")
-_CAST = re.compile(
-    r"^  (%\S+) = (fpext|fptrunc|sitofp|uitofp|fptosi|fptoui|sext|zext|trunc|bitcast) (\w+) (\S+) "
-    r"to (\w+)$"
-)
+_CAST = re.compile(rf"^  (%\S+) = ({_CASTS}) (\w+) (\S+) to (\w+)$")
 _CALL = re.compile(r'^  (%\S+) = call (\w+) @"((?:llvm|gt)\.[\w.]+)"\((.*)\)$')
 _LOAD = re.compile(r"^  (%\S+) = load (\w+), (?:ptr|\w+\*) (\S+)$")
 _STORE = re.compile(r"^  store (\w+) (\S+), (?:ptr|\w+\*) (\S+)$")
 _ADDRESS = re.compile(r"^  (%\S+) = getelementptr (\w+), (?:ptr|\w+\*) (\S+), i64 (\S+)$")
-_BRANCH = re.compile(r'^  br i1 \S+, label %"([^"]+)", label %"([^"]+)"$')
+_BRANCH = re.compile(
+    r'^  br i1 \S+, label %"([^"]+)", label %"([^"]+)"$', re.MULTILINE
+)
+_PATTERNS = {  # by the word of an instruction
+    **dict.fromkeys(_OF_TWO.split("|"), _BINARY), **dict.fromkeys(_CASTS.split("|"), _CAST),
+    "fneg": _UNARY, "select": _SELECT, "call": _CALL, "load": _LOAD, "store": _STORE,
+    "getelementptr": _ADDRESS,
+}  # fmt: skip
 _JOINS = {  # how vectors are joined: the reduction, and what changes nothing
     "fadd": ("fadd", "-0.0"), "fmul": ("fmul", "0x3FF0000000000000"), "add": ("add", "0"),
     "mul": ("mul", "1"), "or": ("or", "0"), "and": ("and", "-1"),
@@ -62,6 +68,16 @@ class _Unknown(Exception):
     """The block has something that is not known here."""
 
 
+def _parsed(line: str) -> re.Match[str]:
+    """An instruction in its parts; the pattern says which they are."""
+    word = line.rpartition(" = ")[2].split(maxsplit=1)[0]
+    pattern = _PATTERNS.get(word)
+    found = None if pattern is None else pattern.match(line)
+    if found is None:
+        raise _Unknown
+    return found
+
+
 class _Value(NamedTuple):
     """What is known of a name."""
 
@@ -72,9 +88,8 @@ class _Value(NamedTuple):
 
 @dataclass
 class _Text:
-    """A module's text with its loops over vectors, and what these refer to."""
+    """What loops over vectors refer to, and the names that they give."""
 
-    lines: list[str]
     declarations: dict[str, str] = field(default_factory=dict)
     count: int = 0
 
@@ -85,29 +100,25 @@ class _Text:
 
 def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
     """`text` with vectors of `width` bits in its loops, and the functions with one left to LLVM."""
-    lines = text.splitlines()
-    made = _Text([])
-    left = {_DEFINE.findall(text, 0, m.start())[-1] for m in _OTHER.finditer(text)}
-    function = ""
-    i = 0
-    while i < len(lines):
-        if found := _DEFINE.match(lines[i]):
-            function = found[1]
-        if not _BLOCK.match(lines[i]):
-            made.lines.append(lines[i])
-            i += 1
-            continue
-        end = i
-        while not lines[end].startswith("  br "):
-            end += 1
-        block = [_BLANKS.sub(" ", line) for line in lines[i + 1 : end + 1]]
+    made = _Text()
+    left: set[str] = set()
+    parts: list[str] = []
+    done = 0
+    for found in _BLOCK.finditer(text):
+        block, label, kind, body = found[0], found[1], found[2], found[3]
+        function = _DEFINE.match(text, text.rfind("\ndefine ", 0, found.start()) + 1)
+        assert function is not None
         try:
-            made.lines += _Loop(made, lines[i][:-1], block, width).lines()
+            if kind == FREE:
+                block = "\n".join(["", *_Loop(made, label, body.split("\n"), width).lines()])
+            elif (branch := _BRANCH.search(block)) and branch[1] == label:
+                left.add(function[1])  # its turns are one block of which nothing is known
         except _Unknown:
-            left.add(function)
-            made.lines += lines[i : end + 1]
-        i = end + 1
-    return "\n".join([*made.lines, *made.declarations.values()]) + "\n", left
+            left.add(function[1])
+        parts += [text[done : found.start()], block]
+        done = found.end()
+    parts += [text[done:].rstrip("\n"), "\n", *(f"{line}\n" for line in made.declarations.values())]
+    return "".join(parts), left
 
 
 class _Loop:
@@ -122,7 +133,7 @@ class _Loop:
             raise _Unknown
         self.index, self.low, self.next = start.groups()
         self.high, self.done = bound[5], branch[2]
-        self.body = block[1:-3]
+        self.body = [_parsed(line) for line in block[1:-3]]
         self.values: dict[str, _Value] = {self.index: _Value("linear", "i64", 1)}
         self.before: list[str] = []
         self.inside: list[str] = []
@@ -131,7 +142,7 @@ class _Loop:
         self.splats: dict[tuple[str, str], str] = {}
         # by the name of an accumulator's value, before and after it is joined: its place
         self.joined: dict[str, str] = {}
-        self.written = {m[3] for line in self.body if (m := _STORE.match(line))}
+        self.written = {one[3] for one in self.body if one.re is _STORE}
         self.lanes = self._lanes(width)
         counts = self.low.lstrip("-").isdigit() and self.high.isdigit()
         self.mask = ""
@@ -146,19 +157,19 @@ class _Loop:
     def _lanes(self, width: int) -> int:
         """The elements of a vector: of the widest type that is computed with."""
         widest, count, calls = 4, 0, False
-        for line in self.body:
-            if (m := _LOAD.match(line)) or (m := _UNARY.match(line)):
-                widest = max(widest, _SIZES.get(m[2], 4))
-            elif m := _BINARY.match(line):
-                if m[3] != "i64":
-                    widest = max(widest, _SIZES[m[3]])
+        for one in self.body:
+            if one.re in (_LOAD, _UNARY):
+                widest = max(widest, _SIZES.get(one[2], 4))
+            elif one.re is _BINARY:
+                if one[3] != "i64":
+                    widest = max(widest, _SIZES[one[3]])
                     count += 1
-            elif m := _CALL.match(line):
-                widest = max(widest, _SIZES[m[2]])
-                calls = calls or m[3].startswith("gt.")
+            elif one.re is _CALL:
+                widest = max(widest, _SIZES[one[2]])
+                calls = calls or one[3].startswith("gt.")
                 count += 1
-            elif m := _CAST.match(line):
-                widest = max(widest, _SIZES[m[3]], _SIZES[m[5]])
+            elif one.re is _CAST:
+                widest = max(widest, _SIZES[one[3]], _SIZES[one[5]])
         lanes = width // (8 * widest)
         return lanes if calls or count > LONG else 2 * lanes
 
@@ -166,8 +177,8 @@ class _Loop:
 
     def lines(self) -> list[str]:
         """The block, with one before it and one after it."""
-        for line in self.body:
-            self._line(line)
+        for one in self.body:
+            _RULES[one.re](self, one[0], *one.groups())
         end = f'%"{self.label}.end"'
         over = self.made.name()
         loop = f'%"{self.label}.loop"'  # the last block of a turn
@@ -217,9 +228,7 @@ class _Loop:
     # ------------------------------------------------------------------ operands
 
     def _of(self, operand: str) -> _Value:
-        if operand.startswith("%"):
-            return self.values.get(operand, _UNIFORM)
-        return _UNIFORM
+        return self.values.get(operand, _UNIFORM)
 
     def _is_uniform(self, *operands: str) -> bool:
         return all(self._of(x).kind == "uniform" for x in operands)
@@ -265,14 +274,6 @@ class _Loop:
         self.made.declarations.setdefault(name, text)
 
     # ------------------------------------------------------------------ instructions
-
-    def _line(self, line: str) -> None:
-        for pattern, rule in _RULES:
-            found = pattern.match(line)
-            if found is not None:
-                rule(self, line, *found.groups())
-                return
-        raise _Unknown
 
     def _uniform(self, line: str, name: str, kind: str) -> None:
         self.values[name] = _Value("uniform", kind)
@@ -491,14 +492,14 @@ class _Loop:
 
     def _accumulator(self, name: str, kind: str, at: str) -> None:
         # its load and its store; the load and what it is joined with
-        if self._uses(at) != 2 or self._uses(name) != 2:
+        if self._uses[at] != 2 or self._uses[name] != 2:
             raise _Unknown
         self.joined[name] = at
 
-    def _uses(self, name: str) -> int:
+    @cached_property
+    def _uses(self) -> Counter[str]:
         """In how many lines a name stands."""
-        whole = re.compile(rf'{re.escape(name)}(?![\w".])')
-        return sum(whole.search(line) is not None for line in self.body)
+        return Counter(name for one in self.body for name in set(_NAME.findall(one[0])))
 
     def _join(self, name: str, op: str, kind: str, x: str, y: str) -> None:
         """The vector of an accumulator with the next elements, and after the loop its sum."""
@@ -510,7 +511,7 @@ class _Loop:
         if y in self.joined:
             raise _Unknown
         at, vector = self.joined[x], self._kind(kind)
-        if self._uses(name) != 2:
+        if self._uses[name] != 2:
             raise _Unknown
         reduction, neutral = _JOINS[word]
         if kind == "i1" and word == "and":
@@ -553,8 +554,8 @@ class _Loop:
 
 
 _UNIFORM = _Value("uniform", "")
-_RULES: list[tuple[re.Pattern[str], Callable[..., None]]] = [
-    (_BINARY, _Loop._binary), (_ADDRESS, _Loop._address), (_LOAD, _Loop._load),
-    (_STORE, _Loop._store), (_CALL, _Loop._call), (_SELECT, _Loop._select),
-    (_CAST, _Loop._cast), (_UNARY, _Loop._unary),
-]  # fmt: skip
+_RULES: dict[re.Pattern[str], Callable[..., None]] = {
+    _BINARY: _Loop._binary, _ADDRESS: _Loop._address, _LOAD: _Loop._load,
+    _STORE: _Loop._store, _CALL: _Loop._call, _SELECT: _Loop._select,
+    _CAST: _Loop._cast, _UNARY: _Loop._unary,
+}  # fmt: skip

@@ -22,9 +22,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
 
-from gradtape.backends.llvm import types
+from gradtape.backends.llvm import ir, types
 from gradtape.backends.llvm.kernel import Kernel, Num
 from gradtape.backends.llvm.kernels import (
     division,
@@ -153,7 +152,8 @@ def _declare(
     if lanes:
         name = f"{name}.v{lanes}"
     if name in module.globals:
-        return module.globals[name]
+        found: ir.Function = module.globals[name]
+        return found
     return ir.Function(module, kind, name)
 
 
@@ -214,7 +214,7 @@ def _render_kernel(
     entry = KERNELS.get(PAIRS[name][0] if name in PAIRS else name) or RARE[name]
     module = ir.Module("kernel")
     kind = types.vector(types.scalar(dtype), lanes)
-    given = ir.LiteralStructType([kind, kind]) if name in PAIRS else kind
+    given = ir.LiteralStructType(kind, kind) if name in PAIRS else kind
     function = ir.Function(module, ir.FunctionType(given, [kind] * entry.arity), full)
     function.linkage = "internal"
     function.attributes.add("nounwind")
@@ -232,7 +232,7 @@ def _render_kernel(
     kernel.has_scale, kernel.has_branches = avx512, branches
     operands = [Num(inner, outer.cast(x, inner.dtype)) for x in function.args]
     if name in PAIRS:  # LLVM finds what both compute
-        both = ir.Constant(given, ir.Undefined)
+        both: ir.Value = ir.Constant(given, ir.Undefined)
         for i, one in enumerate(PAIRS[name]):
             result = KERNELS[one].kernel(kernel, *operands)
             both = builder.insert_value(both, inner.cast(result.v, dtype), i)
@@ -324,7 +324,7 @@ def _lanes(width: int) -> list[int]:
 def _render_near(full: str, kernel: str, dtype: np.dtype[Any], limit: float) -> Rendered:
     """A rare function for scalar code: the comparison and the jump, where it is called."""
     kind = str(types.scalar(dtype))
-    bound = types.constant(dtype, limit).get_reference().strip()
+    bound = types.constant(dtype, limit).ref
     target = f"gt.{kernel}.{SUFFIX[dtype]}"
     operands = [f"{kind} %a{i}" for i in range(RARE[kernel].arity)]
     given = ", ".join([f"{kind} %w", *operands, f"{kind} %fast"])
@@ -349,7 +349,7 @@ def _render_rare(
 ) -> Rendered:
     """The scalar function, and for each number of lanes one that looks and one that computes."""
     kind = str(types.scalar(dtype))
-    bound = types.constant(dtype, limit).get_reference().strip()
+    bound = types.constant(dtype, limit).ref
     operands = RARE[kernel].arity
     target = f"gt.{kernel}.{SUFFIX[dtype]}"
     names = ["%w", *(f"%a{i}" for i in range(operands)), "%fast"]

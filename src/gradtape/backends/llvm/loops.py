@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from gradtape.backends.llvm import types
+from gradtape.backends.llvm import ir, types
 from gradtape.backends.llvm.compile import Program, compile_text
 from gradtape.backends.llvm.lanes import FREE
 from gradtape.backends.llvm.machine import Machine

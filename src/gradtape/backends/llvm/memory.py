@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from . import types
+from . import ir, types
 
 __all__ = ["get", "memory", "put"]
 

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from llvmlite import ir
-
-from . import types
+from . import ir, types
 from .product import PANEL, PANEL_ROWS
 
 if TYPE_CHECKING:
@@ -41,9 +39,7 @@ def emit(e: ProductEmitter, at: list[Any], first: Any, rows: Any, columns: Any, 
     wide = len(PANEL_ROWS) * e.lanes
     depth = PANEL // (wide * e.dtype.itemsize)
     with e.b.goto_entry_block():
-        copy = e.b.alloca(e.type, _int(depth * wide))
-        copy.align = 64
-        copy.type = _PTR  # vectors are written there, and numbers are read
+        copy = e.b.alloca(e.type, _int(depth * wide), align=64)
     whole = e.blocks(columns[0], columns[1], wide)
     with e.loop(columns[0], whole, wide) as n:
         _panels(e, at, first, rows, inner, copy, depth, n, wide)

@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph.ir import Node, Value
-from . import types
+from . import ir, types
 from .counting import counted
 from .fuse import uniform
 from .lanes import BOUND
@@ -254,8 +253,7 @@ class Rolled:
         self.tables: dict[Any, Any] = {}
 
     def _buffer(self, key: Any, dtype: Any, count: int, offset: int) -> None:
-        at = self.e.b.alloca(memory(dtype), _I64(count * self.block))
-        at.align = 64
+        at = self.e.b.alloca(memory(dtype), _I64(count * self.block), align=64)
         self.buffers[key] = Buffer(dtype, at, count, offset)
 
     def _place(self, buffer: Buffer, k: Any, i: Any) -> Any:

@@ -17,9 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
-from llvmlite import ir
-
 from ...graph.ir import Value
+from . import ir
 from .accumulators import Sum
 from .emit import Emitter
 from .fuse import Loop, Plan

@@ -1,4 +1,4 @@
-"""The closed scalar vocabulary: what a lowering may say, over an llvmlite IRBuilder.
+"""The closed scalar vocabulary: what a lowering may say, over an `ir.IRBuilder`.
 
 A lowering gets a `Scalars` and values that belong to it, and combines them. Everything that comes
 out is straight-line, without a branch, so that LLVM's loop vectoriser turns a loop over it into
@@ -14,9 +14,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from gradtape.backends.llvm import library, types
+from gradtape.backends.llvm import ir, library, types
 from gradtape.errors import DTypeError, three_part
 
 __all__ = ["FUNCTIONS", "VOCABULARY", "Scalars"]
@@ -45,10 +44,10 @@ class Scalars:
 
     Parameters
     ----------
-    builder : llvmlite.ir.IRBuilder
+    builder : ir.IRBuilder
         Where instructions go; its block must lie in a function of a module.
     dtype : numpy dtype
-        Of the operands. A value is an `llvmlite.ir.Value` of `type`; a truth value is an `i1`.
+        Of the operands. A value is an `ir.Value` of `type`; a truth value is an `i1`.
     lanes : int
         Where a kernel is rendered over vectors, how long they are; 0 is a scalar.
     """

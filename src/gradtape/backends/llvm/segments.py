@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph.ir import Constant, Graph, Value
 from ...passes.pipeline import prepare
 from ..schedule import Schedule, Scheduler
+from . import ir
 from .buffers import Buffer, Overwriting, place
 from .compile import compile_text
 from .emit import Emitter
@@ -27,7 +27,7 @@ from .product import Product
 from .rows import Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
 from .share import share
-from .tiles import CALL_GEMM, ProductEmitter, with_rolled_loops
+from .tiles import CALL_GEMM, ProductEmitter
 from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
 from .worth import with_worth, worth_of
@@ -37,7 +37,7 @@ __all__ = ["Part", "compile_graph", "segments"]
 RECYCLED = 1 << 16  # bytes from which on a result gets memory that it had before
 SMALL = 1 << 14  # bytes of buffers that lie on the stack
 # The parts of a loop, by the pool or one after another: the same parts, so the same bits.
-# (llvmlite's builder calls no function by its pointer.)
+# (`ir.py` calls no function by its pointer.)
 _HAND_OUT = """
 define internal void @hand_out(ptr %extra, ptr %loop, ptr %table, i64 %n) cold {
 entry:
@@ -345,11 +345,9 @@ def _compile(
         for name in ("kernel", *(e.name for e in units)):
             module.globals[name].attributes.discard("cold")
     written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
-    lines = [
-        line
-        for line in with_rolled_loops(str(module)).splitlines()
-        if not any(line.startswith(f'declare void @"{name}"') for name in written)
-    ]
+    for name in written:
+        module.globals.pop(name, None)  # was only declared
+    lines = str(module).splitlines()
     release = bool(turns) or _is_long(loops)
     door = entry_text(arguments, results, extra=extra, release=release, tells=flag >= 0)
     instead: dict[str, str] = {}
@@ -416,9 +414,10 @@ class _Kernel:
         function.attributes.add("cold")
         function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
         b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
-        given = self.given = self.table = function.args[0]
+        self.table: ir.Value = function.args[0]
+        given = self.given = self.table
         signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
-        self.hand_out = ir.Function(module, signature, "hand_out") if is_parallel else None
+        self.hand_out: Any = ir.Function(module, signature, "hand_out") if is_parallel else None
         if count == first_buffer:
             return
         table = self.table = b.alloca(_PTR, ir.Constant(_I64, count))
@@ -429,8 +428,7 @@ class _Kernel:
             start = b.and_(b.add(start, ir.Constant(_I64, 63)), ir.Constant(_I64, -64))
             memory = b.inttoptr(start, _PTR)
         else:
-            memory = b.alloca(ir.ArrayType(_BYTE, total))
-            memory.align = 64
+            memory = b.alloca(ir.ArrayType(_BYTE, total), align=64)
         for j, offset in enumerate(offsets):
             place = b.gep(memory, [ir.Constant(_I64, offset)], source_etype=_BYTE)
             b.store(place, self.at(table, first_buffer + j))

@@ -7,28 +7,26 @@ than some thousand terms are sums of sums.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...graph.ir import Constant, Value
-from . import panels, types
+from . import ir, panels, types
 from .accumulators import Sum, join_rows
 from .fuse import Plan
 from .machine import host
 from .product import KEPT, Axis, Product
 from .reductions import Reduction
 
-__all__ = ["CALL_GEMM", "ProductEmitter", "with_rolled_loops"]
+__all__ = ["CALL_GEMM", "ProductEmitter"]
 
 _I64, _I32, _PTR, _I1 = ir.IntType(64), ir.IntType(32), ir.PointerType(), ir.IntType(1)
 _FMA = ("contract",)
-# llvmlite's builder calls no function by its pointer.
+# `ir.py` calls no function by its pointer.
 CALL_GEMM = """
 define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc) alwaysinline cold {
   call void %f(ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc)
@@ -37,15 +35,7 @@ define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k
 """  # noqa: E501
 
 
-_ROLLED = re.compile(r'^(!\d+) = !\{ !"rolled \d+" \}$', re.MULTILINE)
-
-
 LONG = 32  # terms from which on a small tile keeps several sums, none of which waits for the last
-
-
-def with_rolled_loops(text: str) -> str:
-    """The text of a module, where loops that are to stay as they are say so in LLVM's words."""
-    return _ROLLED.sub(r'\1 = distinct !{ \1, !{ !"llvm.loop.unroll.disable" } }', text)
 
 
 def _int(n: int) -> Any:
@@ -251,14 +241,15 @@ class ProductEmitter:
         yield i
         following = b.add(i, _int(step), flags=["nuw", "nsw"])
         i.add_incoming(following, b.block)
-        self._rolled(b.cbranch(b.icmp_signed("<", following, high), head, done))
+        b.cbranch(b.icmp_signed("<", following, high), head, done, self._rolled())
         b.position_at_end(done)
 
-    def _rolled(self, branch: Any) -> None:
+    def _rolled(self) -> str:
         """Keep a loop around tiles as it is: copies of them only take time to compile."""
-        count = len(self.module.metadata)
-        name = ir.MetaDataString(self.module, f"rolled {count}")
-        branch.set_metadata("llvm.loop", self.module.add_metadata([name]))
+        name = f"!{len(self.module.notes)}"
+        said = f'{name} = distinct !{{ {name}, !{{ !"llvm.loop.unroll.disable" }} }}'
+        self.module.notes.append(said)
+        return f", !llvm.loop {name}"
 
     def blocks(self, low: Any, high: Any, size: int) -> Any:
         """`high` cut to whole blocks of `size` from `low` on."""
@@ -321,7 +312,7 @@ class ProductEmitter:
             found = ir.GlobalVariable(self.module, kind, name)
             found.linkage, found.global_constant = "internal", True
             found.initializer = ir.Constant(kind, value)
-        return found.bitcast(_PTR) if not found.type.is_opaque else found
+        return found
 
     # ------------------------------------------------------------------ tiles
 
@@ -350,8 +341,7 @@ class ProductEmitter:
         """A copy of the second operand whose columns lie side by side."""
         column, k = self.product.column, self.product.inner
         with self.b.goto_entry_block():
-            copy = self.b.alloca(self.type, _int(column.size * k.size))
-            copy.align = 64
+            copy = self.b.alloca(self.type, _int(column.size * k.size), align=64)
         with self.loop(_int(0), _int(k.size)) as i:
             source, target = self.moved(y, i, k.y), self.moved(copy, i, column.size)
             with self.loop(_int(0), _int(column.size)) as j:

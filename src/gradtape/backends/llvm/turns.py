@@ -14,12 +14,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from llvmlite import ir
 
 from ...core.aval import Aval
 from ...graph.ir import Constant, Graph, Node, Value
 from ...passes.pipeline import optimise, prepare
-from . import lowerings
+from . import ir, lowerings
 from .memory import get
 from .rewrites import fill
 from .views import View, whole

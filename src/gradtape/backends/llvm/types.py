@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
+from gradtape.backends.llvm import ir
 from gradtape.errors import DTypeError, three_part
 
 BOOL = ir.IntType(1)
 
 
+@cache
 def scalar(dtype: Any) -> Any:
     """Return the type of a value of this dtype (a truth value in a register is an i1)."""
     dtype = np.dtype(dtype)
@@ -40,21 +42,21 @@ def vector(kind: Any, lanes: int) -> Any:
     return ir.VectorType(kind, lanes) if lanes else kind
 
 
-def constant(dtype: Any, value: Any, lanes: int = 0) -> Any:
+def constant(dtype: Any, value: Any, lanes: int = 0) -> ir.Constant:
     """Return a constant of this dtype, rounded to it, in each of the lanes."""
     if lanes:
         return ir.Constant(vector(scalar(dtype), lanes), [constant(dtype, value)] * lanes)
     dtype = np.dtype(dtype)
     if dtype.kind != "f":
         return ir.Constant(scalar(dtype), int(value))
+    if dtype.itemsize == 8:
+        return ir.Constant(scalar(dtype), float(value))
     with np.errstate(all="ignore"):
         return ir.Constant(scalar(dtype), float(dtype.type(value)))
 
 
-def intrinsic(module: Any, name: str, kind: Any, count: int) -> Any:
+def intrinsic(module: Any, name: str, kind: Any, count: int) -> ir.Function:
     """Return the declaration of `llvm.name` for operands of one type."""
-    shape = ir.FunctionType(kind, [kind] * count)
-    if not isinstance(kind, ir.VectorType):
-        return module.declare_intrinsic(f"llvm.{name}", [kind], shape)
-    full = f"llvm.{name}.v{kind.count}{kind.element.intrinsic_name}"
-    return module.globals.get(full) or ir.Function(module, shape, full)
+    full = f"llvm.{name}.{kind.suffix}"
+    found: ir.Function | None = module.globals.get(full)
+    return found or ir.Function(module, ir.FunctionType(kind, [kind] * count), full)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 
+from gradtape.backends.llvm import ir
 from gradtape.backends.llvm.kernel import Kernel, Num
 
 

@@ -8,9 +8,8 @@ mantissa times those 192 bits of 2/pi that matter.
 from __future__ import annotations
 
 import numpy as np
-from llvmlite import ir
 
-from gradtape.backends.llvm import types
+from gradtape.backends.llvm import ir, types
 from gradtape.backends.llvm.coefficients import TWO_OVER_PI
 from gradtape.backends.llvm.kernel import Kernel, Num
 
@@ -174,7 +173,8 @@ def reduce_large(k: Kernel, x: Num) -> tuple[Num, Num, Num]:
 def _table(module: ir.Module) -> ir.GlobalVariable:
     name = "gt.two_over_pi"
     if name in module.globals:
-        return module.globals[name]
+        found: ir.GlobalVariable = module.globals[name]
+        return found
     kind = ir.ArrayType(ir.IntType(64), len(TWO_OVER_PI))
     table = ir.GlobalVariable(module, kind, name)
     table.linkage = "internal"
