@@ -1,6 +1,7 @@
 """Copies: one of a Tensor is followed, one of a Variable says that it is not connected."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -60,3 +61,28 @@ def test_bytes_of_a_tensor():
     assert bytes(x) == np.array([1.0, 2.0]).tobytes() == bytes(gt.Variable([1.0, 2.0]))
     with gt.GradientTape(strict=True) as tape, pytest.raises(gt.errors.ExitError):
         bytes(tape.watch(x))
+
+
+@pytest.mark.parametrize("how", [pickle.dumps, lambda x: pickle.dumps([x], 2), copy.copy])
+def test_a_tape_is_neither_pickled_nor_copied_flat(how):
+    from gradtape import tf
+
+    w = gt.Variable([1.0, 2.0])
+    with gt.GradientTape() as tape, tf.GradientTape() as other:
+        loss = np.sum(w**2)
+    for one in (tape, other, gt.ForwardAccumulator(w, np.ones(2))):
+        with pytest.raises(TypeError, match="neither pickled nor copied") as e:
+            how(one)
+        assert isinstance(e.value, gt.errors.GradtapeError)
+        assert str(e.value).count("\n") == 2
+    np.testing.assert_allclose(tape.gradient(loss, w).numpy(), [2.0, 4.0])
+
+
+def test_a_deep_copy_of_a_tape_has_records_of_its_own():
+    w = gt.Variable([1.0, 2.0], name="w")
+    with gt.GradientTape() as tape:
+        loss = np.sum(w**2)
+    copied = copy.deepcopy({"tape": tape, "again": tape})
+    assert copied["again"] is copied["tape"] is not tape
+    for one in (copied["tape"], tape):
+        np.testing.assert_allclose(one.gradient(loss, w).numpy(), [2.0, 4.0])

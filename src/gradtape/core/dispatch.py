@@ -319,26 +319,28 @@ def write_base(view: View) -> None:
     view.base_key = -base.key  # at its next read it looks at the memory of the base again
 
 
-def write_out(out: Any, result: Any) -> Any:
+def write_out(out: Any, result: Any, casting: str = "same_kind") -> Any:
     """Write `result` into `out` and return it.
 
     A Tensor `out` becomes a new version that has the history of `result`. A plain array gets the
     value, and a tracked Tensor of its dtype is returned, so that `acc += t` rebinds `acc` to one
-    that has a gradient. An `out` of None is none.
+    that has a gradient. An `out` of None is none. NumPy's reductions and
+    copies of entries cast whatever comes to the dtype of `out`: these pass `casting="unsafe"`.
     """
     if isinstance(out, tuple):
         if len(out) == 1 and not isinstance(result, tuple):
             out = out[0]
         else:
             return tuple(
-                r if o is None else write_out(o, r) for o, r in zip(out, result, strict=True)
+                r if o is None else write_out(o, r, casting)
+                for o, r in zip(out, result, strict=True)
             )
     if out is None:
         return result
     if isinstance(out, Tensor):
         HOOKS["write_tensor"](out, result)
         return out
-    return HOOKS["write_plain"](out, result)
+    return HOOKS["write_plain"](out, result, casting)
 
 
 def nondifferentiable_call(name: str, function: Any) -> Any:

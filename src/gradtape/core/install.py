@@ -40,11 +40,18 @@ def install_elementwise(card: Card, ufunc: Any) -> None:
     HOOKS[f"op:{card.name}"] = fast or general
 
 
+# What NumPy computes in its own dtype and casts to that of `out`, be it what it may.
+_CASTING = frozenset((
+    "sum", "prod", "max", "min", "nanmax", "nanmin", "mean", "var", "cumsum", "cumprod",
+))  # fmt: skip
+
+
 def install_function(card: Card, function: Any) -> None:
     """Register a card for a NumPy function, which may be called with `out=`."""
     signature, arity = card.signature, card.arity
 
     place = _place_of_out(function)
+    casting = "unsafe" if card.name in _CASTING else "same_kind"
 
     def operation(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         if len(args) > place:
@@ -58,7 +65,7 @@ def install_function(card: Card, function: Any) -> None:
             if isinstance(value, Tensor):
                 params = {**params, name: value.read()}
         result = apply(card, operands, params)
-        return result if out is None else write_out(out, result)
+        return result if out is None else write_out(out, result, casting)
 
     operation.__name__ = operation.__qualname__ = card.name
     HOOKS[f"op:{card.name}"] = operation

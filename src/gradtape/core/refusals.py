@@ -19,7 +19,7 @@ from .aval import aval_of
 from .positions import decode, here, is_internal
 
 __all__ = ["LOWER", "ArgumentTypeError", "ArgumentValueError", "AxisError", "OutOfRangeError",
-           "door", "name_of", "refuse"]  # fmt: skip
+           "door", "name_of", "refuse", "stays_here"]  # fmt: skip
 
 
 class OutOfRangeError(ShapeError, IndexError):
@@ -211,6 +211,15 @@ def _no_loop(_: Any, name: str, operands: list[Any]) -> Said:
     return f"it is not defined for {_dtypes(operands)}", "", remedy
 
 
+def _cast(match: re.Match[str], _name: str, _operands: list[Any]) -> Said:
+    given, wanted, rule = match[1], match[2], match[3]
+    return (
+        f"{given} cannot be cast to {wanted} under the rule {rule!r}",
+        "It would lose what that dtype does not hold.",
+        f"Give out= an array of {given}, or cast yourself: y.astype({wanted!r}).",
+    )
+
+
 def _dtypes(operands: list[Any]) -> str:
     return " and ".join(str(x.dtype) for x in operands) or "these types"
 
@@ -360,6 +369,8 @@ _KINDS: list[tuple[str, type[GradtapeError] | None, Callable[..., Said]]] = [
     (r"not be broadcast|broadcast together|cannot be broadcast", ShapeError, _broadcast),
     (r"not supported for the input types|did not contain a loop|numpy boolean \w+, the `-`",
      DTypeError, _no_loop),
+    (r"Cannot cast (?:scalar|array data) from dtype\('(.+?)'\) to dtype\('(.+?)'\) according to "
+     r"the rule '(\w+)'", DTypeError, _cast),
     (r"No loop matching the specified signature", DTypeError, _no_such_loop),
     (r"data type (.+?) not understood|Cannot interpret (.+?) as a data type", DTypeError,
      _dtype),
@@ -384,6 +395,18 @@ _KINDS: list[tuple[str, type[GradtapeError] | None, Callable[..., Said]]] = [
     (r"[Ss]hape|dimension|axes|axis", ShapeError, lambda m, name, _: (
         m.string.strip().rstrip("."), "", _help(name))),
 ]  # fmt: skip
+
+
+def stays_here(self: Any, _protocol: Any = None) -> NoReturn:
+    """`__reduce_ex__` of what belongs to one process and cannot be shared: a TypeError."""
+    name = type(self).__name__
+    raise ArgumentTypeError(
+        three_part(
+            f"pickle: a {name} can be neither pickled nor copied.",
+            "It holds what was computed in this process, and the functions that computed it.",
+            "Compute the gradient here, and pickle that; gt.Recording(path) stores a whole run.",
+        )
+    )
 
 
 class door:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def write_tensor(x: Tensor, result: Any) -> None:
         x.key = next_key()
 
 
-def write_plain(out: Any, result: Any) -> Any:
+def write_plain(out: Any, result: Any, casting: Any = "same_kind") -> Any:
     """Write the value of `result` into the user's array; noted, for it may come back.
 
     Returns the result in the dtype of the array, as NumPy returns the array.
@@ -76,10 +77,12 @@ def write_plain(out: Any, result: Any) -> Any:
                 f"Give out= an array of shape {np.shape(value)}, or leave it out.",
             )
         )
-    np.copyto(out, value, casting="same_kind")
+    np.copyto(out, value, casting=casting)
     if isinstance(result, Tensor):
         if value.dtype != out.dtype:
-            result = result.astype(out.dtype)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", np.exceptions.ComplexWarning)  # said by copyto
+                result = result.astype(out.dtype)
         HOOKS["plain_store"](out, result)
     return result
 

@@ -316,7 +316,7 @@ def _quantile(
             )
         result = _interpolated(name, x, np.reshape(q, (-1,)), method, is_weak, skip_nan)
     result = _shaped(result, q_shape, np.shape(a), axis, keepdims)
-    return result if out is None else write_out(out, result)
+    return result if out is None else write_out(out, result, "unsafe" if skip_nan else "same_kind")
 
 
 def _counts(x: Any) -> Any:
@@ -494,7 +494,7 @@ def _median(a: Any, axis: Any, out: Any, keepdims: Any, skip_nan: bool) -> Any:
         kth = np.array([n // 2] if n % 2 else [n // 2 - 1, n // 2])
     middle = np.mean(apply(order_statistics, (x, kth), {"skip_nan": skip_nan}), axis=-1)
     result = np.reshape(middle, reduced_shape(np.shape(a), axis, keepdims))
-    return result if out is None else write_out(out, result)
+    return result if out is None else write_out(out, result, "unsafe")
 
 
 @composite(np.median)

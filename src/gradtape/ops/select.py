@@ -104,7 +104,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     for k, option in enumerate(options[1:], 1):
         result = np.where(index == k, option, result)
     result = np.copy(result) if len(options) == 1 else result
-    return tensor_of(result) if out is None else write_out(out, result)
+    return tensor_of(result) if out is None else write_out(out, result, "unsafe")
 
 
 def _in_mode(index: Any, length: int, mode: str, name: str) -> Any:
@@ -152,7 +152,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     result = a[(slice(None),) * axis + (np.atleast_1d(index),)]
     if np.ndim(index) == 0:
         result = np.reshape(result, a.shape[:axis] + a.shape[axis + 1 :])
-    return result if out is None else write_out(out, result)
+    return result if out is None else write_out(out, result, "unsafe")
 
 
 def _fancy(shape: tuple[int, ...], indices: Any, axis: int) -> tuple[Any, ...]:

@@ -160,7 +160,7 @@ def _reduce(ufunc: Any) -> Any:
             result = _reduce_by_card(ufunc, x, axes, keepdims, initial, where)
         else:
             result = _fold(ufunc, x, axes, keepdims, initial, where)
-        return write_out(out, result)
+        return write_out(out, result, "unsafe")
 
     return reduce
 
@@ -256,7 +256,7 @@ def _accumulate(ufunc: Any) -> Any:
             for i in range(1, len(items)):
                 items[i] = ufunc(items[i - 1], items[i])
             result = np.stack(items, axis=axis)
-        return write_out(out, result)
+        return write_out(out, result, "unsafe")
 
     return accumulate
 
@@ -324,7 +324,7 @@ def _reduceat(ufunc: Any) -> Any:
         else:
             order = np.argsort(np.concatenate(places))
             result = np.concatenate(parts, axis=axis)[(*front, order)]
-        return write_out(out, result)
+        return write_out(out, result, "unsafe")
 
     return reduceat
 

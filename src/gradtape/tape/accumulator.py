@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.aval import INEXACT
 from ..core.positions import decode, here
+from ..core.refusals import stays_here
 from ..core.rows import rows_of, stilled
 from ..core.state import (
     AVALS,
@@ -165,6 +166,7 @@ class ForwardAccumulator:
     """
 
     __slots__ = ("_active", "_player")
+    __reduce_ex__ = stays_here
 
     def __init__(self, primals: Any, tangents: Any) -> None:
         self._player = _Player()

@@ -6,6 +6,7 @@ The file is long because one class has all that a user asks of a tape, with its 
 from __future__ import annotations
 
 import contextlib
+import copy
 import sys
 import weakref
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ..core.lift import is_lifted
 from ..core.observing import Keeping
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
+from ..core.refusals import stays_here
 from ..core.slices import IndexedSlices
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
@@ -108,6 +110,16 @@ class GradientTape:
         self._recorder: Recorder | None = None
         self._recording = False
         self._consumed: Any = None  # position of the gradient call that used the tape up
+
+    __reduce_ex__ = stays_here
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GradientTape:
+        """A tape of its own, with records and values of its own."""
+        copied = memo[id(self)] = type(self).__new__(type(self))
+        state: Any = object.__getstate__(self)
+        for name, value in {**(state[0] or {}), **state[1]}.items():
+            setattr(copied, name, copy.deepcopy(value, memo))
+        return copied
 
     # ------------------------------------------------------------------ context
 
