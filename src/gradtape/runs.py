@@ -555,7 +555,7 @@ class Recording(Run):
             plain = value_of(value)
             if isinstance(plain, int | float | np.number | np.bool_) or np.shape(plain) == ():
                 try:
-                    capture.logged[key] = float(plain)
+                    capture.log(key, float(plain))
                     continue
                 except (TypeError, ValueError):
                     pass

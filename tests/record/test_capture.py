@@ -421,6 +421,32 @@ def test_log_note_config(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("every", [1, 3])
+def test_what_is_logged_at_the_beginning_of_a_turn_belongs_to_it(tmp_path, every):
+    w = gt.Variable(1.0, name="w")
+    with gt.Recording(tmp_path / "run", every=every, progress=False) as run:
+        for turn in range(7):
+            run.log(rate=turn)
+            with gt.GradientTape() as tape:
+                loss = w**2
+            g = tape.gradient(loss, w)
+            run.log(slope=g)
+            w.assign_sub(0.1 * g)
+            run.log(accuracy=0)
+            run.log(accuracy=turn)  # the last one counts
+    assert run.reader.steps().tolist() == list(range(7))
+    found = run.reader.table(["log/rate", "log/accuracy"])[1]
+    assert found.tolist() == [[turn, turn] for turn in range(7)]
+    np.testing.assert_allclose(run.reader.series("log/slope")[1], 2 * 0.8 ** np.arange(7))
+    assert run.reader.series("cost")[0].tolist() == list(range(0, 7, every))
+
+
+def test_what_is_logged_without_any_gradient_is_kept(tmp_path):
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        run.log(accuracy=0.5)
+    assert run.reader.table(["log/accuracy"])[1].tolist() == [[0.5]]
+
+
 def test_roles_override_the_guess(tmp_path):
     x, weight, y = X, np.ones(40), Y
     a = gt.Variable(0.0, name="a")

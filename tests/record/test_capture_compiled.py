@@ -196,3 +196,21 @@ def test_a_draw_in_a_compiled_cost_is_the_one_that_the_step_saw(tmp_path):
     for step in range(3):
         prediction = run.array("prediction", step)
         np.testing.assert_allclose(np.mean((prediction - Y) ** 2), costs[step], rtol=1e-12)
+
+
+def test_gradients_that_a_compiled_step_accumulates_are_of_one_step(tmp_path):
+    w = gt.Variable(1.0, name="w")
+
+    @gt.function
+    def step():
+        total = 0.0
+        for part in (X[:20], X[20:]):
+            with gt.GradientTape() as tape:
+                loss = np.sum((w * part - 0.5) ** 2)
+            total = total + tape.gradient(loss, w)
+        w.assign_sub(0.01 * total)
+
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(5):
+            step()
+    assert run.reader.steps().tolist() == [0, 1, 2, 3, 4]

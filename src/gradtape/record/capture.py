@@ -97,6 +97,7 @@ class Capture:
         self.seconds = 0.0  # spent here
         self.parts: list[Part] = []
         self.logged: dict[str, float] = {}
+        self._early: set[str] = set()  # what has been logged in a step before its first gradient
         self.layouts: dict[Any, tuple[int, int, Any]] = {}
         # what Variables held before a compiled function that has assigned them since
         self.committed: dict[int, Any] = {}
@@ -152,7 +153,7 @@ class Capture:
         if isinstance(error, Exception):
             recorder = unfinished.recorder_of(error, self.steps.last)
             step += self.steps.ends or (recorder is not None and self.steps.is_over)
-        if self.parts and (self.steps.is_complete or self.logged):
+        if self.logged or (self.parts and self.steps.is_complete):
             self.finish()
         self.rows.flush()
         if error is not None:
@@ -204,9 +205,14 @@ class Capture:
         for part in self.parts:
             variables = part.call.sources or ()
             for variable, value in zip(variables, part.entries, strict=False):
-                if variable.value is not value:
+                if variable.value is not value and not self._held(variable, value):
                     self.steps.changed.add(variable.key)
         self._observe()
+
+    def _held(self, variable: Any, value: Any) -> bool:
+        """Whether a Variable that a compiled call has assigned held a value before it."""
+        known = variable.key in self.committed
+        return known and np.array_equal(self.committed[variable.key], value, equal_nan=True)
 
     # -- what is heard --------------------------------------------------------------------------
 
@@ -217,7 +223,10 @@ class Capture:
         if name == "warning":
             self.notices.warned(data)
         elif name == "compiled gradient" and not state.tapes:
+            variables = zip(data["told"].sources, data["sources"], strict=True)
+            self.committed = {variable.key: value for variable, value in variables}
             self._guarded(self.compiled, **data)
+            self.committed = {}
         elif name == "jacobian" and not state.tapes and data["recorder"].thread == self.thread:
             inner = self.nested.behind(data["recorder"], data["targets"])
             if inner is not None:  # a step of Newton's
@@ -244,9 +253,7 @@ class Capture:
             leaves = {s.key: s for s in told.sources if isinstance(s, Variable)}
             call = self._find(types.SimpleNamespace(leaves=leaves), told.sources, code, lasti)
         first = next_key()
-        self.committed = {s.key: v for s, v in zip(told.sources, sources, strict=True)}
         is_recorded = self._begin(call, first, first)
-        self.committed = {}
         if len(targets) == 1 and isinstance(targets[0], np.floating):
             cost = float(targets[0])
         else:
@@ -380,6 +387,20 @@ class Capture:
             parts.append(part)
         return finite, part.owns
 
+    def log(self, key: str, value: float) -> None:
+        """Add a number to the step that is running.
+
+        What is logged at the beginning of a turn of the loop, as a learning rate is, begins a step
+        where the one before has ended.
+        """
+        if not self.parts:
+            self._early.add(key)
+        elif key in self._early and not self.steps.is_explicit:
+            self._catch_up()
+            if self.steps.is_over:
+                self.finish()
+        self.logged[key] = value
+
     def end_step(self) -> None:
         """The user says that the step ends here; its row is written when the next one begins."""
         if self.steps.ends:  # no gradient since
@@ -406,7 +427,7 @@ class Capture:
                 layout = call.layout = self.layout(((call, call.cost),), ())
             row = [number, first.cost, seconds, *first.entries]
             self.rows.add(layout[0], len(row), row)
-            if call.has_variables and self.every == 1:
+            if call.has_variables and self.every == 1 and not self.committed:
                 call.quick = call.quick or make_quick(self, call)
                 self._use(call.quick)
         else:
