@@ -102,6 +102,18 @@ def test_healthy_runs_that_look_ill_are_left_alone(tmp_path):
     assert not alarms_of([(k, 0) for k in (*SCRIPTS, *MODELS) if k.__name__ in names], tmp_path)
 
 
+def test_a_hinge_that_all_examples_have_passed_is_not_dead(tmp_path):
+    w, clear = gt.Variable(np.zeros(3), name="w"), np.abs(Y) > 1.0
+    x, side = X[clear], np.sign(Y[clear])
+
+    def cost():
+        return np.mean(np.maximum(0.0, 1.0 - side * (x @ w)))
+
+    found = diagnosis_of(lambda: descend(cost, [w], rate=1.0, steps=60), tmp_path / "run")
+    run = gt.open_run(tmp_path / "run")
+    assert run.history()["cost"].iloc[-1] == 0 and not found
+
+
 def test_a_diagnosis_prints_and_shows_in_a_notebook(tmp_path):
     loop = next(loop for loop in PLANTED if loop.__name__ == "compared_as_a_table")
     found = diagnosis_of(loop, tmp_path / "run")

@@ -59,6 +59,8 @@ def flat_units(run: Evidence, kind: str) -> Flat | None:
     played = [(step, values) for step in steps if (values := run.values(step))]
     found: list[Flat] = []
     for node, limits in candidates if played else ():
+        if kind == "kink" and not _is_hidden(run, node) and not _stays(run):
+            continue  # a hinge, of which no example is left to be learnt
         masks = [_flat(values.get(node["id"]), kind, limits) for _, values in played]
         if any(mask is None or mask.shape != masks[0].shape for mask in masks):
             continue
@@ -107,10 +109,15 @@ def _near(array: Any, low: float, high: float) -> Any:
     return (array < low + margin) | (array > high - margin)
 
 
+def _stays(run: Evidence) -> bool:
+    """Whether the cost has not come down by half."""
+    cost = run.cost[np.isfinite(run.cost)]
+    return bool(len(cost) and cost[-1] > 0.5 * cost[0])
+
+
 def _is_wrong(run: Evidence, node: Node) -> bool:
     """Whether an output is no better for it: at its limits belongs what is certain and right."""
-    cost = run.cost[np.isfinite(run.cost)]
-    if not len(cost) or cost[-1] <= 0.5 * cost[0]:
+    if not _stays(run):
         return False
     y, value = run.input("y"), run.last_values.get(node["id"])
     if y is None or value is None or np.shape(y) != np.shape(value):
