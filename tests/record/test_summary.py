@@ -152,6 +152,7 @@ def test_of_two_costs_neither_minimum_is_held_against_all_variables(is_one_cost,
             a.assign_sub(0.1 * slopes[0])
             b.assign_sub(0.1 * slopes[1])
     assert ("minimum of the recorded cost" in str(run.verdict())) is is_one_cost
+    assert ("each step has 2 costs" in str(run.verdict())) is not is_one_cost
 
 
 def descended(folder, steps, rows=None, rate=0.1, sign=-1.0, **options):

@@ -203,7 +203,7 @@ def test_the_verdict_in_sentences_and_numbers(ask):
     norms = np.hypot(columns["grad/slope"], columns["grad/intercept"])
     judged = judge(columns["cost"], norms, learning_rate=1e-3, unit="step")
     found = ask("line", "verdict")
-    assert list(found) == ["fast_phase", "standstill", "lowest", "convergence", "missing"]
+    assert list(found) == ["fast_phase", "standstill", "lowest", "convergence", "missing", "note"]
     assert found["fast_phase"]["end"] == judged.fast_phase.end
     assert found["fast_phase"]["text"] == str(judged.fast_phase)
     assert found["convergence"]["converged"] is False

@@ -103,8 +103,8 @@ def verdict(reader: Any) -> Verdict:
         )
     rate = learning_rate(reader) or math.nan
     # of two costs, as of two networks, the first has no say over all variables
-    has_other = any(name.startswith("cost/") for name in names)
-    lowest = None if has_other else minimum(reader)
+    others = [name.removeprefix("cost/") for name in names if name.startswith("cost/")]
+    lowest = None if others else minimum(reader)
     known_minimum: dict[str, Any] = {}
     if lowest is not None and np.isin(steps, lowest.steps).all():
         known_minimum = {
@@ -119,6 +119,9 @@ def verdict(reader: Any) -> Verdict:
         rises=evidence.ascends, is_noisy=not evidence.is_steady and is_noisy(costs),
         **known_minimum,
     )  # fmt: skip
-    if lost is None:
-        return judged
-    return dataclasses.replace(judged, missing=f"{lost}. These are the facts of what is there.")
+    missing = "" if lost is None else f"{lost}. These are the facts of what is there."
+    note = (
+        f"each step has {len(others) + 1} costs. These are the facts of the first, and the gradient"
+        f" is that of all variables; the series of the others: {', '.join(others)}."
+    )
+    return dataclasses.replace(judged, missing=missing, note=note if others else "")

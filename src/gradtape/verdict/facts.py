@@ -360,6 +360,8 @@ class Verdict:
         Whether the run has converged, and about how many more epochs it needs if not.
     missing : str
         What the run does not hold, where the facts are those of a part of it; "" for a whole one.
+    note : str
+        What else has to be known to read the facts; "" if nothing.
     """
 
     fast_phase: FastPhase
@@ -367,6 +369,7 @@ class Verdict:
     lowest: LowestCost
     convergence: Convergence
     missing: str = ""
+    note: str = ""
 
     @property
     def text(self) -> str:
@@ -379,6 +382,8 @@ class Verdict:
         ]
         if self.missing:
             facts.append(("Incomplete", self.missing))
+        if self.note:
+            facts.append(("Note", self.note))
         return "\n".join(
             textwrap.fill(
                 str(fact),
