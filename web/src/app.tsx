@@ -2,9 +2,9 @@
 import { useEffect } from "preact/hooks";
 import { stepKeys } from "./chart";
 import { linkToAddress, moveTo, playing, run, spoken, startPlayer } from "./cursor";
-import { fileName } from "./format";
+import { capital, fileName } from "./format";
 import { Header } from "./header";
-import { events, info, open, problem, runs, start } from "./model";
+import { events, info, open, problem, runs, source as asked, start, useLatest, version } from "./model";
 import { Slot } from "./panel";
 import { AlarmsPanel } from "./panels/alarms";
 import { ComparePanel } from "./panels/compare";
@@ -15,6 +15,7 @@ import { InspectorPanel } from "./panels/inspector";
 import { PathPanel } from "./panels/path";
 import { TablePanel } from "./panels/table";
 import { TapePanel } from "./panels/tape";
+import { useSlow } from "./series";
 import type { Source } from "./source";
 import { isCalm, paint } from "./theme";
 import { Transport } from "./transport";
@@ -26,6 +27,39 @@ function keys(event: KeyboardEvent): void {
     playing.value = !playing.peek();
     event.preventDefault();
   } else stepKeys(event);
+}
+
+function Place({ file, line }: { file?: string | null; line?: number | null }) {
+  return file ? <> at <code title={file}>{fileName(file)}:{line}</code></> : null;
+}
+
+/** What is worst about the run, and the way to it. */
+function Lead() {
+  const slow = useSlow(version.value, 10_000);
+  const { data } = useLatest(
+    () => (run.value ? asked.value.diagnosis(run.value) : null), [slow, info.value?.status]);
+  const first = events.value.find((event) => event.kind === "nonfinite" && event.step !== null);
+  const worst = data?.find((one: any) => one.kind !== "not finite");
+  if (!first && !worst) return null;
+  return (
+    <div class={`banner ${first ? "" : "banner-mild"}`} role="status">
+      <p>
+        {first && (
+          <>First non-finite value: step <b>{first.step}</b>, op <b>{first.data.op}</b><Place {...first.data} />. </>
+        )}
+        {worst && <>{first ? "Likely why: " : ""}<b>{first ? worst.kind : capital(worst.kind)}</b><Place {...worst} />. {worst.remedy}</>}
+      </p>
+      <button
+        type="button" class="button"
+        onClick={() => {
+          if (first) moveTo(first.step!, true);
+          document.querySelector("#panel-alarms")?.scrollIntoView({ block: "center" });
+        }}
+      >
+        {first ? `Go to step ${first.step}` : "Show it"}
+      </button>
+    </div>
+  );
 }
 
 export function App({ source, root, alone }: { source: Source; root: HTMLElement; alone: boolean }) {
@@ -46,7 +80,6 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
     if (alone) document.title = info.value ? `${info.value.name} · gradtape` : "gradtape";
   }, [info.value?.name]);
 
-  const first = events.value.find((event) => event.kind === "nonfinite");
   return (
     <div class="app">
       <a class="skip" href="#gt-scrubber">Skip to the time cursor</a>
@@ -54,17 +87,7 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
       {problem.value && info.value && (
         <div class="banner" role="alert"><p>{problem.value} What it last said is shown.</p></div>
       )}
-      {first && first.step !== null && (
-        <div class="banner" role="status">
-          <p>
-            First non-finite value: step <b>{first.step}</b>, op <b>{first.data.op}</b>
-            {first.data.file && <> at <code title={first.data.file}>{fileName(first.data.file)}:{first.data.line}</code></>}.
-          </p>
-          <button type="button" class="button" onClick={() => moveTo(first.step!, true)}>
-            Go to step {first.step}
-          </button>
-        </div>
-      )}
+      <Lead />
       <main>
         {problem.value && !info.value ? (
           <div class="empty empty-page" role="alert">

@@ -251,10 +251,13 @@ def test_alarms_lead_to_the_operation_and_its_line(browser, viewer, folder):
         assert not np.isfinite(reader.row(first)["cost"])
         assert np.isfinite(reader.row(first - 1)["cost"])
     settle(browser)
-    assert f"step {first}" in browser.text(selector=".banner")
+    browser.wait(script="document.querySelector('.banner').textContent.includes('Likely why')")
+    banner = browser.text(selector=".banner")
+    assert f"First non-finite value: step {first}, op square at cars.py:" in banner
+    assert "Likely why: learning rate too high at cars.py:" in banner
     browser.click(selector=".banner button")
     assert step(browser) == first
-    browser.evaluate(script="document.querySelector('#panel-alarms').scrollIntoView()")
+    browser.wait(script="document.querySelector('#panel-alarms').getBoundingClientRect().top < 900")
     browser.wait(script="document.querySelector('#panel-alarms .code-line.is-here')")
     settle(browser)
     text = browser.text(selector="#panel-alarms")

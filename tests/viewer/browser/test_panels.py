@@ -273,6 +273,18 @@ def test_of_two_costs_one_is_chosen_and_the_panels_are_about_it(page, record):
     page.keep("two-costs")
 
 
+@run("fast", "cost", 40)
+def test_a_run_that_is_wrong_but_finite_leads_to_what_is_wrong(page, record):
+    assert not record.events(kind="nonfinite")
+    page.wait(script="document.querySelector('.banner')")
+    banner = page.text(selector=".banner")
+    assert banner.startswith("Learning rate too high at models.py:")
+    assert "Use a learning rate below" in banner
+    page.click(selector=".banner button")
+    page.wait(script="document.querySelector('#panel-alarms .alarm h3')?.textContent"
+                     ".startsWith('Learning rate too high')")  # fmt: skip
+
+
 # -- path -------------------------------------------------------------------------------------
 
 
