@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from .compile import Program
+from .interrupts import STATE, addresses
 
 __all__ = ["Argument", "Entry", "entry_text", "is_supported"]
 
@@ -43,7 +44,7 @@ _METH_FASTCALL = 0x0080
 # The table in `self`: NumPy's and Python's functions and objects, then a type for each argument
 # and a dtype for each argument and result.
 _FIXED = ("ndarray", "not_implemented", "new", "scalar", "tuple", "decref", "save", "restore",
-          "incref", "extra")  # fmt: skip
+          "incref", "extra", "signals", "clock")  # fmt: skip
 _NEW, _SCALAR = 93, 60  # in NumPy's table of functions
 
 
@@ -160,7 +161,8 @@ def entry_text(
     """The text of the builtin function `name`, to be compiled with the module that has `kernel`.
 
     With `tells`, the table has one more word behind the extra pointers: a place into which the
-    kernel writes 1 where its results are none. Then the answer is NotImplemented too.
+    kernel writes 1 where its results are none, and the answer is NotImplemented too; or 2 where an
+    error has been raised (`interrupts.py`), which is handed on.
     """
     t = _Text()
     n, m = len(arguments), len(results)
@@ -172,7 +174,7 @@ def entry_text(
 
     slots = t.let(f"alloca [{max(n + m + extra + tells, 1)} x ptr]")
     if tells:
-        told = t.let("alloca i64")
+        told = t.let(f"alloca [{len(STATE)} x i64]")
         t.emit(f"store i64 0, ptr {told}")
         t.emit(f"store ptr {told}, ptr {t.at(slots, 8 * (n + m + extra))}")
     t.emit(f"%counted = icmp eq i64 %count, {n}")
@@ -221,18 +223,30 @@ def entry_text(
         for i in range(extra):
             t.emit(f"store ptr {t.load('ptr', given, 8 * i)}, ptr {t.at(slots, 8 * (n + m + i))}")
     if release:
+        if tells:
+            for word in ("save", "restore", "signals", "clock"):
+                t.emit(f"store ptr {known(word)}, ptr {t.at(told, 8 * STATE.index(word))}")
+            t.emit(f"store i64 0, ptr {t.at(told, 8 * STATE.index('last'))}")
         state = t.let(f"call ptr {known('save')}()")
+        if tells:
+            t.emit(f"store ptr {state}, ptr {t.at(told, 8 * STATE.index('thread'))}")
     t.emit(f"call void @{kernel}(ptr {slots})")
     if release:
+        if tells:
+            state = t.load("ptr", told, 8 * STATE.index("thread"))
         t.emit(f"call void {known('restore')}(ptr {state})")
     if tells:
-        bad = t.let(f"icmp ne i64 {t.load('i64', told)}, 0")
+        said = t.load("i64", told)
+        bad = t.let(f"icmp ne i64 {said}, 0")
         t.emit(f"br i1 {bad}, label %none, label %some")
         t.label("none")
         for j, result in enumerate(results):
             if result.shape and result.reuses < 0:
                 t.emit(f"call void {known('decref')}(ptr %r{j})")
-        t.emit("br label %mismatch")
+        raised = t.let(f"icmp eq i64 {said}, 2")
+        t.emit(f"br i1 {raised}, label %raised, label %mismatch")
+        t.label("raised")
+        t.emit("ret ptr null")
         t.label("some")
     _hand_over(t, results, n, slots, self_, known)
     t.label("mismatch")
@@ -361,6 +375,7 @@ class Entry:
             "tuple": _address(api.PyTuple_New), "decref": _address(api.Py_DecRef),
             "save": _address(api.PyEval_SaveThread), "restore": _address(api.PyEval_RestoreThread),
             "incref": _address(api.Py_IncRef), "extra": ctypes.addressof(self.extra),
+            **addresses(),
         }  # fmt: skip
         self._kept = [*(a.type for a in arguments), *(np.dtype(a.dtype) for a in arguments),
                       *(np.dtype(r.dtype) for r in results)]  # fmt: skip

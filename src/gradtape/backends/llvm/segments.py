@@ -22,6 +22,7 @@ from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
 from .fuse import Loop, Plan, Step, plan, uniform
+from .interrupts import INTERRUPTED
 from .partition import announce
 from .product import Product
 from .rows import Rows, grouped
@@ -298,7 +299,7 @@ def _compile(
     extra = first_buffer - next_slot
     telling = [e for e in emitters if isinstance(e, Emitter) and e.tells]
     flag = -1
-    if telling or any(flow.count is not None for flow in turns):
+    if telling or turns:
         flag = first_buffer
         for e in telling:
             e.flag = flag
@@ -334,7 +335,9 @@ def _compile(
             for e in units_of.get(id(item), ()):
                 kernel.call(e, counts[id(e)])
             if isinstance(item, Turns):
-                emit_turns(kernel.b, kernel.table, item, where, made.view, run, flag)
+                emit_turns(
+                    kernel.b, kernel.table, item, where, made.view, run, flag, bool(telling)
+                )
 
     kernel = _Kernel(
         module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, at, at_pool
@@ -344,7 +347,11 @@ def _compile(
     if turns:  # each is run many times
         for name in ("kernel", *(e.name for e in units)):
             module.globals[name].attributes.discard("cold")
-    written = {"hand_out": _HAND_OUT * is_parallel, "call_gemm": CALL_GEMM * bool(routines)}
+    written = {
+        "hand_out": _HAND_OUT * is_parallel,
+        "call_gemm": CALL_GEMM * bool(routines),
+        "interrupted": INTERRUPTED * ("interrupted" in module.globals),
+    }
     for name in written:
         module.globals.pop(name, None)  # was only declared
     lines = str(module).splitlines()

@@ -19,6 +19,7 @@ from ...core.aval import Aval
 from ...graph.ir import Constant, Graph, Node, Value
 from ...passes.pipeline import optimise, prepare
 from . import ir, lowerings
+from .interrupts import declared, turns_between
 from .memory import get
 from .rewrites import fill
 from .views import View, whole
@@ -58,6 +59,12 @@ class Turns:
     is_reverse: bool = False
 
     @property
+    def between(self) -> int:
+        """The turns from one look for signals to the next; 0 where there are not so many."""
+        found = turns_between(sum(map(_work, self.bodies)))
+        return 0 if self.way == "scan" and self.count is None and self.length < found else found
+
+    @property
     def moving(self) -> list[Value]:
         """Values whose place changes from turn to turn."""
         carried = [v for carry in self.carries for v in (carry.before, carry.after)]
@@ -94,6 +101,16 @@ def stretches(parts: Sequence[Any]) -> Iterator[list[Any]]:
             yield from stretches(inner)
     if run:
         yield run
+
+
+def _work(parts: Sequence[Any]) -> int:
+    """The operations of parts, on all elements; those of turns whose number is known times that."""
+    return sum(
+        sum(map(_work, part.bodies)) * max(part.length, 1)
+        if isinstance(part, Turns)
+        else part.size * max(len(part.nodes), 1)
+        for part in parts
+    )
 
 
 def turns_of(parts: Sequence[Any]) -> Iterator[Turns]:
@@ -271,13 +288,13 @@ class _Kernel:
 
 def emit_turns(
     b: Any, table: Any, made: Turns, slot: Callable[[Value], int], view: Callable[[Value], View],
-    run: Callable[[Sequence[Any]], None], flag: int,
+    run: Callable[[Sequence[Any]], None], flag: int, has_indices: bool,
 ) -> None:  # fmt: skip
     """Write the turns into the kernel; `run` writes the calls of parts.
 
-    `flag` is the slot of the word that says that NumPy has to run it all, -1 where there is none.
-    An index out of range sets it, and a scan of more turns than there are rows. It ends a
-    while_loop, whose test may go wrong then.
+    `flag` is the slot of the word that says that NumPy has to run it all, or that Python has raised
+    an error. An index out of range sets it, which ends a while_loop, whose test may go wrong then,
+    and a scan of more turns than there are rows.
     """
     k = _Kernel(b, table, slot, view)
     if made.way == "cond":
@@ -302,11 +319,13 @@ def emit_turns(
         k.move(carry.before, before)
         k.move(carry.after, after)
     asks_first = made.way == "while" or made.count is not None
+    if made.between:
+        _look(k, i, made.between, flag, done)
     if made.way == "while":
         run(made.bodies[0])
         assert made.decides is not None
         goes_on = get(b, k.pointer(made.decides), np.bool_)
-        if flag >= 0:
+        if has_indices:
             told = b.load(b.load(k.place(flag), typ=_PTR), typ=_I64)
             goes_on = b.and_(goes_on, b.icmp_signed("==", told, ir.Constant(_I64, 0)))
     elif made.count is not None:
@@ -331,6 +350,16 @@ def emit_turns(
     for carry, (before, after) in zip(made.carries, phis, strict=True):
         k.move(carry.before, before if asks_first else after)
     run(made.end)
+
+
+def _look(k: _Kernel, i: Any, between: int, flag: int, done: Any) -> None:
+    """Every so many turns, end if Python's handlers of signals say so."""
+    b, last = k.b, ir.Constant(_I64, between - 1)
+    look, on = k.block("look"), k.block("on")
+    b.cbranch(b.icmp_signed("==", b.and_(i, last), last), look, on)
+    b.position_at_end(look)
+    b.cbranch(b.call(declared(b.module), [b.load(k.place(flag), typ=_PTR)]), done, on)
+    b.position_at_end(on)
 
 
 def _counted(k: _Kernel, said: Value, most: int, flag: int) -> Any:
