@@ -68,3 +68,8 @@ COMPILED_PEERS: tuple[Peer, ...] = (
     Peer("mlx.compile", "mlx_compiled", "mlx.core", "compile", "mlx", ("mlx[cpu]",), COMPILED),
     Peer("ddx-ad", "ddx_compiled", "ddx", "equation", "ddx", ("ddx-ad",), COMPILED),
 )
+
+# The published sets alone: its derivatives are in a pre-release, and take no program but these.
+DACE = Peer(
+    "dace", "dace_compiled", "dace", "program", "dace", ("dace==2.0.0b1", "setuptools"), COMPILED
+)

@@ -19,7 +19,7 @@ from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings, Side
 from bench.npbench import cases as kernels
-from bench.peers import COMPILED_PEERS, OURS, PEERS
+from bench.peers import COMPILED_PEERS, DACE, OURS, PEERS
 from bench.results import Row, judge_all
 
 HERE = Path(__file__).resolve().parent
@@ -43,13 +43,18 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--peer",
         action="append",
-        choices=[peer.name for peer in (*PEERS, *COMPILED_PEERS)],
+        choices=[peer.name for peer in (*PEERS, *COMPILED_PEERS, DACE)],
         help="only this peer (repeatable)",
     )
     p.add_argument(
         "--only", choices=report.SECTIONS, help="a part that has a section and a file of its own"
     )
     p.add_argument("--rounds", type=int, default=9, help="turns of each side per case")
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with a run of npbench or gradbench that was interrupted",
+    )
     p.add_argument("--threads", type=int, default=2, help="threads and cores of each process")
     p.add_argument(
         "--patience",

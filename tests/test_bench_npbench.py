@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import worker
+from bench import environments, worker
 from bench.cases import worst_error
 from bench.compiled.measuring import OURS, Entry, Result, judged
+from bench.measure import Settings
 from bench.npbench import command, namespaces
 from bench.npbench.cases import (
     KERNELS,
@@ -22,9 +24,11 @@ from bench.npbench.cases import (
     gradient_by_tape,
     reference,
 )
+from bench.npbench.kept import Rows, programs_kept
 from bench.npbench.kernels import inputs, loss, names_of, variables
 from bench.npbench.report import SetDocument, as_json, as_markdown, geometric_mean
-from bench.peers import OURS_COMPILED
+from bench.npbench.text import program_text
+from bench.peers import COMPILED, OURS_COMPILED, Peer
 from bench.run import main
 from bench.stats import Ratio
 
@@ -120,18 +124,88 @@ def test_a_run_of_one_kernel_asks_for_that_kernel(
 ) -> None:
     asked: list[str] = []
 
-    def measured(cases: Any, settings: Any, peers: Any) -> Any:
+    def measured(cases: Any, settings: Any, peers: Any, rows: Any) -> Any:
         asked.extend(one.name for one in cases)
         return [result("durbin", 1.0, 4.0)], {}
 
     monkeypatch.setattr(command, "measured", measured)
     for suite, name in (("npbench", "durbin"), ("gradbench", "lstm")):
         words = ["--only", suite, "--case", f"{suite}-{name}", "--out", str(tmp_path)]
+        words += ["--venvs", str(tmp_path)]
         assert main(words) == 0
         assert asked.pop() == f"{suite}-{name}" and not asked
     page = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "## NPBench" in page and "## GradBench" in page
     assert (tmp_path / "gradbench.json").is_file()
+
+
+# --- a run that is interrupted -------------------------------------------------------------------
+
+ABSENT = Peer("absent", "absent_library", "absent", "nothing", "nowhere", mode=COMPILED)
+
+
+def test_a_run_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+    cases, path, mark = [case("gemm"), case("det")], tmp_path / "rows", {"threads": 2}
+    settings = Settings(tmp_path)
+    measured_: list[str] = []
+
+    def each(one: Any, peers: Any, bench: Any) -> Result:
+        if measured_ == ["npbench-gemm"] and len(path.read_text().splitlines()) == 3:
+            raise KeyboardInterrupt
+        measured_.append(one.name)
+        return replace(result("x", 1.0, 4.0), case=one.name)
+
+    with pytest.raises(KeyboardInterrupt):
+        command.measured(cases, settings, [], Rows(path, mark, resume=False), each)
+    measured_.clear()
+    again = Rows(path, mark, resume=True)
+    found, _ = command.measured(cases, settings, [], again, each)
+    assert measured_ == ["gradbench-det"]
+    assert found == [replace(result("x", 1.0, 4.0), case=one.name) for one in cases]
+    with pytest.raises(SystemExit, match="Leave out --resume"):
+        Rows(path, {"threads": 1}, resume=True)
+    assert not Rows(path, mark, resume=False).found
+
+
+def test_a_peer_that_does_not_compile_a_kernel_is_asked_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environments, "ensure", lambda peer, venvs: Path(sys.executable))
+    asked: list[Any] = []
+
+    def each(one: Any, peers: Any, bench: Any) -> Result:
+        asked.extend(peers)
+        return replace(result("x", 1.0, 4.0), case=one.name)
+
+    rows, settings = Rows(tmp_path / "rows", {}, resume=False), Settings(tmp_path)
+    (found,), _ = command.measured([case("gemm")], settings, [ABSENT], rows, each)
+    entry = found.entry("absent")
+    assert entry is not None and "absent_library" in entry.failure and not asked
+    assert found.ratio is not None
+    assert "absent_library" in Rows(rows.path, {}, resume=True).failures["npbench-gemm"]["absent"]  # type: ignore[index]
+
+
+def test_programs_are_kept_beside_the_environments_for_a_set_alone(tmp_path: Path) -> None:
+    with programs_kept(Settings(tmp_path)):
+        there = environments.measured_environment(2, ABSENT)
+    assert there["JAX_COMPILATION_CACHE_DIR"].startswith(str(tmp_path))
+    assert "JAX_COMPILATION_CACHE_DIR" not in environments.measured_environment(2, ABSENT)
+
+
+def test_a_kernel_is_handed_to_dace_as_its_own_text() -> None:
+    bicg, softmax, det = (KERNELS[name] for name in ("bicg", "softmax", "det"))
+    text = program_text(bicg.function, inputs("bicg"), is_objective=False)
+    assert text.splitlines() == [
+        "@dace.program",
+        "def bicg(A: dace.float64[410, 390], p: dace.float64[390], r: dace.float64[410],"
+        " S: dace.float64[1]):",
+        "    result0 = r @ A",
+        "    result1 = A @ p",
+        "    S[0] = 0.5 * (np.sum(result0 ** 2) + np.sum(result1 ** 2))",
+    ]
+    text = program_text(softmax.function, inputs("softmax"), is_objective=False)
+    assert "_softmax(np, x)" in text
+    assert "S[0] = result0" in program_text(det.function, inputs("det"), is_objective=True)
 
 
 def test_the_particle_is_at_the_ground_when_its_flight_ends() -> None:

@@ -9,14 +9,15 @@ from dataclasses import replace
 from bench import report as whole
 from bench.cases import Case
 from bench.client import WorkerFailure
-from bench.compiled.measuring import Bench, Result, compared
+from bench.compiled.measuring import Bench, Entry, Result, compared
 from bench.compiled.run import show
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings
 from bench.npbench.cases import case
+from bench.npbench.kept import Failures, Rows, compiled_ahead, programs_kept
 from bench.npbench.kernels import names_of
 from bench.npbench.report import SetDocument, as_json, as_markdown
-from bench.peers import COMPILED_PEERS, OURS_COMPILED, PEERS, Peer
+from bench.peers import COMPILED_PEERS, DACE, OURS_COMPILED, PEERS, Peer
 
 HOW = (
     " Kernels are written once, in NumPy; loops are Python's, unrolled by whoever traces. Errors"
@@ -29,7 +30,11 @@ ABOUT = (
     " gradient, with respect to all its arrays, of half the sum of squares of what a kernel"
     " computes, in float64." + HOW
 )
-ABSENT = ("DaCe AD is not measured: dace 1.0.2, the last release, has no derivatives.",)
+NOTE = (
+    "DaCe: dace 1.0.2, the last release, has no derivatives; measured is 2.0.0b1. It cannot parse"
+    " lists, helpers that take the namespace, or several sizes of one name, and cannot"
+    " differentiate what is written in place or multiplied with itself (`R * R`; `R ** 2` works).",
+)
 PATIENCE = 4.0
 TURN = 0.05
 ROUNDS = 5
@@ -38,6 +43,7 @@ QUICK = ("gemm", "softmax", "nbody")
 SET_PEERS: tuple[Peer, ...] = (
     *(peer for peer in COMPILED_PEERS if peer.name in ("jax.jit", "torch.compile")),
     *(peer for peer in PEERS if peer.name == "autograd"),
+    DACE,
 )
 
 
@@ -45,22 +51,38 @@ def measured(
     cases: Sequence[Case],
     settings: Settings,
     peers: Sequence[Peer],
+    rows: Rows | None = None,
     each: Callable[[Case, Sequence[Peer], Bench], Result] = compared,
 ) -> tuple[list[Result], dict[str, dict[str, object]]]:
-    """Return a result per case, and what each library says of itself."""
+    """Return a result per case, and what each library says of itself.
+
+    With `rows`, peers compile all cases first, and what is in `rows` is not measured again.
+    """
     bench = Bench(settings)
-    results, said = [], {}
+    said = {}
+    known = dict(rows.found) if rows is not None else {}
+    left = [case for case in cases if case.name not in known]
+    failures: Failures = {}
+    if rows is not None:
+        if rows.failures is None:
+            rows.fail(compiled_ahead(left, peers, settings))
+        failures = rows.failures or {}
     try:
         for peer in (OURS_COMPILED, *peers):
             try:
                 said[peer.name] = bench.side(peer).alive().ask("hello")
             except (WorkerFailure, EnvironmentFailure) as failure:
                 said[peer.name] = {"version": f"not running: {failure}"}
-        for one in cases:
-            results.append(show(each(one, peers, bench)))
+        for one in left:
+            failed = failures.get(one.name, {})
+            result = each(one, [peer for peer in peers if peer.name not in failed], bench)
+            lost = tuple(Entry(name, failure=reason) for name, reason in failed.items())
+            known[one.name] = show(replace(result, entries=(*result.entries, *lost)))
+            if rows is not None:
+                rows.add(known[one.name])
     finally:
         bench.close()
-    return results, said
+    return [known[case.name] for case in cases], said
 
 
 def run_suite(
@@ -79,9 +101,16 @@ def run_suite(
     if options.case:
         names = [name for name in names_of(suite) if f"{suite}-{name}" in options.case]
     peers = [peer for peer in SET_PEERS if not options.peer or peer.name in options.peer]
-    results, libraries = measured([case(name) for name in names], settings, peers)
+    cases = [case(name) for name in names]
+    if options.quick:
+        results, libraries = measured(cases, settings, peers)
+    else:
+        mark = {"threads": settings.threads, "rounds": settings.rounds}
+        rows = Rows(settings.venvs / f"{suite}.rows", mark, resume=options.resume)
+        with programs_kept(settings):
+            results, libraries = measured(cases, settings, peers, rows)
     machine = whole.machine(settings.threads, settings.rounds, None, load_before)
-    document = SetDocument(title, about, results, machine, libraries, ABSENT)
+    document = SetDocument(title, about, results, machine, libraries, NOTE)
     return as_markdown(document), as_json(document)
 
 

@@ -70,7 +70,8 @@ def as_markdown(document: SetDocument) -> str:
     about, results = document.machine, document.results
     mean, failed = geometric_mean(results), failing(results)
     above = [r.case for r in results if r.ratio is not None and r.ratio.of_minima > ROW_BAR]
-    peers = [entry.side for entry in results[0].entries if entry.side != OURS] if results else []
+    sides = dict.fromkeys(entry.side for result in results for entry in result.entries)
+    peers = [side for side in sides if side != OURS]
     header = ["kernel", "ours", *peers, "ours / best", f"bar <= {ROW_BAR:g}", "our error (ulp)",
               "our first run", "gradient / value"]  # fmt: skip
     body = []
