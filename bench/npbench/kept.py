@@ -30,7 +30,7 @@ from bench.stats import Ratio
 
 __all__ = ["Failures", "Rows", "compiled_ahead", "programs_kept"]
 
-PATIENCE = 150.0  # seconds that a peer has for one kernel
+PATIENCE = 100.0  # seconds that a peer has for one kernel
 Failures = dict[str, dict[str, str]]  # by case and peer: why there is no program
 
 
