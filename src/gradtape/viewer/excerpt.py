@@ -215,7 +215,7 @@ def _fill(answers: Answers, kind: str, addresses: Iterable[str], room: _Room) ->
             if missed == _MISSES:
                 break
     if missed:
-        room.left_out.append(WORDS[kind] if not kept else f"{WORDS[kind]} but for {kept:,}")
+        room.left_out.append(WORDS[kind] if not kept else f"{WORDS[kind]} ({kept:,} kept)")
 
 
 def _of_some_steps(base: str, reader: Reader, names: list[str]) -> Iterator[str]:

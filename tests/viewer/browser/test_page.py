@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
+from gradtape.errors import RecordWarning
+from gradtape.record.losses import mark
 from gradtape.record.reader import Reader
 from gradtape.viewer.static import to_html
 from tests.viewer.browser.chromium import Viewer
@@ -452,3 +455,21 @@ def test_what_is_logged_now_and_then_is_a_line_and_no_row_of_nans(browser, tmp_p
             assert "NaN" not in browser.text(selector="#panel-cost")
     finally:
         served.quit()
+
+
+def test_the_header_says_what_a_run_lost_and_what_a_file_leaves_out(browser, folder, tmp_path):
+    run = shutil.copytree(folder / "cars", tmp_path / "cars")
+    mark(run, {"count": 31, "error": "database or disk is full"})
+    with pytest.warns(RecordWarning, match="does not hold all of the run"):
+        path = to_html(run, tmp_path / "cars.html", most_bytes=30_000)
+    browser.open(url="about:blank")
+    browser.open(url=path.as_uri())
+    browser.size(width=1440, height=900)
+    browser.wait(script="document.querySelector('#gt-scrubber')")
+    settle(browser)
+    assert "incomplete" in browser.text(selector=".pill-bad")
+    assert fact(browser, "Lost") == "31 records could not be written (database or disk is full)"
+    left_out = fact(browser, "Not in this file")
+    assert "arrays" in left_out and ";" in left_out
+    browser.keep("incomplete", full=True)
+    assert browser.complaints() == []
