@@ -135,10 +135,11 @@ class Evidence:
         """Learning rate x curvature of the cost along each step, from the change of the cost.
 
         For a step of gradient descent on one cost, c' = c - r |g|^2 + r^2 g'Hg / 2: the product
-        r g'Hg / |g|^2 must be below 2. NaN where the cost is another at each step (minibatches).
+        r g'Hg / |g|^2 must be below 2. NaN where the cost is another at each step (minibatches), or
+        may be, since the operations were not recorded.
         """
         found = np.full(self.steps.shape, np.nan)
-        if self.rate is None or self.batches > 1 or self.varies or len(found) < 2:
+        if self.rate is None or self.batches > 1 or not self.is_steady or len(found) < 2:
             return found
         with np.errstate(all="ignore"):
             change = np.where(np.diff(self.steps) == 1, np.diff(self.cost), np.nan)
