@@ -546,6 +546,8 @@ class Recording(Run):
     def log(self, **values: Any) -> None:
         """Add numbers to the step that is running: `run.log(accuracy=0.9)`.
 
+        A number that is logged before the first gradient of a turn belongs to that turn, as what is
+        logged after its update does; of one logged twice in a step the last counts.
         `validation_cost`, `val_cost` or `val_loss` is drawn beside the cost on the page. What is
         no number is written as an event.
         """
