@@ -21,10 +21,10 @@ _LATER_SHARE = 0.9  # of units that were alive at the first step
 
 def _looked_at(run: Evidence) -> list[float]:
     """The first, a middle and the last step."""
-    steps = [s for s, c in zip(run.steps, run.cost, strict=True) if np.isfinite(c)]
-    if not steps:
+    steps = run.steps[np.isfinite(run.cost)]
+    if not len(steps):
         return []
-    return list(dict.fromkeys([steps[0], steps[len(steps) // 2], steps[-1]]))
+    return list(dict.fromkeys(map(float, (steps[0], steps[len(steps) // 2], steps[-1]))))
 
 
 @dataclass(frozen=True)
