@@ -146,10 +146,11 @@ def _watched() -> Iterator[list[float]]:
 
         return call
 
-    before = events.watchers, observing.observers
+    before = events.watchers, events.tell_step, observing.observers
     events.watchers = tuple(map(timed, before[0]))
-    observing.observers = tuple(map(timed, before[1]))
+    events.tell_step = timed(before[1])
+    observing.observers = tuple(map(timed, before[2]))
     try:
         yield spent
     finally:
-        events.watchers, observing.observers = before
+        events.watchers, events.tell_step, observing.observers = before

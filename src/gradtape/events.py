@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["listeners", "publish", "subscribe", "tell_gradient", "watch_gradients", "watchers"]
+__all__ = [
+    "listeners",
+    "publish",
+    "subscribe",
+    "tell_gradient",
+    "tell_step",
+    "watch_gradients",
+    "watchers",
+]
 
 Listener = Callable[[str, dict[str, Any]], None]
 Watcher = Callable[[Any, Any, Any, Any, Any], None]
 listeners: tuple[Listener, ...] = ()
 watchers: tuple[Watcher, ...] = ()  # of gradients
+tell_step: Watcher | None = None  # tells them of a training step: one call, without a loop
+_told: tuple[tuple[Watcher, Watcher], ...] = ()  # each watcher, and what is told of steps for it
 
 
 def subscribe(listener: Listener) -> Callable[[], None]:
@@ -41,11 +51,13 @@ def publish(name: str, **data: Any) -> None:
         listener(name, data)
 
 
-def watch_gradients(watcher: Watcher) -> Callable[[], None]:
+def watch_gradients(watcher: Watcher, step: Watcher | None = None) -> Callable[[], None]:
     """Call `watcher(recorder, targets, sources, results, position)` after every gradient.
 
     Records still hold their residuals then where somebody asked that they keep everything
     (`core/observing.py`). `position` is (code, lasti) of the call; the returned function ends it.
+    Where a `step` is given, `step(recorder, target, sources, results, position)` is called in place
+    of the watcher for the usual training step: one target, no tape recording in this thread.
 
     >>> import gradtape as gt
     >>> w, seen = gt.Variable(3.0), []
@@ -55,14 +67,29 @@ def watch_gradients(watcher: Watcher) -> Callable[[], None]:
     >>> g = tape.gradient(y, w); stop(); seen
     [9.0]
     """
-    global watchers
-    watchers = (*watchers, watcher)
+
+    def told(recorder: Any, target: Any, sources: Any, results: Any, position: Any) -> None:
+        watcher(recorder, (target,), sources, results, position)
+
+    _tell((*_told, (watcher, step or told)))
 
     def stop() -> None:
-        global watchers
-        watchers = tuple(one for one in watchers if one is not watcher)
+        _tell(tuple(one for one in _told if one[0] is not watcher))
 
     return stop
+
+
+def _tell(told: tuple[tuple[Watcher, Watcher], ...]) -> None:
+    global _told, watchers, tell_step
+    _told = told
+    watchers = tuple(watcher for watcher, _ in told)
+    steps = tuple(step for _, step in told)
+
+    def tell_each(*facts: Any) -> None:
+        for step in steps:
+            step(*facts)
+
+    tell_step = None if not steps else steps[0] if len(steps) == 1 else tell_each
 
 
 def tell_gradient(

@@ -72,13 +72,14 @@ class Call:
         self.structure: Any = None  # of its last call: see structures.py
         self.structures: dict[Any, Any] = {}
         self.layout: Any = None
-        self.quick: Any = None
+        self.quick: dict[bool, Any] = {}  # by whether the user counts the steps: see quick.py
         self.cost: Cost | None = None  # which one it descends, known at its first step
         self.partners: list[Call] = []  # that ask for other gradients of the same value
 
     def forget(self) -> None:
         """Forget what was made for its cost and for the names of what feeds it."""
-        self.structure = self.layout = self.quick = None
+        self.structure = self.layout = None
+        self.quick.clear()
         self.structures.clear()
 
     def asked(self, sources: Sequence[Any]) -> list[tuple[Any, str]]:

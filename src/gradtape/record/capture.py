@@ -40,7 +40,7 @@ from .naming import names_of
 from .norms import difference_norm
 from .quick import make_quick
 from .ring import Ring
-from .steps import Steps
+from .running import Part, Running
 
 __all__ = ["LEVELS", "Capture"]
 
@@ -49,19 +49,7 @@ _clock = time.perf_counter
 _isfinite = math.isfinite
 
 
-class Part:
-    """What one gradient call adds to the row of a step."""
-
-    __slots__ = ("call", "cost", "entries", "keys", "owns", "updates", "values")
-
-    def __init__(self, call: Call, cost: Any, entries: list[Any], values: Any, updates: Any):
-        self.call, self.cost, self.entries = call, cost, entries
-        self.values, self.updates = values, updates
-        self.keys: tuple[int, ...] = ()  # of the targets
-        self.owns = True  # the cost, which no other call of this step has asked before
-
-
-class Capture:
+class Capture(Running):
     """What one recording hears and hands to its writer.
 
     Parameters
@@ -78,8 +66,8 @@ class Capture:
     """
 
     def __init__(self, writer: Any, level: str, every: int, ring: int, thread: int) -> None:
-        self.writer, self.level, self.every, self.thread = writer, level, every, thread
-        self.steps = Steps()
+        self.writer, self.level, self.every = writer, level, every
+        super().__init__(thread)
         self.rows = Rows(writer)
         self.notices = notices.Notices(self)
         self.records = Records(self)
@@ -95,22 +83,15 @@ class Capture:
         self.taken: set[str] = set()
         self.tags: dict[str, int] = {}
         self.seconds = 0.0  # spent here
-        self.parts: list[Part] = []
-        self.logged: dict[str, float] = {}
         self._early: set[str] = set()  # what has been logged in a step before its first gradient
         self.layouts: dict[Any, tuple[int, int, Any]] = {}
-        # what Variables held before a compiled function that has assigned them since
-        self.committed: dict[int, Any] = {}
         self.has_failed = False
         self.alarms = Alarms(self)
-        self.moment = _clock()  # of the last step's gradient
-        self.took = 0.0  # seconds from the gradient of the step before to that of this one
         self._unobserve: Any = None  # what ends hearing of assignments, while they are heard of
         self._patience = 5  # how often that is given up
         self._observer = self._make_observer()
         self._stops: list[Callable[[], None]] = []
         self._call: Call | None = None  # the last one
-        self._watcher: Any = self.watch
         self._unwatch: Any = None
         self.last: Part | None = None  # of the last step that was written
 
@@ -127,7 +108,8 @@ class Capture:
         self._observe()
         self._stops.append(self._unheard)
         self._stops.append(observing.record())
-        self._unwatch = events.watch_gradients(self._watcher)
+        self._watcher = None
+        self._unwatch = events.watch_gradients(self.watch)
         self._stops.append(lambda: self._unwatch())
         self._stops.append(events.subscribe(self.heard))
         self._stops.append(self.notices.hear_numpy())
@@ -196,23 +178,11 @@ class Capture:
             self._unobserve = None
 
     def _catch_up(self) -> None:
-        """Hear of assignments again, where `quick` has done without.
-
-        What it needs to know it sees from the values of its sources: a new object, a new value.
-        """
-        if self._unobserve is not None:
-            return
-        for part in self.parts:
-            variables = part.call.sources or ()
-            for variable, value in zip(variables, part.entries, strict=False):
-                if variable.value is not value and not self._held(variable, value):
-                    self.steps.changed.add(variable.key)
-        self._observe()
-
-    def _held(self, variable: Any, value: Any) -> bool:
-        """Whether a Variable that a compiled call has assigned held a value before it."""
-        known = variable.key in self.committed
-        return known and np.array_equal(self.committed[variable.key], value, equal_nan=True)
+        """Hear of assignments again, where `quick` has done without."""
+        self._take_back()
+        if self._unobserve is None:
+            self._see_changes()
+            self._observe()
 
     # -- what is heard --------------------------------------------------------------------------
 
@@ -307,7 +277,7 @@ class Capture:
         if quick is not self._watcher:
             self._watcher = quick
             self._unwatch()
-            self._unwatch = events.watch_gradients(quick)
+            self._unwatch = events.watch_gradients(quick.watcher, quick.step)
         if self._patience and self._unobserve is not None:
             self._patience -= 1
             self._unheard()
@@ -321,6 +291,7 @@ class Capture:
         if call is None or not call.fits(code, lasti, sources):
             call = self._find(recorder, sources, code, lasti)
         ops = recorder.ops
+        self._ready = None
         is_recorded = self._begin(call, ops[0][2], ops[-1][2])
         target = targets[0]
         cost: Any = target.value
@@ -341,6 +312,7 @@ class Capture:
             self.records.arrays(call, step, values, grads)
         if not finite:
             self.alarms.not_finite(call, recorder, targets, sources, results, cost, step)
+        self._hand_over(call)
 
     def _begin(self, call: Call, first: int, last: int) -> bool:
         """A gradient call whose records have these keys: whether its step is recorded."""
@@ -403,9 +375,9 @@ class Capture:
 
     def end_step(self) -> None:
         """The user says that the step ends here; its row is written when the next one begins."""
-        if self.steps.ends:  # no gradient since
+        if self._steps.ends:  # no gradient since
             self.finish()
-        self.steps.ends = True
+        self._steps.ends = True
 
     # -- the end of a step ----------------------------------------------------------------------
 
@@ -428,8 +400,12 @@ class Capture:
             row = [number, first.cost, seconds, *first.entries]
             self.rows.add(layout[0], len(row), row)
             if call.has_variables and self.every == 1 and not self.committed:
-                call.quick = call.quick or make_quick(self, call)
-                self._use(call.quick)
+                quick = call.quick.get(steps.is_explicit)
+                if quick is None:
+                    quick = make_quick(self, call, first.cost, steps.is_explicit)
+                    call.quick[steps.is_explicit] = quick
+                self._ready = quick
+                self._use(quick)
         else:
             row = self._general_row(number, seconds)
         steps.advance()
@@ -439,6 +415,12 @@ class Capture:
         parts.clear()
         if self.on_step is not None:
             self.on_step(number, _clock())
+
+    def told(self, call: Call, row: Sequence[Any], moment: float) -> None:
+        """A step that `quick` held has ended; somebody wants to hear of it."""
+        self.last = Part(call, row[1], list(row[3:]), None, None)
+        if self.on_step is not None:
+            self.on_step(int(row[0]), moment)
 
     def _general_row(self, number: int, seconds: float) -> list[Any]:
         parts = [part for part in self.parts if part.cost is not None]
@@ -495,6 +477,12 @@ class Capture:
         if part is None:
             return {"cost": NAN, "slope": NAN}
         return {"cost": float(part.cost), "slope": part.call.slope(part.entries)}
+
+    def forget(self) -> None:
+        """Forget what was made for the names that calls have: there are others now."""
+        self._take_back()
+        for call in self.calls:
+            call.forget()
 
     # -- a place where a gradient is asked for --------------------------------------------------
 

@@ -218,8 +218,7 @@ class Records:
         for role, given in (("x", x), ("y", y), ("prediction", prediction)):
             if given is not None:
                 self.told[role] = given if isinstance(given, str) else _Meant(given)
-        for call in self.capture.calls:
-            call.forget()
+        self.capture.forget()
         self._write_roles()
 
     def _write_roles(self) -> None:

@@ -1,12 +1,12 @@
-"""Rows: one row of float64 a step, gathered in blocks, handed to the writer a block at a time.
+"""Rows: one row of numbers a step, gathered in a list, handed to the writer a block at a time.
 
-The training thread packs a row into the block and counts it; the writer's thread takes what has
-been counted and not yet handed over at each of its ticks, so that a slow loop is seen at once.
+The training thread puts the numbers of a row at the end of one flat list, as it holds them; the
+writer's thread takes what is there at each of its ticks, so that a slow loop is seen at once, and
+makes float64 of it. Both are single operations of the list, so that no row is seen in part.
 """
 
 from __future__ import annotations
 
-import struct
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +15,9 @@ import numpy as np
 
 __all__ = ["Rows"]
 
-# Rows of a block: more than a fast loop makes between two ticks of the writer's thread, so that it
-# commits at its ticks, and not whenever a block is full.
+# Rows that may be there: more than a fast loop makes between two ticks of the writer's thread, so
+# that it commits at its ticks. With so many the training thread hands over itself, and is blocked
+# where the writer's queue is full.
 MOST = 4096
 
 
@@ -26,9 +27,9 @@ class Rows:
     Attributes
     ----------
     layout, width : int
-        Of the rows of the block; -1 before there is one.
-    buffer, pack, count
-        Where row `count` is packed to, and what packs it.
+        Of the rows that are there; -1 before there is one.
+    numbers : list
+        Of all of them, one after the other. It is the same list for ever.
 
     Examples
     --------
@@ -42,32 +43,31 @@ class Rows:
     def __init__(self, writer: Any) -> None:
         self._writer = writer
         self._each = getattr(writer, "durability", "group") != "group"
-        self._lock = threading.Lock()  # not held while a row is packed
+        self._lock = threading.Lock()  # not held while a row is added
         self.layout = -1
         self.width = 0
-        self.pack: Any = None
-        self.buffer = bytearray()
-        self.count = 0
-        self.done = 0  # rows of the block that have been handed over
+        self.numbers: list[Any] = []
 
     def add(self, layout: int, width: int, row: Sequence[Any]) -> None:
         """Add a row of `width` numbers of a layout, the step first."""
-        if layout != self.layout or self.count == MOST:
+        if layout != self.layout:
             self.begin(layout, width)
-        self.pack(self.buffer, self.count * 8 * width, *row)
-        self.count += 1
+        self.numbers.extend([float(number) for number in row])
         if self._each:
             self.flush()
+        else:
+            self.bound()
 
     def begin(self, layout: int, width: int) -> None:
-        """Hand over what is there, and begin a block."""
+        """Hand over what is there; rows of another layout follow."""
         with self._lock:
             self._hand_over()
-            if layout != self.layout:
-                self.pack = struct.Struct(f"<{width}d").pack_into
             self.layout, self.width = layout, width
-            self.buffer = bytearray(8 * width * MOST)
-            self.count = self.done = 0
+
+    def bound(self) -> None:
+        """Hand over what is there if it is much."""
+        if len(self.numbers) >= MOST * self.width:
+            self.flush()
 
     def flush(self) -> None:
         """Hand over every row that is there."""
@@ -83,14 +83,10 @@ class Rows:
                 self._lock.release()
 
     def _hand_over(self) -> None:
-        first, end = self.done, self.count
-        if first == end:
+        end = len(self.numbers)
+        if not end:
             return
-        width = 8 * self.width
-        if first == 0 and end == MOST:
-            block = np.frombuffer(self.buffer, np.float64)
-        else:
-            view = memoryview(self.buffer)
-            block = np.frombuffer(bytes(view[first * width : end * width]), np.float64)
-        self.done = end
-        self._writer.rows(self.layout, block.reshape(end - first, self.width))
+        numbers = self.numbers[:end]
+        del self.numbers[:end]
+        block = np.array(numbers, np.float64)
+        self._writer.rows(self.layout, block.reshape(-1, self.width))

@@ -2,111 +2,154 @@
 
 A step of a small model takes some microseconds, and a loop over its two or three sources would
 cost as much as all the rest of the recording. So this one function is written out for their
-number: `_TEXT` is a template in which lines that name a source are repeated for each.
+number: `_TEXT` is a template in which `{s}` and its like name something of every source.
 
-Called at a gradient, it writes the row of the step before and remembers what the row of this one
-will hold. While it serves, nobody hears of assignments: that a Variable has been assigned shows in
+It *holds* the step that is running: the capture hands over what it knows of it (`hold`), and takes
+it back (`give`) as soon as anybody asks (`running.py`).
+So it need not ask each time whether something was logged, or another gradient computed, meanwhile:
+`place` is None then. Called at a gradient, it adds the row of the step before and keeps that of
+this one. While it serves, nobody hears of assignments: that a Variable has been assigned shows in
 its value, which is another object. Wherever `Capture.gradient` has to decide, it hands on to that.
+
+Between two calls a whole step runs, so its instructions come from cold caches and cost several
+times what a loop over them would say; that is why they are few. Numbers are added to a list as
+they are, and become float64 on the writer's thread. Where a source or a gradient is missing, an
+exception says so, for a `try` costs nothing where none is raised. What is kept changes before the
+call of `extend`: a signal's handler runs after calls.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import time
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..core.state import state
 from .calls import Call
-from .capture_rows import MOST
 
-__all__ = ["MOST_SOURCES", "make_quick"]
+__all__ = ["MOST_SOURCES", "Quick", "make_quick"]
 
 MOST_SOURCES = 16
+_SAMPLE = 0.01  # seconds between two looks at what recording costs, and at how much waits
 
 _TEXT = """
-def quick(recorder, targets, sources, results, position):
-    if (
-        position[0] is not code or position[1] != lasti or len(sources) != {n} or logged
-        or len(parts) != 1 or recorder.thread != thread or state.tapes
-    ):
-        return general(recorder, targets, sources, results, position)
-    {s}, = sources
-    {r}, = results
-    if {differ} or {missing}:
-        return general(recorder, targets, sources, results, position)
-    part = parts[0]
-    if part.call is not call:
-        return general(recorder, targets, sources, results, position)
-    {v}, = part.entries
-    ops = recorder.ops
-    if steps.is_explicit:
-        if not steps.ends:
-            return general(recorder, targets, sources, results, position)
-        steps.ends = False
-    elif ({same}) or ops[0][2] <= steps.last:  # nothing has been assigned
-        return general(recorder, targets, sources, results, position)
-    steps.last = ops[-1][2]
-    now = clock()
-    count = rows.count
-    if count == MOST or rows.layout != layout:
-        rows.begin(layout, width)
-        count = 0
-    number = steps.number
-    rows.pack(rows.buffer, count * size, number, part.cost, capture.took, {v})
-    rows.count = count + 1
-    capture.took = now - capture.moment
-    capture.moment = now
-    if changed:
-        changed.clear()
-    steps.number = number + 1
-    if capture.on_step is not None:
-        capture.last = part
-        capture.on_step(number, now)
-    cost = part.cost = targets[0].value
-    entries = part.entries = ({values})
-    if looks:
-        look(call, recorder, targets, sources, results, number + 1, True)
-        if not all(map(isfinite, entries)) or not isfinite(cost):
-            not_finite(call, recorder, targets, sources, results, cost, number + 1)
-    elif not isfinite(cost):
-        not_finite(call, recorder, targets, sources, results, cost, number + 1)
-    if not number & 63:  # a sample: what recording costs is itself recorded
-        capture.seconds += 64 * (clock() - now)
+def make(
+    capture, call, known, {known}, thread, rows, extend, steps, general, look, not_finite,
+    clock, isfinite, count
+):
+    place = tick = row = None
+    {v}, = [None] * {n}
+    last = since = 0
+    moment = soon = 0.0
+
+    def step(recorder, target, sources, results, position):
+        nonlocal row, {v}, last, moment, soon, since
+        try:
+            {s}, = sources
+            {r}, = results
+            {x}, = {s_value},
+            ops = recorder.ops
+            if position != place or {differ} or recorder.thread != thread or {stays}:
+                return general(recorder, (target,), sources, results, position)
+            now = clock()
+            cost = target.value
+            this = (tick(), cost, now - moment, {x}, {r_value})
+            last = ops[-1][2]
+        except (ValueError, AttributeError, IndexError):
+            return general(recorder, (target,), sources, results, position)
+        done = row
+        row = this
+        {keep}
+        moment = now
+        {begin}
+        extend(done)
+        {told}
+        {look}
+        if now > soon:
+            soon = now + {sample}
+            rows.bound()
+            capture.seconds += (clock() - now) * (this[0] - since)
+            since = this[0]
+
+    def hold(number, took, part, began, newest):
+        nonlocal place, tick, row, {v}, last, moment, since
+        row = (number, part.cost, took, *part.entries)
+        {v}, = part.entries[:{n}]
+        moment, last, since = began, newest, number
+        tick = count(number + 1).__next__
+        place = known
+
+    def give():
+        nonlocal place
+        place = None
+        return row, moment, last
+
+    return step, hold, give
 """
 
 
+class Quick(NamedTuple):
+    """What serves one call."""
+
+    watcher: Any  # these two are for `events.watch_gradients`
+    step: Any
+    hold: Any  # hold(number, took, part, moment, last): from now on the step is held here
+    give: Any  # give() -> (row, moment, last): no longer
+
+
 @functools.cache
-def _compiled(n: int) -> Any:
+def _made(n: int, looks: bool, is_explicit: bool) -> Any:
     def each(text: str, between: str = ", ") -> str:
         return between.join(text.format(i=i) for i in range(n))
 
+    stays = f"{each('x{i} is v{i}', ' and ')} or ops[0][2] <= last"  # nothing has been assigned
+    alarm = "not_finite(call, recorder, (target,), sources, results, cost, this[0])"
+    look = f"if not isfinite(cost): {alarm}"
+    if looks:
+        look = "look(call, recorder, (target,), sources, results, this[0], True)\n"
+        look += f"        if not all(map(isfinite, this)): {alarm}"
     text = _TEXT.format(
-        n=n, s=each("s{i}"), r=each("r{i}"), differ=each("s{i} is not k{i}", " or "),
-        missing=each("r{i} is None", " or "), same=each("s{i}.value is v{i}", " and "),
-        v=f"{each('v{i}')}, {each('g{i}')}",
-        values=f"{each('s{i}.value')}, {each('r{i}.value')}",
+        n=n, known=each("known{i}"), v=each("v{i}"), s=each("s{i}"), r=each("r{i}"),
+        x=each("x{i}"), s_value=each("s{i}.value"), r_value=each("r{i}.value"),
+        differ=each("s{i} is not known{i}", " or "), keep=each("v{i} = x{i}", "; "),
+        stays="not steps.ends" if is_explicit else stays,
+        begin="steps.ends = False" if is_explicit else "pass",
+        told="if capture.on_step is not None: capture.told(call, done, now)" if is_explicit
+        else "pass",
+        look=look, sample=_SAMPLE,
     )  # fmt: skip
-    known = each("k{i}")
-    words = "code, lasti, thread, parts, logged, changed, clock, steps, rows, layout"
-    more = "width, size, call, general, capture, looks, look, not_finite, state, isfinite, MOST"
-    body = text.replace("\n", "\n    ")
-    source = f"def make({known}, {words}, {more}):{body}\n    return quick\n"
     scope: dict[str, Any] = {}
-    exec(compile(source, f"<gradtape quick step of {n} sources>", "exec"), scope)
+    exec(compile(text, f"<gradtape quick step of {n} sources>", "exec"), scope)
     return scope["make"]
 
 
-def make_quick(capture: Any, call: Call) -> Any:
-    """The function for a call, whose layout is known; None where it is not for this."""
+def make_quick(capture: Any, call: Call, cost: Any, is_explicit: bool) -> Quick | None:
+    """What serves a call whose layout is known; None where this is not for it.
+
+    `cost` is what the last one had: one that is complex, or a sum of several, is not for this.
+    `is_explicit` says whether the user counts the steps.
+    """
     if call.sources is None or not 0 < call.count <= MOST_SOURCES or call.layout is None:
         return None
     if capture.writer.durability != "group":  # each row is handed over, and waited for
         return None
-    layout, width = call.layout[:2]
-    return _compiled(call.count)(
-        *call.sources, call.code, call.lasti, capture.thread, capture.parts, capture.logged,
-        capture.steps.changed, time.perf_counter, capture.steps, capture.rows, layout, width,
-        8 * width, call, capture.watch, capture, capture.looks, capture.look,
-        capture.alarms.not_finite, state, math.isfinite, MOST,
+    if not isinstance(cost, np.floating):
+        return None
+    rows, steps = capture.rows, capture.steps
+    step, hold, give = _made(call.count, capture.looks, is_explicit)(
+        capture, call, (call.code, call.lasti), *call.sources, capture.thread, rows,
+        rows.numbers.extend, steps, capture.watch, capture.look, capture.alarms.not_finite,
+        time.perf_counter, math.isfinite, itertools.count,
     )  # fmt: skip
+
+    def watcher(recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
+        if state.tapes or len(targets) != 1:
+            capture.watch(recorder, targets, sources, results, position)
+        else:
+            step(recorder, targets[0], sources, results, position)
+
+    return Quick(watcher, step, hold, give)

@@ -642,9 +642,9 @@ class GradientTape:
         found = leaf_gradients(recorder, target, sources, position, self, kind)
         if found is not None and target.why is not None:
             reasons.warn_partial(recorder, [target], sources, found, False)
-        if events.watchers and found is not None:
-            for watcher in events.watchers:
-                watcher(recorder, (target,), sources, found, position)
+        tell = events.tell_step
+        if tell is not None and found is not None:
+            tell(recorder, target, sources, found, position)
         return found
 
     def _reentered(self) -> TapeStateError:
