@@ -17,6 +17,7 @@ one comparison and one jump that is never taken.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -422,6 +423,7 @@ INLINED = 600
 DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
 
 
+_USED = re.compile(r'@"(gt\.[^"]+)"\(')
 _CALL = re.compile(
     r'^  (%\S+) = call (\w+|<\d+ x \w+>) @"gt\.(\w+)\.(f\d\d(?:\.v\d+)?)"\(\2 (%\S+)\)$'
 )
@@ -489,7 +491,8 @@ def link(text: str, width: int, avx512: bool, is_done: bool = False) -> str:
     wanted = [name for name in found if name.startswith("gt.")]
     if not wanted:
         return text
-    counts = {name: text.count(f'@"{name}"(') - 1 for name in wanted}
+    counts = Counter(_USED.findall(text))
+    counts.subtract(wanted)  # their declarations
     sizes = {name: render(name, width, avx512).text.count("\n") for name in wanted}
     called: set[str] = set()
     if sum(counts[name] * sizes[name] for name in wanted) > INLINED:

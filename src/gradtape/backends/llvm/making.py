@@ -9,7 +9,6 @@ calls are used, and its lock.
 from __future__ import annotations
 
 import ctypes
-import re
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -166,7 +165,10 @@ def _leave(module: Any, whole: set[str]) -> None:
 
 
 def _with_attributes(text: str, machine: Machine) -> str:
+    """The text with the width of the machine's vectors said of each function."""
+    first, *rest = f"\n{text}".split("\ndefine ")
     width = f'"prefer-vector-width"="{machine.width}"'
-    return re.sub(
-        r"^(define [^\n{]*?)(\s*\{)", rf"\1 {width}\2", text, flags=re.MULTILINE
-    )
+    for i, body in enumerate(rest):
+        head, block = body.split("{\n", 1)
+        rest[i] = f"{head.rstrip()} {width} {{\n{block}"
+    return "\ndefine ".join([first, *rest])
