@@ -51,25 +51,29 @@ class Running:
     @property
     def steps(self) -> Steps:
         """Which step it is. Asking for this or the next four takes it from `quick`."""
-        self._take_back()
+        if self._holder is not None:
+            self._take_back()
         return self._steps
 
     @property
     def parts(self) -> list[Part]:
         """Its gradient calls."""
-        self._take_back()
+        if self._holder is not None:
+            self._take_back()
         return self._parts
 
     @property
     def logged(self) -> dict[str, float]:
         """What the user has logged in it."""
-        self._take_back()
+        if self._holder is not None:
+            self._take_back()
         return self._logged
 
     @property
     def took(self) -> float:
         """Seconds from the gradient of the step before to that of this one."""
-        self._take_back()
+        if self._holder is not None:
+            self._take_back()
         return self._took
 
     @took.setter
@@ -79,7 +83,8 @@ class Running:
     @property
     def moment(self) -> float:
         """When its gradient was asked for."""
-        self._take_back()
+        if self._holder is not None:
+            self._take_back()
         return self._moment
 
     @moment.setter
