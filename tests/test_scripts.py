@@ -192,7 +192,7 @@ def test_a_recorded_script_has_a_run_and_its_own_exit_code(tmp_path):
     assert len(run) == 5
     assert meta["argv"] == ["train.py", "--epochs", "5"]
     assert Path(meta["script"]) == tmp_path / "train.py"
-    assert meta["seed"] == {"name": "SEED", "value": 7}
+    assert meta["seed"] == {"SEED": 7}
     assert "SEED = 7" in run.reader.source(str(tmp_path / "train.py"))
 
 

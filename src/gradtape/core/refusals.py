@@ -213,6 +213,9 @@ def _no_loop(_: Any, name: str, operands: list[Any]) -> Said:
 
 def _cast(match: re.Match[str], _name: str, _operands: list[Any]) -> Said:
     given, wanted, rule = match[1], match[2], match[3]
+    if wanted == "bool" and rule == "safe":  # out= is cast under another rule
+        cause = "Which entries count is a matter of true and false."
+        return f"where= is an array of {given}", cause, "Compare it: where=mask != 0."
     return (
         f"{given} cannot be cast to {wanted} under the rule {rule!r}",
         "It would lose what that dtype does not hold.",

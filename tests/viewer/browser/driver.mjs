@@ -27,7 +27,9 @@ await page.addInitScript(() => {
 });
 page.on("pageerror", (error) => complaints.push(`error: ${error.message}`));
 page.on("console", (message) => {
-  if (message.type() === "error") complaints.push(`console: ${message.text()}`);
+  if (message.type() === "error") {
+    complaints.push(`console: ${message.text()} ${message.location().url}`);
+  }
 });
 const asked = [];
 page.on("request", (request) => asked.push(request.url()));
@@ -78,6 +80,9 @@ const acts = {
   complaints: async () => [
     ...complaints, ...(await page.evaluate(() => globalThis.brokenPolicy)).map((one) => `policy: ${one}`)],
   forget: async () => {
+    // What the page before still waits for must not be told of the next one.
+    await page.goto("about:blank");
+    await new Promise((done) => setTimeout(done, 100));
     complaints.length = asked.length = 0;
   },
   requests: async () => asked,
