@@ -55,7 +55,10 @@ const acts = {
   // Asked from outside, again and again: the page's policy forbids it to evaluate text itself.
   wait: async ({ script, ms = 20_000 }) => {
     const limit = Date.now() + ms;
-    while (!(await page.evaluate(`Boolean(${script})`))) {
+    const gone = (error) => {  // a page that gives way to the next one has no answer yet
+      if (!/context was destroyed|navigat/.test(error.message)) throw error;
+    };
+    while (!(await page.evaluate(`Boolean(${script})`).catch(gone))) {
       if (Date.now() > limit) throw new Error(`not within ${ms} ms: ${script}`);
       await new Promise((done) => setTimeout(done, 40));
     }
@@ -80,9 +83,6 @@ const acts = {
   complaints: async () => [
     ...complaints, ...(await page.evaluate(() => globalThis.brokenPolicy)).map((one) => `policy: ${one}`)],
   forget: async () => {
-    // What the page before still waits for must not be told of the next one.
-    await page.goto("about:blank");
-    await new Promise((done) => setTimeout(done, 100));
     complaints.length = asked.length = 0;
   },
   requests: async () => asked,

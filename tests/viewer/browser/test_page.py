@@ -462,7 +462,8 @@ def test_the_header_says_what_a_run_lost_and_what_a_file_leaves_out(browser, fol
     mark(run, {"count": 31, "error": "database or disk is full"})
     with pytest.warns(RecordWarning, match="does not hold all of the run"):
         path = to_html(run, tmp_path / "cars.html", most_bytes=30_000)
-    browser.open(url="about:blank")
+    browser.open(url="about:blank")  # the page before may still be asking its server
+    browser.forget()
     browser.open(url=path.as_uri())
     browser.size(width=1440, height=900)
     browser.wait(script="document.querySelector('#gt-scrubber')")
