@@ -60,6 +60,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Implicit casting of output:DeprecationWarning")  # NumPy 2.5
 @pytest.mark.parametrize("name", CAST)
 def test_what_numpy_casts_is_cast(name):
     expected = CAST[name](A)
