@@ -285,8 +285,7 @@ def test_compare_says_what_differs(cars):
     assert "+        slope.assign_sub(0.1 * d_slope)" in text
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 420])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
 @pytest.mark.parametrize("name", ["cars", "cars-fast"])
 def test_no_violation_that_axe_finds(browser, viewer, name, scheme, width):
     show(browser, viewer, name)

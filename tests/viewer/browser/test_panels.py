@@ -558,8 +558,7 @@ def test_every_entry_of_an_operation_is_to_be_had(page, record):
 # -- for everybody ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 420])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
 @pytest.mark.parametrize("name", ["rings", "plane", "deep"])
 def test_no_violation_that_axe_finds_in_these_panels(browser, viewer, name, scheme, width):
     browser.forget()
