@@ -137,8 +137,14 @@ def test_another_database_is_no_run(tmp_path):
 
 
 def test_a_newer_format_is_named(run):
-    spoil(run, "PRAGMA user_version=2")
-    with pytest.raises(RunError, match=r"format 2, newer than 1[^§]*--upgrade"):
+    spoil(run, "PRAGMA user_version=3")
+    with pytest.raises(RunError, match=r"format 3, newer than 2[^§]*--upgrade"):
+        Reader(run)
+
+
+def test_a_older_format_is_named(run):
+    spoil(run, "PRAGMA user_version=1")
+    with pytest.raises(RunError, match=r"format 1, older than 2[^§]*record the run again"):
         Reader(run)
 
 

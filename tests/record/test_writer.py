@@ -335,7 +335,7 @@ def test_meta_is_json(writer):
     meta = {key: json.loads(value) for key, value in connection.execute("SELECT * FROM meta")}
     connection.close()
     assert meta["argv"] == ["a", 1]
-    assert meta["format"] == 1
+    assert meta["format"] == 2
     assert meta["journal"] == "wal"
 
 

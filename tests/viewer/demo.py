@@ -65,7 +65,7 @@ class Demo:
 
 def meta(name: str, **more: Any) -> dict[str, Any]:
     return {
-        "format": 1, "name": name, "created": "2026-11-26T07:00:00+00:00", "level": "standard",
+        "format": 2, "name": name, "created": "2026-11-26T07:00:00+00:00", "level": "standard",
         "every": 1, "argv": ["train.py"], "script": "train.py", "python": "3.11.7",
         "packages": {"numpy": "2.4.6", "gradtape": "0.1.0"}, "seed": 0, **more,
     }  # fmt: skip

@@ -204,6 +204,14 @@ class Database:
                     "Install that one: pip install --upgrade gradtape",
                 )
             )
+        if version < VERSION:
+            raise RunError(
+                three_part(
+                    f"open_run: {self.folder} has format {version}, older than {VERSION}.",
+                    "It was recorded by a gradtape from before the first release.",
+                    "Read it with that one, or record the run again.",
+                )
+            )
         known = {("table", name, text) for name, text in TABLES.items()}
         strange = []
         for kind, name, text in connection.execute("SELECT type, name, sql FROM sqlite_schema"):

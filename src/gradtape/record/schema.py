@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 APPLICATION = 0x47545256
-VERSION = 1
+VERSION = 2
 DATABASE, LOCK = "run.db", "run.lock"
 INLINE = 16 * 1024  # bytes of an array that still go into the database
 STATUSES = ("running", "finished", "failed", "stopped")
