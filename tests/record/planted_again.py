@@ -262,7 +262,42 @@ def column_divided_by_a_row():
         w.assign_sub(0.05 * tape.gradient(loss, w))
 
 
+def parameters_in_a_plain_array():
+    _, x, y = _data(20, 90)
+    w = np.zeros(3)
+    slope = gt.grad(lambda w: np.mean((x @ w - y) ** 2))
+    for _ in range(60):
+        down = slope(w)
+        w = w - 1e-5 * down  # here
+
+
+def a_constant_that_was_never_watched():
+    _, x, y = _data(21, 90)
+    w = np.zeros(3)
+    for _ in range(10):
+        weights = gt.Tensor(w)
+        with gt.GradientTape() as tape:
+            loss = np.mean((x @ weights - y) ** 2)
+        w = w - 0.1 * (tape.gradient(loss, weights) or 0.0)  # here
+
+
+def classes_shuffled_in_batches():
+    rng, x, _ = _data(22, 300, 2)
+    y = np.eye(3)[rng.permutation(np.digitize(x[:, 0], [-0.5, 0.5]))]
+    w = gt.Variable(rng.normal(0, 0.1, (2, 3)), name="w")
+    for _ in range(40):
+        rows = rng.choice(300, 32, replace=False)
+        with gt.GradientTape() as tape:
+            score = x[rows] @ w
+            total = np.log(np.sum(np.exp(score), axis=1))
+            loss = np.mean(total - np.sum(score * y[rows], axis=1))  # here
+        w.assign_sub(0.1 * tape.gradient(loss, w))
+
+
 AGAIN = {
+    parameters_in_a_plain_array: "learning rate too low",
+    a_constant_that_was_never_watched: "never watched",
+    classes_shuffled_in_batches: "labels unrelated",
     rms_prop_too_high: "learning rate too high",
     batches_without_momentum_too_high: "learning rate too high",
     logistic_rate_a_thousandth: "learning rate too low",

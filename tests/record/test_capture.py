@@ -128,6 +128,17 @@ def test_norms_of_sources_that_are_arrays(tmp_path):
         np.testing.assert_array_equal(run.array("grad/w", step), 2 * expected)
 
 
+@pytest.mark.parametrize("every", [1, 2])
+def test_the_update_of_a_plain_array_is_what_the_next_call_sees(every, tmp_path):
+    w, slope = np.array([3.0, 4.0]), gt.grad(lambda w: np.sum(w**2))
+    with gt.Recording(tmp_path / "run", progress=False, every=every) as run:
+        for _ in range(5):
+            w = w - 0.25 * slope(w)
+    updates = table(run, "updatenorm/w")[:, 0]
+    np.testing.assert_allclose(updates[:-1], (2.5 * 0.5 ** np.arange(5))[::every][:-1])
+    assert np.isnan(updates[-1])  # what came of the last nobody has seen
+
+
 def test_the_graph_is_stored_once_per_structure_with_file_and_line(tmp_path):
     w = gt.Variable(1.0, name="w")
     with gt.Recording(tmp_path / "run", progress=False) as run:

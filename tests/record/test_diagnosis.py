@@ -52,7 +52,8 @@ WRITTEN = {**RATES_UNITS_AND_VARIABLES, **DATA_AND_COST, **AGAIN}
 REPRESENTATIVE = {"batches_too_low", "died_in_the_first_step", "deep_tanh_vanishes", "first_half",
                   "a_mask_of_zeros", "sum_of_a_loss_vector", "batches_shuffled_apart",
                   "houses_in_batches", "adam_that_jumps_about", "boolean_rows",
-                  "shuffled_once_then_batches"}  # fmt: skip
+                  "parameters_in_a_plain_array", "a_constant_that_was_never_watched",
+                  "classes_shuffled_in_batches"}  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,39 @@ def several_of_one_line():
     return ["layers", "layers_2", "layers_3"]
 
 
+def tensors_of_a_tape():
+    with gt.GradientTape() as tape:
+        p, q = tape.watch(1.0), tape.watch(2.0)
+        loss = p * q
+    tape.gradient(loss, [p, q])
+    return ["p", "q"]
+
+
+def one_tensor_of_a_tape():
+    with gt.GradientTape() as tape:
+        p = tape.watch(1.0)
+        loss = p * p
+    tape.gradient(loss, p)
+    return ["p"]
+
+
+def what_a_function_is_called_with():
+    theta = 2.0
+    gt.grad(lambda p: p * p)(theta)
+    return ["theta"]
+
+
+def what_a_gradient_function_is_called_with():
+    theta, cost_and_grad = 2.0, gt.value_and_grad(lambda p: p * p)
+    cost_and_grad(theta)
+    return ["theta"]
+
+
+def of_a_function_of_several_there_is_no_name():
+    gt.grad(lambda p: p["u"] * p["v"])({"u": 2.0, "v": 3.0})
+    return ["source:0", "source:1"]
+
+
 CASES = [value for value in list(globals().values()) if getattr(value, "__module__", "") == __name__
          and callable(value) and value is not Line]  # fmt: skip
 

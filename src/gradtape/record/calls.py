@@ -122,7 +122,7 @@ class Call:
     def entries(
         self, values: list[Any], grads: list[Any]
     ) -> tuple[list[Any], list[tuple[int, int]]]:
-        """The entries of a row, and (source, entry) of the update norms, for which NaN stands."""
+        """The entries of a row, and (source, entry) of the update norms, for which 0 stands."""
         row = [values[i] for i in self.numbers]
         row += [NAN if grads[i] is None else grads[i] for i in self.numbers]
         updates = []

@@ -292,12 +292,12 @@ class Capture(Running):
             call = self._find(recorder, sources, code, lasti)
         ops = recorder.ops
         self._ready = None
-        is_recorded = self._begin(call, ops[0][2], ops[-1][2])
+        values = [s.value for s in sources]
+        is_recorded = self._begin(call, ops[0][2], ops[-1][2], values)
         target = targets[0]
         cost: Any = target.value
         if len(targets) > 1 or not isinstance(cost, np.floating):
             cost = float(sum(np.sum(np.real(t.value)) for t in targets))
-        values = [s.value for s in sources]
         grads = [None if r is None else value_of(r) for r in results]
         if not is_recorded and not self._is_news(call, cost, grads):
             if self.ring_size:
@@ -314,11 +314,11 @@ class Capture(Running):
             self.alarms.not_finite(call, recorder, targets, sources, results, cost, step)
         self._hand_over(call)
 
-    def _begin(self, call: Call, first: int, last: int) -> bool:
+    def _begin(self, call: Call, first: int, last: int, values: Any = None) -> bool:
         """A gradient call whose records have these keys: whether its step is recorded."""
         steps = self.steps
         if self.parts and steps.begins(call, call.keys, first, call.has_variables):
-            self.finish()
+            self.finish(call, values)
         if steps.is_empty:
             now = _clock()
             self.took, self.moment = now - self.moment, now
@@ -381,8 +381,8 @@ class Capture(Running):
 
     # -- the end of a step ----------------------------------------------------------------------
 
-    def finish(self) -> None:
-        """The step has ended: write its row."""
+    def finish(self, call: Call | None = None, values: Any = None) -> None:
+        """The step has ended: write its row. `values` are the sources' of the next call, if any."""
         parts, steps = self.parts, self.steps
         number = steps.number
         first = parts[0] if parts else None
@@ -393,21 +393,21 @@ class Capture(Running):
         if (first is None or first.cost is None) and not self.logged:
             row = None
         elif first is not None and len(parts) == 1 and first.updates is None and not self.logged:
-            call = first.call
-            layout = call.layout
+            own = first.call
+            layout = own.layout
             if layout is None:
-                layout = call.layout = self.layout(((call, call.cost),), ())
+                layout = own.layout = self.layout(((own, own.cost),), ())
             row = [number, first.cost, seconds, *first.entries]
             self.rows.add(layout[0], len(row), row)
-            if call.has_variables and self.every == 1 and not self.committed:
-                quick = call.quick.get(steps.is_explicit)
+            if own.has_variables and self.every == 1 and not self.committed:
+                quick = own.quick.get(steps.is_explicit)
                 if quick is None:
-                    quick = make_quick(self, call, first.cost, steps.is_explicit)
-                    call.quick[steps.is_explicit] = quick
+                    quick = make_quick(self, own, first.cost, steps.is_explicit)
+                    own.quick[steps.is_explicit] = quick
                 self._ready = quick
                 self._use(quick)
         else:
-            row = self._general_row(number, seconds)
+            row = self._general_row(number, seconds, call, values)
         steps.advance()
         self.nested.clear()
         if first is not None and first.cost is not None:
@@ -422,12 +422,15 @@ class Capture(Running):
         if self.on_step is not None:
             self.on_step(int(row[0]), moment)
 
-    def _general_row(self, number: int, seconds: float) -> list[Any]:
+    def _general_row(self, number: int, seconds: float, call: Any, values: Any) -> list[Any]:
         parts = [part for part in self.parts if part.cost is not None]
         for part in parts:
             if part.updates is not None:
                 for i, place in part.updates:
-                    part.entries[place] = difference_norm(self._now(part, i), part.values[i])
+                    now = self._now(part, i, values if part.call is call else None)
+                    part.entries[place] = (
+                        NAN if now is None else difference_norm(now, part.values[i])
+                    )
         calls = tuple((part.call, part.call.cost if part.owns else None) for part in parts)
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))
@@ -443,10 +446,13 @@ class Capture(Running):
         self.rows.add(layout[0], len(row), row)
         return row
 
-    def _now(self, part: Part, i: int) -> Any:
-        """What source `i` holds after the step."""
+    def _now(self, part: Part, i: int, values: Any) -> Any:
+        """What source `i` holds after the step; None where that is not known.
+
+        Where a source is no Variable, what the same call saw in its place at the next step.
+        """
         if not part.call.sources:
-            return part.values[i]
+            return None if values is None else values[i]
         variable = part.call.sources[i]
         return self.committed.get(variable.key, variable.value)
 

@@ -218,6 +218,20 @@ def never_watched(run: Evidence) -> Finding | None:
             step=event.get("step"),
             evidence={"source": name, "reason": kind},
         )
+    return _without_records(run)
+
+
+def _without_records(run: Evidence) -> Finding | None:
+    """What a tape said that recorded nothing at all: none of its operands was watched."""
+    for event in run.reader.events("warning"):
+        data = event.get("data") or {}
+        message = str(data.get("message", ""))
+        if data.get("category") == "GradientWarning" and "was never watched" in message:
+            fact, *cause, remedy = message.split("\n")
+            return Finding(
+                "never watched", fact, " ".join(cause), remedy, **_told(run, data, message),
+                step=event.get("step"),
+            )  # fmt: skip
     return None
 
 

@@ -15,6 +15,7 @@ _LARGEST = 2_000_000
 """Entries of all inputs together up to which a graph is played again."""
 _BATCHES = 64
 _ASSIGNS = re.compile(r"\.assign(_sub|_add)?\(|[-+]=")
+_REPLACES = re.compile(r"(?:^|[:;])\s*(\w+)\s*=[^=].*\b\1\b.*[-+]|[-+]=")  # p = p - rate * slope
 
 
 class Evidence:
@@ -338,29 +339,37 @@ class Evidence:
         """File, line and text of the first assignment to a Variable.
 
         A compiled function assigns when it is called: then the line inside of it is looked for.
+        So it is where the parameters are plain arrays, `p = p - rate * grad(f)(p)`.
         """
         for event in self.reader.events("assign"):
             data = event.get("data") or {}
             if data.get("line"):
                 found = self.line(data.get("file", ""), data["line"])
-                return self._assignment() if not _ASSIGNS.search(found["text"]) else found
+                if _ASSIGNS.search(found["text"]):
+                    return found
+                return self._assignment(self.nodes.get(self.graph.get("target", -1), {}))
+        for node in self.nodes.values():
+            if node["kind"] == "source" and node.get("line"):
+                return self._assignment(node, _REPLACES, skipped=0)
         return {}
 
-    def _assignment(self) -> dict[str, Any]:
-        """The first line after that of the cost, in the same function, that assigns."""
-        cost = self.nodes.get(self.graph.get("target", -1), {})
-        file, line = cost.get("file", ""), cost.get("line") or 0
+    def _assignment(
+        self, node: dict[str, Any], pattern: re.Pattern[str] = _ASSIGNS, skipped: int = 1
+    ) -> dict[str, Any]:
+        """The first line after that of a node, in the same function, that assigns; or its own."""
+        file, line = node.get("file", ""), node.get("line") or 0
         source = self.reader.source(file) or ""
         try:
             ends = [f.end_lineno or 0 for f in ast.walk(ast.parse(source))
                     if isinstance(f, ast.FunctionDef) and f.lineno <= line]  # fmt: skip
         except (SyntaxError, ValueError):  # a cell of a notebook with magic
             ends = []
-        end = min((end for end in ends if end >= line), default=0)
-        for number, text in enumerate(source.splitlines()[line:end], line + 1):
-            if _ASSIGNS.search(text):
+        first = line + skipped
+        end = min((end for end in ends if end >= line), default=None)
+        for number, text in enumerate(source.splitlines()[max(first - 1, 0) : end], first):
+            if pattern.search(text):
                 return self.line(file, number)
-        return self.place(cost)
+        return self.place(node)
 
     def line(self, file: str, number: int) -> dict[str, Any]:
         """File, line and text, as a Finding takes them."""

@@ -1,7 +1,7 @@
-"""What a Variable that its user gave no name is called: as the user's lines call it.
+"""What a source to which its user gave no name is called: as the user's lines call it.
 
-`tape.gradient(loss, [model.a, model.b])` says `a` and `b`, and `self.w = gt.Variable(...)` says
-`w`. Where neither line says anything it keeps its number.
+`tape.gradient(loss, [model.a, model.b])` says `a` and `b`, `gt.grad(cost)(p)` says `p`, and
+`self.w = gt.Variable(...)` says `w`. Where no line says anything a Variable keeps its number.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ def names_of(sources: Any, code: Any = None, lasti: int = 0) -> list[str | None]
     """A name for each source of a gradient call at an instruction; None where there is none.
 
     Variables that have a name of their own keep it. Without a call, their own lines are asked.
+    A Tensor has its name from the call alone.
 
     Examples
     --------
@@ -36,15 +37,13 @@ def names_of(sources: Any, code: Any = None, lasti: int = 0) -> list[str | None]
     said: list[str | None] | None = None
     found: list[str | None] = []
     for i, source in enumerate(sources):
-        if not isinstance(source, Variable):
-            found.append(None)
-            continue
-        name: str | None = source.name
+        name: str | None = source.name if isinstance(source, Variable) else None
         if name is None or _NUMBERED.fullmatch(name):
             if said is None:
                 text = segment(code, lasti) if code is not None else ""
                 said = _said_by_the_call(text, len(sources))
-            name = said[i] or _said_where_it_was_made(source) or name
+            made = _said_where_it_was_made(source) if isinstance(source, Variable) else None
+            name = said[i] or made or name
         found.append(name)
     return found
 
@@ -57,13 +56,20 @@ def _said_by_the_call(text: str, count: int) -> list[str | None]:
         return nothing
     if not isinstance(tree, ast.Call):
         return nothing
+    if count == 1 and len(tree.args) == 1 and not tree.keywords and _is_derivative(tree.func):
+        return [_last(tree.args[0])]
     given = [*tree.args[1:2], *(k.value for k in tree.keywords if k.arg == "sources")]
-    parts: list[Any] = []
+    parts: list[Any] = list(given[:1])
     if given and isinstance(given[0], ast.List | ast.Tuple):
         parts = given[0].elts
     elif given and isinstance(given[0], ast.Dict):
         parts = given[0].values
     return [_last(part) for part in parts] if len(parts) == count else nothing
+
+
+def _is_derivative(called: ast.expr) -> bool:
+    """Whether what is called with one operand is `grad(f)`, or a name of that."""
+    return isinstance(called, ast.Call | ast.Name) or "grad" in (_last(called) or "")
 
 
 def _said_where_it_was_made(variable: Variable) -> str | None:

@@ -68,7 +68,13 @@ def _targets(y: Any) -> Any:
         classes = np.unique(rows)
         if len(classes) <= 20:
             return (rows == classes).astype(float)
-    return np.argsort(np.argsort(rows, axis=0), axis=0).astype(float)  # outliers have no say
+    return np.column_stack([_ranks(column) for column in rows.T])  # outliers have no say
+
+
+def _ranks(column: Any) -> Any:
+    """Ranks; equal entries share one, or their order, that of x if x is sorted, would be told."""
+    _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - 0.5 * counts)[place.reshape(-1)]
 
 
 def _neighbours(inputs: Any) -> Any:
