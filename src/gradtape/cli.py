@@ -73,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = parsed.run(parsed)
     except GradtapeError as error:
-        print(f"gradtape {parsed.name}: {error}", file=sys.stderr)
+        said = str(error)
+        for door in ("open_run: ", f"{parsed.name}: "):  # told by the command's own name
+            said = said.removeprefix(door)
+        print(f"gradtape {parsed.name}: {said}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:
         said = "stopped by Ctrl-C, before there were results to write."

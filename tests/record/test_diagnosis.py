@@ -241,6 +241,14 @@ def test_the_exception_that_ended_a_run_is_a_finding(tmp_path):
     assert found.text.startswith("return np.mean((X @ w - (Y if")
 
 
+def test_an_exception_of_few_words_is_a_sentence(tmp_path):
+    for name, error, said in (("key", KeyError("x"), "KeyError at step 0: 'x'."),
+                              ("bare", ValueError(), "ValueError at step 0.")):  # fmt: skip
+        with pytest.raises(type(error)), gt.Recording(tmp_path / name, progress=False):
+            raise error
+        assert gt.open_run(tmp_path / name).diagnose()[0].fact == said
+
+
 @pytest.mark.parametrize("options", [{"level": "scalars"}, {"every": 7}], ids=str)
 def test_a_value_is_called_the_first_only_where_its_operation_was_recorded(options, tmp_path):
     w, turns = gt.Variable(np.zeros(3), name="w"), []

@@ -9,7 +9,7 @@ import pytest
 
 from gradtape.cli import main
 from gradtape.errors import RunError
-from gradtape.record.listing import find, listed
+from gradtape.record.listing import listed
 from gradtape.record.pack import pack
 from gradtape.record.reader import Reader
 from gradtape.record.writer import Writer
@@ -159,11 +159,19 @@ def test_runs_are_listed(tmp_path, capsys):
     found = listed(tmp_path / "a")
     assert (found.first, found.best, found.last) == (36, 0, 9)
     assert found.size >= 400_000
-    assert list(find(tmp_path / "packed.gtrun")) == [tmp_path / "packed.gtrun"]
+    for one in (tmp_path / "packed.gtrun", tmp_path / "a"):
+        assert main(["runs", str(one)]) == 0
+        assert capsys.readouterr().out.splitlines()[1].startswith(f"{one}  finished")
 
 
 def test_a_folder_without_runs(tmp_path, capsys):
     assert main(["runs", str(tmp_path)]) == 0
     assert "no runs below" in capsys.readouterr().err
-    assert main(["runs", str(tmp_path / "none")]) == 2
-    assert "gradtape runs DIR" in capsys.readouterr().err
+    (tmp_path / "train.py").write_text("w = 1\n")
+    for name, said in (("none", "There is no "), ("train.py", "")):
+        assert main(["runs", str(tmp_path / name)]) == 2
+        out, err = capsys.readouterr()
+        assert err.startswith(f"gradtape runs: {said}{tmp_path / name}") and not out
+        assert "gradtape runs DIR" in err
+    assert main(["pack", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.startswith(f"gradtape pack: {tmp_path / 'none'} holds no ")

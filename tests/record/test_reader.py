@@ -103,6 +103,13 @@ def test_what_is_not_there_is_said_with_what_is(run, ask, fact, cause):
         ask(Reader(run))
 
 
+def test_of_a_run_without_graph_it_is_said_how_there_is_one(tmp_path):
+    Writer(tmp_path / "run").close("finished")
+    words = r"there is no graph\.\n.* has none\.\nRecord it: level=\"standard\""
+    with pytest.raises(RunError, match=words):
+        Reader(tmp_path / "run").graph()
+
+
 def test_what_may_be_missing_is_none_or_empty(run):
     reader = Reader(run)
     assert reader.row(3.5) == {}

@@ -81,6 +81,8 @@ def test_a_run_that_diverges_is_said_to(tmp_path):
     finite = np.isfinite(costs) & np.isfinite(norms)
     assert found.convergence.diverged_at == int(np.argmin(finite))
     assert "diverged" in str(found)
+    assert f"the last finite step, {np.argmin(finite) - 1}, is" in str(found)
+    assert "still changing at the last finite step." in str(found)
 
 
 def test_a_gradient_that_is_none_counts_as_nothing(tmp_path):

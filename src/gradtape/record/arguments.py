@@ -76,15 +76,16 @@ def run_runs(arguments: argparse.Namespace) -> int:
     """List runs."""
     from .listing import find, listed, table
 
-    if not arguments.folder.exists():
+    top = arguments.folder
+    found = sorted((listed(path) for path in find(top)), key=lambda r: r.created)
+    if not found and not top.is_dir():
         raise RunError(
             three_part(
-                f"runs: there is no {arguments.folder}.",
+                f"{top} is no packed run." if top.exists() else f"There is no {top}.",
                 "Runs are looked for in a folder and what is below it.",
                 "Name the folder: gradtape runs DIR",
             )
         )
-    found = sorted((listed(path) for path in find(arguments.folder)), key=lambda r: r.created)
     if not found:
         print(f"no runs below {arguments.folder}", file=sys.stderr)
         return 0
@@ -119,7 +120,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     except OSError as error:
         raise RunError(
             three_part(
-                f"export: {out} cannot be written: {error.strerror or error}.",
+                f"{out} cannot be written: {error.strerror or error}.",
                 "It must be a file for csv and a folder for the others.",
                 "Give another place: gradtape export RUN --to FORMAT -o PATH",
             )

@@ -24,7 +24,8 @@ def stopped(run: Evidence) -> Finding | None:
         fact, *rest = str(data.get("message", "")).strip().split("\n")
         return Finding(
             "stopped by an exception",
-            f"{kind} at step {event.get('step')}: {fact}",
+            f"{kind} at step {event.get('step')}{f': {fact}' if fact else ''}"
+            + ("" if fact.endswith((".", "!", "?")) else "."),
             " ".join(rest[:-1]) or "The loop was left at this line.",
             rest[-1] if rest else "Mend that line; the run holds the steps before it.",
             **(run.line(str(data.get("file") or ""), data["line"]) if data.get("line") else {}),

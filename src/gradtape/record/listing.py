@@ -54,10 +54,14 @@ class Listed:
 
 
 def find(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield every run below a folder, or the folder itself; links are not followed."""
+    """Yield every run below a folder, or the folder itself; links are not followed.
+
+    A packed run is the one run that there is below itself.
+    """
     top = Path(folder)
     if top.is_file():
-        yield top
+        if zipfile.is_zipfile(top):
+            yield top
         return
     for place, folders, files in os.walk(top, followlinks=False):
         here = Path(place)
@@ -120,7 +124,7 @@ def table(runs: list[Listed], top: Path) -> str:
     head = ("RUN", "STATUS", "STEPS", "FIRST", "BEST", "LAST", "CREATED", "SIZE")
     lines: list[tuple[str, ...]] = [head]
     for run in runs:
-        where = "." if run.path == top else str(run.path.relative_to(top))
+        where = str(run.path if run.path == top else run.path.relative_to(top))
         costs = ["" if c is None else f"{c:.6g}" for c in (run.first, run.best, run.last)]
         created = run.created.replace("T", " ")[:16]
         lines.append((plain(where), run.status, str(run.steps), *costs, plain(created),

@@ -445,14 +445,18 @@ class Reader:
         return str(rows[0][0])
 
     def _missing(self, what: str, which: object, there: Sequence[object]) -> RunError:
-        named = ", ".join(plain(str(entry)[:80]) for entry in there[:12]) or "nothing"
+        named = ", ".join(plain(str(entry)[:80]) for entry in there[:12])
+        if which is None:  # the last one
+            what, which = what.removesuffix(" at step"), ""
         return RunError(
             three_part(
-                f"open_run: there is no {what} {which}.",
-                f"{self.path} has {named}{', ...' if len(there) > 12 else ''}.",
-                "Ask for one of these, or record with a higher level.",
+                f"open_run: there is no {f'{what} {which}'.rstrip()}.",
+                f"{self.path} has {named}{', ...' if len(there) > 12 else ''}."
+                if named else f"{self.path} has none.",
+                "Ask for one of these, or record with a higher level."
+                if named else 'Record it: level="standard" does, and "full" at every step.',
             )
-        )
+        )  # fmt: skip
 
 
 def _is_file(path: Path) -> bool:

@@ -44,12 +44,20 @@ class Scale:
         function of the parameters.
     count : int
         How many entries there are; of one alone little can be said.
+    is_cut : bool
+        After these the cost was not finite any more.
     """
 
     unit: str = "epoch"
     rises: bool = False
     window: int = 0
     count: int = 2
+    is_cut: bool = False
+
+    @property
+    def last(self) -> str:
+        """The last entry that is looked at."""
+        return f"last finite {self.unit}" if self.is_cut else f"last {self.unit}"
 
     @property
     def means(self) -> str:
@@ -141,7 +149,7 @@ class Standstill:
         if self.scale.count == 1:
             return f"{printed}."
         if self.start is None:
-            return f"{printed}, still changing at the last {unit}."
+            return f"{printed}, still changing at the {self.scale.last}."
         return f"{printed}, unchanged from {unit} {self.start} on: the last {self.epochs} {unit}s."
 
 
@@ -193,7 +201,7 @@ class LowestCost:
             return f"{where}, the last one."
         if self.is_rounding:
             return f"{where}; the last {unit}, {self.last_epoch}, equals it within rounding."
-        return f"{where}; the last {unit}, {self.last_epoch}, is {self.above:.3g} {side} it."
+        return f"{where}; the {self.scale.last}, {self.last_epoch}, is {self.above:.3g} {side} it."
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def judge(
         cost, norm = cost[:diverged_at], norm[:diverged_at]
     at = np.arange(len(finite)) if steps is None else np.asarray(steps).astype(np.int64)
     noise = noise_of(-cost if rises else cost) if is_noisy else None
-    scale = Scale(unit, rises, noise.window if noise else 0, len(cost))
+    scale = Scale(unit, rises, noise.window if noise else 0, len(cost), diverged_at is not None)
     standstill = _standstill(cost, decimals, at, scale, noise)
     largest = float(norm.max())
     share = float(norm[-1]) / largest if largest > 0 else 0.0

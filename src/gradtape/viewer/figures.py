@@ -111,7 +111,9 @@ def _shown(reader: Reader, kind: str, drawn: Any) -> tuple[dict[str, Any], list[
             three_part(
                 f"figure: the run {reader.path} has no {kind} to draw.",
                 drawn,
-                "Name the data if it was not recognized: run.roles(x=..., y=..., prediction=...)",
+                "Name the data if it was not recognized: run.roles(x=..., y=..., prediction=...)"
+                if kind == "fit" and reader.count()
+                else 'Record the training loop, at level="standard": with gt.Recording(path): ...',
             )
         )
     header, arrays = drawn
