@@ -5,7 +5,7 @@ import pytest
 
 import gradtape as gt
 from gradtape.core.tree import flatten
-from gradtape.errors import DTypeError, GradientWarning, ShapeError
+from gradtape.errors import DTypeError, GradientWarning, ShapeError, TracingError
 
 X = np.array([0.3, -1.2, 0.7])
 XS = np.stack([X, X * 2.0])
@@ -66,8 +66,8 @@ TRANSFORMS = {
     "jvp of grad": lambda f: lambda x: gt.jvp(gt.grad(lambda y: np.sum(f(y))), (x,), (X,)),
     "grad of jvp": lambda f: gt.grad(lambda x: np.sum(gt.jvp(f, (x,), (X,))[1])),
     "vmap": lambda f: lambda x: gt.vmap(f)(x * np.array([[1.0], [2.0]])),
-    "vmap of grad": lambda f: lambda x: gt.vmap(gt.grad(lambda y: np.sum(f(y))))(
-        x * np.array([[1.0], [2.0]])
+    "vmap of grad": lambda f: (
+        lambda x: gt.vmap(gt.grad(lambda y: np.sum(f(y))))(x * np.array([[1.0], [2.0]]))
     ),
     "grad of vmap": lambda f: gt.grad(
         lambda x: np.sum(gt.vmap(f)(x * np.array([[1.0], [2.0]])) ** 2)
@@ -201,6 +201,25 @@ def test_what_a_function_with_a_rule_takes_from_around_it_is_told():
     for made in (gt.grad(f), compiled(gt.grad(f))):
         with pytest.warns(GradientWarning, match="custom_gradient"):
             made(X)
+
+
+def test_what_moves_around_a_rule_is_refused_and_never_handed_out():
+    """Its value was the tangent's own object, which the caller got as a result."""
+
+    def by_gradient(x):
+        return gt.custom_gradient(lambda y: (y * x, lambda ct: ct * x))(x)
+
+    def by_jvp(x):
+        g = gt.custom_jvp(lambda y: y * x)
+        g.defjvp(lambda primals, tangents: (primals[0] * x, tangents[0] * x))
+        return g(x)
+
+    for f in (by_gradient, by_jvp):
+        with pytest.raises(TracingError, match="without having it as argument"):
+            gt.jvp(f, (X,), (X,))
+    with pytest.raises(TracingError, match="without having it as argument"):
+        gt.vmap(by_jvp)(X)
+    assert gt.vmap(by_gradient)(X).tolist() == (X * X).tolist()
 
 
 def test_a_rule_on_a_tape_inside_jvp():

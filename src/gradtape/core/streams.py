@@ -181,23 +181,40 @@ class Draw:
 
 
 class replayed:
-    """Draws inside the first `with` are kept, those inside a later one are the same numbers."""
+    """Draws inside the first `with` are kept, those inside a later one are the same numbers.
 
-    __slots__ = ("kept", "saved")
+    What is drawn for the first time inside another such `with` is kept there too, or comes from
+    what that one kept.
+    """
+
+    __slots__ = ("around", "kept", "saved")
 
     def __init__(self) -> None:
         self.kept: list[Any] | None = None
 
     def __enter__(self) -> replayed:
         self.saved = state.draws
-        if self.kept is None:
-            state.draws = self.kept = []
-        else:
+        self.around: list[Any] | None = None  # what the `with` around has, at the first time
+        if self.kept is not None:
             state.draws = iter(self.kept)
+        elif type(self.saved) is _ITERATOR:
+            self.kept = self.around = list(self.saved)
+            state.draws = iter(self.kept)
+        else:
+            state.draws = self.kept = []
+            self.around = self.saved
         return self
 
     def __exit__(self, *_: object) -> None:
-        state.draws = self.saved
+        drawn, state.draws = state.draws, self.saved
+        if type(drawn) is not _ITERATOR:
+            if self.around is not None:
+                self.around += drawn
+        elif self.around is not None:
+            left = drawn.__length_hint__()
+            count = len(self.around) - left
+            self.kept, state.draws = self.around[:count], iter(self.around[count:])
+        self.around = None
 
 
 def draw(

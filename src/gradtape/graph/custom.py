@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of
+from ..core.aval import INEXACT, Aval, aval_of
 from ..core.card import Card
 from ..core.dispatch import apply
 from ..core.tensor import Tensor, raw
@@ -27,33 +27,43 @@ from .trace import Traced, replay, trace
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 Forward = Callable[..., Sequence[Any]]
-Backward = Callable[[list[Any], list[Any], list[Variable]], list[Any]]
+Backward = Callable[[list[Any], list[Any], list[Any]], list[Any]]
 
 
 def custom_node(
-    name: str, forward: Forward, backward: Backward, operands: list[Any], transpose: Any
+    name: str,
+    forward: Forward,
+    backward: Backward,
+    operands: list[Any],
+    transpose: Any,
+    has_captured: bool = False,
 ) -> tuple[list[Any], Card, list[Tensor]]:
     """The results of `forward(*operands)` as those of one node, its card, what else it reads.
 
     `backward(operands, cotangents, variables)` gives a gradient for each operand and for each
-    trainable Variable that `forward` reads, None where there is none. `transpose(rule, avals,
-    tangents)` gives tangents by a rule of the cotangents.
+    trainable Variable that `forward` reads, None where there is none; where the rule
+    `has_captured`, for each other Tensor too, which is no part of what is read besides then.
+    `transpose(rule, avals, tangents)` gives tangents by a rule of the cotangents.
     """
     avals = [_aval(x) for x in operands]
     region, _ = trace(lambda *xs: list(forward(*xs)), avals, name)
     count = len(operands)
-    variables = sorted(
+    variables: list[Any] = sorted(
         (s for s in region.sources[count:] if isinstance(s, Variable) and s.trainable),
         key=lambda v: v.order,
     )
+    used = [s for s in region.sources[count:] if isinstance(s, Tensor)]
+    used = [s for s in used if not isinstance(s, Variable)]
+    if has_captured:
+        variables += [s for s in used if aval_of(raw(s)).dtype.char in INEXACT]
+        used = []
     outs = [v.aval for v in region.graph.outputs]
     rule = _Rule(name, backward, avals, outs, variables)
     assigned = assigned_by(region)
     region = with_assigned(region, assigned)
     found, card = _applied(name, region, rule, operands, outs, transpose)
     assign(assigned, found[len(outs) :])
-    used = [s for s in region.sources[count:] if isinstance(s, Tensor)]
-    used = [s for s in used if not isinstance(s, Variable) and all(s is not x for x in operands)]
+    used = [s for s in used if all(s is not x for x in operands)]
     return list(found[: len(outs)]), card, used
 
 
@@ -63,7 +73,7 @@ class _Rule:
     __slots__ = ("error", "given", "graph", "sources", "variables")
 
     def __init__(
-        self, name: str, backward: Backward, avals: Any, outs: Any, variables: list[Variable]
+        self, name: str, backward: Backward, avals: Any, outs: Any, variables: list[Any]
     ) -> None:
         self.variables = variables
         self.given: list[bool] = []  # which gradients there are

@@ -34,7 +34,7 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import TracingError, three_part
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
-from .marks import ASSIGNED, STOP
+from .marks import ASSIGNED, BEHIND, STOP
 from .shapes import results_of
 from .spare import SPARE
 
@@ -57,7 +57,9 @@ class _Held:
 class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
-    __slots__ = ("captured", "frozen", "graph", "parent", "saved", "turned", "variables")
+    __slots__ = (
+        "behind", "captured", "frozen", "graph", "parent", "saved", "turned", "variables",
+    )  # fmt: skip
     is_general = True
     is_trace = True
 
@@ -69,6 +71,7 @@ class Trace(Recorder):
         self.captured: dict[Any, tuple[Value, Any, Any]] = {}
         self.turned: dict[int, tuple[Value, Any]] = {}
         self.variables: dict[int, _Held] = {}
+        self.behind: dict[int, Any] = {}  # in place of what was taken from outside: `postpone`
         # arrays in parameters (an index), which are constants of the graph, and copies of them
         self.frozen: list[tuple[Any, Any]] = [] if parent is None else parent.frozen
 
@@ -213,7 +216,7 @@ class Trace(Recorder):
                 x = np.asarray(x)
         if type(x) is not ndarray and not (isinstance(source, Tensor) and source.value is x):
             return Constant(aval_of(x), x)
-        known = self.captured.get(id(x))
+        known = self.behind.get(id(x)) or self.captured.get(id(x))
         if known is None and type(x) is ndarray and x.ndim > 1 and type(x.base) is ndarray:
             value = self._turned(x)
             if value is not None:
@@ -253,6 +256,10 @@ class Trace(Recorder):
 
     def _from_outside(self, x: Any, source: Any) -> Value:
         """The input that stands for a symbol, or a lift, of the function around this one."""
+        later: Any = self.behind.get(id(getattr(x, "node", x)))
+        if later is not None:
+            postponed: Value = later[0]
+            return postponed
         held = source if isinstance(source, Tensor) and source.value is x else x
         place = id(getattr(x, "node", x)), getattr(held, "key", 0)
         known = self.captured.get(place)
@@ -266,6 +273,24 @@ class Trace(Recorder):
         from .custom import custom_node
 
         return custom_node(*arguments)
+
+    def postpone(self, tensors: Sequence[Any], cts: Sequence[Any]) -> None:
+        """From here on, read Variables and Tensors of the function around this one behind `cts`.
+
+        So what is computed again from them is not what was computed before.
+        """
+        behind = list(map(raw, cts))
+        for x in tensors:
+            held = self.variable(x) if isinstance(x, Variable) else x.read()
+            if not held.ndim:
+                continue
+            value = self.value_of(held, x)
+            symbol = Symbol(value.aval, value, self, here(3))
+            later = self.emit(BEHIND, (symbol, *behind), {})
+            if isinstance(x, Variable):
+                self.variables[x.key].current = later
+            else:
+                self.behind[id(getattr(held, "node", held))] = later.node, held
 
     def taken(self, x: Any, source: Any) -> Symbol:
         """The input that stands for a lift of a level that this trace began in."""

@@ -20,10 +20,7 @@ from ..core.registry import CARDS, HOOKS
 from ..core.state import (
     CARD,
     OUT,
-    Recorder,
     next_key,
-    pop,
-    push,
     state,
 )
 from ..core.tensor import Tensor, new_tensor, raw
@@ -34,6 +31,7 @@ from .custom_lifted import call_batch, call_dual
 from .custom_rule import (
     NUMBERS,
     Rule,
+    called,
     check_count,
     check_shape,
     checked,
@@ -149,25 +147,15 @@ def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
         ):
             return call_batch(level, _call, f, card, args, kwargs)
     if not state.tapes:
-        return tree_map(_as_tensor, checked(card, f(*args, **kwargs))[0])
+        return tree_map(as_tensor, checked(card, f(*args, **kwargs))[0])
     for x in inputs:
         if isinstance(x, Tensor):
             x.read()  # watches a Variable that f may never read itself
     starts = [(tape, len(tape.ops)) for tape in state.tapes]
     stamp = next_key()
-    probe = Recorder()  # sees which Variables are read
-    push(probe)
-    try:
-        with muted():
-            result = f(*args, **kwargs)
-    finally:
-        pop(probe)
-    y, grad_fn = checked(card, result)
-    found = [v for v in probe.leaves.values() if not any(v is x for x in inputs)]
-    variables = sorted(found, key=lambda v: v.order)
-    if variables and not takes_variables(grad_fn):
-        raise without_variables(card, variables)
-    rule = Rule(grad_fn, len(inputs), variables)
+    y, grad_fn, variables = called(f, card, args, kwargs, inputs)
+    captured = getattr(grad_fn, "captured", ())  # Tensors that the rule has gradients of
+    rule = Rule(grad_fn, len(inputs), [*variables, *captured])
     return record_of(card, rule, inputs, y, starts, stamp)
 
 
@@ -217,7 +205,8 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
 
     stamp = next_key()
     trace: Any = state.tapes[0]
-    found, made, used = trace.custom(card.name, forward, backward, inputs, pushed_by)
+    has_captured = getattr(f, "has_captured", False)
+    found, made, used = trace.custom(card.name, forward, backward, inputs, pushed_by, has_captured)
     for tape in state.tapes:
         keys = [(x.key, stamp) for x in used if x.key in tape.tracked]
         if keys:
@@ -226,7 +215,8 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
     return build(found)
 
 
-def _as_tensor(leaf: Any) -> Any:
+def as_tensor(leaf: Any) -> Any:
+    """A number as a Tensor, anything else as it is."""
     if isinstance(leaf, Variable):
         return new_tensor(leaf.value)
     return leaf if isinstance(leaf, Tensor) or not isinstance(leaf, NUMBERS) else Tensor(leaf)

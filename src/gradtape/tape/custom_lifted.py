@@ -12,7 +12,6 @@ import numpy as np
 
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
-from ..core.exits import muted
 from ..core.lift import Batch, Dual, is_lifted
 from ..core.state import (
     below,
@@ -25,8 +24,10 @@ from ..core.tree import flatten
 from .custom_rule import (
     NUMBERS,
     Rule,
+    called,
     checked,
     leaves_of,
+    moved_around,
     record_of,
     transposed,
     zeros_of,
@@ -59,6 +60,8 @@ def call_dual(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any)
 
         y = call(keeping, card, tuple(rebuild(leaves)), kwargs)
         outs, again = flatten(y)
+        if any(isinstance(d := raw(o), Dual) and d.level is level for o in outs):
+            raise moved_around("custom_gradient", card.name)
         avals = [aval_of(raw(o)) for o in outs]
         moved = transposed(kept[-1], avals, tangents, ())
     duals = []
@@ -78,12 +81,19 @@ def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: 
     These play the rule on lifts, so that its own derivative is taken.
     """
     newer = [t for t in state.tapes if t.level > level.stamp]
-    inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, NUMBERS)]
-    if not any(isinstance(x, Tensor) and x.key in t.tracked for t in newer for x in inputs):
+    if not newer:
         return y
+    inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, NUMBERS)]
     starts = [(tape, len(tape.ops)) for tape in newer]
-    with paused(), muted():
-        rule = Rule(checked(card, f(*args, **kwargs))[1], len(inputs), [])
+    with paused():
+        grad_fn, variables = called(f, card, args, kwargs, inputs)[1:]
+    for v in variables:
+        for tape in newer:
+            v.read_by(tape)
+    followed = [x.key for x in (*inputs, *variables) if isinstance(x, Tensor)]
+    if not any(key in t.tracked for t in newer for key in followed):
+        return y
+    rule = Rule(grad_fn, len(inputs), variables)
     for tape in newer:
         tape.is_lifted = True
     return record_of(card, rule, inputs, y, starts, next_key())

@@ -14,7 +14,7 @@ from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
 from ..core.cotangents import accumulate
 from ..core.dispatch import ITEM
-from ..core.exits import note_capture
+from ..core.exits import muted, note_capture
 from ..core.lift import is_lifted
 from ..core.operands import why_of
 from ..core.positions import decode, here, user_frame
@@ -37,12 +37,13 @@ from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten
 from ..core.variable import Variable
-from ..errors import DTypeError, ShapeError, three_part
+from ..errors import DTypeError, ShapeError, TracingError, three_part
+from .sieve import Sieve
 
 __all__ = [
-    "NUMBERS", "Rule", "check_count", "check_shape", "checked", "is_pair", "leaves_of", "pushed",
-    "pushed_by", "record_of", "run_custom", "takes_variables", "transposed", "without_variables",
-    "zeros_of",
+    "NUMBERS", "Rule", "called", "check_count", "check_shape", "checked", "is_pair", "leaves_of",
+    "moved_around", "pushed", "pushed_by", "record_of", "run_custom", "takes_variables",
+    "transposed", "without_variables", "zeros_of",
 ]  # fmt: skip
 
 NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
@@ -73,6 +74,25 @@ def checked(card: Card, result: Any) -> tuple[Any, Any]:
     )
 
 
+def called(
+    f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]
+) -> tuple[Any, Any, list[Variable]]:
+    """The result, the gradient function, and the Variables that were read and are no inputs."""
+    probe = Recorder()
+    push(probe)
+    try:
+        with muted():
+            result = f(*args, **kwargs)
+    finally:
+        pop(probe)
+    y, grad_fn = checked(card, result)
+    found = [v for v in probe.leaves.values() if not any(v is x for x in inputs)]
+    variables = sorted(found, key=lambda v: v.order)
+    if variables and not takes_variables(grad_fn):
+        raise without_variables(card, variables)
+    return y, grad_fn, variables
+
+
 def without_variables(card: Card, variables: list[Variable]) -> DTypeError:
     """The refusal of a gradient function that does not take the Variables it must."""
     names = ", ".join(repr(v.name) for v in variables)
@@ -83,6 +103,18 @@ def without_variables(card: Card, variables: list[Variable]) -> DTypeError:
             f"It was called at {decode(*here(3))}.",
             "Write def grad_fn(*cts, variables): ... return gradients, variable_gradients; or "
             "pass the Variables as arguments.",
+        )
+    )
+
+
+def moved_around(operation: str, name: str) -> TracingError:
+    """The refusal of a function that computes with what a level lifts, and its rule knows not."""
+    return TracingError(
+        three_part(
+            f"{operation}: {name} computes with a value that moves, without having it as argument.",
+            f"Called at {decode(*here(3))}; a jvp or vmap around it lifts a value of its closure, "
+            "for which the rule says nothing.",
+            "Pass the value as an argument; or cut it: gt.stop_gradient(value).",
         )
     )
 
@@ -131,6 +163,8 @@ def record_of(
         signed = tuple(k if k in tape.tracked else -k for k in keys)
         if not captured and not any(k > 0 for k in signed):
             continue
+        if isinstance(tape, Sieve):
+            tape.meet(operands)
         followed = True
         out_avals = tuple(map(aval_of, values)) if items else None
         tape.record(

@@ -12,28 +12,19 @@ from ..core.aval import INEXACT
 from ..core.console import silent
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
-from ..core.state import Recorder, only, state
+from ..core.state import only, state
 from ..core.streams import replayed
 from ..core.tensor import Tensor
-from ..core.tree import flatten
+from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, three_part
-from .custom import custom_gradient
+from .custom import as_tensor, custom_gradient
 from .custom_rule import NUMBERS
+from .sieve import Sieve
 from .tape import GradientTape
 
 
-class _Sieve(Recorder):
-    """Sees which Variables are read, and keeps nothing else."""
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.record = _nothing
-
-
-def _nothing(_rec: list[Any]) -> None:
-    """Where a record goes that nobody plays."""
+class _Lifted(Exception):
+    """Inside `jvp` or `vmap`, a function takes something from around it."""
 
 
 def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -43,14 +34,15 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     ----------
     f : callable
         A function of arrays, Tensors or trees, that gives the same result when it is called
-        again; it may read Variables, and draw from `gt.random`, which then gives the same numbers
-        again. Keyword arguments have no gradient.
+        again; it may read Variables and Tensors from around it, and draw from `gt.random`, which
+        then gives the same numbers again. Keyword arguments have no gradient.
 
     Returns
     -------
     callable
         The same values and derivatives of any order, for the memory of the arguments and the
-        time of one more call for each gradient; in compiled functions too.
+        time of one more call for each gradient; in compiled functions too. Not where `jvp` or
+        `vmap` is around a tape and `f` reads a Tensor from around it: there everything is kept.
 
     Raises
     ------
@@ -73,6 +65,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def recomputed(*args: Any, **kwargs: Any) -> Any:
+        if not state.tapes:  # nothing is kept
+            return tree_map(as_tensor, f(*args, **kwargs))
         leaves, rebuild = flatten(list(args))
         moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, NUMBERS)]
 
@@ -82,21 +76,26 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 new[i] = x
             return f(*rebuild(new), **kwargs)
 
-        @custom_gradient
         def run(*xs: Any) -> Any:
-            sieve = _Sieve()
-            tapes = state.tapes
-            draws = replayed()
-            with only((*(t for t in state.tapes if t.is_trace), sieve)), draws:
+            sieve = Sieve()
+            tapes, draws = state.tapes, replayed()
+            with only((*(t for t in tapes if t.is_trace), sieve)), draws:
                 out = call(xs)
+            captured = sieve.found(tapes)
+            if captured and state.levels:
+                raise _Lifted(draws)
             for leaf in sieve.leaves.values():
                 if isinstance(leaf, Tensor):
                     for tape in tapes:  # these see the read that they would have seen
                         leaf.read_by(tape)  # type: ignore[attr-defined]
 
             def grad_fn(*cts: Any, variables: Any = ()) -> Any:
+                trace: Any = state.tapes[0] if state.tapes else None
+                if trace is not None and trace.is_trace:
+                    trace.postpone(variables, cts)
+                own = [_own(x, cts) for x in xs]
                 with GradientTape(watch_accessed_variables=False) as tape:
-                    fresh = [tape.watch(_own(x, cts)) for x in xs]
+                    fresh = [tape.watch(x) for x in own]
                     for v in variables:
                         tape.watch(v)
                     with draws, silent():  # the same random numbers, and no second print
@@ -108,10 +107,16 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 count = len(fresh)
                 return (found[:count], found[count:]) if variables else found
 
+            grad_fn.captured = captured  # type: ignore[attr-defined]
             return out, grad_fn
 
         run.__name__ = getattr(f, "__name__", "function")
-        return run(*(leaves[i] for i in moves))
+        run.has_captured = True  # type: ignore[attr-defined]
+        try:
+            return custom_gradient(run)(*(leaves[i] for i in moves))
+        except _Lifted as lifted:  # recorded as it is: right, but everything is kept
+            with lifted.args[0], silent():
+                return tree_map(as_tensor, f(*args, **kwargs))
 
     return recomputed
 
@@ -123,7 +128,9 @@ def _own(x: Any, cts: Sequence[Any]) -> Any:
     """
     if not isinstance(x, Tensor) or x.dtype.char not in INEXACT:
         return x
-    return np.positive(HOOKS["behind"](x, cts) if "behind" in HOOKS else x)
+    own: Any = np.positive(HOOKS["behind"](x, cts) if "behind" in HOOKS else x)
+    own.why = x.why  # that no tape saw this call is no news
+    return own
 
 
 def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,14 +11,15 @@ import numpy as np
 from ..core.aval import Aval, aval_of, is_differentiable
 from ..core.cards import Card
 from ..core.dispatch import apply
-from ..core.lift import Batch, Level, is_lifted
+from ..core.lift import Batch, Level, Lift, is_lifted
+from ..core.lifting import lifts_in
 from ..core.positions import decode, here
 from ..core.registry import CARDS
 from ..core.state import Recorder, next_key, only, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..errors import DTypeError, ShapeError, three_part
-from ..tape.custom_rule import pushed_by
+from ..tape.custom_rule import moved_around, pushed_by
 from .reverse import _check_callable
 
 
@@ -114,6 +115,7 @@ def _card(name: str, function: Any, rule: Any, kwargs: Any, arity: int) -> Card:
     def impl(*values: Any) -> Any:
         with only(()):
             out = raw(function(*values, **kwargs))
+        _check_lifts(name, out, values)
         return settled(np.asarray(out)) if not is_lifted(out) else out
 
     card = Card(name, "primitive", impl, arity)
@@ -180,7 +182,9 @@ def _card(name: str, function: Any, rule: Any, kwargs: Any, arity: int) -> Card:
             ]
             out = raw(function(*xs, **kwargs))
             if isinstance(out, Batch) and out.level is level:
-                return out.inner, 0
+                out = raw(out.inner)
+                _check_lifts(name, out, operands)
+                return out, 0
         return np.broadcast_to(out, (size, *np.shape(out))), 0
 
     def shape(*avals: Any) -> Any:
@@ -191,6 +195,13 @@ def _card(name: str, function: Any, rule: Any, kwargs: Any, arity: int) -> Card:
     card.batch_rule, card.shape_rule = batch, shape
     card.drops = True
     return card
+
+
+def _check_lifts(name: str, out: Any, operands: Any) -> None:
+    """Refuse a result that a level lifts which lifts no operand."""
+    known = {lift.level for lift in lifts_in(tuple(operands))}
+    if isinstance(out, Lift) and out.level not in known:
+        raise moved_around("custom_jvp", name)
 
 
 def _alone(values: Any, i: int, t: Any) -> list[Any]:
