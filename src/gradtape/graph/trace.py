@@ -256,13 +256,10 @@ class Trace(Recorder):
 
     def _from_outside(self, x: Any, source: Any) -> Value:
         """The input that stands for a symbol, or a lift, of the function around this one."""
-        later: Any = self.behind.get(id(getattr(x, "node", x)))
-        if later is not None:
-            postponed: Value = later[0]
-            return postponed
+        node = id(getattr(x, "node", x))
         held = source if isinstance(source, Tensor) and source.value is x else x
-        place = id(getattr(x, "node", x)), getattr(held, "key", 0)
-        known = self.captured.get(place)
+        place = node, getattr(held, "key", 0)
+        known = self.behind.get(node) or self.captured.get(place)
         if known is None:
             aval = Aval(x.shape, x.dtype, getattr(x, "weak", False))
             known = self.captured[place] = (self.graph.add_input(aval, "captured"), x, held)
@@ -281,16 +278,15 @@ class Trace(Recorder):
         """
         behind = list(map(raw, cts))
         for x in tensors:
-            held = self.variable(x) if isinstance(x, Variable) else x.read()
-            if not held.ndim:
-                continue
-            value = self.value_of(held, x)
-            symbol = Symbol(value.aval, value, self, here(3))
-            later = self.emit(BEHIND, (symbol, *behind), {})
-            if isinstance(x, Variable):
-                self.variables[x.key].current = later
-            else:
-                self.behind[id(getattr(held, "node", held))] = later.node, held
+            is_variable = isinstance(x, Variable)
+            held = self.variable(x) if is_variable else x.read()
+            if held.ndim:
+                value = self.value_of(held, x)
+                later = self.emit(BEHIND, (Symbol(value.aval, value, self, here(3)), *behind), {})
+                if is_variable:
+                    self.variables[x.key].current = later
+                else:
+                    self.behind[id(getattr(held, "node", held))] = later.node, held
 
     def taken(self, x: Any, source: Any) -> Symbol:
         """The input that stands for a lift of a level that this trace began in."""
