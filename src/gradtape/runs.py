@@ -563,13 +563,14 @@ class Recording(Run):
                     pass
             others[key] = str(plain)[:10000]
         if others:
-            writer.event(capture.steps.number, "log", others)
+            writer.event(capture.steps.number + capture.steps.ends, "log", others)
 
     def note(self, text: str) -> None:
         """Write a remark at the step that is running."""
         capture, writer = self._recording("note")
         position = decode(*here())
-        writer.event(capture.steps.number, "note", {"text": str(text), **where(position)})
+        step = capture.steps.number + capture.steps.ends
+        writer.event(step, "note", {"text": str(text), **where(position)})
 
     def config(self, values: Mapping[str, Any]) -> None:
         """Say what the run was made with: `run.config({"lr": 0.01})`; calls add up."""

@@ -264,13 +264,16 @@ def test_warnings_of_numpy_are_noted_once_per_place(tmp_path):
             for _ in range(3):
                 np.float64(1e300) * np.float64(1e300)  # this place
                 with gt.GradientTape() as tape:
-                    loss = w * 2.0
+                    loss = w * 2.0 + 1 / np.square(w)  # and this: not the file that multiplies
                 w.assign_sub(1e190 * tape.gradient(loss, w))
         assert warnings.showwarning is before
     assert told
-    (event,) = run.reader.events("warning")
-    assert event["data"]["category"] == "RuntimeWarning"
-    assert "# this place" in Path(__file__).read_text().splitlines()[event["data"]["line"] - 1]
+    events = [event["data"] for event in run.reader.events("warning")]
+    assert {event["category"] for event in events} == {"RuntimeWarning"}
+    assert {event["file"] for event in events} == {__file__}
+    lines = Path(__file__).read_text().splitlines()
+    places = [lines[event["line"] - 1].partition("  # ")[2] for event in events[:2]]
+    assert places == ["this place", "and this: not the file that multiplies"]
 
 
 def test_values_that_leave_and_come_back(tmp_path):
@@ -432,11 +435,12 @@ def test_log_note_config(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("is_counted", [False, True])
 @pytest.mark.parametrize("every", [1, 3])
-def test_what_is_logged_at_the_beginning_of_a_turn_belongs_to_it(tmp_path, every):
+def test_what_is_logged_at_the_beginning_of_a_turn_belongs_to_it(tmp_path, every, is_counted):
     w = gt.Variable(1.0, name="w")
     with gt.Recording(tmp_path / "run", every=every, progress=False) as run:
-        for turn in range(7):
+        for turn in run.steps(7) if is_counted else range(7):
             run.log(rate=turn)
             with gt.GradientTape() as tape:
                 loss = w**2
@@ -450,6 +454,25 @@ def test_what_is_logged_at_the_beginning_of_a_turn_belongs_to_it(tmp_path, every
     assert found.tolist() == [[turn, turn] for turn in range(7)]
     np.testing.assert_allclose(run.reader.series("log/slope")[1], 2 * 0.8 ** np.arange(7))
     assert run.reader.series("cost")[0].tolist() == list(range(0, 7, every))
+
+
+def test_a_turn_that_is_counted_is_a_step_with_or_without_a_gradient(tmp_path):
+    w = gt.Variable(1.0, name="w")
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for turn in run.steps(6):
+            run.note(f"turn {turn}")
+            run.log(rate=turn)
+            if turn % 3 == 1:
+                with gt.GradientTape() as tape:
+                    loss = w**2
+                w.assign_sub(0.1 * tape.gradient(loss, w))
+        run.log(accuracy=1.0)
+    steps, rates = run.reader.series("log/rate")
+    assert steps.tolist() == rates.tolist() == list(range(6))
+    assert run.reader.series("cost")[0].tolist() == [1, 4]
+    assert run.reader.series("log/accuracy")[0].tolist() == [6]
+    told = [(note["step"], note["data"]["text"]) for note in run.reader.events("note")]
+    assert told == [(turn, f"turn {turn}") for turn in range(6)]
 
 
 def test_what_is_logged_without_any_gradient_is_kept(tmp_path):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import gradtape as gt
+from gradtape.record.details import statistics
 from gradtape.record.panels import node, nodes
-from gradtape.record.panels.nodes import statistics
 from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
 from gradtape.record.writer import Writer
@@ -135,4 +135,13 @@ def test_values_are_there_where_no_cotangents_can_be_computed(tmp_path, monkeypa
 def test_statistics_of_nothing_are_unknown():
     assert all(np.isnan(statistics(None)))
     assert all(np.isnan(statistics(np.empty(0))))
-    assert statistics(np.array([np.nan, np.inf]))[4:] == (2.0, 0.0)
+    assert statistics(np.array([np.nan, np.inf]))[4:] == [2.0, 0.0]
+
+
+def test_an_infinite_number_is_not_taken_for_a_nan(tmp_path):
+    w = gt.Variable(1e200, name="w")
+    with np.errstate(over="ignore"):
+        run = recorded(tmp_path / "run", lambda _: np.square(w), [w], 2, 0.0)
+        _, (matrix,) = nodes(run, 0)
+    cost = dict(zip(FIELDS, matrix[run.graph(0)["target"]], strict=True))
+    assert cost["mean"] == run.row(0)["cost"] == np.inf and cost["nonfinite"] == 1

@@ -97,9 +97,21 @@ def test_addresses_have_their_queries_in_order(runs):
 def test_a_run_of_two_costs_holds_the_panels_of_both(tmp_path):
     models.pair(tmp_path / "pair", steps=3)
     kept = data_of(static.as_page(tmp_path / "pair"))["answers"]
-    fits = [kept[f"/api/run/{run_id(tmp_path / 'pair')}/fit?{about}step=2"]
-            for about in ("", "cost=1&")]  # fmt: skip
-    assert fits[0] != fits[1]
+    base = f"/api/run/{run_id(tmp_path / 'pair')}"
+    for first, second in (
+        ("verdict", "verdict?cost=1"), ("fit?step=2", "fit?cost=1&step=2"),
+        ("nodes?step=2", "nodes?cost=1&step=2"), ("path", "path?cost=1"),
+        ("node?node=3&side=0&step=2", "node?cost=1&node=3&side=0&step=2"),
+    ):  # fmt: skip
+        assert kept[f"{base}/{first}"] != kept[f"{base}/{second}"], second
+
+
+def test_a_model_of_several_inputs_holds_its_fit_along_each(tmp_path):
+    models.plane(tmp_path / "plane", steps=3)
+    kept = data_of(static.as_page(tmp_path / "plane"))["answers"]
+    base = f"/api/run/{run_id(tmp_path / 'plane')}"
+    along = [binary(kept[f"{base}/fit?slice={k}&step=2"])[0]["slice"] for k in range(3)]
+    assert along == [0, 1, 2]
 
 
 def test_arrays_are_kept_once_where_they_were_stored(runs):

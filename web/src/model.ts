@@ -42,6 +42,12 @@ export function columns(prefix: string): string[] {
   return (info.value?.columns ?? []).map((one) => one.name).filter((one) => one.startsWith(prefix));
 }
 
+/** Why a run holds neither operations nor arrays. */
+export function keptNone(): string {
+  return info.value?.meta.level === "scalars" ? "The level “scalars” keeps none."
+    : "No gradient was asked of a tape.";
+}
+
 function said(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

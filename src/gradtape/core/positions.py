@@ -51,7 +51,12 @@ def label(filename: str) -> str:
 
 def is_internal(code: CodeType) -> bool:
     """Whether `code` belongs to gradtape or NumPy."""
-    return code.co_filename.startswith(_ROOTS)
+    return is_within(code.co_filename)
+
+
+def is_within(filename: str) -> bool:
+    """Whether a file is one of gradtape's or NumPy's."""
+    return filename.startswith(_ROOTS)
 
 
 def user_frame(depth: int = 2) -> FrameType:

@@ -365,6 +365,9 @@ class Capture(Running):
         What is logged at the beginning of a turn of the loop, as a learning rate is, begins a step
         where the one before has ended.
         """
+        if self._steps.ends:  # a turn of `run.steps`, of which no gradient has been asked yet
+            self._catch_up()
+            self.finish()
         if not self.parts:
             self._early.add(key)
         elif key in self._early and not self.steps.is_explicit:

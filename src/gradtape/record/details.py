@@ -28,10 +28,13 @@ NAN = float("nan")
 def statistics(x: Any) -> list[float]:
     """Minimum, maximum, mean, norm, how many are not finite, and the fraction of zeros.
 
-    The first four are those of the finite elements.
+    The first four are those of the finite elements; where there is none, of all, so that a number
+    that is infinite is told from a NaN.
 
     >>> statistics(np.array([3.0, -4.0, np.inf, 0.0]))
     [-4.0, 3.0, -0.3333333333333333, 5.0, 1.0, 0.25]
+    >>> statistics(np.array(-np.inf))
+    [-inf, -inf, -inf, inf, 1.0, 0.0]
     """
     if x is None:
         return [NAN] * 6
@@ -44,9 +47,7 @@ def statistics(x: Any) -> list[float]:
     finite = np.isfinite(array)
     bad = array.size - int(np.count_nonzero(finite))
     zeros = float(1.0 - np.count_nonzero(array) / array.size)
-    seen = array[finite] if bad else array
-    if not seen.size:
-        return [NAN, NAN, NAN, NAN, float(bad), zeros]
+    seen = array[finite] if 0 < bad < array.size else array
     with np.errstate(all="ignore"):
         return [
             float(seen.min()), float(seen.max()), float(seen.mean()),

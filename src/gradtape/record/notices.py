@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from ..core.exits import Exit
 from ..core.places import place_at
-from ..core.positions import Position, decode, user_frame
+from ..core.positions import Position, decode, is_within, user_frame
 from ..tape import reasons
 
 __all__ = ["Notices", "where"]
@@ -29,6 +31,19 @@ def where(position: Position | None) -> dict[str, Any]:
     if position is None:
         return {}
     return {"file": position.filename, "line": position.line}
+
+
+def _users(filename: str, line: int) -> tuple[str, int]:
+    """Where the user called what warned, if the warning names a line of gradtape's or NumPy's."""
+    if not is_within(filename):
+        return filename, line
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not is_within(file) and file != warnings.__file__ and frame.f_lineno is not None:
+            return file, frame.f_lineno
+        frame = frame.f_back
+    return filename, line
 
 
 class Notices:
@@ -110,9 +125,10 @@ class Notices:
             message: Any, category: Any, filename: str, lineno: int, *rest: Any, **more: Any
         ) -> None:
             if is_on and category is RuntimeWarning and threading.get_ident() == thread:
-                self.event("warning", (str(message), filename, lineno), {
-                    "message": str(message), "category": category.__name__, "file": filename,
-                    "line": lineno,
+                file, line = _users(filename, lineno)
+                self.event("warning", (str(message), file, line), {
+                    "message": str(message), "category": category.__name__, "file": file,
+                    "line": line,
                 })  # fmt: skip
             before(message, category, filename, lineno, *rest, **more)
 

@@ -28,7 +28,7 @@ __all__ = ["excerpt"]
 MOST_ROWS = 400_000
 """Numbers of the table of series."""
 
-MOST_GRAPHS, MOST_REGIONS, MOST_ASKED, MOST_DIFF = 16, 24, 4_000, 100_000
+MOST_GRAPHS, MOST_REGIONS, MOST_ASKED, MOST_DIFF, MOST_SLICES = 16, 24, 4_000, 100_000, 12
 SPECIAL = ("nonfinite", "exception", "none", "warning", "note")
 PARTS = ("verdict", "diagnosis", "path", "landscape")
 
@@ -39,7 +39,8 @@ WORDS = {
     "series": "series of what was logged now and then",
     "verdict": "the verdict", "diagnosis": "the diagnosis", "path": "the path of the parameters",
     "landscape": "the landscape of the cost", "graph": "graphs", "source": "source files",
-    "fit": "fits at steps", "nodes": "values of operations at steps",
+    "fit": "fits at steps", "slice": "fits along other inputs",
+    "nodes": "values of operations at steps",
     "regions": "decision regions at steps", "array": "arrays", "node": "arrays of operations",
 }  # fmt: skip
 
@@ -188,13 +189,16 @@ def _kinds(
             yield name, [f"{base}/{name}?cost={cost}"]
         for name in ("fit", "nodes"):
             yield name, [f"{base}/{name}?cost={cost}&step={step}" for step in spread]
+        yield "regions", [f"{base}/regions?cost={cost}&n=56&step={step}" for step in some]
+    yield "slice", _slices(base, reader, some)
     yield "array", _arrays(base, reader, [tag["name"] for tag in whole["tags"]], chosen)
     nodes = max((len(reader.graph_by_id(graph).get("nodes", ())) for graph in graphs), default=0)
     # Many arrays a step: of few steps, the nearest of which the page shows.
-    at = _special(reader, chosen)[: MOST_ASKED // (2 * nodes)] if nodes else []
+    most = MOST_ASKED // (2 * nodes * len(costs)) if nodes else 0
     yield "node", [
-        f"{base}/node?node={node}&side={side}&step={step}"
-        for step in at for node in range(nodes) for side in (0, 1)
+        f"{base}/node?{f'cost={cost}&' if cost else ''}node={node}&side={side}&step={step}"
+        for cost in costs for step in _special(reader, chosen)[:most]
+        for node in range(nodes) for side in (0, 1)
     ]  # fmt: skip
 
 
@@ -224,6 +228,18 @@ def _of_some_steps(base: str, reader: Reader, names: list[str]) -> Iterator[str]
     for name in names:
         if name in logged and len(reader.series(name)[0]) < reader.count():
             yield f"{base}/series?{urlencode({'names': name.replace(',', chr(92) + ',')})}"
+
+
+def _slices(base: str, reader: Reader, steps: list[int]) -> Iterator[str]:
+    """The fit of a model of several inputs along each of them."""
+    for cost in range(max(1, len(reader.costs()))):
+        found = panels.fit(reader.of_cost(cost) if cost else reader, steps[0]) if steps else ""
+        if isinstance(found, str) or found[0]["kind"] != "curve":
+            continue
+        count, about = len(found[0]["inputs"]), f"cost={cost}&" if cost else ""
+        for step in steps if count > 1 else ():
+            for k in range(min(count, MOST_SLICES)):
+                yield f"{base}/fit?{about}slice={k}&step={step}"
 
 
 def _arrays(base: str, reader: Reader, tags: list[str], chosen: list[int]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from .shelf import Shelved
 
 __all__ = ["compare", "whole"]
 
-MOST_LINES, MOST_DIFFERENCES = 5_000, 4_000
+MOST_LINES, MOST_DIFFERENCES, MOST_WHOLE = 5_000, 4_000, 40
 """Lines of a source file that are compared, and of differences that are told."""
 
 META = ("level", "seed", "argv", "script", "python", "packages", "git", "every", "durability")
@@ -55,7 +55,8 @@ def compare(runs: Sequence[tuple[Shelved, Any]]) -> dict[str, Any]:
     """Return what the configurations and the code of runs have that is not the same in all.
 
     `config`: key and a value per run, None where it has none. `code`: for each run but the first,
-    the files that differ from those of the first, as unified differences.
+    the files that differ from those of the first, as unified differences; of a longer file that
+    one of the two has not, how long it is.
     """
     flat = []
     for _, reader in runs:
@@ -86,6 +87,11 @@ def _code(runs: Sequence[tuple[Shelved, Any]]) -> list[dict[str, Any]]:
         for file in dict.fromkeys([*texts, *theirs]):
             old, new = texts.get(file, ""), theirs.get(file, "")
             if old == new:
+                continue
+            count = len((old or new).splitlines())
+            if not (file in texts and file in theirs) and count > MOST_WHOLE:
+                whole = f"{'-' if old else '+'}the whole file: {count:,} lines"
+                found.append({"file": file, "run": run.id, "diff": whole})
                 continue
             lines = difflib.unified_diff(
                 old.splitlines()[:MOST_LINES], new.splitlines()[:MOST_LINES],

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.viewer.browser.chromium import Browser, Viewer, find, install
-from tests.viewer.browser.runs import train
+from tests.viewer.browser.runs import crashes, train
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,9 @@ def browser(driver):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory) -> Path:
-    """Two runs of the same line: one that converges, one whose rate is too high."""
+    """Two runs of the same line: one that converges, one whose rate is too high; one of logs."""
     root = tmp_path_factory.mktemp("runs")
+    crashes(root / "logs")
     train(root / "cars", steps=70, rate=1e-3)
     train(root / "cars-fast", steps=110, rate=0.1, loses=True)
     return root

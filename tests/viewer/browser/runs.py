@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+import gradtape as gt
 from gradtape.record.writer import Writer
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +69,15 @@ def start(
 def train(folder: Path, *, steps: int, rate: float, loses: bool = False) -> None:
     """Train a line to the end."""
     assert start(folder, steps=steps, rate=rate, loses=loses).wait(120) == 0
+
+
+def crashes(folder: Path) -> None:
+    """Record two steps without any cost or gradient, and an error in the third."""
+    with contextlib.suppress(KeyError), gt.Recording(folder, progress=False) as run:
+        for step in run.steps(5):
+            run.log(accuracy=step / 10)
+            if step == 2:
+                raise KeyError("the third batch")
 
 
 def sparse(folder: Path) -> None:

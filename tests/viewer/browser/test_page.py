@@ -285,6 +285,28 @@ def test_compare_says_what_differs(cars):
     assert "+        slope.assign_sub(0.1 * d_slope)" in text
 
 
+def test_runs_of_other_columns_are_compared_too(cars, viewer):
+    compare = "#panel-compare"
+    cars.evaluate(script=f"document.querySelector('{compare}').scrollIntoView()")
+    choices = f"{compare} .run-choice label"
+    cars.wait(script=f"document.querySelectorAll('{choices} input:checked').length === 3")
+    (crashed,) = (text for text in cars.texts(selector=choices) if text.startswith("logs"))
+    assert "crashed" in crashed
+    cars.wait(script=f"document.querySelector('{compare}').textContent.includes('no cost was')")
+    settle(cars)
+    assert "logs: no cost was recorded." in cars.text(selector=compare)
+    labels = cars.texts(selector=f"{compare} .legend button span:not(.number)")
+    assert sorted(labels) == ["cars", "cars-fast"]
+    assert "+import sys" not in cars.text(selector=compare)  # the whole of a file that one has
+    show(cars, viewer, "logs")
+    settle(cars)
+    assert "crashed at step 2" in cars.text(selector=".pill-bad")
+    assert "The run ended with KeyError" in cars.text(selector="#panel-alarms")
+    assert cars.evaluate(script=f"document.querySelector('{compare} select').value") == (
+        "log/accuracy")
+    assert "No gradient was asked of a tape." in cars.text(selector="#panel-tape")
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
 @pytest.mark.parametrize("name", ["cars", "cars-fast"])
 def test_no_violation_that_axe_finds(browser, viewer, name, scheme, width):

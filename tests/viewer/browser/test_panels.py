@@ -259,6 +259,9 @@ def test_of_two_costs_one_is_chosen_and_the_panels_are_about_it(page, record):
     row = record.row(7)
     assert number(fact(page, "Cost here")) == row[first.column]
     told_first = page.text(selector="#panel-fit .panel-status")
+    page.wait(script="document.querySelector('#panel-cost .verdict')")
+    note = page.text(selector="#panel-cost .verdict > :last-child")
+    assert note.startswith("Note\nEach step has 2 costs.") and second.name in note
     page.choose(selector="[aria-label='Which cost']", value="1")
     before = json.dumps(told_first)
     status = "document.querySelector('#panel-fit .panel-status')"

@@ -7,6 +7,7 @@ import { columns, runs, source, useLatest } from "../model";
 import { AXES, Pick } from "../draw/pick";
 import { Panel } from "../panel";
 import { reductionNote, useSlow } from "../series";
+import { STATES } from "../states";
 import { DASHES, palette, seriesColor } from "../theme";
 import type { Series } from "../types";
 
@@ -15,7 +16,10 @@ const MOST = 7;
 export function ComparePanel() {
   const canvas = useRef<HTMLCanvasElement | null>(null);
   const [chosen, choose] = useState<string[] | null>(null);
-  const [name, setName] = useState("cost");
+  const [wanted, setName] = useState("cost");
+  const names = columns("");
+  const name = names.includes(wanted) || !names.length ? wanted
+    : names.find((one) => one !== "seconds") ?? names[0];
   const [asked, setLog] = useState<boolean | null>(null);
   const known = runs.value.filter((one) => one.status !== "unreadable");
   const others = known.filter((one) => one.id !== run.value).slice(0, 3).map((one) => one.id);
@@ -33,9 +37,9 @@ export function ComparePanel() {
     () => (ids.length > 1 ? source.peek().compare(ids) : null), [key], key);
 
   const title = (id: string) => known.find((one) => one.id === id)?.name ?? id;
-  const names = ids.map(title);
+  const titles = ids.map(title);
   const unique = (id: string) => (
-    names.filter((other) => other === title(id)).length > 1 ? `${title(id)} ${id.slice(0, 6)}` : title(id));
+    titles.filter((other) => other === title(id)).length > 1 ? `${title(id)} ${id.slice(0, 6)}` : title(id));
   const colors = palette.value;
   const lines = useMemo(() => ids.flatMap((id, k): ChartSeries[] => {
     const one = loaded.data?.[k];
@@ -65,7 +69,7 @@ export function ComparePanel() {
           aria-label="What is compared" value={name}
           onChange={(event) => setName(event.currentTarget.value)}
         >
-          {columns("").slice(0, 500).map((one) => <option key={one} value={one}>{one}</option>)}
+          {names.slice(0, 500).map((one) => <option key={one} value={one}>{one}</option>)}
         </select>
         <Pick
           label="Axis of the comparison" options={AXES} value={log ? "log" : "linear"}
@@ -99,6 +103,7 @@ export function ComparePanel() {
                 type="checkbox" checked={ids.includes(one.id)} onChange={() => toggle(one.id)}
               />
               <span>{unique(one.id)}</span>
+              {one.status !== "finished" && <span class="muted">{STATES[one.status][0]}</span>}
               <span class="muted number" title={exact(one.best)}>{short(one.best)}</span>
             </label>
           ))}
@@ -143,7 +148,10 @@ function Configuration({ rows, heads }: { rows: { key: string; values: unknown[]
     values.some((value) => JSON.stringify(value) !== JSON.stringify(values[0]))));
   if (!differ.length) return <p class="muted">Their configuration is the same.</p>;
   return (
-    <div class="data-table" role="region" tabIndex={0} aria-label="Differences of configuration">
+    <div
+      class={`data-table ${heads.length > 3 ? "is-wide" : ""}`} role="region" tabIndex={0}
+      aria-label="Differences of configuration"
+    >
       <table>
         <caption>{count(differ.length)} settings differ</caption>
         <thead>

@@ -17,16 +17,20 @@ interface Fact {
   mark: string;
 }
 
-/** The verdict's four facts, each with the step at which it is drawn. */
+/** The verdict's four facts, each with the step at which it is drawn, and what has to be known to
+ * read them. */
 export function facts(verdict: any): Fact[] {
   if (!verdict) return [];
-  const { fast_phase: fast, standstill: still, lowest, convergence } = verdict;
+  const { fast_phase: fast, standstill: still, lowest, convergence, missing, note } = verdict;
+  const best = lowest?.scale?.rises ? "highest" : "lowest";
   const at = (step: unknown) => (typeof step === "number" ? step : null);
   return [
     { name: "Fast phase", text: fast?.text, step: at(fast?.end), mark: "fast phase ends" },
     { name: "Printed cost", text: still?.text, step: at(still?.start), mark: "stands still" },
-    { name: "Lowest cost", text: lowest?.text, step: at(lowest?.epoch), mark: "lowest" },
+    { name: `${capital(best)} cost`, text: lowest?.text, step: at(lowest?.epoch), mark: best },
     { name: "Converged", text: convergence?.text, step: null, mark: "" },
+    { name: "Incomplete", text: missing, step: null, mark: "" },
+    { name: "Note", text: note, step: null, mark: "" },
   ].filter((fact) => fact.text);
 }
 
@@ -65,7 +69,7 @@ export function CostPanel() {
   }), [loaded.data, over, colors]);
   const told = facts(verdict.data);
   const marks = useMemo(() => told.filter((fact) => fact.step !== null).map((fact): Mark => ({
-    step: fact.step!, label: fact.mark, color: fact.mark === "lowest" ? colors.good : colors.muted,
+    step: fact.step!, label: fact.mark, color: /est$/.test(fact.mark) ? colors.good : colors.muted,
   })), [verdict.data, colors]);
   const hiddenByLog = log && list.some((one) => one.values.some((value) => value <= 0));
   const odd = list.some((one) => one.values.some((value) => !Number.isFinite(value)));

@@ -72,13 +72,13 @@ function SliceChooser({ fit, choice, choose }: {
       {fit.inputs.slice(0, 12).map((name, k) => k !== slice && held[k] !== undefined && (
         <label key={name}>
           {name} ={" "}
-          <input
+          {!source.value.live ? short(held[k], 6) : <input
             type="number" step="any" value={short(held[k], 6).replace("\u2212", "-")}
             onChange={(event) => {
               const value = event.currentTarget.valueAsNumber;
               if (Number.isFinite(value)) choose({ ...choice, [`x${k}`]: value });
             }}
-          />
+          />}
         </label>
       ))}
     </div>

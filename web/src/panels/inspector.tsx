@@ -6,7 +6,7 @@ import { counted, repr, statistics } from "../draw/numbers";
 import { extent, histogram } from "../draw/scale";
 import { exact, shape as shapeText, short } from "../format";
 import { Icon } from "../icon";
-import { info, source, useLatest, version } from "../model";
+import { info, keptNone, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
 import { copyText } from "../save";
 import type { ArrayAnswer, RunInfo, Tag } from "../types";
@@ -172,7 +172,7 @@ export function InspectorPanel() {
       id="inspector" title="Array inspector" help={HELP} busy={busy}
       status={data ? `${shapeText(data.shape)} ${data.dtype}${data.step !== step.value ? `, of step ${data.step}` : ""}` : ""}
       note={left ? `The first ${data.values.length.toLocaleString("en-US")} of ${data.of.toLocaleString("en-US")} entries.` : undefined}
-      empty={!tags.length && !busy ? <p>This run holds no arrays. The level “scalars” keeps none.</p> : undefined}
+      empty={!tags.length && !busy ? <p>This run holds no arrays. {keptNone()}</p> : undefined}
       actions={(
         <>
           <select

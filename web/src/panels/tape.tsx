@@ -12,7 +12,7 @@ import { arrange } from "../graph/layout";
 import { headOf, Picture, sizeOf, type Marks } from "../graph/picture";
 import { isScalar, nameOf, numbersOf, titleOf, useArrays } from "../graph/values";
 import { Icon } from "../icon";
-import { info, source, useLatest, version } from "../model";
+import { info, keptNone, source, useLatest, version } from "../model";
 import { Panel } from "../panel";
 import { isCalm } from "../theme";
 import type { Graph, GraphNode } from "../types";
@@ -88,7 +88,7 @@ export function TapePanel() {
     return (
       <Panel
         id="tape" title="The tape" help={HELP} busy={busy}
-        empty={busy ? undefined : <p>{error ?? "No operations are recorded. The level “scalars” keeps none."}</p>}
+        empty={busy ? undefined : <p>{error ?? `No operations are recorded. ${keptNone()}`}</p>}
       />
     );
   }

@@ -18,18 +18,18 @@ from ...core.tensor import Tensor, raw
 from ...errors import RunError
 from ...graph.ir import fill
 from ...tape.tape import GradientTape
+from ..details import statistics
 from ..operations import parameters
 from ..replay import Replay
 from ..schema import FIELDS
 from .moment import Moment, Nothing, said
 
-__all__ = ["node", "nodes", "statistics"]
+__all__ = ["node", "nodes"]
 
 _ELEMENTS = 1 << 24  # of all values together
 _SECONDS = 6.0
 _KEPT = 4  # steps
 _STOPS = frozenset(("assigned", "stop"))
-_UNKNOWN = (math.nan,) * 6
 
 Drawn = tuple[dict[str, Any], list[Any]] | str
 Sides = dict[int, tuple[Any, Any]]
@@ -88,31 +88,6 @@ def node(reader: Any, step: int, id: int, side: int) -> Any:
     return np.asarray(found)
 
 
-def statistics(x: Any) -> tuple[float, ...]:
-    """Return minimum, maximum, mean and norm of the finite elements, how many are not, share of 0.
-
-    Examples
-    --------
-    >>> statistics(np.array([3.0, -4.0, np.inf, 0.0]))
-    (-4.0, 3.0, -0.3333333333333333, 5.0, 1.0, 0.25)
-    """
-    if x is None or type(x) is tuple:
-        return _UNKNOWN
-    array = np.asarray(x)
-    if array.dtype.kind not in "fciub" or not array.size:
-        return _UNKNOWN
-    if array.dtype.kind == "c":
-        array = np.abs(array)
-    flat = array.astype(np.float64).reshape(-1)
-    finite = flat[np.isfinite(flat)]
-    bad, zeros = float(flat.size - finite.size), float(np.mean(flat == 0))
-    if not finite.size:
-        return (*_UNKNOWN[:4], bad, zeros)
-    with np.errstate(all="ignore"):
-        return (float(finite.min()), float(finite.max()), float(finite.mean()),
-                float(np.sqrt(finite.dot(finite))), bad, zeros)  # fmt: skip
-
-
 # ---------------------------------------------------------------------------- computing
 
 
@@ -139,7 +114,10 @@ def _sides(reader: Any, step: int) -> tuple[Moment, int, tuple[Sides, Any]]:
         sides = {i: (forward[i], cotangents.get(i)) for i in order}
         matrix = np.full((len(moment.graph["nodes"]), len(FIELDS)), np.nan)
         for i, both in sides.items():
-            matrix[i] = [number for side in both for number in statistics(side)]
+            matrix[i] = [
+                number for side in both
+                for number in statistics(None if type(side) is tuple else side)
+            ]  # fmt: skip
         kept[graph, moment.at] = sides, matrix
     return moment, graph, kept[graph, moment.at]
 
