@@ -74,6 +74,7 @@ class Run:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = path_of("open_run", path)
+        self._at = Path(os.path.abspath(self._path))  # a script may change its directory
         self._open: Reader | None = None
         self.reader  # noqa: B018 - raises where there is none
 
@@ -86,7 +87,7 @@ class Run:
     def reader(self) -> Reader:
         """What reads it: see `record/reader.py`."""
         if self._open is None:
-            self._open = Reader(self._path)
+            self._open = Reader(self._at)
         return self._open
 
     @property
@@ -112,8 +113,11 @@ class Run:
         return self.reader.count()
 
     def __repr__(self) -> str:
-        lost = self.lost and f", {self.lost}"
-        return f"<run {self.name!r}: {self.status}, {len(self)} steps{lost}, {self._path}>"
+        try:
+            lost = self.lost and f", {self.lost}"
+            return f"<run {self.name!r}: {self.status}, {len(self)} steps{lost}, {self._path}>"
+        except RunError as error:  # moved, removed or damaged: no reason to end a session
+            return f"<run {self._path}: {str(error).splitlines()[0]}>"
 
     def history(self) -> pd.DataFrame:
         """One row a step: cost, each scalar Variable and its gradient, norms of the others.
@@ -269,7 +273,7 @@ class Run:
         from .viewer.static import to_html
 
         self._settle()
-        return to_html(self._path, file, steps=steps)
+        return to_html(self._at, file, steps=steps)
 
     def show(self, *, browser: bool = True) -> str:
         """Open the run's page in the browser, from a process of its own, and return its address.
@@ -279,29 +283,24 @@ class Run:
         from .viewer.launch import show
 
         self._settle()
-        return show(self._path, browser=browser)
+        return show(self._at, browser=browser)
 
     def live(self) -> Any:
         """The page as a widget in a notebook that follows the run; needs the package anywidget.
 
         Put it at the end of a cell before the loop starts. A saved notebook does not keep it: end
-        with a cell that shows the run itself.
-
-        Raises
-        ------
-        RecordError
-            If anywidget is not installed.
+        with a cell that shows the run itself. Raises RecordError where anywidget is missing.
         """
         from .viewer.widget import live
 
         self._settle()
-        return live(self._path)
+        return live(self._at)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from .viewer.notebook import as_bundle
 
         self._settle()
-        return as_bundle(self._path, repr(self))
+        return as_bundle(self._at, repr(self))
 
     def _settle(self) -> None:
         """Have everything that was recorded so far in the file."""
@@ -377,6 +376,7 @@ class Recording(Run):
         progress: Any = True,
     ) -> None:
         self._asked = self._path = path_of("Recording", path)
+        self._at = Path(os.path.abspath(self._path))
         self.listens = True  # to tapes, from the beginning
         self._open = None
         self._level = choice_of("Recording", "level", level, LEVELS)
@@ -413,10 +413,11 @@ class Recording(Run):
                 )
             )
         self._path = free_folder(self._asked)
-        writer = self._writer = Writer(self._path, durability=self._durability)
+        self._at = Path(os.path.abspath(self._path))
+        writer = self._writer = Writer(self._at, durability=self._durability)
         if self._path != self._asked:
-            print(f"gradtape: {self._asked} holds a run; this one is {self._path}",
-                  file=sys.stderr)  # fmt: skip
+            said = f"gradtape: {self._asked} holds a run; this one is {self._path}"
+            print(said, file=sys.stderr)
         capture = self._capture = Capture(
             writer, self._level, self._every, self._ring, threading.get_ident()
         )
@@ -451,11 +452,9 @@ class Recording(Run):
             if self._asking is not None:
                 self._asking.join(environment.PATIENCE)
             self._seeds.look(names_around())  # what was seeded inside the block
-            self._seeds.settle()
-            if self._seeds.found:
-                writer.set("seed", self._seeds.found)
+            self._seeds.tell(writer)
             writer.set("overhead", {
-                "seconds": capture.seconds, "bytes": bytes_of(self._path),
+                "seconds": capture.seconds, "bytes": bytes_of(self._at),
                 "run_seconds": time.perf_counter() - self._began,
             })  # fmt: skip
             writer.close(status_of(error))

@@ -1,6 +1,7 @@
 """What is recorded of a training loop: numbers, arrays, graph, notices; and what the user says."""
 
 import runpy
+import shutil
 import sys
 import warnings
 from pathlib import Path
@@ -509,13 +510,33 @@ def test_what_a_run_was_made_with(tmp_path, monkeypatch):
     meta = run.reader.meta()
     assert meta["argv"] == ["train.py", "--rate", "0.1"]
     assert meta["packages"]["numpy"] == np.__version__
+    assert meta["packages"]["gradtape"] == gt.__version__
     assert run.name == "cars again"
     assert meta["python"].split()[1] == sys.version.split()[0]
     assert meta["overhead"]["seconds"] > 0
 
 
+def test_a_script_may_change_its_directory(tmp_path, monkeypatch):
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path)
+    w = gt.Variable(np.zeros(5000), name="w")  # as large as lies in a file of its own
+    with gt.Recording("run", progress=False) as run:
+        for step in range(3):
+            monkeypatch.chdir(tmp_path / "else")
+            with gt.GradientTape() as tape:
+                loss = np.sum((w - step) ** 2)
+            w.assign_sub(0.5 * tape.gradient(loss, w))
+    assert run.status == "finished" and run.restore(w, 2).numpy()[0] == 1.0
+    assert run.to_html("run.html").resolve() == tmp_path / "else" / "run.html"
+    monkeypatch.chdir(tmp_path)
+    again = gt.open_run("run")
+    monkeypatch.chdir(tmp_path / "else")
+    assert again.array("value/w", 2)[0] == 1.0
+    shutil.rmtree(tmp_path / "run")
+    assert repr(run).startswith("<run run: open_run: ")  # and raises nothing
+
+
 def test_git_says_commit_and_difference(tmp_path):
-    import shutil
     import subprocess
 
     from gradtape.record.environment import git_of

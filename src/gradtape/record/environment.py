@@ -34,7 +34,7 @@ def packages() -> dict[str, str]:
     from importlib import metadata
 
     loaded = {name.partition(".")[0] for name in list(sys.modules)}
-    found = {}
+    found = {"gradtape": str(sys.modules[__name__.partition(".")[0]].__version__)}
     try:
         by_module = _distributions()
         for module in sorted(loaded & set(by_module)):
@@ -89,9 +89,7 @@ def ask(writer: Any, seeds: Seeds) -> threading.Thread:
     folder = Path(script).parent if script else Path.cwd()
 
     def work() -> None:
-        seeds.settle()
-        if seeds.found:
-            writer.set("seed", seeds.found)
+        seeds.tell(writer)
         writer.set("packages", packages())
         found = git_of(folder)
         if found is not None:

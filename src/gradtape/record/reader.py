@@ -82,7 +82,7 @@ class Reader:
         self.path = Path(path)
         self.id = hashlib.blake2b(str(self.path.resolve()).encode(), digest_size=6).hexdigest()
         self._array_bytes = array_bytes
-        self._folder = self.path
+        self._folder = Path(os.path.abspath(self.path))  # the process may go elsewhere
         if _is_file(self.path):
             self._folder = unpack(self.path)
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

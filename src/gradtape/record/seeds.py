@@ -71,6 +71,12 @@ class Seeds:
             if value is not None and self.found.setdefault(name, value) != value:
                 self.found[f"{name}, later"] = value
 
+    def tell(self, writer: Any) -> None:
+        """Set the run's `seed`, where one was found."""
+        self.settle()
+        if self.found:
+            writer.set("seed", self.found)
+
     def _add(self, name: str, generator: Any, is_global: bool = False) -> None:
         if generator is np.random.mtrand._rand and not is_global:
             return

@@ -147,7 +147,7 @@ class Writer:
         self._meta: dict[str, str] = {}
         self._structures: dict[int, Item] = {}  # the last one of each cost
         self._reset()
-        self._open(Path(folder))
+        self._open(Path(os.path.abspath(folder)))  # the script may go elsewhere
         forks.register(self)
 
     # -- definitions ----------------------------------------------------------------------------
