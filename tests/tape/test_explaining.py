@@ -115,6 +115,29 @@ def test_a_slope_that_is_not_finite_is_named_where_values_are():
     assert "infinite" in found.fact
 
 
+def test_an_overflow_on_another_path_is_found_and_no_slope_is_blamed():
+    x = gt.Variable([1.0, 0.0], name="x")
+    with np.errstate(all="ignore"), gt.GradientTape() as tape:
+        large = np.exp(x * 800.0)  # keeps its result and not its operand
+        y = np.sum(np.sqrt(x) * large)
+    found = tape.explain(y, x)
+    assert found.cause.startswith("The first value that is not finite is made by exp at ")
+    assert found.cause.endswith("its result holds 1, 1 not finite.")
+    assert found.remedy.startswith("Bound the exponent") and "check_numerics" in found.remedy
+
+
+@pytest.mark.parametrize("where", ["data", "x"])
+def test_what_was_not_finite_from_the_beginning_is_told_as_such(where):
+    x = gt.Variable([1.0, np.nan if where == "x" else 2.0], name="x")
+    data = np.array([3.0, np.nan if where == "data" else 4.0])
+    with gt.GradientTape() as tape:
+        y = np.sum((x * data) ** 2)
+    found = tape.explain(y, x)
+    said = "What enters multiply at " if where == "data" else "Variable 'x' "
+    assert found.cause.startswith(said) and "1 not finite" in found.cause
+    assert found.remedy.startswith("Look for it in the data")
+
+
 @pytest.mark.parametrize("scale, note", [(1e-5, "vanishes"), (1e5, "explodes")])
 def test_an_operation_that_changes_the_norm_a_thousandfold_is_marked(scale, note):
     x = gt.Variable([1.0, 2.0])

@@ -104,7 +104,7 @@ class NonFinite:
         return (
             f"{self.op} gave {self.what}{way}.",
             f"It stands at {self.position}{of}.{led}",
-            _remedy(self),
+            remedy_of(self.op),
         )
 
 
@@ -114,17 +114,26 @@ def _number(x: float) -> float | str:
 
 
 _REMEDIES = {
-    "log": "Keep the operand above 0: np.log(np.maximum(x, 1e-12)), or np.log1p where it is 1 + x.",
-    "divide": "Keep the divisor away from 0, or choose with np.where before dividing.",
-    "true_divide": "Keep the divisor away from 0, or choose with np.where before dividing.",
+    **dict.fromkeys(
+        ("log", "log2", "log10"),
+        "Keep the operand above 0: np.log(np.maximum(x, 1e-12)), or np.log1p where it is 1 + x.",
+    ),
+    **dict.fromkeys(
+        ("divide", "true_divide", "reciprocal"),
+        "Keep the divisor away from 0, or choose with np.where before dividing.",
+    ),
     "sqrt": "Keep the operand above 0: np.sqrt(np.maximum(x, 0.0)), or add a small number.",
-    "exp": "Bound the exponent, or subtract its maximum first, as in a softmax.",
+    **dict.fromkeys(
+        ("exp", "exp2", "expm1", "sinh", "cosh"),
+        "Bound the exponent, or subtract its maximum first, as in a softmax.",
+    ),
     "power": "Bound the base away from 0, or write the product out.",
 }
 
 
-def _remedy(found: NonFinite) -> str:
-    said = _REMEDIES.get(found.op)
+def remedy_of(op: str) -> str:
+    """What to write where an operation makes what is not finite."""
+    said = _REMEDIES.get(op)
     return said or "Look at the operands' ranges; a smaller learning rate keeps them bounded."
 
 

@@ -18,6 +18,7 @@ from ..core.positions import Position, decode, record_position
 from ..core.state import CARD, OUT, RESIDUALS, RUN, Recorder, paused
 from ..core.sweep import quiet, run_item, unpack
 from .facts import Explanation, Facts, input_keys, is_unsupported, name_of
+from .nonfinite import remedy_of
 from .sweeping import seeds_of
 
 __all__ = ["PathStep", "measured"]
@@ -328,6 +329,10 @@ def _zero(
     return replace(found, kind="zero", fact=fact, cause=cause, remedy=remedy)
 
 
+_Found = tuple[str, str, tuple[Position, ...]]  # cause, remedy, where
+_DATA = "Look for it in the data and the initial values: np.isfinite(x).all()."
+
+
 def _not_finite(
     facts: Facts, found: Explanation, total: Any, path: list[tuple[int, int]]
 ) -> Explanation:
@@ -342,33 +347,40 @@ def _not_finite(
         f"gradient: {facts.names[0]} depends on {facts.describe()}, and the gradient is not"
         f" finite: {held}{of}."
     )
-    cause, at = _first_forward(facts) or _first_backward(facts, found, path)
+    cause, remedy, at = _first_forward(facts) or _first_backward(facts, found, path)
     return replace(
         found, kind="not finite", fact=fact, cause=cause, path=at,
-        remedy="Keep the operand inside the domain before the operation, as in"
-        " np.log(np.maximum(x, 1e-12)); gt.check_numerics() stops at the first such value.",
+        remedy=f"{remedy} gt.check_numerics() stops at the first such value.",
     )  # fmt: skip
 
 
-def _first_forward(facts: Facts) -> tuple[str, tuple[Position, ...]] | None:
-    """The first operation whose kept result is not finite though its operands are."""
-    for index, rec in enumerate(facts.recorder.ops):
+def _first_forward(facts: Facts) -> _Found | None:
+    """The first operation whose result is not finite though its operands are, as far as kept."""
+    recorder = facts.recorder
+    for index, rec in enumerate(recorder.ops):
         if rec[RUN] is run_item or rec[OUT] not in facts.reached_from:
             continue
-        _, operands, out, params = unpack(rec)
-        values = [np.asarray(v) for v in operands if v is not None and type(v) is not Aval]
-        if not values or any(v.dtype.kind not in "fciub" for v in values):
+        keys, operands, out, params = unpack(rec)
+        kept = [(k, np.asarray(v)) for k, v in zip(keys, operands, strict=False)
+                if v is not None and type(v) is not Aval]  # fmt: skip
+        values = [value for _, value in kept]
+        if any(value.dtype.kind not in "fciub" for value in values):
             continue
+        position = record_position(recorder, index)
+        at, op, where = (position,) if position else (), rec[CARD].name, _where(position)
+        for key, value in kept:
+            if not np.isfinite(value).all() and (key == 0 or key in recorder.leaves):
+                held = f"it holds {_extent(value)}"
+                return f"What enters {op} at {where} is not finite already: {held}.", _DATA, at
         if out is None or type(out) is Aval or isinstance(out, tuple):
             with np.errstate(all="ignore"):
                 out = _again(rec, values, params)
         if out is None or np.isfinite(out).all() or not all(np.isfinite(v).all() for v in values):
             continue
-        position = record_position(facts.recorder, index)
         extents = ", ".join(filter(None, map(_extent, values)))
-        where = _where(position)
-        cause = f"The first value that is not finite is made by {rec[CARD].name} at {where}"
-        return f"{cause}; its operands hold {extents}.", (position,) if position else ()
+        held = f"operands hold {extents}" if values else f"result holds {_extent(_kept(out))}"
+        cause = f"The first value that is not finite is made by {op} at {where}; its {held}."
+        return cause, remedy_of(op), at
     return None
 
 
@@ -379,9 +391,12 @@ def _again(rec: list[Any], values: list[Any], params: dict[str, Any]) -> Any:
     return rec[CARD].impl(*values, **params)
 
 
-def _first_backward(
-    facts: Facts, found: Explanation, path: list[tuple[int, int]]
-) -> tuple[str, tuple[Position, ...]]:
+def _first_backward(facts: Facts, found: Explanation, path: list[tuple[int, int]]) -> _Found:
+    whole = all(np.isfinite(np.asarray(target.value)).all() for target in facts.targets)
+    before = "Forwards all is finite." if whole else "What made the target so was not kept."
+    start = np.asarray(facts.source.value)
+    if not whole and not np.isfinite(start).all():
+        return f"{facts.describe()} is not finite itself: it holds {_extent(start)}.", _DATA, ()
     for (index, key), step in reversed(list(zip(path, found.steps, strict=True))):
         if not step.note.startswith("not finite"):
             continue
@@ -390,6 +405,7 @@ def _first_backward(
         if not extent and rec[RUN] is not run_item:
             extent, what = _extent(_kept(unpack(rec)[2])), "result"
         held = f"; its {what} holds {extent}" if extent else ""
-        cause = f"Forwards all is finite. The slope of {step.op} at {_where(step.position)} is not"
-        return f"{cause}{held}.", (step.position,) if step.position else ()
-    return "Contributions of several paths overflow, or cancel as infinity - infinity.", ()
+        cause = f"{before} The slope of {step.op} at {_where(step.position)} is not"
+        return f"{cause}{held}.", remedy_of(step.op), (step.position,) if step.position else ()
+    cause = "Contributions of several paths overflow, or cancel as infinity - infinity."
+    return cause, remedy_of(""), ()
