@@ -532,8 +532,13 @@ def test_a_script_may_change_its_directory(tmp_path, monkeypatch):
     again = gt.open_run("run")
     monkeypatch.chdir(tmp_path / "else")
     assert again.array("value/w", 2)[0] == 1.0
-    shutil.rmtree(tmp_path / "run")
-    assert repr(run).startswith("<run run: open_run: ")  # and raises nothing
+
+
+def test_the_repr_of_a_run_that_was_removed_raises_nothing(tmp_path):
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        assert repr(run).startswith("<run 'run': running, 0 steps")
+        shutil.rmtree(tmp_path / "run")
+        assert "holds no recorded run" in repr(run)
 
 
 def test_git_says_commit_and_difference(tmp_path):

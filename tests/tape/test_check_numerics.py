@@ -1,5 +1,6 @@
 """gt.check_numerics stops at the first result that is not finite, and names what made it."""
 
+import re
 import threading
 from pathlib import Path
 
@@ -120,6 +121,56 @@ def test_transforms_run_under_it():
         np.testing.assert_allclose(gt.vmap(gt.grad(np.sin))(x), np.cos(x))
         value, tangent = gt.jvp(np.exp, (x,), (np.ones(2),))
         np.testing.assert_allclose(value, tangent)
+
+
+X = gt.Variable([1.0, 0.0], name="x")
+
+
+def pushed():
+    return gt.jvp(np.sqrt, (X.numpy(),), (np.ones(2),))
+
+
+def batched():
+    return gt.vmap(lambda x: np.log(x) * 2.0)(X.numpy())
+
+
+def batched_gradient():
+    return gt.vmap(gt.grad(np.sqrt))(X.numpy())
+
+
+def matrix():
+    return gt.jacobian(np.sqrt)(X.numpy())
+
+
+def matrix_of_a_tape():
+    with gt.GradientTape() as tape:
+        y = np.sqrt(X)
+    return tape.jacobian(y, X)
+
+
+def accumulated():
+    with gt.ForwardAccumulator(X, np.ones(2)) as forward:
+        y = np.sqrt(X)
+    return forward.jvp(y)
+
+
+@pytest.mark.parametrize(
+    "call, said",
+    [
+        (pushed, "sqrt gave 1 inf among 2 elements, in its tangent rule"),
+        (batched, "log gave 1 inf among 2 elements"),
+        (batched_gradient, "divide gave 1 inf among 2 elements"),
+        (matrix, "sqrt gave 1 inf among 2 elements, in its backward rule"),
+        (matrix_of_a_tape, "gradient gave 1 inf among 4 elements, in its backward rule"),
+        (accumulated, "a result gave 1 inf among 2 elements"),
+    ],
+)
+def test_what_transforms_compute_inside_is_looked_at(call, said):
+    with gt.check_numerics(), pytest.raises(NumericsError, match=said) as told:
+        call()
+    first = call.__code__.co_firstlineno
+    line = int(re.search(r"test_check_numerics\.py:(\d+)", str(told.value))[1])
+    assert first < line <= first + 4
 
 
 def test_an_update_that_overflows():

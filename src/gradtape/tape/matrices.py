@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..core import bands
 from ..core.aval import INEXACT
 from ..core.banded_sweep import backward_banded
@@ -28,6 +29,7 @@ def pulled(
     """
     if not is_recorded(recorder):
         found = backward_batched(recorder, target, cts, sources, keys, consume)
+        events.publish("rows", recorder=recorder, target=target, sources=sources, results=found)
         return [None if g is None else new_tensor(g) for g in found]
     if type(cts) is bands.Bands and not state.levels and not recorder.is_lifted:
         return backward_banded(recorder, target, cts, sources, keys, consume)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.lift import bottom
 from ..core.positions import Position, record_position
 from ..core.state import CARD, KEYS, OUT
 from ..core.sweep import quiet
@@ -59,7 +60,7 @@ class Operand:
 
 def operand_facts(name: str, value: Any) -> Operand:
     """The range of a value, of its finite elements where it has some."""
-    array = np.asarray(raw(value))
+    array = np.asarray(bottom(raw(value)))
     if array.dtype.kind == "c":
         array = np.abs(array)
     if array.dtype.kind not in "fiub" or not array.size:
@@ -75,7 +76,7 @@ class NonFinite:
     """A value that is not finite: what made it."""
 
     op: str
-    direction: str  # forward or backward
+    direction: str  # forward, backward, or tangent
     what: str  # "3 of 4 elements are nan"
     position: Position | None
     operands: tuple[Operand, ...]
@@ -98,7 +99,7 @@ class NonFinite:
     def parts(self) -> tuple[str, str, str]:
         """Fact, cause and remedy."""
         of = f", of {'; '.join(map(str, self.operands))}" if self.operands else ""
-        way = "" if self.direction == "forward" else ", in its backward rule"
+        way = "" if self.direction == "forward" else f", in its {self.direction} rule"
         chain = " -> ".join(f"{op} ({p})" for op, p in self.chain)
         led = f" What led there: {chain}." if len(self.chain) > 1 else ""
         return (

@@ -7,6 +7,8 @@ Python, so that the line is the user's own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from .. import events
 from ..core import dispatch, fast, observing
 from ..core.card import Card
+from ..core.lift import Batch, Dual, Lift
 from ..core.looking import Looker
 from ..core.positions import decode, here
 from ..core.state import OUT, state
@@ -83,10 +86,11 @@ def _switch(on: bool) -> None:
     observing.keep_everything(on)
     observing.eager.asked = _wanted if on else None
     if on:
-        _stops.append(events.watch_gradients(_look_back))
+        _stops.extend((events.watch_gradients(_look_back), events.subscribe(_heard)))
         observing.attend()
     else:
-        _stops.pop()()
+        while _stops:
+            _stops.pop()()
 
 
 def _wanted() -> bool:
@@ -94,15 +98,29 @@ def _wanted() -> bool:
 
 
 def _look(tensor: Any, value: Any, frame: FrameType) -> None:
-    if not is_finite(value):
-        with _looker.apart():
-            _stop(tensor, value, frame)
+    for part, way in _parts(value) if isinstance(value, Lift) else ((value, "forward"),):
+        if not is_finite(part):
+            with _looker.apart():
+                _stop(tensor, part, frame, way)
+            return
+
+
+def _parts(value: Any, way: str = "forward") -> Iterator[tuple[Any, str]]:
+    """The arrays in what a Tensor holds inside `jvp` and `vmap`, and which of them are tangents."""
+    value = _value(value)
+    if isinstance(value, Dual):
+        yield from _parts(value.primal, way)
+        yield from _parts(value.tangent, "tangent")
+    elif isinstance(value, Batch):
+        yield from _parts(value.inner, way)
+    else:
+        yield value, way
 
 
 _looker = Looker(Tensor, _look, _switch)
 
 
-def _stop(tensor: Any, value: Any, caller: FrameType) -> None:
+def _stop(tensor: Any, value: Any, caller: FrameType, way: str) -> None:
     """Raise for a result that is not finite, unless the sweep that made it says more."""
     if isinstance(tensor, Variable):
         name = getattr(tensor, "name", None)  # None: it is being made
@@ -117,17 +135,17 @@ def _stop(tensor: Any, value: Any, caller: FrameType) -> None:
             return
         card = names.get("card")
         if file in _FILES and isinstance(card, Card):
-            raise _error(_of_card(card, names, value))
+            raise _error(_of_card(card, names, value, way))
         if not file.startswith(_ROOT):
             break
         frame = frame.f_back
-    raise _error(NonFinite("a result", "forward", words(value), decode(*here()), (), (), None))
+    raise _error(NonFinite("a result", way, words(value), decode(*here()), (), (), None))
 
 
 _ROOT = fast.__file__.rpartition("core")[0]
 
 
-def _of_card(card: Card, names: dict[str, Any], value: Any) -> NonFinite:
+def _of_card(card: Card, names: dict[str, Any], value: Any, way: str) -> NonFinite:
     if "operands" in names:
         operands = list(names["operands"])
     elif "y" in names and card.arity == 2:
@@ -143,7 +161,7 @@ def _of_card(card: Card, names: dict[str, Any], value: Any) -> NonFinite:
             made = found if made is None or (found and found[1] > made[1]) else made
     position = decode(*here())
     chain = (*(chain_of(*made) if made is not None else ()), (card.name, position))
-    return NonFinite(card.name, "forward", words(value), position, tuple(facts), chain, None)
+    return NonFinite(card.name, way, words(value), position, tuple(facts), chain, None)
 
 
 def _record_of(key: int) -> tuple[Any, int] | None:
@@ -165,7 +183,16 @@ def _look_back(recorder: Any, targets: Any, sources: Any, results: Any, position
             bad = next(r for r in results if r is not None and not is_finite(_value(r)))
             found = NonFinite("gradient", "backward", words(_value(bad)), decode(*position), (),
                               (), None)  # fmt: skip
+        elif found.position.filename.startswith(_ROOT):  # of gt.grad(np.sqrt), nobody's line
+            found = replace(found, position=decode(*here()))
         raise _error(found)
+
+
+def _heard(name: str, data: dict[str, Any]) -> None:
+    """Look at the rows of a Jacobian, which are swept together."""
+    if name == "rows":
+        told = (data["recorder"], [data["target"]], data["sources"], data["results"])
+        _look_back(*told, position=here())
 
 
 def _value(x: Any) -> Any:

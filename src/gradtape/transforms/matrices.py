@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..core.bands import Bands, full, identity
 from ..core.batched_sweep import backward_batched
 from ..core.lift import is_lifted
@@ -185,10 +186,12 @@ def _out(x: Any, call: _Call) -> Any:
 def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
     size = cts.rows if type(cts) is Bands else len(cts)
     if not nested:
-        found = backward_batched(call.recorder, leaf, cts, call.sources)
+        sources = call.sources
+        found = backward_batched(call.recorder, leaf, cts, sources)
+        events.publish("rows", recorder=call.recorder, target=leaf, sources=sources, results=found)
         return [
             np.zeros((size, *s.shape), s.dtype) if g is None else g
-            for s, g in zip(call.sources, found, strict=True)
+            for s, g in zip(sources, found, strict=True)
         ]
     if not size:
         return [np.zeros((0, *s.shape), s.dtype) for s in call.sources]
