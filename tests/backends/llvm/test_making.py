@@ -118,6 +118,58 @@ def test_without_a_way_past_the_lock_llvmlite_compiles(monkeypatch: pytest.Monke
     assert compile_text(several()).objects == program.objects
 
 
+def sine(lanes: int) -> str:
+    """A module that calls the sine over vectors of so many lanes, and one that runs once."""
+    kind = f"<{lanes} x double>"
+    return (
+        f'declare {kind} @"gt.sin.f64.v{lanes}"({kind})\n'
+        'define void @"loop.body"(ptr %x) {\n'
+        f"  %a = load {kind}, ptr %x, align 8\n"
+        f'  %b = call {kind} @"gt.sin.f64.v{lanes}"({kind} %a)\n'
+        f"  store {kind} %b, ptr %x, align 8\n  ret void\n}}\n"
+        'define void @"kernel"(ptr %x) cold {\n  call void @"loop.body"(ptr %x)\n  ret void\n}\n'
+    )
+
+
+def test_rare_arguments_are_compiled_beside_the_loops() -> None:
+    lanes = host().width // 64
+    few, none = making.linked(pieces(sine(lanes), set()), host())
+    assert (few.passes, none.passes) == ("few", "none")
+    rare = f"gt.rare.circular_large.f64.{float(2**30).hex()}.v{lanes}.slow"
+    assert f'declare <{lanes} x double> @"{rare}"' in few.text
+    assert f'define <{lanes} x double> @"{rare}"' in none.text
+    assert "@gt.circular_large" not in few.text.replace('"', "")
+    assert f'.v{2 * lanes}"(' not in few.text + none.text  # nobody calls that
+
+
+def test_a_rare_argument_has_the_same_sine_there() -> None:
+    lanes = host().width // 64
+    program = compile_text(sine(lanes))
+    x = np.array([0.5, 1e22, -3e9, 2.0, np.inf, np.nan, 1e300, 7.0])[:lanes].copy()
+    with np.errstate(invalid="ignore"):
+        expected = np.sin(x)
+    program.function("kernel", None, ctypes.c_void_p)(x.ctypes.data)
+    np.testing.assert_allclose(x, expected, rtol=4e-16)
+
+
+def test_rare_functions_without_a_module_for_them_have_their_own() -> None:
+    text = sine(host().width // 64).partition("define void @\"kernel\"")[0]
+    few, none = making.linked([(text, "few")], host())
+    assert "circular_large" in few.text and none.passes == "none"
+
+
+def test_a_module_that_calls_a_rare_function_too_has_it_once() -> None:
+    text = (
+        'declare double @"gt.sin.f64.branches"(double)\n'
+        'define double @"kernel"(double %x) cold {\n'
+        '  %y = call double @"gt.sin.f64.branches"(double %x)\n  ret double %y\n}\n'
+    )
+    both = sine(host().width // 64).partition("define void @\"kernel\"")[0] + text
+    program = compile_text(both)
+    f = program.function("kernel", ctypes.c_double, ctypes.c_double)
+    assert f(1e22) == pytest.approx(np.sin(1e22), rel=4e-16)
+
+
 def test_a_name_that_llvmlite_does_not_have_is_no_error() -> None:
     assert making._unlocked("LLVMPY_NoSuchFunction") is None
 
@@ -132,7 +184,7 @@ def test_a_wrong_text_is_told(way: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_llvm_needs_no_lock_of_llvmlites() -> None:
     """Code is made while another thread holds it: only short calls wait for it."""
-    piece = making.linked(several(2), "none", host())
+    piece = next(making.linked([(several(2), "none")], host()))
     module, target = making.optimised(piece)
     done = threading.Event()
     emit: Any = making._unlocked(making._EMIT)

@@ -78,8 +78,7 @@ class Program:
         source, left = self.source, None
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
-        for text, passes in pieces(source, left):
-            yield linked(text, passes, self.machine)
+        return linked(pieces(source, left), self.machine)
 
     @property
     def llvm(self) -> str:

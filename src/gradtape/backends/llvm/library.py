@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradtape.backends.llvm import ir, types
+from gradtape.backends.llvm import apart, ir, types
 from gradtape.backends.llvm.kernel import Kernel, Num
 from gradtape.backends.llvm.kernels import (
     division,
@@ -482,10 +482,11 @@ def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str)
     return count > 0
 
 
-def link(text: str, width: int, avx512: bool, is_done: bool = False) -> str:
+def link(text: str, width: int, avx512: bool, seldom: dict[str, str] | None = None) -> str:
     """Return a module's text with the definitions of the functions that it declares and needs.
 
-    `is_done`: there is no loop for LLVM's vectoriser.
+    With `seldom` there is no loop for LLVM's vectoriser, and it is told by name what another
+    module has to define: the functions of rare arguments.
     """
     found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
     wanted = [name for name in found if name.startswith("gt.")]
@@ -513,17 +514,17 @@ def link(text: str, width: int, avx512: bool, is_done: bool = False) -> str:
                 wanted.append(re.sub(r"\.v\d+$", "", other))
             elif other not in found:
                 outside[other] = declaration
+    if seldom is not None:
+        return apart.used(text, outside, defined.values(), seldom)
     # Nobody calls the functions over vectors before the loops are vectorised.
     replaced = ("gt.rare.", "gt.scale.") if avx512 else "gt.rare."
     kept = [
         f'ptr @"{name}.v{n}"'
         for name in defined
-        if (name in called or name.startswith(replaced)) and not _OVER.search(name) and not is_done
+        if (name in called or name.startswith(replaced)) and not _OVER.search(name)
         for n in _lanes(width)
     ]
     parts = [text, *outside.values(), *defined.values()]
-    if is_done:
-        parts = [part.replace("define weak_odr", "define internal") for part in parts]
     if kept:
         parts.append(
             f"@llvm.compiler.used = appending global [{len(kept)} x ptr] "

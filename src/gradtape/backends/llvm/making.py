@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +19,7 @@ import llvmlite.binding as llvm
 
 from ...core.parallel import available
 from . import library
+from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
@@ -75,11 +76,25 @@ def each(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
     return [found[i] for i in range(len(found))]
 
 
-def linked(text: str, passes: str, machine: Machine) -> Piece:
-    """A module with the kernels that it calls; `passes` as `pieces` names them."""
-    whole = {name for name, body in functions(f"\n{text}\n") if is_whole(name, body)}
-    text = library.link(text, machine.width, machine.has_avx512, passes != "all")
-    return Piece(_with_attributes(text, machine), passes, whole, machine)
+def linked(parts: Iterable[tuple[str, str]], machine: Machine) -> Iterator[Piece]:
+    """Modules with the kernels that they call, of texts and passes as `pieces` gives them.
+
+    Functions of rare arguments go into the last of those that are not optimised.
+    """
+    seldom: dict[str, str] = {}
+    waiting = ""
+    for text, passes in parts:
+        whole = {name for name, body in functions(f"\n{text}\n") if is_whole(name, body)}
+        apart = None if passes == "all" else seldom
+        text = library.link(text, machine.width, machine.has_avx512, apart)
+        if passes == "none":
+            text, waiting = waiting, text
+        if text:
+            yield Piece(_with_attributes(text, machine), passes, whole, machine)
+    if seldom:
+        waiting = with_seldom(waiting, seldom)
+    if waiting:
+        yield Piece(_with_attributes(waiting, machine), "none", set(), machine)
 
 
 def optimised(piece: Piece) -> tuple[Any, Any]:

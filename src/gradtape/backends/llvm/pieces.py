@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["is_cold", "is_whole", "functions", "pieces"]
+__all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "pieces"]
 
 MOST = 4  # modules of one kind that a text is cut into
 SHORT = 16_000  # characters of functions that are not worth a further module
 _LITTLE = '"gt.work"="little"'
-_NAMES = re.compile(r'@"?([-+\w.$]+)"?')
+NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 
 
 def functions(text: str) -> list[tuple[str, str]]:
@@ -22,7 +22,7 @@ def functions(text: str) -> list[tuple[str, str]]:
     while (start := text.find("\ndefine ", end)) >= 0:
         end = text.index("\n}\n", start) + 2
         body = text[start + 1 : end + 1]
-        name = _NAMES.search(body)
+        name = NAMES.search(body)
         assert name is not None
         found.append((name[1], body))
     return found
@@ -70,11 +70,11 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     rest = text
     for _, body in found:
         rest = rest.replace(body, "", 1)
-    heads = {name: _declared(body) for name, body in found}
+    heads = {name: declared(body) for name, body in found}
     made = []
     for kind, part in parts:
         mine = {name for name, _ in part}
-        named = set(_NAMES.findall("".join(body for _, body in part)))
+        named = set(NAMES.findall("".join(body for _, body in part)))
         lines = [line for line in rest.splitlines() if _is_for(line, named)]
         lines += [head for name, head in heads.items() if name in named and name not in mine]
         lines += [body.replace("define internal", "define", 1) for _, body in part]
@@ -94,7 +94,7 @@ def _parts(bodies: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     return [[bodies[i] for i in sorted(part)] for part in parts if part]
 
 
-def _declared(body: str) -> str:
+def declared(body: str) -> str:
     """A function's declaration."""
     head = body[: body.index("\n")]
     head = head[: head.rindex(")") + 1].removeprefix("define").replace(" internal", "")
@@ -104,6 +104,6 @@ def _declared(body: str) -> str:
 def _is_for(line: str, named: set[str]) -> bool:
     """Whether a line outside of functions is for a module in which these names are used."""
     if line.startswith(("declare", "@")):
-        found = _NAMES.search(line)
+        found = NAMES.search(line)
         return found is not None and found[1] in named
     return True
