@@ -21,15 +21,14 @@ done:
 define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
-  %.3 = getelementptr ptr, ptr %.1, i64 0
-  %.4 = load ptr, ptr %.3
-  %.5 = getelementptr ptr, ptr %.1, i64 1
-  %.6 = load ptr, ptr %.5
-  %.7 = mul i64 %.2, 50
-  %.8 = add i64 %.7, 50
-  %.9 = icmp sgt i64 %.8, 50
-  %.10 = select i1 %.9, i64 50, i64 %.8
-  call void @loop0.body(ptr %.4, ptr %.6, i64 %.7, i64 %.10)
+  %.3 = load ptr, ptr %.1
+  %.4 = getelementptr ptr, ptr %.1, i64 1
+  %.5 = load ptr, ptr %.4
+  %.6 = mul i64 %.2, 50
+  %.7 = add i64 %.6, 50
+  %.8 = icmp sgt i64 %.7, 50
+  %.9 = select i1 %.8, i64 50, i64 %.7
+  call void @loop0.body(ptr %.3, ptr %.5, i64 %.6, i64 %.9)
   ret void
 }
 
@@ -81,19 +80,18 @@ fine:
 define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
-  %.3 = getelementptr ptr, ptr %.1, i64 0
-  %.4 = load ptr, ptr %.3
-  %.5 = getelementptr ptr, ptr %.1, i64 1
-  %.6 = load ptr, ptr %.5
-  %.7 = getelementptr ptr, ptr %.1, i64 2
-  %.8 = load ptr, ptr %.7
-  %.9 = getelementptr ptr, ptr %.1, i64 3
-  %.10 = load ptr, ptr %.9
-  %.11 = mul i64 %.2, 50
-  %.12 = add i64 %.11, 50
-  %.13 = icmp sgt i64 %.12, 50
-  %.14 = select i1 %.13, i64 50, i64 %.12
-  call void @loop0.body(ptr %.4, ptr %.6, ptr %.8, ptr %.10, i64 %.11, i64 %.14)
+  %.3 = load ptr, ptr %.1
+  %.4 = getelementptr ptr, ptr %.1, i64 1
+  %.5 = load ptr, ptr %.4
+  %.6 = getelementptr ptr, ptr %.1, i64 2
+  %.7 = load ptr, ptr %.6
+  %.8 = getelementptr ptr, ptr %.1, i64 3
+  %.9 = load ptr, ptr %.8
+  %.10 = mul i64 %.2, 50
+  %.11 = add i64 %.10, 50
+  %.12 = icmp sgt i64 %.11, 50
+  %.13 = select i1 %.12, i64 50, i64 %.11
+  call void @loop0.body(ptr %.3, ptr %.5, ptr %.7, ptr %.9, i64 %.10, i64 %.13)
   ret void
 }
 

@@ -72,25 +72,24 @@ done:
 define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
 {
 entry:
-  %.3 = getelementptr ptr, ptr %.1, i64 0
-  %.4 = load ptr, ptr %.3
-  %.5 = getelementptr ptr, ptr %.1, i64 1
-  %.6 = load ptr, ptr %.5
-  %.7 = getelementptr ptr, ptr %.1, i64 2
-  %.8 = load ptr, ptr %.7
-  %.9 = getelementptr ptr, ptr %.1, i64 3
-  %.10 = load ptr, ptr %.9
-  %.11 = getelementptr ptr, ptr %.1, i64 9
-  %.12 = load ptr, ptr %.11
-  %.13 = getelementptr ptr, ptr %.1, i64 10
-  %.14 = load ptr, ptr %.13
-  %.15 = getelementptr ptr, ptr %.1, i64 11
-  %.16 = load ptr, ptr %.15
-  %.17 = mul i64 %.2, 50
-  %.18 = add i64 %.17, 50
-  %.19 = icmp sgt i64 %.18, 50
-  %.20 = select i1 %.19, i64 50, i64 %.18
-  call void @loop0.body(ptr %.4, ptr %.6, ptr %.8, ptr %.10, ptr %.12, ptr %.14, ptr %.16, i64 %.17, i64 %.20)
+  %.3 = load ptr, ptr %.1
+  %.4 = getelementptr ptr, ptr %.1, i64 1
+  %.5 = load ptr, ptr %.4
+  %.6 = getelementptr ptr, ptr %.1, i64 2
+  %.7 = load ptr, ptr %.6
+  %.8 = getelementptr ptr, ptr %.1, i64 3
+  %.9 = load ptr, ptr %.8
+  %.10 = getelementptr ptr, ptr %.1, i64 9
+  %.11 = load ptr, ptr %.10
+  %.12 = getelementptr ptr, ptr %.1, i64 10
+  %.13 = load ptr, ptr %.12
+  %.14 = getelementptr ptr, ptr %.1, i64 11
+  %.15 = load ptr, ptr %.14
+  %.16 = mul i64 %.2, 50
+  %.17 = add i64 %.16, 50
+  %.18 = icmp sgt i64 %.17, 50
+  %.19 = select i1 %.18, i64 50, i64 %.17
+  call void @loop0.body(ptr %.3, ptr %.5, ptr %.7, ptr %.9, ptr %.11, ptr %.13, ptr %.15, i64 %.16, i64 %.19)
   ret void
 }
 
@@ -119,17 +118,16 @@ entry:
   %.6 = load ptr, ptr %.5
   %.7 = getelementptr ptr, ptr %.1, i64 8
   %.8 = load ptr, ptr %.7
-  %.9 = getelementptr ptr, ptr %.1, i64 0
-  %.10 = load ptr, ptr %.9
-  %.11 = getelementptr ptr, ptr %.1, i64 5
-  %.12 = load ptr, ptr %.11
-  %.13 = getelementptr ptr, ptr %.1, i64 6
-  %.14 = load ptr, ptr %.13
-  %.15 = mul i64 %.2, 1
-  %.16 = add i64 %.15, 1
-  %.17 = icmp sgt i64 %.16, 1
-  %.18 = select i1 %.17, i64 1, i64 %.16
-  call void @loop1.body(ptr %.4, ptr %.6, ptr %.8, ptr %.10, ptr %.12, ptr %.14, i64 %.15, i64 %.18)
+  %.9 = load ptr, ptr %.1
+  %.10 = getelementptr ptr, ptr %.1, i64 5
+  %.11 = load ptr, ptr %.10
+  %.12 = getelementptr ptr, ptr %.1, i64 6
+  %.13 = load ptr, ptr %.12
+  %.14 = mul i64 %.2, 1
+  %.15 = add i64 %.14, 1
+  %.16 = icmp sgt i64 %.15, 1
+  %.17 = select i1 %.16, i64 1, i64 %.15
+  call void @loop1.body(ptr %.4, ptr %.6, ptr %.8, ptr %.9, ptr %.11, ptr %.13, i64 %.14, i64 %.17)
   ret void
 }
 
@@ -137,75 +135,69 @@ define void @kernel(ptr %.1) cold nounwind
 {
 entry:
   %.2 = alloca ptr, i64 12
-  %.3 = getelementptr ptr, ptr %.1, i64 0
-  %.4 = load ptr, ptr %.3
-  %.5 = getelementptr ptr, ptr %.2, i64 0
-  store ptr %.4, ptr %.5
-  %.6 = getelementptr ptr, ptr %.1, i64 1
-  %.7 = load ptr, ptr %.6
-  %.8 = getelementptr ptr, ptr %.2, i64 1
-  store ptr %.7, ptr %.8
-  %.9 = getelementptr ptr, ptr %.1, i64 2
-  %.10 = load ptr, ptr %.9
-  %.11 = getelementptr ptr, ptr %.2, i64 2
-  store ptr %.10, ptr %.11
-  %.12 = getelementptr ptr, ptr %.1, i64 3
-  %.13 = load ptr, ptr %.12
-  %.14 = getelementptr ptr, ptr %.2, i64 3
-  store ptr %.13, ptr %.14
-  %.15 = getelementptr ptr, ptr %.1, i64 4
-  %.16 = load ptr, ptr %.15
-  %.17 = getelementptr ptr, ptr %.2, i64 4
-  store ptr %.16, ptr %.17
-  %.18 = getelementptr ptr, ptr %.1, i64 5
-  %.19 = load ptr, ptr %.18
-  %.20 = getelementptr ptr, ptr %.2, i64 5
-  store ptr %.19, ptr %.20
-  %.21 = getelementptr ptr, ptr %.1, i64 6
-  %.22 = load ptr, ptr %.21
-  %.23 = getelementptr ptr, ptr %.2, i64 6
+  %.3 = load ptr, ptr %.1
+  store ptr %.3, ptr %.2
+  %.4 = getelementptr ptr, ptr %.1, i64 1
+  %.5 = load ptr, ptr %.4
+  %.6 = getelementptr ptr, ptr %.2, i64 1
+  store ptr %.5, ptr %.6
+  %.7 = getelementptr ptr, ptr %.1, i64 2
+  %.8 = load ptr, ptr %.7
+  %.9 = getelementptr ptr, ptr %.2, i64 2
+  store ptr %.8, ptr %.9
+  %.10 = getelementptr ptr, ptr %.1, i64 3
+  %.11 = load ptr, ptr %.10
+  %.12 = getelementptr ptr, ptr %.2, i64 3
+  store ptr %.11, ptr %.12
+  %.13 = getelementptr ptr, ptr %.1, i64 4
+  %.14 = load ptr, ptr %.13
+  %.15 = getelementptr ptr, ptr %.2, i64 4
+  store ptr %.14, ptr %.15
+  %.16 = getelementptr ptr, ptr %.1, i64 5
+  %.17 = load ptr, ptr %.16
+  %.18 = getelementptr ptr, ptr %.2, i64 5
+  store ptr %.17, ptr %.18
+  %.19 = getelementptr ptr, ptr %.1, i64 6
+  %.20 = load ptr, ptr %.19
+  %.21 = getelementptr ptr, ptr %.2, i64 6
+  store ptr %.20, ptr %.21
+  %.22 = alloca [320 x i8], align 64
+  %.23 = getelementptr ptr, ptr %.2, i64 7
   store ptr %.22, ptr %.23
-  %.24 = alloca [320 x i8], align 64
-  %.25 = getelementptr i8, ptr %.24, i64 0
-  %.26 = getelementptr ptr, ptr %.2, i64 7
-  store ptr %.25, ptr %.26
-  %.27 = getelementptr i8, ptr %.24, i64 64
-  %.28 = getelementptr ptr, ptr %.2, i64 8
-  store ptr %.27, ptr %.28
-  %.29 = getelementptr i8, ptr %.24, i64 128
-  %.30 = getelementptr ptr, ptr %.2, i64 9
-  store ptr %.29, ptr %.30
-  %.31 = getelementptr i8, ptr %.24, i64 192
-  %.32 = getelementptr ptr, ptr %.2, i64 10
-  store ptr %.31, ptr %.32
-  %.33 = getelementptr i8, ptr %.24, i64 256
-  %.34 = getelementptr ptr, ptr %.2, i64 11
-  store ptr %.33, ptr %.34
+  %.24 = getelementptr i8, ptr %.22, i64 64
+  %.25 = getelementptr ptr, ptr %.2, i64 8
+  store ptr %.24, ptr %.25
+  %.26 = getelementptr i8, ptr %.22, i64 128
+  %.27 = getelementptr ptr, ptr %.2, i64 9
+  store ptr %.26, ptr %.27
+  %.28 = getelementptr i8, ptr %.22, i64 192
+  %.29 = getelementptr ptr, ptr %.2, i64 10
+  store ptr %.28, ptr %.29
+  %.30 = getelementptr i8, ptr %.22, i64 256
+  %.31 = getelementptr ptr, ptr %.2, i64 11
+  store ptr %.30, ptr %.31
   call void @loop0(ptr %.2, i64 0)
-  %.35 = getelementptr ptr, ptr %.2, i64 4
-  %.36 = load ptr, ptr %.35
-  %.37 = getelementptr ptr, ptr %.2, i64 9
-  %.38 = load ptr, ptr %.37
-  %.39 = getelementptr i8, ptr %.38, i64 0
-  %.40 = load double, ptr %.39
-  %.41 = fadd double 0x0, %.40
-  store double %.41, ptr %.36
-  %.42 = getelementptr ptr, ptr %.2, i64 7
-  %.43 = load ptr, ptr %.42
-  %.44 = getelementptr ptr, ptr %.2, i64 10
+  %.32 = getelementptr ptr, ptr %.2, i64 4
+  %.33 = load ptr, ptr %.32
+  %.34 = getelementptr ptr, ptr %.2, i64 9
+  %.35 = load ptr, ptr %.34
+  %.36 = load double, ptr %.35
+  %.37 = fadd double 0x0, %.36
+  store double %.37, ptr %.33
+  %.38 = getelementptr ptr, ptr %.2, i64 7
+  %.39 = load ptr, ptr %.38
+  %.40 = getelementptr ptr, ptr %.2, i64 10
+  %.41 = load ptr, ptr %.40
+  %.42 = load double, ptr %.41
+  %.43 = fadd double 0x0, %.42
+  store double %.43, ptr %.39
+  %.44 = getelementptr ptr, ptr %.2, i64 8
   %.45 = load ptr, ptr %.44
-  %.46 = getelementptr i8, ptr %.45, i64 0
-  %.47 = load double, ptr %.46
-  %.48 = fadd double 0x0, %.47
-  store double %.48, ptr %.43
-  %.49 = getelementptr ptr, ptr %.2, i64 8
-  %.50 = load ptr, ptr %.49
-  %.51 = getelementptr ptr, ptr %.2, i64 11
-  %.52 = load ptr, ptr %.51
-  %.53 = getelementptr i8, ptr %.52, i64 0
-  %.54 = load double, ptr %.53
-  %.55 = fadd double 0x0, %.54
-  store double %.55, ptr %.50
+  %.46 = getelementptr ptr, ptr %.2, i64 11
+  %.47 = load ptr, ptr %.46
+  %.48 = load double, ptr %.47
+  %.49 = fadd double 0x0, %.48
+  store double %.49, ptr %.45
   call void @loop1(ptr %.2, i64 0)
   ret void
 }

@@ -447,7 +447,9 @@ class IRBuilder:
         self.block.lines.append(f"  store {x.type.text} {x.ref}, ptr {at.ref}{_aligned(align)}")
 
     def gep(self, at: Any, indices: Sequence[Any], source_etype: Any) -> Value:
-        """An address, moved by so many elements of a type."""
+        """An address, moved by so many elements of a type; by none it is the same."""
+        if len(indices) == 1 and getattr(indices[0], "constant", None) == 0:
+            return at  # type: ignore[no-any-return]
         text = f"getelementptr {source_etype.text}, ptr {at.ref}, {_listed(indices)}"
         return self.give(_PTR, text)
 
