@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import events
-from ...graph.ir import Value
+from ...graph.ir import Node, Value
 from .fuse import Loop, Plan
 from .product import Product
 from .roll import LEAST_NODES
@@ -167,19 +167,34 @@ class Overwriting:
         Not one number, which is read where it is used, nor a long loop, which may go over a block
         of elements in pieces.
         """
-        if not isinstance(loop, Loop) or loop.in_order or loop.along is not None:
+        if isinstance(loop, Product):
+            return self._in_tiles(loop, new, old)
+        if loop.in_order or loop.along is not None:
             return False
         if loop.size == 1 or len(loop.nodes) >= LEAST_NODES:
             return False
-        made = self.made
-        if new.aval.shape != loop.space or new.node not in loop.nodes or new in made.placed:
+        if new.aval.shape != loop.space or new.node not in loop.nodes:
             return False
-        for node, how in (*loop.nodes.items(), *((n, None) for n in loop.sums)):
-            for value in node.inputs:
-                if made.base(value) is not old:
-                    continue
-                if hasattr(how, "emit") or not made.is_plain(value):
-                    return False
-                if value.aval.shape != loop.space:
-                    return False
-        return True
+        if new in self.made.placed:
+            return False
+        return all(
+            self._is_same(node, old, loop.space) and not hasattr(how, "emit")
+            for node, how in (*loop.nodes.items(), *((n, None) for n in loop.sums))
+            if old in map(self.made.base, node.inputs)
+        )
+
+    def _in_tiles(self, product: Product, new: Value, old: Value) -> bool:
+        """Whether the epilogue of a product reads each element of `old` before that of `new`."""
+        if product.after is None or product.takes_turns or new in self.made.placed:
+            return False
+        if old in map(self.made.base, product.node.inputs) or new is product.node.outputs[0]:
+            return False
+        shape = product.node.outputs[0].aval.shape
+        return all(self._is_same(node, old, shape) for node in product.after.nodes)
+
+    def _is_same(self, node: Node, old: Value, shape: tuple[int, ...]) -> bool:
+        """Whether a node reads of `old`, if at all, the element that it computes."""
+        return all(
+            self.made.is_plain(value) and value.aval.shape == shape
+            for value in node.inputs if self.made.base(value) is old
+        )

@@ -7,7 +7,8 @@ the rates below, whichever of arithmetic and memory takes longer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ...graph.ir import Constant, Graph, Node, Value, has_holes
@@ -123,6 +124,9 @@ def _piece(
     if isinstance(part, Product):
         kind, title = "product", f"product of {_factors(part)} by {_WAYS[part.way]}"
         flops = 2 * part.size
+        if part.after is not None:
+            title += f", then {', '.join(_named(part.after.nodes))} in its tiles"
+            flops += part.node.outputs[0].aval.size * sum(map(_cost, part.after.nodes))
     else:
         kind = "loop"
         space = "one number" if not part.space else " x ".join(map(str, part.space))
@@ -140,6 +144,12 @@ _WAYS = {
     "dot": "sums of rows", "scan": "turns of a scan",
     "while": "turns of a while_loop", "cond": "one of two branches",
 }  # fmt: skip
+
+
+def _named(nodes: Iterable[Node]) -> Iterator[str]:
+    """The names of operations in their order, each with how often it stands there."""
+    counts = Counter(node.op.name for node in nodes)
+    return (name if n == 1 else f"{n} x {name}" for name, n in counts.items())
 
 
 def _factors(part: Product) -> str:

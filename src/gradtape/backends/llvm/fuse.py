@@ -28,7 +28,7 @@ from ...core.aval import Aval
 from ...graph.contraction import split_labels
 from ...graph.ir import Constant, Graph, Node, Plain, Value
 from ...graph.marks import BEHIND, STOP
-from . import lowerings, product, reductions, rewrites, turns
+from . import epilogue, lowerings, product, reductions, rewrites, turns
 from .product import Product
 from .reductions import Reduction
 from .turns import Turns
@@ -182,6 +182,7 @@ class Planner:
             else:
                 stands[value] = self.copied(value)
         self.made.results = [stands.get(v, v) for v in self.graph.results]
+        epilogue.fuse_epilogues(self.made, self.late)
         return self.made
 
     def take(self, node: Node) -> None:

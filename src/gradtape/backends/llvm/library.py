@@ -111,14 +111,18 @@ class Rendered(NamedTuple):
     needs: dict[str, str]
 
 
-def declare(module: ir.Module, name: str, dtype: Any, branches: bool = False) -> ir.Function:
+def declare(
+    module: ir.Module, name: str, dtype: Any, branches: bool = False, lanes: int = 0
+) -> ir.Function:
     """Return the declaration of a function of mathematics in a module.
 
     With `branches` it is for code that is not vectorised: the look at a rare argument is inlined.
+    With `lanes` it is over vectors.
     """
     dtype = np.dtype(dtype)
     full = f"gt.{name}.{SUFFIX[dtype]}{BRANCHES * branches}"
-    return _declared(module, full, dtype, ARITIES[name])
+    kind = types.vector(types.scalar(dtype), lanes)
+    return _declare(module, full, ir.FunctionType(kind, [kind] * ARITIES[name]), lanes)
 
 
 def declare_rare(
@@ -132,7 +136,6 @@ def declare_rare(
     kind = types.vector(types.scalar(dtype), lanes)
     return _declare(module, full, ir.FunctionType(kind, [kind] * (operands + 2)), lanes)
 
-
 def declare_scale(module: ir.Module, dtype: Any, lanes: int = 0) -> ir.Function:
     """Return the declaration of x * 2**n: (x, n as a float, n as an integer)."""
     dtype = np.dtype(dtype)
@@ -140,10 +143,6 @@ def declare_scale(module: ir.Module, dtype: Any, lanes: int = 0) -> ir.Function:
     operands = [kind, kind, types.vector(types.scalar(types.whole(dtype)), lanes)]
     return _declare(module, f"gt.scale.{SUFFIX[dtype]}", ir.FunctionType(kind, operands), lanes)
 
-
-def _declared(module: ir.Module, name: str, dtype: np.dtype[Any], count: int) -> ir.Function:
-    kind = types.scalar(dtype)
-    return _declare(module, name, ir.FunctionType(kind, [kind] * count))
 
 
 def _declare(

@@ -12,6 +12,8 @@ Tiles are functions of the module: products of all sizes have them in common.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import ir, types
@@ -55,13 +57,14 @@ def _panels(
 ) -> None:  # fmt: skip
     """`width` columns from n on, panel after panel."""
     b, row, column, k = e.b, e.product.row, e.product.column, e.product.inner
-    height = PANEL_ROWS[-(-width // e.lanes)]
-    out = e.moved(at[2], n, 1)
+    height = _height(row.size, -(-width // e.lanes))
+    out, beyond = e.moved(at[2], n, 1), [*at[:3], *e.beyond(at, n, column)]
     with e.loop(inner[0], inner[1], depth) as start:
         end = b.add(start, _int(depth))
         end = b.select(b.icmp_signed("<", end, inner[1]), end, inner[1])
         if k.size > depth:
             first = b.and_(first, b.icmp_signed("==", start, inner[0]))
+        last = b.icmp_signed("==", end, inner[1]) if k.size > depth else _TRUE
         length = b.sub(end, start)
         y = e.moved(e.moved(at[1], start, k.y), n, column.y)
         _copied(e, y, copy, length, width)
@@ -75,11 +78,20 @@ def _panels(
         def tile(m: Any, height: int) -> None:
             line = b.urem(b.udiv(m, _int(height)), _int(lines))
             place = b.mul(line, _int(e.lanes * (1 if is_laid_out else k.y)))
-            b.call(_tile(e, height, width), [
-                e.moved(x, m, row.x), _int(row.x), _int(k.x), copy,
-                e.moved(out, m, row.out), _int(row.out), length, first,
-                e.moved(ahead, place, 1), ahead_step,
-            ])  # fmt: skip
+            fetched = [e.moved(ahead, place, 1), ahead_step]
+            read = [e.moved(x, m, row.x), _int(row.x), _int(k.x), copy]
+            kept = [e.moved(out, m, row.out), _int(row.out), length, first]
+            if e.ending is None:
+                b.call(_tile(e, height, width), [*read, *kept, *fetched])
+                return
+            if e.ending.partial is None:
+                kept = [length]
+            else:
+                kept.append(last)
+            b.call(
+                _finished_tile(e, height, width),
+                [*read, *kept, *fetched, *e.beyond(beyond, m, row)],
+            )
 
         whole = e.blocks(rows[0], rows[1], height)
         with e.loop(rows[0], whole, height) as m:
@@ -89,6 +101,16 @@ def _panels(
                 tile(m, row.size % height)
 
 
+def _height(rows: int, vectors: int) -> int:
+    """The rows of a tile: a few less than fit, where then none are left over for tiles of others.
+
+    It divides 48, as the rows of all parts but the last do.
+    """
+    most = PANEL_ROWS[vectors]
+    less = {12: 8, 8: 6, 6: 4}[most]
+    return less if rows % most and not rows % less else most
+
+
 def _tile(e: ProductEmitter, height: int, width: int) -> Any:
     """`void tile(x, its two steps, panel, out, its step, length, first, ahead, its step)`."""
     key = "tile of a panel", e.dtype.char, height, width
@@ -96,28 +118,114 @@ def _tile(e: ProductEmitter, height: int, width: int) -> Any:
         return e.bodies[key]
     arguments = [_PTR, _I64, _I64, _PTR, _PTR, _I64, _I64, _I1, _PTR, _I64]
     name = f"tile.{e.dtype.char}{height}x{width}"
+    with _function(e, key, name, arguments) as (x, row_step, step, y, *rest):
+        out, out_step, length, first, ahead, ahead_step = rest
+        out.add_attribute("noalias")
+        outs = _lines(e, out, out_step, height)
+        pieces = _pieces(e, width)
+        for place in outs:
+            for j, _ in pieces:
+                _fetch(e, e.moved(place, _int(j), 1), 1)
+        totals = _summed(e, (x, row_step, step, y), length, (ahead, ahead_step), height, width)
+        for place, line in zip(outs, totals, strict=True):
+            for (j, w), total in zip(pieces, line, strict=True):
+                e.store(total, place, j, w, first)
+        e.b.ret_void()
+    return e.bodies[key]
+
+
+def _finished_tile(e: ProductEmitter, height: int, width: int) -> Any:
+    """The same, with an epilogue; out and first only where sums lie in between.
+
+    `void tile(x, its two steps, panel, [out, its step,] length, [first, last,] ahead, its step,
+    what the epilogue reads and writes ...)`
+    """
+    finish = e.ending
+    assert finish is not None
+    key = "tile of a panel", e.dtype.char, height, width, finish.key
+    if key in e.bodies:
+        return e.bodies[key]
+    takes_turns = finish.partial is not None
+    arguments = [_PTR, _I64, _I64, _PTR]
+    arguments += [_PTR, _I64, _I64, _I1, _I1] if takes_turns else [_I64]
+    arguments += [_PTR, _I64, *([_PTR] * len(finish.values))]
+    name = f"tile.{e.dtype.char}{height}x{width}.{e.name}"
+    row = e.product.row
+    with _function(e, key, name, arguments) as (x, row_step, step, y, *rest):
+        b, pieces = e.b, _pieces(e, width)
+        if takes_turns:
+            out, out_step, length, first, last, *rest = rest
+            outs = _lines(e, out, out_step, height)
+        else:
+            length, *rest = rest
+        ahead, ahead_step, *touched = rest
+        for place, value in zip(touched, finish.values, strict=True):
+            for r in range(height if finish.step(value, row) else 1):
+                at = e.moved(place, _int(r), finish.step(value, row), value)
+                for j in range(0, width if finish.step(value, e.product.column) else 1, e.lanes):
+                    _fetch(e, e.moved(at, _int(j), 1, value), int(value in finish.writes))
+        totals = _summed(e, (x, row_step, step, y), length, (ahead, ahead_step), height, width)
+        if takes_turns:
+            before = [
+                [b.load(e.moved(place, _int(j), 1), typ=total.type, align=e.dtype.itemsize)
+                 for (j, _), total in zip(pieces, line, strict=True)]
+                for place, line in zip(outs, totals, strict=True)
+            ]  # fmt: skip
+            totals = [
+                [b.select(first, x, b.fadd(y, x)) for x, y in zip(line, old, strict=True)]
+                for line, old in zip(totals, before, strict=True)
+            ]
+            done, more = (e.function.append_basic_block(n) for n in ("done", "more"))
+            b.cbranch(last, done, more)
+            b.position_at_end(more)
+            for place, line in zip(outs, totals, strict=True):
+                for (j, w), total in zip(pieces, line, strict=True):
+                    e.store(total, place, j, w, _TRUE)
+            b.ret_void()
+            b.position_at_end(done)
+        finish.emit(e, totals, pieces, touched)
+        b.ret_void()
+    return e.bodies[key]
+
+
+@contextmanager
+def _function(e: ProductEmitter, key: Any, name: str, arguments: list[Any]) -> Iterator[Any]:
+    """Inside, `e` writes a new function of the module; its arguments."""
     function = ir.Function(e.module, ir.FunctionType(ir.VoidType(), arguments), name)
     function.linkage = "internal"
     for attribute in ("nounwind", "noinline"):
         function.attributes.add(attribute)
     e.bodies[key] = function
-    x, row_step, step, y, out, out_step, length, first, ahead, ahead_step = function.args
-    for pointer in (x, y, out):
-        pointer.add_attribute("noalias")
+    for place in (0, 3):  # x and the panel
+        function.args[place].add_attribute("noalias")
     around = e.function, e.b
     e.function, e.b = function, ir.IRBuilder(function.append_basic_block("entry"))
+    yield function.args
+    e.function, e.b = around
+
+
+def _lines(e: ProductEmitter, pointer: Any, step: Any, height: int) -> list[Any]:
+    """Where `height` rows begin."""
     b = e.b
+    return [
+        b.gep(pointer, [b.mul(step, _int(r))], source_etype=e.type) if r else pointer
+        for r in range(height)
+    ]
 
-    def line(pointer: Any, by: Any, r: int) -> Any:
-        return b.gep(pointer, [b.mul(by, _int(r))], source_etype=e.type) if r else pointer
 
-    xs = [line(x, row_step, r) for r in range(height)]
-    outs = [line(out, out_step, r) for r in range(height)]
-    pieces = [(i, min(e.lanes, width - i)) for i in range(0, width, e.lanes)]
+def _pieces(e: ProductEmitter, width: int) -> list[tuple[int, int]]:
+    """The vectors of a row: from where on, and how long."""
+    return [(i, min(e.lanes, width - i)) for i in range(0, width, e.lanes)]
 
-    for place in outs:
-        for j, _ in pieces:
-            _fetch(e, e.moved(place, _int(j), 1), 1)
+
+def _summed(
+    e: ProductEmitter, operands: Any, length: Any, fetched: Any, height: int, width: int
+) -> list[list[Any]]:
+    """The sums of a tile, in registers."""
+    b, pieces = e.b, _pieces(e, width)
+    x, row_step, step, y = operands
+    ahead, ahead_step = fetched
+    xs = _lines(e, x, row_step, height)
 
     def terms(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
         of_panel = e.moved(y, i, width)
@@ -134,13 +242,7 @@ def _tile(e: ProductEmitter, height: int, width: int) -> Any:
         return found
 
     start = [[types.constant(e.dtype, 0, w) for _, w in pieces] for _ in range(height)]
-    totals = e.summed_apart((_int(0), length), start, terms)
-    for place, line_of in zip(outs, totals, strict=True):
-        for (j, w), total in zip(pieces, line_of, strict=True):
-            e.store(total, place, j, w, first)
-    b.ret_void()
-    e.function, e.b = around
-    return function
+    return e.summed_apart((_int(0), length), start, terms)
 
 
 def _fetch(e: ProductEmitter, place: Any, writes: int) -> None:

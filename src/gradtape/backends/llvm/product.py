@@ -15,12 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...graph.contraction import CONTRACT, split_labels
 from ...graph.ir import Node
 from . import blas, lowerings
 from .machine import host
+
+if TYPE_CHECKING:
+    from .epilogue import Epilogue
 
 __all__ = ["Axis", "Product", "find"]
 
@@ -85,9 +88,20 @@ class Product:
     space: tuple[int, ...] | None = None  # that of no loop
     nodes: dict[Node, Any] = field(default_factory=dict)
     sums: list[Node] = field(default_factory=list)
+    after: Epilogue | None = None  # what is computed of each element before it is stored
 
     def __post_init__(self) -> None:
         self.nodes = {self.node: None}
+
+    def join(self, after: Epilogue) -> None:
+        """Compute this too of each element."""
+        self.after = after
+        self.nodes.update(after.nodes)
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether tiles lay sums down before they are done."""
+        return self.inner.size > PANEL // (len(PANEL_ROWS) * host().width // 8)
 
     @property
     def size(self) -> int:

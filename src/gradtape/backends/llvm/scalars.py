@@ -70,7 +70,7 @@ class Scalars:
 
     def true(self, value: bool = True) -> ir.Value:
         """Return a constant truth value."""
-        return ir.Constant(types.BOOL, int(value))
+        return types.constant(bool, value, self.lanes)
 
     def cast(self, x: ir.Value, dtype: Any) -> ir.Value:
         """Return `x` converted as `ndarray.astype` does.
@@ -99,7 +99,7 @@ class Scalars:
             )
             inside = b.select(fits, x, self.const(0))
             whole = b.fptosi(inside, kind) if to.kind == "i" else b.fptoui(inside, kind)
-            return b.select(fits, whole, types.constant(to, info.min))
+            return b.select(fits, whole, types.constant(to, info.min, self.lanes))
         if to.kind == "f":
             return b.sitofp(x, kind) if self.is_signed else b.uitofp(x, kind)
         if to.itemsize < self.dtype.itemsize:
@@ -337,7 +337,8 @@ class Scalars:
                     "Cast before: s.cast(x, np.float64).",
                 )
             )
-        function = library.declare(self.builder.module, name, self.dtype, self.branches)
+        module, dtype = self.builder.module, self.dtype
+        function = library.declare(module, name, dtype, self.branches, self.lanes)
         return self.builder.call(function, operands, attrs=() if self.inline else ("noinline",))
 
     def __getattr__(self, name: str) -> Any:

@@ -21,6 +21,7 @@ from .buffers import Buffer, Overwriting, place
 from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
+from .epilogue import turning
 from .fuse import Loop, Plan, Step, plan, uniform
 from .interrupts import INTERRUPTED
 from .partition import announce
@@ -164,7 +165,8 @@ def _compile(
         for value in _read_by(loop):
             source = made.base(value)
             if isinstance(source, Constant):
-                if isinstance(loop, Product) or uniform(source) is None:
+                is_operand = isinstance(loop, Product) and value in loop.node.inputs
+                if is_operand or uniform(source) is None:
                     constants[source] = None
             elif source in own:
                 read_in.setdefault(source, set()).add(i)
@@ -185,6 +187,9 @@ def _compile(
     reads = {v: None for v in reads if v not in moving}
     gives = [v for v in own if needed.get(v, -1) >= end and v not in moving]
     stored.update(gives)
+    for loop in loops:
+        if isinstance(loop, Product) and loop.after is not None and loop.takes_turns:
+            stored.add(turning(loop, made, stored))
     inner = [v for v in own if v not in gives and (v in stored or _is_sum(v, loops))]
     inner = [v for v in inner if v not in moving]
     inner += [carry.spare for flow in turns for carry in flow.carries]
@@ -201,7 +206,7 @@ def _compile(
 
     bodies: dict[Any, Any] = {}
     emitters: list[Emitter | ProductEmitter] = [
-        ProductEmitter(module, f"product{i}", part, made, slot, bodies=bodies)
+        ProductEmitter(module, f"product{i}", part, made, slot, stored, bodies=bodies)
         if isinstance(part, Product)
         else Emitter(module, f"loop{i}", part, made, slot, stored)
         for i, part in enumerate(loops)

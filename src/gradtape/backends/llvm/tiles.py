@@ -7,7 +7,7 @@ than some thousand terms are sums of sums.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,8 +17,10 @@ import numpy as np
 from ...graph.ir import Constant, Value
 from . import ir, panels, types
 from .accumulators import Sum, join_rows
+from .epilogue import Finish
 from .fuse import Plan
 from .machine import host
+from .memory import memory
 from .product import KEPT, Axis, Product
 from .reductions import Reduction
 
@@ -55,6 +57,7 @@ class ProductEmitter:
     product: Product
     plan: Plan
     slot: Callable[[Value], int]
+    stored: set[Value] = field(default_factory=set)  # results of nodes that are needed outside
     sums: list[Sum] = field(default_factory=list)
     routine_slot: int = -1
     is_chained: bool = False  # whether others work on a block of rows before the next is begun
@@ -63,6 +66,8 @@ class ProductEmitter:
     def __post_init__(self) -> None:
         node = self.product.node
         self.dtype: np.dtype[Any] = node.outputs[0].aval.dtype
+        self.ending: Finish | None = None
+        self.same: dict[Any, Any] = {}
         self.type = types.scalar(self.dtype)
         self.axis, self.count, self.step = self.product.split()
         if self.axis.kind == "inner" and self.count > 1:
@@ -143,16 +148,25 @@ class ProductEmitter:
         """
         node = self.product.node
         pointers: dict[Any, int] = {}
-        for value in node.inputs:
-            source = self.plan.base(value)
+        self.ending = None
+        touched = [self.plan.base(value) for value in node.inputs]
+        if self.product.after is not None:
+            self.ending = Finish(self.product, self.plan, self.stored)
+            touched += map(self.ending.source, self.ending.values)
+        elif not self.sums:
+            touched.append(node.outputs[0])
+        for source in touched:
             known = isinstance(source, Constant)
             pointers[source] = constants[source] if known else self.slot(source)
         if self.sums:
             pointers[node] = self.sums[0].partial
-        else:
-            pointers[node.outputs[0]] = self.slot(node.outputs[0])
         if self.routine:
             pointers[self.routine] = self.routine_slot
+        first: dict[int, Any] = {}  # what is written over has one pointer, so that LLVM knows it
+        self.same = {
+            key: first[slot] for key, slot in pointers.items() if first.setdefault(slot, key) != key
+        }
+        pointers = {key: slot for key, slot in pointers.items() if key not in self.same}
         key = self._key(pointers)
         found = self.bodies.get(key)
         if found is None:
@@ -167,9 +181,12 @@ class ProductEmitter:
         product, names = self.product, list(pointers)
         axes = (product.row, product.column, product.inner, *product.outer)
         views = [self.plan.view(value) for value in product.node.inputs]
-        places = tuple((names.index(v.source), v.offset) for v in views)
+        touched = [(v.source, v.offset) for v in views]
+        if self.ending is not None:
+            touched += [(self.ending.source(v), self.ending.offset(v)) for v in self.ending.values]
+        places = tuple((names.index(self.same.get(v, v)), offset) for v, offset in touched)
         cut = [axis is self.axis for axis in axes]
-        kept = bool(self.sums), self.is_chained
+        kept = bool(self.sums), self.is_chained, self.ending and self.ending.key
         return product.way, product.is_swapped, self.dtype.char, axes, places, *cut, *kept
 
     def _body(self, pointers: dict[Any, int]) -> Any:
@@ -186,6 +203,7 @@ class ProductEmitter:
         product = self.product
         node = product.node
         given = dict(zip(pointers, function.args, strict=False))
+        given.update((key, given[other]) for key, other in self.same.items())
         low, high = function.args[-2:]
         self.gemm = given.get(self.routine)
         views = [self.plan.view(value) for value in node.inputs]
@@ -194,13 +212,20 @@ class ProductEmitter:
         )
         if product.is_swapped:
             x, y = y, x
-        out = given[node] if self.sums else given[node.outputs[0]]
+        at = [x, y, given[node] if self.sums else given.get(node.outputs[0])]
+        if self.ending is not None:
+            finish = self.ending
+            more = [self.moved(given[finish.source(v)], _int(finish.offset(v)), 1, v)
+                    for v in finish.values]  # fmt: skip
+            if finish.partial is not None:
+                at[2] = more[finish.values.index(finish.partial)]
+            at += more
         first = ir.Constant(_I1, int(not (self.is_chained and self.sums)))
         ranges = {
             axis: (low, high) if axis is self.axis else (_int(0), _int(axis.size))
             for axis in (product.row, product.column, product.inner, *product.outer)
         }
-        self._around(list(product.outer), [x, y, out], first, ranges)
+        self._around(list(product.outer), at, first, ranges)
         self.b.ret_void()
         return function
 
@@ -211,8 +236,8 @@ class ProductEmitter:
             with self.loop(*ranges[axis]) as i:
                 if axis.kind == "inner":
                     first = self.b.and_(first, self.b.icmp_signed("==", i, _int(0)))
-                moved = [self.moved(p, i, s) for p, s in zip(at, axis.steps, strict=True)]
-                self._around(axes[1:], moved, first, ranges)
+                moved = [self.moved(p, i, s) for p, s in zip(at, axis.steps, strict=False)]
+                self._around(axes[1:], [*moved, *self.beyond(at, i, axis)], first, ranges)
             return
         product = self.product
         over = [ranges[axis] for axis in (product.row, product.column, product.inner)]
@@ -222,12 +247,22 @@ class ProductEmitter:
         cores = {"blas": self._blas, "tile": self._tiled, "dot": self._dots}
         cores[product.way](at, first, *over)
 
-    def moved(self, pointer: Any, index: Any, step: int) -> Any:
-        """`pointer + index * step`, in elements."""
-        if not step:
+    def moved(self, pointer: Any, index: Any, step: int, value: Value | None = None) -> Any:
+        """`pointer + index * step`, in elements, those of `value` if one is given."""
+        if not step or pointer is None:
             return pointer
         offset = index if step == 1 else self.b.mul(index, _int(step))
-        return self.b.gep(pointer, [offset], source_etype=self.type)
+        kind = self.type if value is None else memory(value.aval.dtype)
+        return self.b.gep(pointer, [offset], source_etype=kind)
+
+    def beyond(self, at: Sequence[Any], index: Any, axis: Axis) -> list[Any]:
+        """Of pointers those of the epilogue, at an index of an axis."""
+        finish = self.ending
+        values = [] if finish is None else finish.values
+        return [
+            self.moved(p, index, finish.step(v, axis), v)  # type: ignore[union-attr]
+            for p, v in zip(at[3:], values, strict=True)
+        ]
 
     @contextmanager
     def loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
