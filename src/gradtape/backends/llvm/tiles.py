@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...graph.ir import Constant, Value
-from . import ir, panels, types
+from . import dots, ir, panels, types
 from .accumulators import Sum, join_rows
 from .epilogue import Finish
 from .fuse import Plan
@@ -244,7 +244,10 @@ class ProductEmitter:
         if product.way == "panel":
             panels.emit(self, at, first, *over)
             return
-        cores = {"blas": self._blas, "tile": self._tiled, "dot": self._dots}
+        if product.way == "dot":
+            dots.emit(self, at, first, rows=over[0])
+            return
+        cores = {"blas": self._blas, "tile": self._tiled}
         cores[product.way](at, first, *over)
 
     def moved(self, pointer: Any, index: Any, step: int, value: Value | None = None) -> Any:
@@ -529,90 +532,6 @@ class ProductEmitter:
             before = self.b.load(place, typ=total.type, align=self.dtype.itemsize)
             total = self.b.select(first, total, self.b.fadd(before, total))
         self.b.store(total, place, align=self.dtype.itemsize)
-
-    # ------------------------------------------------------------------ a matrix by a vector
-
-    def _dots(self, at: list[Any], first: Any, rows: Any, columns: Any, inner: Any) -> None:
-        whole = rows[0]
-        if self.product.row.size >= self.lanes:
-            whole = self.blocks(rows[0], rows[1], self.lanes)
-            with self.loop(rows[0], whole, self.lanes) as m:
-                self._dot(at, first, m, self.lanes)
-        with self.loop(whole, rows[1]) as m:
-            self._dot(at, first, m, 1)
-
-    def _dot(self, at: list[Any], first: Any, m: Any, height: int) -> None:
-        """`height` elements of the result: all lanes of one vector, or one number."""
-        b, row, k, lanes = self.b, self.product.row, self.product.inner, self.lanes
-        xs = [self.moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
-        zero = types.constant(self.dtype, 0, lanes)
-
-        def step(i: Any, totals: list[list[Any]], width: int) -> list[list[Any]]:
-            vector = self._filled(self.moved(at[1], i, 1), width)
-            return [
-                [self.fma(self._filled(self.moved(x, i, 1), width), vector, t[0])]
-                for x, t in zip(xs, totals, strict=True)
-            ]
-
-        totals = [[zero] for _ in range(height)]
-        whole = k.size // lanes * lanes
-        if whole <= 4 * lanes:
-            for i in range(0, whole, lanes):
-                totals = step(_int(i), totals, lanes)
-        else:
-            totals = self.summed(
-                (_int(0), _int(whole // lanes)), totals,
-                lambda i, t: step(b.mul(i, _int(lanes)), t, lanes),
-            )  # fmt: skip
-        if k.size > whole:
-            totals = step(_int(whole), totals, k.size - whole)
-        lines = [t[0] for t in totals]
-        out = self.moved(at[2], m, row.out)
-        if height == 1:
-            found = self._reduced(lines[0])
-            if not _is_true(first):
-                found = b.select(first, found, b.fadd(b.load(out, typ=self.type), found))
-            b.store(found, out)
-        else:
-            self.store(self._gathered(lines), out, 0, lanes, first)
-
-    def _filled(self, pointer: Any, width: int) -> Any:
-        """A vector from memory, with zeros behind the first `width`."""
-        loaded = self.load(pointer, 0, width)
-        if width == self.lanes:
-            return loaded
-        order = [*range(width), *[width] * (self.lanes - width)]
-        mask = ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
-        zero = ir.Constant(ir.VectorType(self.type, width), [ir.Constant(self.type, 0.0)] * width)
-        return self.b.shuffle_vector(loaded, zero, mask)
-
-    def _gathered(self, lines: list[Any]) -> Any:
-        """The vector of the sums of so many vectors as they have lanes, by a tree."""
-        unit = self.lanes // 2
-        while unit:
-            pairs = []
-            for x, y in zip(lines[::2], lines[1::2], strict=True):
-                even = [i for i in range(2 * self.lanes) if not i // unit % 2]
-                odd = [i for i in range(2 * self.lanes) if i // unit % 2]
-                halves = [
-                    self.b.shuffle_vector(
-                        x, y, ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
-                    )
-                    for order in (even, odd)
-                ]
-                pairs.append(self.b.fadd(*halves))
-            lines, unit = pairs, unit // 2
-        return lines[0]
-
-    def _reduced(self, line: Any) -> Any:
-        """The sum of the lanes, in the order of the tree above."""
-        unit = self.lanes // 2
-        while unit:
-            order = [unit + i for i in range(unit)] + [0] * (self.lanes - unit)
-            mask = ir.Constant(ir.VectorType(_I32, self.lanes), [_i32(i) for i in order])
-            line = self.b.fadd(line, self.b.shuffle_vector(line, line, mask))
-            unit //= 2
-        return self.b.extract_element(line, _i32(0))
 
 
 def _i32(n: int) -> Any:
