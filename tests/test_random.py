@@ -261,21 +261,39 @@ def test_checkpoint_computes_again_with_the_same_numbers(capsys):
 # ------------------------------------------------------------------------ vmap
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [None, "inside", "outside", "both"])
 def test_each_example_of_vmap_draws_for_itself(compiled):
     def f(x, lam):
         return x + gt.random.normal(size=2), gt.random.poisson(lam), gt.random.permutation(3)
+
+    f = gt.function(f) if compiled in ("inside", "both") else f
 
     def run(xs, lams):
         return gt.vmap(f)(xs, lams)
 
     xs, lams = np.arange(8.0).reshape(4, 2), np.array([0.5, 5.0, 50.0, 500.0])
     gt.random.seed(2)
-    noise, counts, orders = (gt.function(run) if compiled else run)(xs, lams)
+    noise, counts, orders = (gt.function(run) if compiled in ("outside", "both") else run)(xs, lams)
     rng = np.random.default_rng(2)
     np.testing.assert_allclose(noise, xs + rng.normal(size=(4, 2)))
     np.testing.assert_array_equal(counts, [rng.poisson(lam) for lam in lams])
     np.testing.assert_array_equal(orders, [rng.permutation(3) for _ in range(4)])
+
+
+@pytest.mark.parametrize("effect", [gt.random.normal, lambda: gt.print("x") or 0.0])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda f: lambda x: gt.scan(lambda c, _: (c + f(), None), x, None, length=2)[0],
+        lambda f: lambda x: gt.cond(x > 0, lambda: x + f(), lambda: x),
+        lambda f: gt.checkpoint(lambda x: x * f()),
+    ],
+)
+def test_an_effect_of_each_example_in_what_examples_share_is_refused(effect, wrap):
+    with pytest.raises(
+        gt.errors.TracingError, match="in a loop, gt.cond or gt.checkpoint inside gt.vmap"
+    ):
+        gt.function(gt.vmap(wrap(effect)))(np.ones(3))
 
 
 def test_nested_vmap_and_derivatives_inside_it():

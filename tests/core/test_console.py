@@ -102,14 +102,19 @@ def test_file_and_flush_and_the_stdout_of_the_moment(capsys):
     assert said(capsys) == []
 
 
+@pytest.mark.parametrize("inner", [lambda f: f, gt.function], ids=["eager", "compiled"])
 @pytest.mark.parametrize("wrap", [lambda f: f, gt.function], ids=["eager", "compiled"])
-def test_vmap_prints_for_each_example(capsys, wrap):
-    wrap(lambda xs: gt.vmap(lambda x: (gt.print("x", x), x)[1])(xs))(np.arange(3.0))
+def test_vmap_prints_for_each_example(capsys, wrap, inner):
+    f = inner(lambda x: (gt.print("x", x), x)[1])
+    wrap(lambda xs: gt.vmap(f)(xs))(np.arange(3.0))
     assert said(capsys) == ["x 0.0", "x 1.0", "x 2.0"]
+    wrap(lambda xs: gt.vmap(lambda x: x + inner(lambda: (gt.print("x", x), 0.0)[1])())(xs))(X[:2])
+    assert said(capsys) == [f"x {x}" for x in X[:2]]
 
 
-def test_forward_mode_prints_once(capsys):
-    gt.jvp(lambda x: (gt.print(x), x * 2)[1], (X,), (X,))
+@pytest.mark.parametrize("inner", [lambda f: f, gt.function], ids=["eager", "compiled"])
+def test_forward_mode_prints_once(capsys, inner):
+    gt.jvp(inner(lambda x: (gt.print(x), x * 2)[1]), (X,), (X,))
     assert said(capsys) == [str(X)]
 
 

@@ -35,6 +35,23 @@ def test_a_branch_on_a_value_is_refused_with_line_and_remedy():
         f(np.ones(3))
 
 
+def test_a_loop_on_a_value_is_refused_with_the_loop_that_does_it():
+    @gt.function
+    def f(x):
+        while x < 3:
+            x = x + 1
+        return x
+
+    with pytest.raises(gt.errors.TracingError, match=r"test_compiled.py:\d+(.|\n)*gt.while_loop"):
+        f(1.0)
+
+
+def test_what_numpy_refuses_while_a_program_runs_is_said_in_our_words():
+    f = gt.function(lambda a, b: a**b)
+    with pytest.raises(ValueError, match=r"negative(.|\n)*Called at test_compiled.py"):
+        f(np.array([1, 2]), np.array([-1, 1]))
+
+
 def test_a_value_that_is_put_aside_is_refused_when_it_is_used_later():
     aside = []
 
@@ -130,6 +147,12 @@ def test_an_index_outside_of_a_gradient_is_looked_at():
     assert f(np.ones(3)).tolist() == [2, 2, 0]
     idx[:] = 2
     assert f(np.ones(3)).tolist() == [0, 0, 4]
+    total = gt.function(gt.grad(lambda w: np.sum(w[idx])))  # nothing of w is read
+    assert total(np.ones(3)).tolist() == [0, 0, 2]
+    idx[:] = 7
+    for g in (f, total):
+        with pytest.raises(IndexError, match="Keep to the shape"):
+            g(np.ones(3))
 
 
 def test_an_index_made_inside_costs_nothing():

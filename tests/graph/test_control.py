@@ -192,11 +192,17 @@ def test_scan_is_one_node_however_long():
         (lambda x: gt.scan(lambda c, y: (c, y), x), ShapeError, "turns"),
         (lambda x: gt.scan(lambda c, y: (c[:2], y), x, x), ShapeError, "part 0 of the carry"),
         (lambda x: gt.scan(lambda c, y: (c * 0.5, y), 1, x), DTypeError, "int64.*float64"),
+        (lambda x: gt.scan(lambda c, y: c, x, x), DTypeError, "returned Tensor, no pair"),
     ],
 )
 def test_scan_refuses(f, error, said):
     with pytest.raises(error, match=said):
         gt.function(f)(X)
+
+
+def test_scan_refuses_a_single_result_in_eager_mode_too():
+    with pytest.raises(DTypeError, match=r"no pair(.|\n)*return carry, None"):
+        gt.scan(lambda c, y: c, X, X)
 
 
 def test_a_loop_carries_the_variables_that_it_assigns():

@@ -323,6 +323,18 @@ def test_an_index_that_differs_from_example_to_example():
     np.testing.assert_array_equal(g, expected)
 
 
+@pytest.mark.parametrize("place", ["eager", "inside", "outside"])
+@pytest.mark.parametrize("operation", ["assign", "assign_sub"])
+def test_a_batch_does_not_fit_a_variable(operation, place):
+    for w in (gt.Variable(1.0), gt.Variable([1.0, 2.0])):
+        f = lambda x, w=w: getattr(w, operation)(x * 2.0).read_value()  # noqa: E731
+        f = gt.vmap(gt.function(f) if place == "inside" else f)
+        f = gt.function(f) if place == "outside" else f
+        with pytest.raises(TracingError, match=r"assign\w* of a batched(.|\n)*np.mean"):
+            f(np.ones((3, *w.shape)))
+        assert np.all(w.numpy() == np.arange(1.0, 1.0 + w.size).reshape(w.shape))
+
+
 def test_writes_in_a_batch():
     def g(x):
         y = np.zeros_like(x)

@@ -15,7 +15,7 @@ import numpy as np
 
 from .aval import Aval
 from .state import state
-from .streams import Hidden, spread
+from .streams import Hidden, check_loop, spread
 from .symbol import Symbol
 from .tensor import Tensor, raw
 from .tree import flatten
@@ -73,6 +73,7 @@ def print_when_run(show: Callable[..., None], values: Any) -> None:
     """Call `show(*values)` now; in a compiled function at each call, with its numbers then."""
     if state.is_silent:
         return
+    check_loop("print", "Return the values and print them outside of gt.vmap.")
     sizes = tuple(level.size for level in state.batches)
     if state.levels:
         values = [spread(x) for x in values]

@@ -240,6 +240,12 @@ class Batch(Lift):
         self._refuse("bool", "Choose element by element: np.where(x > 0, a, b).")
 
     def leave(self, how: str) -> Any:
+        if how.startswith("assign"):
+            self._refuse(
+                how,
+                "A Variable holds one value. Return this one from the function, and assign what is "
+                "made of all examples outside of gt.vmap: w.assign(np.mean(ys, axis=0)).",
+            )
         self._refuse(
             how,
             "Keep it a Tensor (np.sin in place of math.sin, gt.stack in place of np.array([...])); "

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import TracingError, three_part
 from .aval import Aval
 from .lift import Batch, Dual, Lift
 from .operands import ended
+from .positions import decode, here
 from .state import Recorder, next_key, state
 from .symbol import Symbol
 from .tensor import Tensor, new_traced, raw
@@ -229,6 +231,7 @@ def draw(
     if type(known) is _ITERATOR:  # what was drawn is computed with again
         return next(known)
     keys = [x.key for x in operands if isinstance(x, Tensor)]
+    check_loop(f"random.{name}", "Draw before the loop, and pass the numbers: xs of gt.scan.")
     sizes = tuple(level.size for level in state.batches)
     made = Draw(name, function, aval, sizes)
     if state.levels:
@@ -253,6 +256,21 @@ def draw(
     return found
 
 
+def check_loop(name: str, remedy: str) -> None:
+    """Refuse an effect of each example in a region that examples share."""
+    tapes: Any = state.tapes
+    if not (tapes and tapes[0].is_trace and tapes[0].parent is not None):
+        return
+    if any(level.stamp < tapes[0].level for level in state.batches):
+        raise TracingError(
+            three_part(
+                f"{name}: in a loop, gt.cond or gt.checkpoint inside gt.vmap, while tracing.",
+                f"Called at {decode(*here())}; there each example would have an effect of its own.",
+                remedy,
+            )
+        )
+
+
 def primal(x: Any) -> Any:
     """`x` without the tangents of the levels around."""
     held = x.read() if isinstance(x, Tensor) else x
@@ -272,5 +290,6 @@ def spread(x: Any) -> Any:
         else:
             x = np.broadcast_to(x, (level.size, *np.shape(x)))
     x = primal(x)
-    assert not isinstance(raw(x), Lift)
+    tapes = state.tapes  # a function that is traced takes batches around it as inputs
+    assert not isinstance(raw(x), Lift) or (tapes and tapes[0].is_trace)
     return x

@@ -29,6 +29,8 @@ _FEW = 8192
 _REMEDIES = {
     "bool": "Choose inside the program: gt.cond(x > 0, lambda: a, lambda: b), or between values: "
     "np.where(x > 0, a, b).",
+    "while": "Loop inside the program: gt.while_loop(lambda x: x < 3, lambda x: x + 1, x); or over "
+    "a range, where the number of turns is known: for i in range(n).",
     "int": "Pass the number as a Python int, which is static: a new one traces anew.",
     "float": "Leave it a Tensor and use NumPy functions: np.sin(x) in place of math.sin(x).",
     "array": "Use gt.array, gt.stack or gt.zeros with x[i] = v in place of plain arrays, and look "
@@ -125,12 +127,14 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def _refuse(self, what: str) -> NoReturn:
         origin = decode(*self.position)
         made = f"made at {origin}: {origin.source}" if origin and origin.source else "an argument"
+        asked = decode(*here(3))
+        is_loop = what == "bool" and asked is not None and asked.source.startswith("while ")
         raise TracingError(
             three_part(
                 f"{what} of a value that is not known while tracing: "
                 f"{self.dtype}[{','.join(map(str, self.shape))}].",
-                f"Asked for at {decode(*here(3))}; the value is {made}.",
-                _REMEDIES.get(what, _REMEDIES["array"]),
+                f"Asked for at {asked}; the value is {made}.",
+                _REMEDIES["while" if is_loop else what if what in _REMEDIES else "array"],
             )
         )
 

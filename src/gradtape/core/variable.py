@@ -267,6 +267,8 @@ class Variable(Tensor):
     def _fit(self, operation: str, value: Any, slot: Any = None) -> Any:
         """`value` in the dtype of the Variable, if it fits its shape (or that of `slot`)."""
         shape, dtype = (self.value if slot is None else slot).shape, self.value.dtype
+        if state.levels and hasattr(value, "leave"):  # a batch does not fit, a tangent is told
+            value = value.leave(operation)
         with door(operation, value):
             array = np.asarray(value)
         if (array.dtype.kind not in "fciub" and array.dtype.char not in INEXACT) or not (

@@ -25,7 +25,7 @@ from ..core.state import state
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
-from ..errors import ShapeError, three_part
+from ..errors import DTypeError, ShapeError, three_part
 from .evaluate import evaluate
 from .lifted import cond_rules, scan_rules
 from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, unregistered
@@ -216,8 +216,7 @@ def turns(
     x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
 
     def body(*flat: Any) -> Any:
-        carry, y = f(build_carry(list(flat[:nc])), build_x(list(flat[nc:])))
-        return (carry, y)
+        return _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))
 
     region, builds = region_of(body, [*carry_avals, *x_avals], "scan")
     check_carry("scan", region, carry_avals)
@@ -413,12 +412,26 @@ def _looped(
     rows: list[list[Any]] = []
     build: Callable[[list[Any]], Any] = flatten(None)[1]
     for i in reversed(range(length)) if reverse else range(length):
-        carry, y = f(carry, build_x([x[i] for x in leaves]))
+        carry, y = _pair(f(carry, build_x([x[i] for x in leaves])))
         row, build = flatten(y)
         rows.append(row)
     if reverse:
         rows.reverse()
     return carry, build([_stack(column) for column in zip(*rows, strict=True)])
+
+
+def _pair(found: Any) -> tuple[Any, Any]:
+    """What the function of a scan returned."""
+    if type(found) in (tuple, list) and len(found) == 2:
+        return found[0], found[1]
+    what = "Tensor" if isinstance(found, Tensor) else type(found).__name__
+    raise DTypeError(
+        three_part(
+            f"scan: the function returned {what}, no pair.",
+            f"Called at {decode(*here())}; a turn gives the next carry and a result to stack.",
+            "Write return carry, y; or return carry, None where nothing is stacked.",
+        )
+    )
 
 
 def _stack(column: Sequence[Any]) -> Any:

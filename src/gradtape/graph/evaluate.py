@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.refusals import LOWER, refuse
 from .ir import Constant, Graph, Node, Value, fill, has_holes
 
 _PYTHON = {"f": float, "i": int, "c": complex, "b": bool}
@@ -15,7 +16,10 @@ _PYTHON = {"f": float, "i": int, "c": complex, "b": bool}
 def run_node(node: Node, values: Sequence[Any]) -> tuple[Any, ...]:
     """The results of one node; 0-d ones are NumPy scalars, weak ones Python numbers."""
     params = fill(node.params, values) if has_holes(node) else node.params
-    found = node.op.impl(*values[: node.operands], **params)
+    try:
+        found = node.op.impl(*values[: node.operands], **params)
+    except LOWER as error:
+        refuse(error, node.op.name, values[: node.operands], params)
     parts = found if type(found) in (tuple, list) else (found,)
     return tuple(
         settle(part, value.aval.weak) for part, value in zip(parts, node.outputs, strict=True)

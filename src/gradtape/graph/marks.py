@@ -36,8 +36,18 @@ def _make_assigned() -> Card:
     card.keep, card.keep_out = (), False
     card.vjps = (lambda ct, _out, _w, _value: ct, None)
     card.jvps = (lambda t, _out, _w, _value: t, None)
+    card.spread = _assigned_spread
     card.shape_rule = lambda _w, value: value
     return card
+
+
+def _assigned_spread(size: int, xs: Sequence[Any], axes: Sequence[int | None]) -> tuple[Any, Any]:
+    function: Any = np.broadcast_to
+    every = [
+        x if a is not None else function(x, (size, *np.shape(x)))
+        for x, a in zip(xs, axes, strict=True)
+    ]
+    return (apply(ASSIGNED, tuple(every), {}),), (0,)
 
 
 def _behind(x: Any, cts: Sequence[Any]) -> Any:

@@ -77,13 +77,15 @@ class Trace(Recorder):
 
     def __enter__(self) -> Trace:
         self.level = next_key()  # later than the levels that it began in
-        self.saved = (state.tapes, state.tape)
+        self.saved = (state.tapes, state.tape, state.batches)
+        if self.parent is None:  # a program is of one example
+            state.batches = ()
         state.tapes, state.tape = (self,), SEVERAL
         traces.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        state.tapes, state.tape = self.saved
+        state.tapes, state.tape, state.batches = self.saved
         traces.remove(self)
 
     # ------------------------------------------------------------------ what is asked of it

@@ -64,7 +64,11 @@ def _getitem_vjp(ct: Any, _out: Any, x: Any, index: Any) -> Any:
 
 
 def _scatter(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
-    return add_at(np.zeros(shape, ct.dtype), ct, None, index)
+    target = np.zeros(shape, ct.dtype)
+    try:
+        return add_at(target, ct, None, index)
+    except IndexError as error:  # of a program that reads nothing, and writes a gradient alone
+        raise _refused(error, target, index) from None
 
 
 def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:

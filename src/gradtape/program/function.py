@@ -239,6 +239,8 @@ class CompiledFunction:
         if observing.recordings and not self.is_twin:
             return self._call_observed(args, kwargs)
         program, leaves = self._program(args, kwargs)
+        if program.acts and state.levels:  # which is done for each example, in Python's order
+            return self.function(*args, **kwargs)
         if program.given:
             return self._call_donating(program, leaves)
         if program.direct is not None and _are_leaves(args, leaves) and not kwargs:

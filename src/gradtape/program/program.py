@@ -50,6 +50,7 @@ class Program:
         streams = [s for s in self.sources if isinstance(s, Stream)]
         self.streams = sorted(streams, key=lambda s: s.order)
         self.assigned = [self.sources[i] for i in made.assigned]
+        self.acts = any(isinstance(v, Hidden) for v in self.assigned)  # it draws, or prints
         self.count, self.copies, self.run = made.count, made.copies, made.run
         self.looks = made.looks
         leaves, self.rebuild = flatten(made.result)
