@@ -175,6 +175,8 @@ def document() -> Document:
     broken = replace(lost.entries[1], side="mlx.compile", samples=(), failure="a | b")
     lost = replace(lost, entries=(*lost.entries, broken))
     sized = result("elementwise-1000", 2.0, ("jax.jit", 4.0))
+    exact = tuple(replace(entry, error=1e-7, ulps=0.84) for entry in sized.entries)
+    sized = replace(sized, entries=exact)
     graphs = [result(f"graph-{n}", float(n), ("jax.jit", 4.0)) for n in (10, 100)]
     skipped = Result("mlp", "title", 2, "ms", (), note="skipped: why")
     overhead = result("overhead", 1.2, ("jax.jit", 4.0))
@@ -184,6 +186,9 @@ def document() -> Document:
 def test_losing_rows_and_failures_stay_in_the_section() -> None:
     page = as_markdown(document())
     assert "| mlp | 2 | jax.jit | 9.00 us (9.00 us) | 4.00 us (4.00 us) | 2.250 (2.250) |" in page
+    sized = next(line for line in page.splitlines() if line.startswith("| elementwise-1000"))
+    assert sized.count("1.0e-07 (0.84)") == 2  # no speed without its accuracy
+    assert "README.md#rows-that-are-missed-and-why" in page
     assert "missed" in page and "a \\| b" in page and "skipped: why" in page
     assert "| mlp | 2 | 2.50 (3.50) | <= 3 | met by the minima only |" in page
     assert json.loads(as_json(document()))["steady"][0]["best"] == "jax.jit"

@@ -97,7 +97,7 @@ def test_kernels_do_not_write_into_their_arrays() -> None:
 
 
 def result(name: str, ours: float, best: float) -> Result:
-    entries = (Entry(OURS, (ours,), 1e-15, 4.5, 30.0), Entry("jax.jit", (best,)))
+    entries = (Entry(OURS, (ours,), 1e-15, 4.5, 30.0), Entry("jax.jit", (best,), 1e-16, 0.5))
     return judged(Result(f"npbench-{name}", "about", 2, "us", entries, over_value=Ratio(2.0, 2.0)))
 
 
@@ -115,6 +115,7 @@ def test_rows_above_the_bar_and_failures_are_named() -> None:
     page = as_markdown(document)
     assert "| kernels above 1.5 | npbench-slow | none | missed |" in page
     assert "| kernels without an answer of ours | npbench-broken | none | missed |" in page
+    assert "| 1.00 us (1.00 us), 0.5 ulp |" in page  # no speed without its accuracy
     assert "it broke" in page and "- DaCe is not" in page
     assert len(json.loads(as_json(document))["results"]) == 3
 

@@ -174,18 +174,19 @@ def _sizes_table(results: Sequence[Result]) -> list[str]:
     body = []
     for r in results:
         if r.note:
-            body.append([r.case, str(r.threads), r.note, "-", "-", "-"])
+            body.append([r.case, str(r.threads), r.note, *["-"] * 5])
             continue
-        ours = r.entry(OURS)
+        ours, other = r.entry(OURS), r.entry(JAX.name)
         each = "-"
         if ours is not None and ours.spread is not None:
             n = int(r.case.partition("-")[2])
             each = f"{ours.spread.minimum * 1e3 / n:.3g} ns"
         body.append(
-            [r.case, str(r.threads), time_cell(ours, r.unit), each,
-             time_cell(r.entry(JAX.name), r.unit), _ratio(r)]
+            [r.case, str(r.threads), time_cell(ours, r.unit), each, time_cell(other, r.unit),
+             _ratio(r), *(accuracy(x) if x is not None else "-" for x in (ours, other))]
         )  # fmt: skip
-    header = ["case", "threads", "ours", "ours, each row or number", "jax.jit", "ratio"]
+    header = ["case", "threads", "ours", "ours, each row or number", "jax.jit", "ratio",
+              "our error (ulp)", "jax.jit's"]  # fmt: skip
     return markdown_table(header, body)
 
 
@@ -234,6 +235,9 @@ def as_markdown(document: Document) -> str:
         f"{about.get('cpu')}, {about.get('system')}, {about.get('rounds')} rounds, load"
         f" {about.get('load_before')} at the start.",
         "",
+        "Why rows are missed, by what profiles show: [README.md](README.md#rows-that-are-missed-"
+        "and-why).",
+        "",
         "### Ours over the best compiled peer",
         "",
         *_bars_table(document.steady),
@@ -264,6 +268,8 @@ def as_markdown(document: Document) -> str:
         *_sizes_table(document.sizes),
         "",
         "### The first call by the size of the graph",
+        "",
+        "Of 10,000 nodes ours alone is asked, once.",
         "",
         *_graphs_table(document.graphs),
         "",

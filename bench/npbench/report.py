@@ -58,7 +58,11 @@ def _row_met(result: Result) -> str:
 
 
 def _side(entry: Entry | None, unit: str) -> str:
-    return "-" if entry is None else time_cell(entry, unit)
+    """Return the times, and how far the answer is off in units of the dtype's spacing at 1."""
+    if entry is None:
+        return "-"
+    cell = time_cell(entry, unit)
+    return cell if entry.ulps is None or entry.spread is None else f"{cell}, {entry.ulps:.2g} ulp"
 
 
 def _first(entry: Entry | None) -> str:
@@ -80,7 +84,7 @@ def as_markdown(document: SetDocument) -> str:
         body.append(
             [
                 r.case.partition("-")[2],
-                _side(ours, r.unit),
+                "-" if ours is None else time_cell(ours, r.unit),
                 *(_side(r.entry(peer), r.unit) for peer in peers),
                 "-" if r.ratio is None else f"{r.ratio.of_minima:.3f} ({r.best})",
                 _row_met(r),
@@ -97,6 +101,8 @@ def as_markdown(document: SetDocument) -> str:
         "",
         f"{about.get('cpu')}, {about.get('system')}, {about.get('threads')} threads,"
         f" {about.get('rounds')} rounds, load {about.get('load_before')} at the start.",
+        "",
+        "Why rows are missed, by what profiles show: [README.md](README.md#npbench-and-gradbench).",
         "",
         *markdown_table(
             ["what", "reached", "bar", "met"],
