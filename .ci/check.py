@@ -2,10 +2,10 @@
 
 Clones HEAD into a temporary folder and there runs, in this order: the README's shell commands,
 word for word, the whole suite among them; ruff; mypy --strict; the fast suite on every other
-Python in PYTHONS that this machine has. Before that it installs Debian's packages in PACKAGES where they are missing (as root, with
-apt-get): the tests of the page drive a real browser, and are skipped without one. Prints each
-step's output as it comes and a summary at the end, with the tests that failed and what they said;
-exits 1 if any step failed.
+Python in PYTHONS that this machine has. Before that it installs Debian's packages in PACKAGES
+where they are missing (as root, with apt-get): the tests of the page drive a real browser, and
+are skipped without one. Prints each step's output as it comes and a summary at the end, with the
+tests that failed and what they said; exits 1 if any step failed.
 
     bash .ci/run           everything
     bash .ci/run --keep    leaves the checkout in place and prints where it is
@@ -148,8 +148,8 @@ def listing(top: Path) -> None:
     print("ruff", "mypy --strict", sep="\n")
     for version, pins in PYTHONS.items():
         python = find_python(version) or "no such Python here"
-        print(f"fast suite, Python {version}, unless the README's commands ran it:" if not pins
-              else f"fast suite, Python {version} with {' '.join(pins)}:", python)
+        what = "with " + " ".join(pins) if pins else "unless the README's commands ran on it"
+        print(f"fast suite, Python {version}: {what}; {python}")
 
 
 def main() -> int:
