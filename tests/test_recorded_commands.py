@@ -130,6 +130,28 @@ def test_view_shows_the_run_while_it_is_recorded(folder, monkeypatch, capsys, co
     assert "http://127.0.0.1:1/?token=t" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("steps", [0, 2])
+def test_the_end_says_where_the_run_is_and_whether_it_holds_anything(
+    folder, monkeypatch, capsys, steps
+):
+    def run(path, arguments, *, tensorflow, recording):
+        """As a notebook's kernel does, which is told the folder alone."""
+        with Recording(recording.path.resolve(), progress=False) as run:
+            for step in run.steps(steps):
+                run.log(step=step)
+        return 0
+
+    monkeypatch.setattr("gradtape.scripts.run", run)
+    for name in ("my lesson", "my lesson-2"):  # again: beside the first
+        assert cli.main(["run", "--record", "my lesson.ipynb"]) == 0
+        said = capsys.readouterr().err
+        assert (folder / "runs" / name).exists()
+        if steps:
+            assert f"recorded; gradtape view 'runs/{name}' shows it" in said
+        else:
+            assert f"no step was recorded in 'runs/{name}'" in said
+
+
 @pytest.mark.parametrize("command", ["run", "fit"])
 def test_the_start_of_the_server_is_no_part_of_the_first_step(folder, monkeypatch, command):
     if command == "fit":

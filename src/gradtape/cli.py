@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -172,9 +173,12 @@ def _recording(arguments: argparse.Namespace, name: str) -> Viewed | None:
     """What the options ask to record into; None for nothing."""
     if arguments.record is None and not arguments.view:
         return None
+    from .record.writer import free_folder
     from .runs import Recording
 
     folder = arguments.record or Path("runs") / (Path(name).stem if name != "-" else "fit")
+    if name.endswith(".ipynb"):  # its kernel records, into the folder that is told here
+        folder = free_folder(folder)
     return Viewed(Recording(folder), arguments.view, arguments.name)
 
 
@@ -204,11 +208,12 @@ class Viewed:
     def say(self) -> None:
         """Say where the run is, when it has ended."""
         if self.is_shown and not self.has_begun:  # a notebook's kernel has recorded it
-            from .runs import open_run
-
-            self._show(open_run(self.path))
+            self._show(self.recording)
         elif not self.is_shown:
-            words = f"recorded; gradtape view {self.path} shows it"
+            where = shlex.quote(str(self.path))
+            words = f"recorded; gradtape view {where} shows it"
+            if not len(self.recording):
+                words = f"no step was recorded in {where}: no gradient was asked for"
             print(f"gradtape {self.command}: {words}", file=sys.stderr)
 
     def _show(self, run: Any) -> None:
