@@ -90,6 +90,15 @@ def tensors_of_a_tape():
     return ["p", "q"]
 
 
+def a_list_of_one_variable():
+    w = gt.Variable(2.0)
+    variables = [w]
+    with gt.GradientTape() as tape:
+        loss = w * w
+    tape.gradient(loss, variables)
+    return ["w"]
+
+
 def one_tensor_of_a_tape():
     with gt.GradientTape() as tape:
         p = tape.watch(1.0)

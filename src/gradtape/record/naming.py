@@ -43,7 +43,8 @@ def names_of(sources: Any, code: Any = None, lasti: int = 0) -> list[str | None]
                 text = segment(code, lasti) if code is not None else ""
                 said = _said_by_the_call(text, len(sources))
             made = _said_where_it_was_made(source) if isinstance(source, Variable) else None
-            name = said[i] or made or name
+            # a bare name may be that of a list: where a Variable was made, it is known better
+            name = made or said[i] or name if len(said) == 1 else said[i] or made or name
         found.append(name)
     return found
 
