@@ -110,6 +110,17 @@ def accumulated(run):
         w.assign_sub(0.01 * total)
 
 
+def accumulated_in_variables(run):
+    w, total = gt.Variable(1.0), gt.Variable(0.0)
+    for _ in range(7):
+        for part in (X[:2], X[2:], X):
+            with gt.GradientTape() as tape:
+                loss = np.sum((w * part) ** 2)
+            total.assign_add(tape.gradient(loss, w))
+        w.assign_sub(0.01 * total)
+        total.assign(0.0)
+
+
 def input_gradient_first(run):
     w = gt.Variable(1.0)
     for _ in range(7):
@@ -196,8 +207,8 @@ def looked_at_afterwards(run):
 LOOPS = [
     plain, minus_equals, two_networks, two_networks_both_tapes_first, two_networks_in_one_function,
     persistent, persistent_assigned_between, persistent_asked_again_afterwards, nested,
-    accumulated, input_gradient_first, counters_and_averages, no_variable, functional,
-    functional_second_order, said_by_the_user, said_without_a_gradient_in_each,
+    accumulated, accumulated_in_variables, input_gradient_first, counters_and_averages, no_variable,
+    functional, functional_second_order, said_by_the_user, said_without_a_gradient_in_each,
     one_phase_after_another, left_before_its_update,
 ]  # fmt: skip
 
@@ -228,6 +239,22 @@ def test_another_thread_has_no_part_in_it(tmp_path):
             thread.join()
     assert run.reader.steps().tolist() == [0, 1, 2]
     assert [c.name for c in run.reader.columns() if c.kind == "value"] == ["value/w"]
+
+
+def test_what_minimize_sees_is_recorded(tmp_path):
+    x = np.linspace(0.0, 1.0, 20)
+    y, start = 2.0 * x + 1.0, np.zeros(2)
+
+    def cost(p):
+        return np.sum((p[0] + p[1] * x - y) ** 2)
+
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        found = gt.minimize(cost, start, method="BFGS")
+    costs = run.history()["cost"].tolist()
+    assert costs == [cost(run.array("value/start", step)) for step in range(found.njev)]
+    np.testing.assert_allclose(run.array("value/start"), found.x, atol=1e-6)
+    assert run.verdict().convergence.converged and not run.diagnose()
+    assert run.reader.graph()["roles"]["y"]
 
 
 def test_every_second_step_keeps_the_numbers_of_the_steps(tmp_path):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..core.exits import Exit
 from ..core.state import paused
 from ..core.tensor import Tensor, raw
@@ -225,6 +226,8 @@ class Scalar(Function):
         run.check()
         with paused():
             grads = run.gradient()
+        if events.watchers:  # a recording: each gradient is a step
+            events.tell_gradient(run.recorder, run.followed, run.sources, grads, self.door.position)
         found = run.flat(grads)
         self._tell(run, [g is None for g in grads], self.x, found)
         if not np.isfinite(found).all():

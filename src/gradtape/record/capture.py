@@ -293,7 +293,7 @@ class Capture(Running):
         ops = recorder.ops
         self._ready = None
         values = [s.value for s in sources]
-        is_recorded = self._begin(call, ops[0][2], ops[-1][2], values)
+        is_recorded = self._begin(call, ops[0][2], ops[-1][2], values, recorder.leaves)
         target = targets[0]
         cost: Any = target.value
         if len(targets) > 1 or not isinstance(cost, np.floating):
@@ -314,10 +314,12 @@ class Capture(Running):
             self.alarms.not_finite(call, recorder, targets, sources, results, cost, step)
         self._hand_over(call)
 
-    def _begin(self, call: Call, first: int, last: int, values: Any = None) -> bool:
+    def _begin(
+        self, call: Call, first: int, last: int, values: Any = None, leaves: Any = None
+    ) -> bool:
         """A gradient call whose records have these keys: whether its step is recorded."""
         steps = self.steps
-        if self.parts and steps.begins(call, call.keys, first, call.has_variables):
+        if self.parts and steps.begins(call, call.keys, first, call.has_variables, leaves):
             self.finish(call, values)
         if steps.is_empty:
             now = _clock()

@@ -5,7 +5,8 @@ That is known only when the next step begins, so the question is asked at each g
 this still the step in which something has been assigned, or the next one? It is the next one if
 
 - the call asks for a Variable that has been assigned since the step began, or
-- calls at this place have begun a step before, or
+- calls at this place have begun a step before, and what has been assigned is read by its tape (so
+  gradients may be added up in Variables, too), or
 - the step before was made of other calls only, and a second loop has begun.
 
 So a loop of two networks (gradient of D, update D, gradient of G, update G) counts once, a
@@ -16,7 +17,7 @@ each outermost gradient call is a step. Where the user counts (`run.steps`), not
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Set
+from collections.abc import Container, Hashable, Set
 
 __all__ = ["Steps"]
 
@@ -64,7 +65,10 @@ class Steps:
         self.last = 0
         self._uses_variables = False
 
-    def begins(self, call: Hashable, keys: Set[int], first: int, has_variables: bool) -> bool:
+    def begins(
+        self, call: Hashable, keys: Set[int], first: int, has_variables: bool,
+        read: Container[int] | None = None,
+    ) -> bool:  # fmt: skip
         """Whether a gradient call belongs to a step after this one.
 
         Parameters
@@ -77,6 +81,8 @@ class Steps:
             Key of the first record of its tape.
         has_variables : bool
             Whether the tape follows a Variable.
+        read : container of int, optional
+            Keys of what the tape follows from the beginning, where that is known.
         """
         if self.is_explicit:
             return self.ends
@@ -86,8 +92,10 @@ class Steps:
             return True
         if not self.changed or first <= self.last:
             return False
-        if call in self._openers or not self.changed.isdisjoint(keys):
+        if not self.changed.isdisjoint(keys):
             return True
+        if call in self._openers:
+            return not keys or read is None or any(key in read for key in self.changed)
         return self.number >= 2 and call not in self._seen
 
     def joined(self, call: Hashable, has_variables: bool, last: int) -> None:
