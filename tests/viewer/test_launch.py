@@ -1,5 +1,6 @@
 """The server as a process: where it listens, what it tells whom, how it ends."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -198,6 +199,27 @@ def test_what_listens_where():
         finally:
             for each in sockets:
                 each.close()
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement():
+    """A header and a body that Nagle's algorithm holds back cost 40 ms at each question."""
+
+    async def is_sent_at_once(bound):
+        found = asyncio.get_running_loop().create_future()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                taken = transport.get_extra_info("socket")
+                found.set_result(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+                transport.close()
+
+        async with await asyncio.get_running_loop().create_server(Protocol, sock=bound):
+            _, writer = await asyncio.open_connection(*bound.getsockname()[:2])
+            writer.close()
+            return await found
+
+    for bound in launch.listen("127.0.0.1", 0):
+        assert asyncio.run(is_sent_at_once(bound))
 
 
 def test_a_port_that_is_taken_is_said(root, capsys):

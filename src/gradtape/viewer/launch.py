@@ -184,7 +184,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
     made: list[socket.socket] = []
     for each in wanted:
         family = socket.AF_INET6 if ":" in each else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        # Named by its protocol asyncio sends at once; else each answer's end waits 40 ms for an ACK.
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name != "nt":  # on Windows it would let another process share the port
                 bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
