@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { backward } from "../src/graph/backward";
 import { ancestors, everyGroup, openAtFirst, tree, visible } from "../src/graph/groups";
-import { arrange, layersOf } from "../src/graph/layout";
+import { arrange, type Box, layersOf, type Placed, type Wire } from "../src/graph/layout";
 import { fitted, revealed, zoomed } from "../src/graph/view";
 import type { Graph, GraphNode } from "../src/types";
 
@@ -92,6 +92,46 @@ test.each([[12, 1000, 500], [60, 1000, 500], [900, 1000, 500]])("%i boxes do not
     expect(over, `${a} lies on it`).toBe(-1);
   }
   expect(placed.bends).toHaveLength(wires.length);
+});
+
+/** Boxes each of which is fed by one or two of the seven before it. */
+function random(seed: number): { boxes: Box[]; wires: Wire[] } {
+  const next = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  const boxes = Array.from({ length: 24 }, (_, k) => ({ key: `b${k}`, width: 100, height: 40 }));
+  const wires = boxes.slice(1).flatMap((box, k) => (
+    [...new Set([0, 1].map(() => Math.max(0, k - Math.floor(next() * 7))))]
+      .map((from) => ({ from: `b${from}`, to: box.key }))));
+  return { boxes, wires };
+}
+/** Wires that cross between two layers, each drawn once. */
+function crossed(placed: Placed, wires: Wire[]): number {
+  const [across, along] = placed.isDown ? ["x", "y"] as const : ["y", "x"] as const;
+  const found = new Map<string, Set<string>>();
+  wires.forEach(({ from, to }, k) => {
+    const end = (key: string) => ({ x: placed.x.get(key)!, y: placed.y.get(key)! });
+    const way = [end(from), ...placed.bends[k].slice(1, -1), end(to)];
+    for (let i = 1; i < way.length; i++) {
+      const [a, b] = [way[i - 1], way[i]];
+      const level = `${a[along].toFixed(1)} ${b[along].toFixed(1)}`;
+      if (!found.has(level)) found.set(level, new Set());
+      found.get(level)!.add(`${a[across].toFixed(1)} ${b[across].toFixed(1)}`);
+    }
+  });
+  let count = 0;
+  for (const level of found.values()) {
+    const ends = [...level].map((one) => one.split(" ").map(Number));
+    ends.forEach(([a, b], i) => ends.slice(0, i).forEach(([c, d]) => (count += Number((a - c) * (b - d) < -1e-6))));
+  }
+  return count;
+}
+
+test("wires cross seldom, also where neighbours must change places", () => {
+  let found = 0;
+  for (let seed = 1; seed <= 20; seed++) {
+    const { boxes: many, wires } = random(seed);
+    found += crossed(arrange(many, wires, 900, 1e6), wires);
+  }
+  expect(found).toBeLessThan(200); // sorting the layers alone leaves 241
 });
 
 test("a chain stands in one straight line, and a long one is folded", () => {
