@@ -10,7 +10,7 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure, events
 from gradtape.backends.llvm import segments
-from gradtape.backends.llvm.buffers import LINE, Buffer, Overwriting, place
+from gradtape.backends.llvm.buffers import APART, LINE, PAGE, Buffer, Overwriting, place
 from gradtape.backends.llvm.fuse import plan
 from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace
@@ -34,9 +34,16 @@ def test_buffers_that_live_at_once_lie_apart(seed):
             assert not alive or at + one.size <= start or start + other.size <= at
     # no less than what is alive at the worst moment, and no more than all of them
     padded = [-(-b.size // LINE) * LINE for b in buffers]
+    padded = [size + APART * (size % PAGE == 0) for size in padded]
     alive = [sum(p for p, b in zip(padded, buffers, strict=True) if b.first <= n <= b.last)
              for n in range(20)]  # fmt: skip
     assert max(alive) <= total <= sum(padded)
+
+
+def test_buffers_of_whole_pages_do_not_begin_at_one_place_of_a_page():
+    """Or what a loop reads of one waits for what it writes to another: by a quarter longer."""
+    offsets, _ = place([Buffer(250 * PAGE, 0, 9) for _ in range(6)])
+    assert len({at % PAGE for at in offsets}) == 6
 
 
 def test_a_chain_takes_two_places():

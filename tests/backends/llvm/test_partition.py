@@ -1,5 +1,7 @@
 """Partition: parts follow from shapes and work, are announced, and cover every element once."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,19 @@ def test_before_and_after():
     assert announced(lambda x: np.tanh(x) @ x, np.ones((30, 30))) == [
         ("loop0, product1", "loop0: 1, product1: 1")
     ]
+
+
+def test_parts_whose_sums_are_large_are_few():
+    """Each clears sums of its own, which are joined: 2500 of them cost as much as a part's work."""
+
+    def parts(k):
+        w, x = np.ones((k, 10, 10)), np.ones((25_000 // k, k, 10))
+        f = gt.value_and_grad(lambda w, x: np.sum(np.tanh(np.einsum("kij,nkj->nki", w, x)) ** 2))
+        ((_, after),) = announced(f, w, x)
+        return max(int(n) for n in re.findall(r"rows\d+: (\d+)", after))
+
+    assert parts(1) > 15
+    assert 4 <= parts(25) < 0.6 * parts(1)
 
 
 def test_the_decision_does_not_ask_for_threads():

@@ -261,3 +261,16 @@ def test_products_that_read_the_same_matrix_read_it_once():
     assert groups(f, a, x, y) == [["dot", "tile"]]
     check(f, a, x, y)
     assert groups(f, a[:40, :40], x[:40], y[:40]) == []  # it stays in the cache by itself
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 33, 100])
+@pytest.mark.parametrize("reduce", [np.sum, np.max, np.min, np.any])
+def test_what_is_joined_over_the_rows_begins_with_what_changes_nothing(small, size, reduce):
+    x, w = RNG.normal(size=(100, 8)), RNG.normal(size=(8, size))
+
+    def f(x, w):
+        z = x @ w
+        return reduce(z > 0.5 if reduce is np.any else z - 9.0, axis=0), np.tanh(z)
+
+    assert groups(f, x, w)
+    check(f, x, w)

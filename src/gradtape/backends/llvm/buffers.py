@@ -43,6 +43,9 @@ from .roll import LEAST_NODES
 __all__ = ["Buffer", "Overwriting", "place"]
 
 LINE = 64  # bytes; each buffer begins on a line of the cache
+# A processor takes two addresses for one while it knows only their place in a page. What a loop
+# reads of one buffer waits for what it writes to another, where both lie at one place of a page.
+PAGE, APART = 4096, 9 * LINE
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ def place(buffers: Sequence[Buffer], name: str = "part") -> tuple[list[int], int
             _, start, end = heapq.heappop(alive)
             _open(gaps, start, end)
         size = -(-one.size // LINE) * LINE
+        size += APART * (size % PAGE == 0)
         fits = [gap for gap in gaps if gap[1] - gap[0] >= size]
         if fits:
             gap = min(fits, key=lambda gap: (gap[1] - gap[0], gap[0]))

@@ -14,6 +14,7 @@ block, and how many blocks a part of the work, follows from shapes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import Any
 
@@ -23,7 +24,7 @@ from .accumulators import Sum
 from .emit import Emitter
 from .fuse import Loop, Plan
 from .memory import memory, put
-from .partition import parts_of
+from .partition import PART_NS, parts_of
 from .product import Axis, Product
 from .tiles import ProductEmitter
 from .views import Count
@@ -36,6 +37,8 @@ REACH = 40  # parts among which a group is looked for: compiling takes no time t
 MOST_ROWS, FEWEST_ROWS = 512, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
+WIDE = 32  # accumulators that are cleared at once
+SUM_NS = 12.0  # of the work of a part, for each accumulator that it clears and that is joined
 
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
@@ -229,6 +232,8 @@ class Rows:
         cost = 0.0
         for e in self.members:
             cost += e.cost
+        kept = sum(one.size for one in self.sums if not one.strides[0])
+        cost /= 1 + SUM_NS * kept / PART_NS
         parts = parts_of(cost, max(self.rows // self.block, 1))
         step = -(-self.rows // parts)
         return -(-step // FEWEST_ROWS) * FEWEST_ROWS
@@ -307,23 +312,37 @@ class Rows:
             return
         if one.strides[0]:
             return  # rows of their own, which the body clears
-        before = b.block
-        head, done = (function.append_basic_block(n) for n in ("clear", "cleared"))
-        b.branch(head)
-        b.position_at_end(head)
-        i = b.phi(_I64)
-        i.add_incoming(_int(0), before)
-        place = b.gep(at, [i], source_etype=memory(one.dtype))
-        put(b, one.how.neutral(one.dtype), place, one.dtype)
-        following = b.add(i, _int(1))
-        i.add_incoming(following, head)
-        b.cbranch(b.icmp_signed("<", following, _int(one.size)), head, done)
-        b.position_at_end(done)
+        neutral, kind, whole = one.how.neutral(one.dtype), memory(one.dtype), 0
+        if one.size >= WIDE and one.dtype.kind != "b":  # nothing here is optimised
+            whole = one.size // WIDE * WIDE
+            several = ir.Constant(ir.VectorType(kind, WIDE), [neutral] * WIDE)
+            with _each(b, function, 0, whole, WIDE) as i:
+                place = b.gep(at, [i], source_etype=kind)
+                b.store(several, place, align=one.dtype.itemsize)
+        if whole < one.size:
+            with _each(b, function, whole, one.size) as i:
+                put(b, neutral, b.gep(at, [i], source_etype=kind), one.dtype)
 
     def finish(self, b: Any, table: Any, parts: int) -> None:
         """In the kernel: join what the parts have given."""
         for e in self.members:
             e.finish(b, table, parts)
+
+
+@contextmanager
+def _each(b: Any, function: Any, low: int, high: int, step: int = 1) -> Iterator[Any]:
+    """A loop over low, low + step, ... below high, which is more."""
+    before = b.block
+    head, done = (function.append_basic_block(n) for n in ("clear", "cleared"))
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(_I64)
+    i.add_incoming(_int(low), before)
+    yield i
+    following = b.add(i, _int(step))
+    i.add_incoming(following, head)
+    b.cbranch(b.icmp_signed("<", following, _int(high)), head, done)
+    b.position_at_end(done)
 
 
 def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:

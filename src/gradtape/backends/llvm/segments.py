@@ -366,11 +366,14 @@ def _compile(
     lines = share(lines, instead)
     if not turns:
         costs: dict[str, float] = {}
+        tiles: set[str] = set()
         for e in emitters:
             name = e.function.name
             name = instead.get(name, name)
             costs[name] = costs.get(name, 0.0) + e.cost
-        lines = with_worth(lines, worth_of(costs))
+            if isinstance(e, ProductEmitter) and not e.routine:
+                tiles.add(name)
+        lines = with_worth(lines, worth_of(costs, tiles))
     text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena, len(recycled))
     return Part(loops, list(reads), gives, native)
