@@ -173,7 +173,7 @@ def _recording(arguments: argparse.Namespace, name: str) -> Viewed | None:
     """What the options ask to record into; None for nothing."""
     if arguments.record is None and not arguments.view:
         return None
-    from .record.writer import free_folder
+    from .record.lock import free_folder
     from .runs import Recording
 
     folder = arguments.record or Path("runs") / (Path(name).stem if name != "-" else "fit")

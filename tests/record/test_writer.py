@@ -14,9 +14,10 @@ import pytest
 
 from gradtape.errors import DTypeError, RecordError, ShapeError
 from gradtape.record.chunks import Merging
+from gradtape.record.lock import free_folder
 from gradtape.record.reader import Reader
 from gradtape.record.schema import FIELDS
-from gradtape.record.writer import Writer, free_folder
+from gradtape.record.writer import Writer
 
 
 @pytest.fixture
@@ -398,3 +399,64 @@ def same_as(reader, scalars, arrays):
         read, since = reader.array("value/w", step)
         assert since == step
         assert np.array_equal(read, array)
+
+
+def test_who_gives_way_finds_everything_committed(tmp_path):
+    writer = Writer(tmp_path / "run")
+    layout = writer.layout([writer.column("cost", "cost")])
+    writer.collect = lambda: None
+    for step in range(3):
+        writer.rows(layout, np.array([[step, 4.0]]))
+        assert writer.give_way()
+        assert Reader(tmp_path / "run").series("cost")[0].tolist() == list(range(step + 1))
+    assert writer.give_way()  # nothing to do is a round too
+    writer.close("finished")
+    assert not writer.give_way()
+
+
+def test_who_gives_way_to_a_slow_disk_goes_on(tmp_path, monkeypatch):
+    writer = Writer(tmp_path / "run")
+    layout = writer.layout([writer.column("cost", "cost")])
+    writer.flush()
+    begun, go, commit = threading.Event(), threading.Event(), writer._transactions.commit
+
+    def slow(items):
+        begun.set()
+        go.wait(20)
+        commit(items)
+
+    monkeypatch.setattr(writer._transactions, "commit", slow)
+    writer.rows(layout, np.array([[0.0, 4.0]]))
+    assert begun.wait(20)
+    assert not writer.give_way()
+    assert not writer.give_way()
+    go.set()
+    writer.flush()
+    assert writer.give_way()
+    writer.close("finished")
+    assert Reader(tmp_path / "run").series("cost")[0].tolist() == [0]
+
+
+def test_rows_give_way_every_20_ms_and_seldom_where_that_takes_long(monkeypatch):
+    from gradtape.record import capture_rows
+
+    class Slow:
+        asked, answer = 0, True
+
+        def give_way(self):
+            self.asked += 1
+            return self.answer
+
+    now = [100.0]
+    monkeypatch.setattr(capture_rows.time, "monotonic", lambda: now[0])
+    writer = Slow()
+    rows = capture_rows.Rows(writer)
+    for _ in range(1000):
+        now[0] += 0.001
+        rows.bound()
+    assert 50 <= writer.asked <= 67
+    writer.answer, before = False, writer.asked
+    for _ in range(1000):
+        now[0] += 0.001
+        rows.bound()
+    assert 4 <= writer.asked - before <= 6

@@ -8,6 +8,7 @@ makes float64 of it. Both are single operations of the list, so that no row is s
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = ["Rows"]
 # that it commits at its ticks. With so many the training thread hands over itself, and is blocked
 # where the writer's queue is full.
 MOST = 4096
+_PERIOD, _PAUSE = 0.015, 0.2  # seconds between rounds of the writer; where its disk is slow
 
 
 class Rows:
@@ -43,6 +45,8 @@ class Rows:
     def __init__(self, writer: Any) -> None:
         self._writer = writer
         self._each = getattr(writer, "durability", "group") != "group"
+        self._give_way = getattr(writer, "give_way", None)
+        self._soon = 0.0  # when that is due
         self._lock = threading.Lock()  # not held while a row is added
         self.layout = -1
         self.width = 0
@@ -65,9 +69,12 @@ class Rows:
             self.layout, self.width = layout, width
 
     def bound(self) -> None:
-        """Hand over what is there if it is much."""
+        """Hand over what is there if it is much, and give way to the writer every 20 ms."""
         if len(self.numbers) >= MOST * self.width:
             self.flush()
+        now = time.monotonic()
+        if now > self._soon and self._give_way is not None:
+            self._soon = now + (_PERIOD if self._give_way() else _PAUSE)
 
     def flush(self) -> None:
         """Hand over every row that is there."""

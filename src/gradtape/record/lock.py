@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from ..errors import RecordError, three_part
-from .schema import LOCK
+from .schema import DATABASE, LOCK
 
-__all__ = ["Lock", "is_held"]
+__all__ = ["Lock", "free_folder", "is_held"]
 
 _TRIES, _PAUSE = 20, 0.01  # whoever asks whether it is held holds it for a moment
 
@@ -122,3 +122,16 @@ def is_held(folder: Path) -> bool:
         return not _take(file)  # closing it gives it up again; where there are no locks, it is held
     finally:
         os.close(file)
+
+
+def free_folder(folder: str | os.PathLike[str]) -> Path:
+    """Return the folder, or, if it holds a run, the first of folder-2, folder-3, ... that does not.
+
+    >>> free_folder("no such folder").name
+    'no such folder'
+    """
+    path, number = Path(folder), 2
+    while (path / DATABASE).exists():
+        path = Path(folder).with_name(f"{Path(folder).name}-{number}")
+        number += 1
+    return path

@@ -71,9 +71,11 @@ def make(
         {look}
         if now > soon:
             soon = now + {sample}
-            rows.bound()
-            capture.seconds += (clock() - now) * (this[0] - since)
+            done = clock()
+            capture.seconds += (done - now) * (this[0] - since)
             since = this[0]
+            rows.bound()
+            capture.seconds += clock() - done
 
     def hold(number, took, part, began, newest):
         nonlocal place, tick, row, {v}, last, moment, since
@@ -108,7 +110,9 @@ def _made(n: int, looks: bool, is_explicit: bool) -> Any:
 
     stays = f"{each('x{i} is v{i}', ' and ')} or ops[0][2] <= last"  # nothing has been assigned
     alarm = "not_finite(call, recorder, (target,), sources, results, cost, this[0])"
-    look = f"if not isfinite(cost): {alarm}"
+    # one by one: a sum of them could overflow, and NumPy would warn the user of it
+    finite = " and ".join(f"isfinite(this[{i}])" for i in (1, *range(3 + n, 3 + 2 * n)))
+    look = f"if not ({finite}): {alarm}"
     if looks:
         look = "look(call, recorder, (target,), sources, results, this[0], True)\n"
         look += f"        if not all(map(isfinite, this)): {alarm}"

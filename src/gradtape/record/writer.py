@@ -1,7 +1,8 @@
 """The writer of a run: what is handed over is queued, and one thread of its own commits it.
 
 The training thread appends to a list and goes on. The writer's thread wakes every 20 ms, or after
-256 steps, and commits all there is in one transaction. The queue is bounded by bytes: when it is
+256 steps, and commits all there is in one transaction; a training thread that gives way to it
+(`give_way`) says when. The queue is bounded by bytes: when it is
 full the training thread waits; nothing is dropped in silence. A write that fails (the disk is
 full) is counted, its data is gone, training goes on, and the next write is tried again.
 
@@ -29,13 +30,14 @@ import numpy as np
 from ..errors import RecordError, RecordWarning, ShapeError, three_part
 from . import forks, journal, signals
 from .doors import choice_of
-from .lock import Lock
+from .lock import Lock, free_folder
 from .losses import mark, unmark
 from .schema import DATABASE, FIELDS, VERSION, dtype_name, encode
 from .segments import Segments
 from .transactions import Item, Transactions
+from .turns import Turns
 
-__all__ = ["DURABILITIES", "Writer", "free_folder"]
+__all__ = ["DURABILITIES", "Writer"]
 
 DURABILITIES = ("group", "step", "full")
 
@@ -46,19 +48,6 @@ _ITEM = 200  # bytes that an item takes besides its arrays, about
 _BUSY_PATIENCE = 30.0
 _IDLE_SECONDS = 1.0
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def free_folder(folder: str | os.PathLike[str]) -> Path:
-    """Return the folder, or, if it holds a run, the first of folder-2, folder-3, ... that does not.
-
-    >>> free_folder("no such folder").name
-    'no such folder'
-    """
-    path, number = Path(folder), 2
-    while (path / DATABASE).exists():
-        path = Path(folder).with_name(f"{Path(folder).name}-{number}")
-        number += 1
-    return path
 
 
 class Writer:
@@ -120,6 +109,7 @@ class Writer:
     _said: bool
     _asleep: bool  # whether the writer's thread waits for something to come
     _active: float  # when something had come last
+    _turns: Turns
     _transactions: Transactions | None
     _lock: Lock | None
 
@@ -296,6 +286,17 @@ class Writer:
                 self._condition.wait(1.0)
         self._say()
 
+    def give_way(self) -> bool:
+        """Wait until the writer's thread has done a round; whether it has in 5 ms: see turns.py."""
+        with self._condition:
+            thread = self._thread
+            if thread in (None, threading.current_thread()) or self._turns.is_given:
+                return False
+            turn = self._turns.give()
+            self._flushed = max(self._flushed, self._begun + 1)
+            self._condition.notify_all()
+        return self._turns.wait(turn)
+
     def close(self, status: str = "finished") -> None:
         """Commit what is left and end the run: one clean folder, without a journal.
 
@@ -325,6 +326,7 @@ class Writer:
         self._begun = self._done = self._flushed = 0
         self._closing = self._thread = self._forked_from = self._unsaid = None
         self._transactions = self._lock = None
+        self._turns = Turns()
         self._said = self._asleep = False
         self._active = time.monotonic()
 
@@ -474,6 +476,8 @@ class Writer:
                 self._done = self._begun
                 if closing is not None:
                     self._thread = None
+                if self._done >= self._flushed or closing is not None:
+                    self._turns.end()
                 self._condition.notify_all()
             if closing is not None:
                 return
@@ -482,9 +486,10 @@ class Writer:
         """Wait for the next round: 20 ms, less if it is urgent, longer if nothing goes on.
 
         Steps come in thousands a second; waking for each, to wait for more, would take the GIL from
-        the training thread as often.
+        the training thread as often. Where that gives way, it says when.
         """
-        deadline = time.monotonic() + GROUP_SECONDS
+        now = time.monotonic()
+        deadline = now + GROUP_SECONDS * (2 if self._turns.are_given(now) else 1)
         while not (
             self._closing is not None
             or self._flushed > self._begun
