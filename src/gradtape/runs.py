@@ -25,13 +25,13 @@ from .record.capture import LEVELS, Capture
 from .record.doors import choice_of, entries_of, path_of, step_of, text_of, variable_of, whole_of
 from .record.endings import bytes_of, status_of
 from .record.following import follow
-from .record.lock import is_held
+from .record.lock import free_folder, is_held
 from .record.notices import where
 from .record.progress import progress_of
 from .record.reader import Reader
-from .record.schema import DATABASE
+from .record.schema import DATABASE, as_text
 from .record.seeds import Seeds, names_around
-from .record.writer import DURABILITIES, Writer, free_folder
+from .record.writer import DURABILITIES, Writer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -548,28 +548,27 @@ class Recording(Run):
         A number that is logged before the first gradient of a turn belongs to that turn, as what is
         logged after its update does; of one logged twice in a step the last counts.
         `validation_cost`, `val_cost` or `val_loss` is drawn beside the cost on the page. What is
-        no number is written as an event.
+        no number is written as an event. A name is not empty, and has 1000 letters at most.
         """
         capture, writer = self._recording("log")
+        doors.check_names("log", values)
         others = {}
         for key, value in values.items():
             plain = value_of(value)
-            if isinstance(plain, int | float | np.number | np.bool_) or np.shape(plain) == ():
-                try:
-                    capture.log(key, float(plain))
-                    continue
-                except (TypeError, ValueError):
-                    pass
-            others[key] = str(plain)[:10000]
+            number = doors.number_of(plain)
+            if number is None:
+                others[key] = as_text(plain, 10_000)
+            else:
+                capture.log(key, number)
         if others:
             writer.event(capture.steps.number + capture.steps.ends, "log", others)
 
     def note(self, text: str) -> None:
         """Write a remark at the step that is running."""
         capture, writer = self._recording("note")
-        position = decode(*here())
+        place = where(decode(*here()))
         step = capture.steps.number + capture.steps.ends
-        writer.event(step, "note", {"text": str(text), **where(position)})
+        writer.event(step, "note", {"text": as_text(text), **place})
 
     def config(self, values: Mapping[str, Any]) -> None:
         """Say what the run was made with: `run.config({"lr": 0.01})`; calls add up."""
@@ -580,9 +579,9 @@ class Recording(Run):
         writer.event(capture.steps.number, "config", said)
 
     def roles(
-        self, *, x: Any = None, y: Any = None, prediction: Any = None, classes: Any = None
+        self, *, x: Any = None, y: Any = None, prediction: Any = None, classes: Any = None, **o: Any
     ) -> None:
-        """Say what is what, where the guess is wrong.
+        """Say what is what, where the guess is wrong. Raises where something cannot be that.
 
         Parameters
         ----------
@@ -594,6 +593,7 @@ class Recording(Run):
             What the classes of a classifier are called, in the order of their numbers.
         """
         capture, writer = self._recording("roles")
+        doors.check_roles(o, capture.records.can_be_tag, x=x, y=y, prediction=prediction)
         if classes is not None:
             writer.set("classes", doors.words_of("roles", "classes", classes))
         capture.records.tell_roles(x, y, prediction)

@@ -469,7 +469,7 @@ def wrong_roles(folder):
         for _ in range(3):
             with gt.GradientTape() as tape:
                 cost = np.sum((a * x - 1) ** 2)
-            run.roles(x="input/9", y="nonsense", prediction="value/a")
+            run.roles(x="input/9", y="input/nonsense", prediction="value/a")
             a.assign_sub(0.1 * tape.gradient(cost, a))
 
 

@@ -7,7 +7,7 @@ What is refused is an `ArgumentTypeError` (a TypeError) where it is of another k
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,16 @@ import numpy as np
 
 from ..core.positions import decode, here
 from ..core.refusals import ArgumentTypeError, ArgumentValueError
+from ..core.tensor import Tensor, raw
 from ..errors import three_part
+from .schema import as_text
 
 __all__ = [
-    "choice_of", "entries_of", "path_of", "step_of", "text_of", "variable_of", "whole_of",
-    "words_of",
+    "check_names", "check_roles", "choice_of", "entries_of", "number_of", "path_of", "step_of",
+    "text_of", "variable_of", "whole_of", "words_of",
 ]  # fmt: skip
+
+_LONGEST = 1000  # letters of a column's name
 
 
 def path_of(what: str, given: Any) -> Path:
@@ -72,7 +76,66 @@ def entries_of(what: str, given: Any) -> dict[str, Any]:
     if not isinstance(given, Mapping):
         remedy = f'Pass a dict: run.{what}({{"lr": 0.01}}).'
         raise _wrong_type(what, f"a {type(given).__name__} is no dict", remedy)
-    return {str(key): value for key, value in given.items()}
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        name = as_text(key)
+        if name in found:
+            remedy = "Give each entry a name of its own."
+            raise _wrong_value(what, f"two keys are {name!r:.60} as text", remedy)
+        found[name] = value
+    return found
+
+
+def number_of(given: Any) -> float | None:
+    """A real number as a float, None for what is none or too large for one."""
+    if isinstance(given, str | bytes | list | tuple | dict) or np.ndim(given):
+        return None
+    try:
+        return float(given)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def check_names(what: str, given: Mapping[str, Any]) -> None:
+    """Refuse names that no column can have."""
+    for name in given:
+        if not 0 < len(name) <= _LONGEST:
+            said = f"a name of {len(name):,} letters" if name else "a name without a letter"
+            raise _wrong_value(what, f"{said} is not possible", "Name it shortly: accuracy=0.9.")
+
+
+def _check_role(word: str, given: Any, is_known: Callable[[str], bool]) -> None:
+    """Refuse what is no array or Tensor, or its tag; for `prediction` no Tensor or tag."""
+    named = 'its tag, "prediction"' if word == "prediction" else 'its tag, "input/0"'
+    remedy = f"Pass the {'Tensor' if word == 'prediction' else 'array'} itself, or {named}."
+    if isinstance(given, str):
+        if not is_known(given):
+            raise _wrong_value("roles", f"{word}={given!r:.60} is no tag of this run", remedy)
+        return
+    if word == "prediction":
+        is_right = isinstance(given, Tensor)
+    else:
+        try:
+            array = np.asarray(raw(given))
+        except Exception:  # what is ragged, or an object of the user's
+            array = np.empty((), object)
+        is_right = array.dtype.kind in "fciub" or str(array.dtype) == "bfloat16"
+        is_right = is_right and not isinstance(given, int | float | complex)
+    if not is_right:
+        what = "Tensor of this step" if word == "prediction" else "array of numbers"
+        raise _wrong_type("roles", f"{word}={as_text(given, 60)} is no {what}", remedy)
+
+
+def check_roles(
+    others: Mapping[str, Any], is_known: Callable[[str], bool], **roles: Any
+) -> None:
+    """Refuse `others`, which are no roles, and what cannot play one."""
+    for word in others:
+        remedy = "Roles are x, y and prediction; classes names the classes: run.roles(x=x, y=y)."
+        raise _wrong_type("roles", f"there is no role {word!r:.60}", remedy)
+    for word, given in roles.items():
+        if given is not None:
+            _check_role(word, given, is_known)
 
 
 def words_of(what: str, word: str, given: Any) -> list[str]:

@@ -193,6 +193,10 @@ def plain(text: str) -> str:
 # -- JSON -------------------------------------------------------------------------------------
 
 
+MOST_NUMBERS = 10_000  # of an array that is written as JSON
+MOST_TEXT = 1_000_000  # letters of what an object says of itself
+
+
 def encode(value: object) -> str:
     """Write a value as JSON; NaN and the infinities become the strings "nan", "inf", "-inf".
 
@@ -201,16 +205,31 @@ def encode(value: object) -> str:
     """
     try:
         return json.dumps(value, allow_nan=False, default=_plain)
-    except (ValueError, TypeError):  # NaN, or a key that is no string
+    except (ValueError, TypeError, RecursionError):  # NaN, or a key that is no string
         return json.dumps(_finite(value), allow_nan=False)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
+        if value.size > MOST_NUMBERS:
+            return f"{value.dtype}{list(value.shape)} {value}"
         return value.tolist() if value.dtype.kind in "biuf" else str(value)
     if isinstance(value, set | frozenset):
-        return sorted(value, key=str)
-    return str(value)
+        return sorted(value, key=as_text)
+    return as_text(value)
+
+
+def as_text(value: object, most: int = MOST_TEXT) -> str:
+    """`str(value)`, its beginning where it is long, its class where it has none.
+
+    >>> as_text(1.5), as_text("a" * 20, 5)
+    ('1.5', 'aaaaa... (20 characters)')
+    """
+    try:
+        text = str(value)
+    except Exception:  # of the user's own, or a number of thousands of digits
+        return f"<{type(value).__name__}>"
+    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
 
 
 def _finite(value: Any, depth: int = 0) -> Any:
