@@ -147,7 +147,7 @@ def test_a_nan_in_a_compiled_function_is_an_alarm(tmp_path):
     (event,) = run.reader.events("nonfinite")
     costs = run.reader.series("cost")[1]
     assert event["step"] == int(np.flatnonzero(~np.isfinite(costs))[0])
-    assert event["data"]["op"] == "step" and event["data"]["file"] == __file__
+    assert event["data"]["op"] == "log" and event["data"]["file"] == __file__
 
 
 @pytest.mark.parametrize("inside", ["model", "cost", "several"])

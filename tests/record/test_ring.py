@@ -84,6 +84,28 @@ def test_a_gradient_alone_that_is_not_finite_between_the_steps_that_are_recorded
     assert run.reader.table(["cost", "value/w"])[1].tolist() == [[1 + 3**0.5, 3.0], [1.0, 0.0]]
 
 
+@pytest.mark.parametrize("explicit", [False, True])
+@pytest.mark.parametrize("level", ["scalars", "standard"])
+def test_a_gradient_alone_that_is_not_finite_is_told_at_its_step(tmp_path, level, explicit):
+    a, w = gt.Variable(1.0, name="a"), gt.Variable(9.0, name="w")
+    with gt.Recording(tmp_path / "run", level=level, progress=False) as run, np.errstate(
+        all="ignore"
+    ):  # fmt: skip
+        for _ in run.steps(12) if explicit else range(12):
+            with gt.GradientTape() as tape:
+                loss = np.sqrt(w) + a  # here
+            tape.gradient(loss, [a, w])  # asked
+            a.assign_sub(0.1)
+            w.assign(float(w) - 1.0 if float(w) > 0 else 4.0)
+    (event,) = run.reader.events("nonfinite")
+    assert (event["step"], event["data"]["direction"]) == (9, "backward")
+    # without a ring the records are used up by then: the operation is not known any more
+    op, line = {"scalars": ("gradient", "# asked"), "standard": ("sqrt", "# here")}[level]
+    assert event["data"]["op"] == op and text_of(event).endswith(line)
+    steps, found = run.reader.series("grad/w")
+    assert steps[~np.isfinite(found)].tolist() == [9]
+
+
 def test_arrays_between_the_steps_that_are_recorded(tmp_path):
     w = gt.Variable(np.array([1.0, 2.0]), name="w")
     with gt.Recording(tmp_path / "run", every=6, progress=False) as run, np.errstate(all="ignore"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,15 +39,58 @@ def settle(x: Any, weak: bool = False) -> Any:
     return x
 
 
-def evaluate(graph: Graph, arguments: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """(outputs, what each effect assigns) for one value per input of `graph`."""
-    known: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
+class _Watched(threading.local):
+    look: Callable[[Node, list[Any], Any], object] | None = None
+
+
+_watched = _Watched()
+
+
+@contextlib.contextmanager
+def watching(look: Callable[[Node, list[Any], Any], object]) -> Iterator[None]:
+    """Call `look(node, operands, results)` after every node that this thread evaluates inside.
+
+    Nodes in loops and branches come in each turn, before the node that holds them. `results` is
+    None where the node raised.
+    """
+    before, _watched.look = _watched.look, look
+    try:
+        yield
+    finally:
+        _watched.look = before
+
+
+def evaluate(
+    graph: Graph, arguments: Sequence[Any], known: dict[Value, Any] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """(outputs, what each effect assigns) for one value per input of `graph`.
+
+    `known`, if given, is filled with the value of everything that was computed, also where a node
+    raises.
+    """
+    known = {} if known is None else known
+    known.update(zip(graph.inputs, arguments, strict=True))
+    look = _watched.look
 
     def read(value: Value) -> Any:
         return value.data if isinstance(value, Constant) else known[value]
 
     with np.errstate(all="ignore"):
         for node in graph.nodes:
-            results = run_node(node, [read(v) for v in node.inputs])
+            operands = [read(v) for v in node.inputs]
+            if look is None:
+                results = run_node(node, operands)
+            else:
+                results = _looked_at(look, node, operands)
             known.update(zip(node.outputs, results, strict=True))
     return [read(v) for v in graph.outputs], [read(v) for _, v in graph.effects]
+
+
+def _looked_at(look: Callable[..., object], node: Node, operands: list[Any]) -> tuple[Any, ...]:
+    try:
+        results = run_node(node, operands)
+    except Exception:
+        look(node, operands, None)
+        raise
+    look(node, operands, results)
+    return results

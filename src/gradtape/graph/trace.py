@@ -391,18 +391,14 @@ class Traced:
     """A graph and the objects its inputs are read from, in the order of its inputs.
 
     `sources` holds None for an argument, the array or Tensor that was captured, or the Variable.
-    `frozen` are arrays outside that are constants of the graph, with their contents.
+    `frozen` are arrays outside that are constants of the graph, with their contents, `constants`
+    what stands in it for values that were inputs while it was made.
     """
 
     graph: Graph
     sources: list[Any]
     frozen: list[tuple[Any, Any]] = field(default_factory=list)
-
-
-
-def are_stale(frozen: Sequence[tuple[Any, Any]]) -> bool:
-    """Whether an array outside was written that a graph holds as a constant."""
-    return any(not np.array_equal(x, before) for x, before in frozen)
+    constants: dict[Value, Constant] = field(default_factory=dict)
 
 
 def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:
@@ -450,10 +446,13 @@ def replay(
     def read(value: Value) -> Any:
         return value.data if isinstance(value, Constant) else known[value]
 
+    around: Any = state.tapes[0] if state.tapes else None
+    copied = around.graph.nodes if around is not None and around.is_trace else []
     for node in graph.nodes:
         values = [read(v) for v in node.inputs]
         operands = values[: node.operands]
         params = fill(node.params, [raw(v) for v in values])
+        start = len(copied)
         if state.is_silent and node.op.name in CONTROL:
             params = {**params, "quiet": True}
         if node.op.kind == "plain":
@@ -467,6 +466,8 @@ def replay(
         parts = found if type(found) in (tuple, list) else (found,)
         for value, part in zip(node.outputs, parts, strict=True):
             known[value] = part if isinstance(part, Tensor) else new_traced(np_scalar(part))
+        for made in copied[start:]:  # the user's line stays where it was
+            made.position = node.position or made.position
     return [read(v) for v in (graph.outputs if results is None else results)]
 
 
@@ -510,7 +511,7 @@ def _pruned(
     ]
     graph.inputs = [value for value, _ in inputs]
     graph.kinds = [kind for _, kind in inputs]
-    return Traced(graph, [objects.get(value) for value in graph.inputs])
+    return Traced(graph, [objects.get(value) for value in graph.inputs], constants=constants)
 
 
 def _mentions(params: Any) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import random
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,11 @@ _MOST = 20_000  # objects that are looked at
 _MOST_ITEMS = 1000  # of one container
 _OTHERS = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type,
            types.ModuleType, types.CodeType)  # fmt: skip
+
+
+def are_stale(frozen: Sequence[tuple[Any, Any]]) -> bool:
+    """Whether an array outside was written that a graph holds as a constant."""
+    return any(not np.array_equal(x, before) for x, before in frozen)
 
 
 class Witness:

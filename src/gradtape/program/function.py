@@ -26,13 +26,13 @@ from ..core.tensor import Tensor, raw
 from ..errors import TracingWarning, three_part
 from ..graph.coding import Uncodable
 from ..graph.printing import show
-from ..graph.trace import are_stale, trace
+from ..graph.trace import trace
 from ..passes.pipeline import optimise
 from . import stored
 from .fingerprint import Fingerprint, Unknown
-from .frozen import Witness
+from .frozen import Witness, are_stale
 from .program import Program, compiled, value_of
-from .recorded import tell, twin
+from .recorded import observe, twin
 from .report import Report
 from .report import make as make_report
 from .signature import Surroundings, avals, check_static, describe, difference
@@ -160,8 +160,6 @@ def function(
 class CompiledFunction:
     """A function with its programs; see `function`."""
 
-    is_twin = False  # whether it belongs to another, for recordings
-
     def __init__(
         self,
         f: Callable[..., Any],
@@ -236,7 +234,7 @@ class CompiledFunction:
                     return found
         if observing.eager.asked is not None and observing.eager.asked():
             return self.function(*args, **kwargs)
-        if observing.recordings and not self.is_twin:
+        if observing.recordings:
             return self._call_observed(args, kwargs)
         program, leaves = self._program(args, kwargs)
         if program.acts and state.levels:  # which is done for each example, in Python's order
@@ -255,20 +253,16 @@ class CompiledFunction:
         if state.tapes or state.levels:
             program, leaves = self._program(args, kwargs)
             result = self._call_donating(program, leaves) if program.given else program(leaves)
-        else:
-            other = self._twins.get(observing.Keeping.everything)
-            if other is None:
-                given = tuple(x for x in self.donate if isinstance(x, str))
-                options = replace(self.options, cache=False)
-                other = CompiledFunction(twin(self.function), self.static_argnames, options, given)
-                other.is_twin = True
-                self._twins[observing.Keeping.everything] = other
-            result, facts, values = other(*args, **kwargs)
-            tell(self.name, facts, values)
-            program, _ = other._program(args, kwargs)
-        for variable in program.assigned:
-            observing.tell_assigned(variable)
-        return result
+            for variable in program.assigned:
+                observing.tell_assigned(variable)
+            return result
+        other = self._twins.get(observing.Keeping.everything)
+        if other is None:
+            given = tuple(x for x in self.donate if isinstance(x, str))
+            options = replace(self.options, cache=False)
+            other = CompiledFunction(twin(self.function), self.static_argnames, options, given)
+            self._twins[observing.Keeping.everything] = other
+        return observe(self.name, *other._program(args, kwargs))
 
     def _call_donating(self, program: Program, leaves: list[Any]) -> Any:
         donated = [leaves[i] for i in program.given]

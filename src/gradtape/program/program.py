@@ -55,7 +55,9 @@ class Program:
         self.looks = made.looks
         leaves, self.rebuild = flatten(made.result)
         self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
+        self._native = self._one_call()
         self.direct = self._make_direct(made.result)
+        self.plan: Any = None  # of a twin: see recorded.py
 
     @property
     def traced(self) -> Traced:
@@ -65,20 +67,28 @@ class Program:
     @functools.cached_property
     def card(self) -> Any:
         """The program as an operation that tapes record."""
-        return make_card(self.name, self.traced, self._values, self._derived)
+        return make_card(self.name, self.traced, self.values, self._derived)
 
-    def _make_direct(self, result: Any) -> Any:
-        """A function of plain arguments, without detours, where the program is one native call.
+    def _one_call(self) -> tuple[Any, Sequence[int] | None, tuple[int, ...]] | None:
+        """(the native call, the inputs that it takes if not all in order, where results are).
 
-        The native call looks at types, dtypes and shapes itself, and answers NotImplemented where
-        they are others than those that the program was made for.
+        None where the program is more than one native call. That looks at types, dtypes and shapes
+        itself, and answers NotImplemented where they are others than those that the program was
+        made for.
         """
         direct = getattr(self.run, "direct", None)
-        sources, arguments, count = self.sources, self.arguments, self.count
-        if direct is None or any(self.copies) or any(isinstance(s, Hidden) for s in sources):
+        if direct is None or any(self.copies) or any(isinstance(s, Hidden) for s in self.sources):
             return None
         call, order, places = direct
-        in_order = order == tuple(range(arguments + len(sources)))
+        in_order = order == tuple(range(self.arguments + len(self.sources)))
+        return call, None if in_order else order, tuple(places)
+
+    def _make_direct(self, result: Any) -> Any:
+        """A function of plain arguments, without detours, where the program is one native call."""
+        if self._native is None:
+            return None
+        call, order, places = self._native
+        sources, arguments, count = self.sources, self.arguments, self.count
         commits = tuple(zip(self.assigned, places[count:], strict=True))
         alone = len(places) == 1
         build = self._builder(result, tuple(places[:count]), alone)
@@ -87,7 +97,7 @@ class Program:
             if len(args) != arguments:
                 return NotImplemented
             values = (*args, *map(value_of, sources)) if sources else args
-            found = call(*values) if in_order else call(*[values[i] for i in order])
+            found = call(*values) if order is None else call(*[values[i] for i in order])
             if found is NotImplemented or (self.looks and is_spoiled((found,) if alone else found)):
                 return NotImplemented  # of a NaN the general way makes sure
             for variable, place in commits:
@@ -115,7 +125,7 @@ class Program:
             outputs = [found if alone else found[i] for i in places]
             if wrap:
                 outputs = [new_tensor(x) for x in outputs]
-            return tuple(outputs) if is_tuple else self._built(outputs)
+            return tuple(outputs) if is_tuple else self.built(outputs)
 
         return build
 
@@ -135,12 +145,12 @@ class Program:
             followed = tuple([self._is_followed(x) for x in operands])
             if any(followed):
                 return self._recorded(operands, followed)
-        found = self._values(*map(raw, leaves), *[value_of(s) for s in self.sources])
-        self._commit(found)
+        found = self.values(*map(raw, leaves), *[value_of(s) for s in self.sources])
+        self.commit(found)
         outputs = list(found[: self.count])
         if self.has_tensors or any(isinstance(x, Tensor) for x in leaves):
             outputs = [new_tensor(x) for x in outputs]
-        return self._built(outputs)
+        return self.built(outputs)
 
     @staticmethod
     def _is_followed(x: Any) -> bool:
@@ -151,7 +161,7 @@ class Program:
         results = apply(self.card, operands, {})
         for variable, value in zip(self.assigned, results[self.count :], strict=True):
             variable.assign(value)
-        return self._built(list(results[: self.count]))
+        return self.built(list(results[: self.count]))
 
     def _recorded(self, operands: tuple[Any, ...], followed: tuple[bool, ...]) -> Any:
         """The result where a tape records: that of a forward program, which leaves residuals."""
@@ -162,12 +172,21 @@ class Program:
         residuals: Any
         found, residuals = pair.run(values)
         if self.looks and is_spoiled(found):
-            found, residuals = list(self._values(*values)), None
+            found, residuals = list(self.values(*values)), None
         results = record_many(self.card, operands, values, tuple(self._settled(found)), residuals)
-        self._commit([x.value for x in results])
-        return self._built(list(results[: self.count]))
+        self.commit([x.value for x in results])
+        return self.built(list(results[: self.count]))
 
-    def _values(self, *arguments: Any) -> tuple[Any, ...]:
+    def values(self, *arguments: Any) -> tuple[Any, ...]:
+        """The results, and what Variables are assigned, for the value of each input."""
+        native = self._native
+        if native is not None and not self.given:
+            call, order, places = native
+            made = call(*arguments) if order is None else call(*[arguments[i] for i in order])
+            if made is not NotImplemented:
+                made = (made,) if len(places) == 1 else made
+                if not self.looks or not is_spoiled(made):
+                    return tuple([made[i] for i in places])
         found = self.run(arguments)
         if self.looks and is_spoiled(found):
             with silent():
@@ -186,11 +205,13 @@ class Program:
                 found[i] = np.array(x)
         return found
 
-    def _commit(self, values: Sequence[Any]) -> None:
+    def commit(self, values: Sequence[Any]) -> None:
+        """Assign what a run has left for Variables."""
         for variable, value in zip(self.assigned, values[self.count :], strict=True):
             variable.value = value
 
-    def _built(self, outputs: list[Any]) -> Any:
+    def built(self, outputs: list[Any]) -> Any:
+        """What the function returns, of the outputs."""
         given = iter(outputs)
         return self.rebuild([next(given) if x is _NOTHING else x for x in self.static])
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.positions import decode
 from ..core.variable import Variable
-from . import details
+from . import again, details
 from .calls import Call, value_of
 from .notices import where
 
@@ -50,14 +50,19 @@ class Alarms:
         if self._is_news(found):
             self._capture.ring.write()
             details.alarm(
-                self._capture, call.structure, recorder, targets, sources, results, step
-            )
+                self._capture, call.structure, recorder, targets, sources, results, step,
+                decode(call.code, call.lasti),
+            )  # fmt: skip
 
     def inside(
-        self, function: str, told: Any, cost: Any, sources: list[Any], results: list[Any]
-    ) -> None:
+        self, function: str, call: Call, told: Any, cost: Any, sources: list[Any],
+        results: list[Any], given: Any,
+    ) -> None:  # fmt: skip
         """Something that a compiled function told may not be finite."""
         if not self._is_news([cost, *sources, *results]):
+            return
+        self._capture.ring.write()
+        if again.alarm(self._capture, call, told, sources, results, given):
             return
         named = [("cost", cost), *((f"gradient {i}", r) for i, r in enumerate(results))]
         bad = [what for what, x in named if x is not None and not np.isfinite(x).all()]

@@ -28,7 +28,7 @@ from ..core.variable import Variable
 from ..errors import RecordError, RecordWarning, three_part
 from ..tape.nested import Gradient, Nested
 from ..tape.nonfinite import is_finite
-from . import notices, traced, unfinished
+from . import again, notices, traced, unfinished
 from .alarms import Alarms
 from .calls import NAN, Call, Column, value_of
 from .capture_costs import Costs
@@ -103,8 +103,7 @@ class Capture(Running):
         if self.looks:
             observing.keep_everything(True)
             self._stops.append(lambda: observing.keep_everything(False))
-        if self.level != "scalars":
-            observing.inspector.look = traced.look
+        observing.inspector.look = traced.look
         self._observe()
         self._stops.append(self._unheard)
         self._stops.append(observing.record())
@@ -131,25 +130,29 @@ class Capture(Running):
     def stop(self, error: BaseException | None = None) -> None:
         """Listen no more, and write the step that is complete, and what an exception ended."""
         self.deafen()
-        step, recorder = self.steps.number, None
+        step, recorder, called = self.steps.number, None, None
         if isinstance(error, Exception):
             recorder = unfinished.recorder_of(error, self.steps.last)
-            step += self.steps.ends or (recorder is not None and self.steps.is_over)
+            called = unfinished.called(error)
+            begins = recorder is not None or (called is not None and bool(called.told))
+            step += self.steps.ends or (begins and self.steps.is_over)
         if self.logged or (self.parts and self.steps.is_complete):
             self.finish()
         self.rows.flush()
         if error is not None:
-            self._ended(error, recorder, step)
+            self._ended(error, recorder, called, step)
 
-    def _ended(self, error: BaseException, recorder: Any, step: int) -> None:
+    def _ended(self, error: BaseException, recorder: Any, called: Any, step: int) -> None:
         """Write the exception that ended the run in a step, and what led there."""
         said = exception_of(error)
         if isinstance(error, Exception):
             try:
                 self.ring.write()
-                said |= unfinished.failing(error)
+                said |= called.facts() if called is not None else unfinished.failing(error)
                 if recorder is not None and self.looks:
                     said |= unfinished.write(self, recorder, step)
+                elif called is not None and self.looks:
+                    said |= called.write(self, step)
             except Exception as own:
                 self.fail(own)
         self.writer.event(step, "exception", said)
@@ -214,7 +217,7 @@ class Capture(Running):
 
     def compiled(
         self, function: str, told: Any, targets: Any, sources: list[Any], results: list[Any],
-        more: list[Any],
+        more: list[Any], given: Any,
     ) -> None:  # fmt: skip
         """A gradient has been computed in a compiled function, which has told its values."""
         code, lasti = told.position
@@ -228,15 +231,22 @@ class Capture(Running):
             cost = float(targets[0])
         else:
             cost = float(sum(np.sum(np.real(t)) for t in targets))
+        step = self.steps.number
         if not is_recorded and not self._is_news(call, cost, results):
+            if self.ring_size:
+                self.ring.hold_compiled(call, told, sources, given, step)
             return
         finite, is_first = self._add(call, cost, sources, results, told.keys)
-        if self.level != "scalars" and told.seen is not None:
-            self.records.traced(call, told.seen, more, self.steps.number, is_first)
-        if self.level != "scalars" and not call.are_numbers:
-            self.records.arrays(call, self.steps.number, sources, results)
+        if self.level != "scalars":
+            self.records.traced(call, told.seen, more, step, is_first)
+            if not call.are_numbers:
+                self.records.arrays(call, step, sources, results)
+            if self.level == "full" and is_first:
+                again.write(self, call, told, sources, given, step)
+        if is_first and self.ring_size:
+            self.ring.hold_compiled(call, told, sources, given, step)
         if not finite:
-            self.alarms.inside(function, told, cost, sources, results)
+            self.alarms.inside(function, call, told, cost, sources, results, given)
 
     def watch(self, recorder: Any, targets: Any, sources: Any, results: Any, position: Any) -> None:
         """The watcher of gradients: those that are outermost in this thread are recorded."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,15 @@ class _Meant:
         self.at: Any = None  # where the prediction is computed
 
 
+class Compiled(NamedTuple):
+    """What is known of a gradient in a compiled function."""
+
+    seen: Any  # (is kept, or its id would be another's)
+    number: int  # of its graph
+    graph: dict[str, Any]
+    inputs: list[tuple[str | None, str]]  # tag and kind of what is told; None: not to be stored
+
+
 class Records:
     """The part of a capture that looks at records."""
 
@@ -46,8 +55,8 @@ class Records:
         self.roles: dict[str, Any] = {}  # as they are guessed
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
-        # graphs of compiled functions, by what is seen and how many sources are asked
-        self.compiled: dict[tuple[int, int], tuple[Any, int]] = {}
+        # graphs of compiled functions, by what is seen and how many calls ask for more of it
+        self.compiled: dict[tuple[int, int], Compiled] = {}
         self.labels: list[tuple[Any, str]] = []  # what arrays are called
         self.thinned: dict[str, int] = {}  # inputs that change more often than they are stored
 
@@ -178,29 +187,37 @@ class Records:
             self._write_roles()
         return number
 
+    def graph_of(self, call: Call, seen: Any) -> Compiled | None:
+        """What is known of a gradient in a compiled function; None where it has no graph."""
+        known = self.compiled.get((id(seen), len(call.partners)))
+        if known is None:
+            if self.graphs >= MOST_GRAPHS or call.cost is None or not seen.has_graph:
+                return None
+            sources, name_of = call.sources, self.capture.name_of
+            asked = [s.key for s, _ in call.asked(sources)] if sources is not None else []
+            graph = seen.graph(call.names, name_of, call.cost, asked)
+            inputs = []
+            for tag in (*seen.constants, *seen.tags):
+                kind = "input" if tag.startswith("input/") else "variable"
+                name = tag if tag == "prediction" else seen.renamed(tag, name_of, call.cost, asked)
+                # (a partner's value is stored anyway)
+                inputs.append((None if name.startswith("value/") else name, kind))
+            known = Compiled(seen, self._write_graph(call, graph), graph, inputs)
+            self.compiled[id(seen), len(call.partners)] = known
+        return known
+
     def traced(self, call: Call, seen: Any, values: list[Any], step: int, is_first: bool) -> None:
         """Graph, inputs and prediction of a gradient in a compiled function (`traced.py`)."""
-        assert call.cost is not None
-        sources = call.sources
-        asked = [s.key for s, _ in call.asked(sources)] if sources is not None else []
-        known = (id(seen), len(asked))
-        if known not in self.compiled:
-            if self.graphs >= MOST_GRAPHS:
-                return
-            graph = seen.graph(call.names, self.capture.name_of, call.cost, asked)
-            self.compiled[known] = seen, self._write_graph(call, graph)
-        number = self.compiled[known][1]
-        if not is_first:
+        made = self.graph_of(call, seen)
+        if made is None or not is_first:
             return
-        self.now(call, step, number)
-        for tag, value in (*seen.constants.items(), *zip(seen.tags, values, strict=True)):
+        self.now(call, step, made.number)
+        given = (*seen.constants.values(), *values)
+        for (tag, kind), value in zip(made.inputs, given, strict=True):
             if tag == "prediction":
                 self._prediction(call, functools.partial(np.asarray, value), step)
-            else:
-                kind = "input" if tag.startswith("input/") else "variable"
-                tag = seen.renamed(tag, self.capture.name_of, call.cost, asked)
-                if not tag.startswith("value/"):  # a partner's, which has it anyway
-                    self._input(tag, np.asarray(value), step, kind)
+            elif tag is not None:
+                self._input(tag, np.asarray(value), step, kind)
 
     def _vary(
         self, call: Call, structure: Structure, recorder: Any, targets: Any, sources: Any
@@ -220,6 +237,11 @@ class Records:
                 self.told[role] = given if isinstance(given, str) else _Meant(given)
         self.capture.forget()
         self._write_roles()
+
+    def can_be_tag(self, tag: str) -> bool:
+        """Whether the run has an array of this tag, or may have one when the loop goes on."""
+        stem = tag.partition("/")[0]
+        return tag in self.capture.tags or stem in ("input", "value", "held", "prediction")
 
     def _write_roles(self) -> None:
         roles = dict(self.roles)

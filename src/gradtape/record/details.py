@@ -6,23 +6,33 @@ backwards once more, which changes nothing that the records hold.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from ..core.positions import Position
 from ..core.state import OUT
 from ..core.sweep import quiet
 from ..core.tensor import raw
-from ..tape.nonfinite import first_of, operand_facts
+from ..tape.nonfinite import operand_facts
 from ..tape.sweeping import seeds_of
-from . import graphs
+from . import graphs, inside
 from .schema import FIELDS
-from .structures import Snapshot, Structure
+from .structures import Snapshot
 
 __all__ = ["alarm", "cotangents", "range_of", "statistics", "write", "write_nodes"]
 
 MOST_BYTES = 4 << 20  # of one array; of larger ones only the statistics are kept
 NAN = float("nan")
+
+
+class Made(Protocol):
+    """What knows the graph of a step."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def graph(self) -> dict[str, Any]: ...
 
 
 def statistics(x: Any) -> list[float]:
@@ -71,11 +81,12 @@ def cotangents(held: Any, targets: Any) -> tuple[dict[int, Any], dict[int, Any]]
 
 
 def write(
-    capture: Any, step: int, structure: Structure, held: Snapshot, targets: Any, sources: Any
+    capture: Any, step: int, structure: Made, held: Snapshot, targets: Any, sources: Any
 ) -> None:
     """Write the values and cotangents of all nodes of a step.
 
-    `sources` are name, key and value of each.
+    `structure` says what its graph is, and which number that has. `sources` are name, key and
+    value of each.
     """
     graph = structure.graph
     given = {f"value/{name}": value for name, _, value in sources}
@@ -87,9 +98,12 @@ def write(
         by_record, by_key = {}, {}
     leaves = {name: key for name, key, _ in sources}
     found = []
+    within = inside.sides_of(held, graph, by_record)
     for node, value in zip(graph["nodes"], values, strict=True):
         ct = None
-        if "record" in node:
+        if "within" in node:
+            value, ct = within.get(tuple(node["within"]), (value, None))
+        elif "record" in node:
             ct = by_record.get(node["record"])
         elif node["kind"] in ("variable", "source"):
             ct = by_key.get(leaves.get(node.get("name"), -1))
@@ -117,18 +131,22 @@ def range_of(name: str, value: Any) -> dict[str, Any]:
 
 
 def alarm(
-    capture: Any, structure: Structure | None, recorder: Any, targets: Any, sources: Any,
-    results: Any, step: int,
-) -> None:  # fmt: skip
-    """Write the event that names the first value of a step that is not finite."""
-    found = first_of(recorder, targets, sources, results)
+    capture: Any, structure: Made | None, recorder: Any, targets: Any, sources: Any,
+    results: Any, step: int, asked: Position | None = None,
+) -> bool:  # fmt: skip
+    """Write the event that names the first value of a step that is not finite, if there is one."""
+    found, within = inside.first_of(recorder, targets, sources, results)
     if found is None:
-        return
+        return False
     data = found.facts()
+    if found.op == "gradient" and asked is not None:  # the records are used up
+        data |= {"file": asked.filename, "line": asked.line}
     data["graph"] = structure.number if structure is not None else None
     data["node"] = None
     if structure is not None and found.index is not None:
         for node in structure.graph["nodes"]:
-            if node.get("record") == found.index:
+            if node.get("within", node.get("record")) == (within or found.index):
                 data["node"] = node["id"]
+                break
     capture.notices.event("nonfinite", step, data)
+    return True

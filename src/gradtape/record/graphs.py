@@ -13,7 +13,7 @@ A graph is a dict that JSON can hold::
           value    of a constant; weak where it is a Python number
           params   as `graph/coding.py` writes them; arrays in them are the inputs `held`
           opaque   why the node cannot be computed again from the file
-          within   of a prediction in a compiled function: [record, node of its graph, output]
+          within   of a node of a compiled function: [record, node of its graph, output]
           slots    of an input: [record, operand] where it entered; [record, -1 - k] is array k of
                    the parameters
 
@@ -200,7 +200,6 @@ class _Builder:
         self.avals: list[Any] = []  # of each node, a tuple where it has several results
         self.by_key: dict[int, int] = {}
         self.results: dict[int, list[int]] = {}  # of compiled functions, by the key of the call
-        self.within: dict[int, list[int]] = {}  # nodes of compiled functions: see `within` above
         self.constants: dict[int, int] = {}  # key of a constant Tensor -> its node
         self.arrays: list[tuple[int, Any]] = []  # (node, array) of the inputs
         self.inputs = 0
@@ -238,8 +237,6 @@ class _Builder:
         self._name_inputs()
         roles = guess(graph)
         graph["roles"], graph["prediction"] = roles, roles["prediction"]
-        if roles["prediction"] in self.within:
-            self.nodes[roles["prediction"]]["within"] = self.within[roles["prediction"]]
         y = graph["inputs"].get(roles["y"])
         if y is not None and "name" not in self.nodes[y] and self.nodes[y]["slots"]:
             name = self.places.labels(self.nodes[y]["slots"][0][0])
@@ -475,15 +472,14 @@ class _Builder:
             )  # fmt: skip
             if len(avals) == 1:
                 known[node.outputs[0]] = made
-                self.within[made] = [index, n, 0]
+                self.nodes[made]["within"] = [index, n, 0]
                 continue
             self.nodes[made]["results"] = len(avals)
             for i, value in enumerate(node.outputs):
                 known[value] = self.add(
                     "item", [made], value.aval, kind="op", params=["d", ["index", i]],
-                    rule=rule_of(_ITEM), **at,
+                    rule=rule_of(_ITEM), within=[index, n, i], **at,
                 )  # fmt: skip
-                self.within[known[value]] = [index, n, i]
         self.results[rec[OUT]] = [read(v) for v in graph.results]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.observing import Keeping
 from ..core.state import KEYS
 from ..core.symbol import Symbol
 from ..core.tensor import raw
@@ -21,7 +22,7 @@ from ..core.variable import Variable
 from .costs import Cost
 from .graphs import graph_of
 from .kept import slot
-from .structures import result_of
+from .structures import Snapshot, result_of
 
 __all__ = ["Traced", "look"]
 
@@ -37,14 +38,30 @@ class Traced:
         Of the values that are told at each call: inputs, and `prediction`.
     constants : dict
         Arrays that are the same at each call, by tag.
+    records : Snapshot
+        The records themselves, with symbols in place of numbers.
+    targets, sources : list of (key, value)
+        As they were when the gradient was asked.
     """
 
-    def __init__(
-        self, graph: dict[str, Any], names: list[str], held: dict[str, Variable]
-    ) -> None:
-        self._graph, self._names, self._held = graph, names, held
+    def __init__(self, recorder: Any, targets: Any, sources: Any) -> None:
+        self.records = Snapshot(recorder)
+        self.targets = [(t.key, raw(t)) for t in targets]
+        self.sources = [(s.key, raw(s)) for s in sources]
+        self._graph: dict[str, Any] = {}
+        self._names: list[str] = []
+        self._held: dict[str, Variable] = {}
         self.tags: list[str] = []
         self.constants: dict[str, Any] = {}
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether a graph was asked for, and could be made."""
+        return bool(self._graph)
+
+    def takes(self, graph: dict[str, Any], names: list[str], held: dict[str, Variable]) -> None:
+        """The graph of the records, with sources and Variables named for now."""
+        self._graph, self._names, self._held = graph, names, held
 
     def graph(
         self, names: list[str], name_of: Callable[[Variable], str], cost: Cost, asked: list[int]
@@ -89,7 +106,10 @@ class Traced:
 
 
 def look(recorder: Any, targets: Any, sources: Any) -> tuple[Any, list[Any]]:
-    """(a Traced, the values that are to be told at each call), or (None, []) if it has no graph."""
+    """(a Traced, the values that are to be told at each call)."""
+    found, values = Traced(recorder, targets, sources), []
+    if not Keeping.everything:
+        return found, []
     names = [f"source {i}" for i in range(len(sources))]
     asked = {s.key for s in sources}
     leaves = [leaf for leaf in recorder.leaves.values() if isinstance(leaf, Variable)]
@@ -98,8 +118,8 @@ def look(recorder: Any, targets: Any, sources: Any) -> tuple[Any, list[Any]]:
     try:
         graph = graph_of(recorder, targets, sources, names, known=known, others="held")
     except Exception:  # a graph less is no reason to end the user's call
-        return None, []
-    found, values = Traced(graph, names, held), []
+        return found, []
+    found.takes(graph, names, held)
     for tag in graph["sources"]:
         value = _as_read(recorder, held[tag].key) if tag in held else None
         if isinstance(value, Symbol) and math.prod(value.shape) <= _MOST:

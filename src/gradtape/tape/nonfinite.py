@@ -15,8 +15,8 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.lift import bottom
 from ..core.positions import Position, record_position
-from ..core.state import CARD, KEYS, OUT
-from ..core.sweep import quiet
+from ..core.state import CARD, KEYS, OUT, RUN
+from ..core.sweep import quiet, run_item
 from ..core.tensor import raw
 from ..core.variable import Variable
 from .facts import input_keys
@@ -150,9 +150,12 @@ def words(value: Any) -> str:
 
 
 def first_of(
-    recorder: Any, targets: Sequence[Any], sources: Sequence[Any], results: Sequence[Any] = ()
-) -> NonFinite | None:
+    recorder: Any, targets: Sequence[Any], sources: Sequence[Any], results: Sequence[Any] = (),
+    seeds: Any = None,
+) -> NonFinite | None:  # fmt: skip
     """The first value that is not finite, of a tape whose records hold their values.
+
+    `seeds` are the cotangents of the targets, 1 without them.
 
     Examples
     --------
@@ -177,10 +180,13 @@ def first_of(
         out = values.get(rec[OUT])
         if out is None:
             out = values[rec[OUT]] = _computed(rec, values)
-        if out is not None and not is_finite(out):
-            return _found(recorder, index, "forward", words(out), values, names)
+        for part in out if type(out) is tuple else (out,):
+            if part is not None and not is_finite(part):
+                if rec[RUN] is run_item:
+                    index = _maker(ops, index)
+                return _found(recorder, index, "forward", words(part), values, names)
     try:
-        backward = _backward(recorder, targets, values, names)
+        backward = _backward(recorder, targets, seeds, values, names)
     except Exception:  # a rule of the user's own, or residuals that are gone
         backward = None
     if backward is not None:
@@ -189,6 +195,12 @@ def first_of(
         if result is not None and not is_finite(raw(result)):
             return NonFinite("gradient", "backward", words(result), None, (), (), None)
     return None
+
+
+def _maker(ops: list[list[Any]], index: int) -> int:
+    """The record whose output `index` stands for."""
+    wanted = ops[index][KEYS]
+    return next((n for n in range(index) if ops[n][OUT] == wanted), index)
 
 
 def _computed(rec: list[Any], values: dict[int, Any]) -> Any:
@@ -206,9 +218,10 @@ def _computed(rec: list[Any], values: dict[int, Any]) -> Any:
 
 
 def _backward(
-    recorder: Any, targets: Sequence[Any], values: dict[int, Any], names: dict[int, str]
-) -> NonFinite | None:
-    grads: dict[int, Any] = seeds_of(list(targets), None, False)
+    recorder: Any, targets: Sequence[Any], seeds: Any, values: dict[int, Any],
+    names: dict[int, str],
+) -> NonFinite | None:  # fmt: skip
+    grads: dict[int, Any] = seeds_of(list(targets), seeds, False)
     with quiet():
         for index in range(len(recorder.ops) - 1, -1, -1):
             rec = recorder.ops[index]
