@@ -205,10 +205,9 @@ def _open_folder(make: bool) -> Path | None:
             with contextlib.suppress(FileExistsError):
                 place.mkdir(mode=0o700)
         status = os.stat(place)
-    except FileNotFoundError:
-        return None
     except OSError as error:
-        _warn(f"cannot be used ({error.strerror})", place, once=True)
+        if make or not isinstance(error, FileNotFoundError):
+            _warn(f"cannot be used ({error.strerror})", place, once=True)
         return None
     if not stat.S_ISDIR(status.st_mode) or not _is_own(status, 0o077):
         _warn("is no folder of yours that is closed to others", place, once=True)
