@@ -14,7 +14,7 @@ import pytest
 import gradtape as gt
 
 pytest.importorskip("llvmlite")
-from gradtape import config, configure
+from gradtape import config, configure, events
 from gradtape.backends import numpy as oracle
 from gradtape.backends import reproduce
 from gradtape.backends.llvm import emit, rewrites, segments
@@ -95,6 +95,25 @@ def test_an_operation_without_a_lowering_is_a_step_between_loops():
     made = check(lambda x: np.sum(np.sort(x * 2.0) + 1.0), RNG.normal(size=20))
     assert steps(made)
     assert len(loops(made)) == 2
+
+
+def test_what_runs_in_one_loop_is_published():
+    def f(x, w):
+        y = np.sin(x) * 2.0
+        return np.sum(y), np.sort(y) + 1.0, x @ w
+
+    seen = []
+    stop = events.subscribe(lambda name, data: seen.append(data) if name == "pass" else None)
+    try:
+        gt.function(f)(np.ones(1000), np.ones((1000, 50)))
+    finally:
+        stop()
+    ((before, after),) = [(d["before"], d["after"]) for d in seen if d["run"] == "fuse loops"]
+    assert before.split(", ")[:2] == ["sin", "multiply"]
+    assert after == (
+        "loop over 1000: sin, multiply, sum; numpy: argsort; loop over 1000: getitem, add; "
+        "product: contract"
+    )
 
 
 # ------------------------------------------------------------------------------ sums
