@@ -328,8 +328,8 @@ class Recording(Run):
         (`cars-2`) and said on stderr.
     level : {"standard", "scalars", "full"}
         "scalars" keeps numbers and norms alone; "standard" adds graph, inputs, prediction, and
-        arrays as often as disk space allows; "full" adds each operation's value and cotangent
-        at each step.
+        arrays as often as disk space allows and at the last step; "full" adds each operation's
+        value and cotangent at each step.
     every : int
         Record only every so many steps; all are counted. Each step is looked at all the same: the
         first whose cost or gradient is not finite is recorded with its cause, and what is logged

@@ -73,6 +73,26 @@ def test_an_array_is_stored_again_where_its_content_changes(tmp_path):
     assert [run.reader.array("input/0", step)[0][0] for step in range(6)] == [0, 0, 1, 1, 2, 2]
 
 
+def test_of_a_long_run_the_arrays_of_the_last_step_are_there(tmp_path):
+    first = gt.Variable(np.ones((100, 500)), name="first")  # as large as is stored now and then
+    second = gt.Variable(np.ones(500), name="second")
+    other = gt.Variable(np.ones(2), name="other")
+    with gt.Recording(tmp_path / "run", progress=False) as run:
+        for _ in range(30):
+            before = first.numpy().copy(), second.numpy().copy(), other.numpy().copy()
+            with gt.GradientTape() as tape:
+                loss = np.mean((first * second) ** 2)
+            for v, g in zip((first, second), tape.gradient(loss, [first, second]), strict=True):
+                v.assign_sub(0.5 * g)
+            with gt.GradientTape() as tape:  # another network, of the same step
+                loss = np.sum(other**2)
+            other.assign_sub(0.1 * tape.gradient(loss, other))
+    stored = run.reader.arrays("value/first")
+    assert len(stored) < 15 and stored[-1] == 29
+    for variable, value in zip((first, second, other), before, strict=True):
+        np.testing.assert_array_equal(run.restore(variable).numpy(), value)
+
+
 def test_a_large_array_that_stays_is_stored_once(tmp_path):
     w, large = gt.Variable(1.0), np.ones(100_000)
     with gt.Recording(tmp_path / "run", progress=False) as run:

@@ -94,6 +94,7 @@ class Capture(Running):
         self._call: Call | None = None  # the last one
         self._unwatch: Any = None
         self.last: Part | None = None  # of the last step that was written
+        self._latest: tuple[int, list[Part]] = (0, [])  # the last with arrays, and its number
 
     # -- on and off -----------------------------------------------------------------------------
 
@@ -138,6 +139,9 @@ class Capture(Running):
             step += self.steps.ends or (begins and self.steps.is_over)
         if self.logged or (self.parts and self.steps.is_complete):
             self.finish()
+        if self.level != "scalars":
+            for part in self._latest[1]:
+                self.records.last(part.call, self._latest[0], part.values)
         self.rows.flush()
         if error is not None:
             self._ended(error, recorder, called, step)
@@ -446,6 +450,7 @@ class Capture(Running):
                     part.entries[place] = (
                         NAN if now is None else difference_norm(now, part.values[i])
                     )
+        self._latest = (number, parts)
         calls = tuple((part.call, part.call.cost if part.owns else None) for part in parts)
         logged = tuple(self.logged)
         layout = self.layouts.get((calls, logged))

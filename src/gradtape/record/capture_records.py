@@ -52,6 +52,7 @@ class Records:
         self.keeps_prediction = True
         self.seen: dict[str, Seen] = {}
         self.schedules: dict[str, Schedule] = {}
+        self.whole: dict[str, int] = {}  # the last step at which arrays of sources were stored
         self.roles: dict[str, Any] = {}  # as they are guessed
         self.told: dict[str, Any] = {}  # as the user said
         self.written_roles: dict[str, Any] = {}
@@ -304,9 +305,20 @@ class Records:
             schedule = self.schedules[call.names[call.arrays[0]]] = Schedule(total)
         if not schedule.takes(step):
             return
+        self.whole[call.names[call.arrays[0]]] = step
         for i in call.arrays:
             for side, value in (("value", values[i]), ("grad", grads[i])):
                 if value is not None:
                     self.capture.writer.array(
                         self.capture.tags[f"{side}/{call.names[i]}"], step, storable(value)
                     )
+
+    def last(self, call: Call, step: int, values: list[Any]) -> None:
+        """Arrays of Variables at the last step, at whichever their size allows them."""
+        if not call.arrays or call.sources is None:  # a user's array may have been written to
+            return
+        if self.whole.get(call.names[call.arrays[0]]) == step:
+            return
+        for i in call.arrays:
+            tag = self.capture.tags[f"value/{call.names[i]}"]
+            self.capture.writer.array(tag, step, storable(values[i]))
