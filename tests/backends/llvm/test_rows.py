@@ -1,5 +1,7 @@
 """Parts over the same rows run block after block: what joins, and the same results as apart."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,8 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
 from gradtape.backends import numpy as oracle
-from gradtape.backends.llvm import fuse, rows, segments
+from gradtape.backends.llvm import accumulators, fuse, rows, segments
+from gradtape.backends.llvm.reductions import Reduction
 from gradtape.core.aval import aval_of
 from gradtape.core.tensor import raw
 from gradtape.graph.trace import trace
@@ -97,6 +100,23 @@ def test_the_number_of_threads_changes_no_bit():
     finally:
         configure(threads=before)
     assert all(np.array_equal(x, found[0]) for x in found)
+
+
+def test_parts_share_no_line_of_the_cache():
+    """Sums of two threads in one line of the cache made a loop six times as long."""
+    args = data(100_000, 20)
+    graph = graph_of(gt.value_and_grad(logistic), *args)
+    made = fuse.plan(prepare(graph))
+    (native,) = (p.native for p in segments.segments(made))
+    text = native.program.source
+    body = text[text.index("define internal void @\"rows") :]
+    body = body[: body.index("\n}")]
+    # what is kept of rows lies in a room that a thread takes, not in one for each part
+    assert body.count("@\"take_room\"(") == body.count("@\"leave_room\"(") == 1
+    apart = [int(n) for n in re.findall(r" = mul i64 %\"[^\"]+\", (\d+)", body)]
+    assert any(n % accumulators.APART == 0 for n in apart)
+    one = accumulators.Sum(made.graph.nodes[0], Reduction("add", (0,), np.dtype("f8")), [0], 1)
+    assert one.step * 8 % accumulators.APART == 0 and one.apart(3) == 3 * 8 * one.step
 
 
 def test_nan_and_infinity_go_through():

@@ -16,6 +16,7 @@ from .reductions import Reduction
 
 __all__ = ["Sum", "join_rows"]
 
+APART = 128  # bytes: two threads that write to one line of the cache wait for each other
 FEW = 20_000  # elements that are joined in less time than it takes to optimise how
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
@@ -60,8 +61,14 @@ class Sum:
         if self.is_all:
             return 8 * parts
         if parts > 1 and self.strides[0] == 0:
-            return parts * self.size * self.dtype.itemsize
+            return parts * self.step * self.dtype.itemsize
         return 0
+
+    @property
+    def step(self) -> int:
+        """The elements from the accumulators of a part to those of the next."""
+        unit = APART // self.dtype.itemsize
+        return -(-self.size // unit) * unit
 
 
 def join_rows(
@@ -82,7 +89,7 @@ def join_rows(
         with counted(code, ir.Constant(_I64, 0), ir.Constant(_I64, size), FREE) as i:
             total: Any = one.how.neutral(dtype)
             for part in range(parts):
-                offset = code.b.add(i, ir.Constant(_I64, part * size))
+                offset = code.b.add(i, ir.Constant(_I64, part * one.step))
                 place = code.b.gep(function.args[1], [offset], source_etype=kind)
                 total = one.how.join(code.b, dtype, total, get(code.b, place, dtype))
             put(code.b, total, code.b.gep(function.args[0], [i], source_etype=kind), dtype)

@@ -29,7 +29,7 @@ from .product import Axis, Product
 from .tiles import ProductEmitter
 from .views import Count
 
-__all__ = ["Rows", "grouped"]
+__all__ = ["ROOMS", "Rows", "grouped"]
 
 CACHE = 3 << 17  # bytes of a block of rows
 WORTH = 1 << 17  # bytes of what a group computes and reads, from which on it is one
@@ -39,6 +39,34 @@ CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its seco
 PANEL = 1 << 19  # bytes of that
 WIDE = 32  # accumulators that are cleared at once
 SUM_NS = 12.0  # of the work of a part, for each accumulator that it clears and that is joined
+
+GAP = 1024  # bytes between rooms: a core fetches what lies behind the one that it works in
+# A part takes the first room that is free: with two threads there are two rooms, each of them in
+# the cache of the thread that had it before. With a room for each part all went from core to core.
+ROOMS = """
+declare i64 @llvm.cttz.i64(i64, i1 immarg)
+define internal i64 @take_room(ptr %rooms) cold {
+entry:
+  br label %look
+look:
+  %taken = load atomic i64, ptr %rooms monotonic, align 8
+  %free = xor i64 %taken, -1
+  %room = call i64 @llvm.cttz.i64(i64 %free, i1 true)
+  %bit = shl i64 1, %room
+  %all = or i64 %taken, %bit
+  %found = cmpxchg ptr %rooms, i64 %taken, i64 %all acquire monotonic
+  %is_mine = extractvalue { i64, i1 } %found, 1
+  br i1 %is_mine, label %done, label %look
+done:
+  ret i64 %room
+}
+define internal void @leave_room(ptr %rooms, i64 %room) cold {
+  %bit = shl i64 1, %room
+  %others = xor i64 %bit, -1
+  %before = atomicrmw and ptr %rooms, i64 %others release
+  ret void
+}
+"""
 
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
@@ -180,6 +208,7 @@ class Rows:
     group: Group
     emitters: InitVar[Sequence[Emitter | ProductEmitter]]  # of all parts
     brief: set[Value] = field(default_factory=set)  # what only the group reads
+    rooms: int = -1  # the slot of the word that says which rooms for it are taken
 
     def __post_init__(self, emitters: Sequence[Emitter | ProductEmitter]) -> None:
         self.rows, self.plan = self.group.rows, self.group.plan
@@ -244,7 +273,11 @@ class Rows:
 
     def buffer(self, value: Value, parts: int) -> int:
         """The bytes of what only the group reads: a block for each part."""
-        return int(parts * self.block * _width(value, self.rows) * value.aval.dtype.itemsize)
+        return int(parts * self._kept(value) * value.aval.dtype.itemsize)
+
+    def _kept(self, value: Value) -> int:
+        """The elements from the room for a value to the next room for it."""
+        return self.block * _width(value, self.rows) + GAP // int(value.aval.dtype.itemsize)
 
     def emit(self, parts: int, constants: dict[Value, int]) -> None:
         """Add `void <name>(ptr table, i64 part)`."""
@@ -258,6 +291,10 @@ class Rows:
         b = ir.IRBuilder(function.append_basic_block("entry"))
         sums = {one.node: one for one in self.sums}
         at: dict[tuple[Any, int], Any] = {}
+        room: Any = part
+        if self.rooms >= 0:
+            rooms = b.load(b.gep(table, [_int(self.rooms)], source_etype=_PTR), typ=_PTR)
+            room = b.call(self._called("take_room", _I64, [_PTR]), [rooms])
         for _, pointers in bodies:
             for key, slot in pointers.items():
                 if (key, slot) in at:
@@ -265,7 +302,7 @@ class Rows:
                 found = b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
                 brief = key.outputs[0] if key in sums else key
                 if brief in self.brief:
-                    place = b.mul(part, _int(self.block * _width(brief, self.rows)))
+                    place = b.mul(room, _int(self._kept(brief)))
                     found = b.gep(found, [place], source_etype=memory(brief.aval.dtype))
                 elif key in sums:
                     found = b.gep(
@@ -303,7 +340,13 @@ class Rows:
         first.add_incoming(last, b.block)
         b.cbranch(b.icmp_signed("<", last, end), head, done)
         b.position_at_end(done)
+        if self.rooms >= 0:
+            b.call(self._called("leave_room", ir.VoidType(), [_PTR, _I64]), [rooms, room])
         b.ret_void()
+
+    def _called(self, name: str, result: Any, arguments: list[Any]) -> Any:
+        found = self.module.globals.get(name)
+        return found or ir.Function(self.module, ir.FunctionType(result, arguments), name)
 
     def _clear(self, b: Any, function: Any, one: Sum, at: Any) -> None:
         """Set accumulators of a part to what changes nothing."""

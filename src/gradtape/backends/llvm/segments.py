@@ -26,7 +26,7 @@ from .fuse import Loop, Plan, Step, plan, uniform
 from .interrupts import INTERRUPTED
 from .partition import announce
 from .product import Product
-from .rows import Rows, grouped
+from .rows import ROOMS, Rows, grouped
 from .segment import POOL, TELLS, Segment, Word
 from .share import share
 from .tiles import CALL_GEMM, ProductEmitter
@@ -328,6 +328,11 @@ def _compile(
     for v in moving:
         slots[v] = at
         at += 1
+    sharing = [e for e, count in zip(units, parts, strict=True)
+               if isinstance(e, Rows) and e.brief and count > 1]  # fmt: skip
+    for e in sharing:
+        e.rooms = at
+        at += 1
     for e, count in zip(units, parts, strict=True):
         e.emit(count, at_constant)
 
@@ -347,6 +352,8 @@ def _compile(
     kernel = _Kernel(
         module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, at, at_pool
     )
+    for e in sharing:
+        kernel.word(e.rooms)
     run(items)
     kernel.b.ret_void()
     if turns:  # each is run many times
@@ -356,8 +363,9 @@ def _compile(
         "hand_out": _HAND_OUT * is_parallel,
         "call_gemm": CALL_GEMM * bool(routines),
         "interrupted": INTERRUPTED * ("interrupted" in module.globals),
+        "take_room": ROOMS * bool(sharing),
     }
-    for name in written:
+    for name in (*written, "leave_room"):
         module.globals.pop(name, None)  # was only declared
     lines = str(module).splitlines()
     release = bool(turns) or _is_long(loops)
@@ -451,6 +459,12 @@ class _Kernel:
     def at(self, table: Any, i: int) -> Any:
         """Where the pointer number i stands."""
         return self.b.gep(table, [ir.Constant(_I64, i)], source_etype=_PTR)
+
+    def word(self, slot: int) -> None:
+        """Room for a number, which is 0, at a slot of the table."""
+        place = self.b.alloca(_I64, align=64)
+        self.b.store(ir.Constant(_I64, 0), place)
+        self.b.store(place, self.at(self.table, slot))
 
     def call(self, e: Emitter | ProductEmitter | Rows, parts: int) -> None:
         """Run a loop or a product."""

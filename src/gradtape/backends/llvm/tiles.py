@@ -117,9 +117,8 @@ class ProductEmitter:
 
         arguments = [at(slot) for slot in pointers.values()]
         if self.sums:
-            size = node.outputs[0].aval.size
             place = list(pointers).index(node)
-            moved = b.mul(part, _int(size))
+            moved = b.mul(part, _int(self.sums[0].step))
             arguments[place] = b.gep(arguments[place], [moved], source_etype=self.type)
         length = self.step if parts > 1 else self.axis.size
         low = b.mul(part, _int(length))
