@@ -7,6 +7,7 @@ import pytest
 
 import gradtape as gt
 from gradtape.core.aval import Aval
+from gradtape.errors import ExitWarning
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
 
@@ -89,6 +90,32 @@ def test_tapes_and_accumulators_around():
 def test_a_value_that_no_tape_follows_stays_a_constant():
     h = gt.array(T)
     assert gt.grad(lambda x: np.sum(gt.checkpoint(lambda y: y * h)(x)))(X).tolist() == T.tolist()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_integers_and_truth_values_decide_what_is_computed(compiled):
+    @gt.checkpoint
+    def block(n, y, turns):
+        for _ in range(n):
+            y = np.sin(y)
+        return y[::-1] if turns else y
+
+    f = gt.grad(lambda x: np.sum(block(3, x, True) * T))
+    expected = gt.grad(lambda x: np.sum(np.sin(np.sin(np.sin(x)))[::-1] * T))(X)
+    close((gt.function(f, backend="numpy") if compiled else f)(X), expected)
+
+
+def test_indices_are_no_variables():
+    index = gt.array([2, 0])
+    f = gt.checkpoint(lambda x, i: x[i] * x[:2])
+    found = gt.vmap(gt.grad(lambda x, i: np.sum(f(x, i))))(XS, np.array([[2, 0], [1, 1]]))
+    np.testing.assert_allclose(found, [[0.5, 0.1, 0.1], [0.5, 0.6, 0.0]])
+    assert gt.grad(lambda x: np.sum(f(x, index)))(X).tolist() == [X[2] + X[1], X[0], X[0]]
+
+
+def test_a_value_that_leaves_inside_is_told():
+    with pytest.warns(ExitWarning, match=r"float\(y\) took the value out"):
+        assert float(gt.grad(gt.checkpoint(lambda y: y * float(y)))(2.0)) == 2.0
 
 
 def chain(made):

@@ -71,6 +71,9 @@ class Recorder:
         self._spans: Any = None
         self._watched_arrays: Any = None
 
+    def meet(self, operands: Any) -> None:
+        """Operands of something that is not recorded: a sieve looks at them (`tape/sieve.py`)."""
+
     # What few tapes need is made when it is first asked for. (A __getattr__ would do it in fewer
     # lines, and make every other attribute several times slower.)
 

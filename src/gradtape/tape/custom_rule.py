@@ -38,7 +38,6 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
-from .sieve import Sieve
 
 __all__ = [
     "NUMBERS", "Rule", "called", "check_count", "check_shape", "checked", "is_pair", "leaves_of",
@@ -163,8 +162,7 @@ def record_of(
         signed = tuple(k if k in tape.tracked else -k for k in keys)
         if not captured and not any(k > 0 for k in signed):
             continue
-        if isinstance(tape, Sieve):
-            tape.meet(operands)
+        tape.meet(operands)
         followed = True
         out_avals = tuple(map(aval_of, values)) if items else None
         tape.record(

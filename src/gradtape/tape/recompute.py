@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import INEXACT
+from ..core.aval import INEXACT, aval_of
 from ..core.console import silent
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
 from ..core.state import only, state
 from ..core.streams import replayed
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, raw
 from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, three_part
 from .custom import as_tensor, custom_gradient
@@ -68,7 +68,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         if not state.tapes:  # nothing is kept
             return tree_map(as_tensor, f(*args, **kwargs))
         leaves, rebuild = flatten(list(args))
-        moves = [i for i, leaf in enumerate(leaves) if isinstance(leaf, NUMBERS)]
+        # anything else is a constant: an integer or a truth value may decide what is computed
+        moves = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) or _is_smooth(x)]
 
         def call(xs: Any) -> Any:
             new = list(leaves)
@@ -95,17 +96,19 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                     trace.postpone(variables, cts)
                 own = [_own(x, cts) for x in xs]
                 with GradientTape(watch_accessed_variables=False) as tape:
-                    fresh = [tape.watch(x) for x in own]
+                    fresh = [tape.watch(x) if _is_smooth(x) else x for x in own]
                     for v in variables:
                         tape.watch(v)
                     with draws, silent():  # the same random numbers, and no second print
                         again = call(fresh)
                 outs = [o for o in flatten(again)[0] if isinstance(o, NUMBERS)]
-                found = tape.gradient(
-                    outs, [*fresh, *variables], list(cts), unconnected_gradients="zero"
-                )
-                count = len(fresh)
-                return (found[:count], found[count:]) if variables else found
+                at = [i for i, x in enumerate(fresh) if _is_smooth(x)]
+                sources = [*(fresh[i] for i in at), *variables]
+                found = tape.gradient(outs, sources, list(cts), unconnected_gradients="zero")
+                given: list[Any] = [None] * len(fresh)
+                for i, g in zip(at, found, strict=False):
+                    given[i] = g
+                return (given, found[len(at) :]) if variables else given
 
             grad_fn.captured = captured  # type: ignore[attr-defined]
             return out, grad_fn
@@ -119,6 +122,10 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 return tree_map(as_tensor, f(*args, **kwargs))
 
     return recomputed
+
+
+def _is_smooth(x: Any) -> bool:
+    return isinstance(x, NUMBERS) and aval_of(raw(x)).dtype.char in INEXACT
 
 
 def _own(x: Any, cts: Sequence[Any]) -> Any:
