@@ -3,6 +3,9 @@
     python examples/tutorial.py              # prints every epoch, writes three pictures
     python examples/tutorial.py --no-plots   # prints only
 
+    gradtape run --record --view examples/tutorial.py --no-plots
+    gradtape run --record --view examples/tutorial.py --no-plots --learning-rate 0.1 --epochs 300
+
 200 points, x ~ U(0, 1), y = 0.3 + 0.5 x + N(0, 0.3); 70 epochs at learning rate 0.001. Near the
 end the printed loss no longer changes, and the slope is still nine per cent from its value: the
 verdict at the end says so.
@@ -42,11 +45,13 @@ def sum_of_squares(y: np.ndarray, prediction: gt.Tensor) -> gt.Tensor:
     return np.sum((y - prediction) ** 2)
 
 
-def train(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float], list[list[float]]]:
+def train(
+    x: np.ndarray, y: np.ndarray, epochs: int = EPOCHS, learning_rate: float = LEARNING_RATE
+) -> tuple[list[float], list[float], list[list[float]]]:
     """The loss, the norm of its gradient, and the coefficients, at each epoch."""
     model = Line()
     losses, norms, coefficients = [], [], []
-    for epoch in range(EPOCHS):
+    for epoch in range(epochs):
         with gt.GradientTape() as tape:
             loss = sum_of_squares(y, model(x))
         d_a, d_b = tape.gradient(loss, [model.a, model.b])
@@ -54,19 +59,24 @@ def train(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float], list[
         norms.append(float(np.hypot(d_a, d_b)))
         coefficients.append([float(model.a), float(model.b)])
         print(f"Epoch: {epoch}, Loss: {losses[-1]:0.2f}")
-        model.a -= LEARNING_RATE * d_a
-        model.b -= LEARNING_RATE * d_b
+        model.a -= learning_rate * d_a
+        model.b -= learning_rate * d_b
     return losses, norms, coefficients
 
 
 def verdict_on(
-    x: np.ndarray, y: np.ndarray, losses: list[float], norms: list[float], coefficients: list
+    x: np.ndarray,
+    y: np.ndarray,
+    losses: list[float],
+    norms: list[float],
+    coefficients: list,
+    learning_rate: float = LEARNING_RATE,
 ) -> Verdict:
     X = np.column_stack([np.ones_like(x), x])
     return judge(
         losses,
         norms,
-        learning_rate=LEARNING_RATE,
+        learning_rate=learning_rate,
         largest_eigenvalue=np.linalg.eigvalsh(2 * X.T @ X)[-1],  # the Hessian of the loss
         coefficients=coefficients,
         closed_form=np.linalg.lstsq(X, y)[0],
@@ -101,9 +111,10 @@ def draw(
     lines, axes = plt.subplots()
     axes.scatter(x, y, s=18, color="#35618f", alpha=0.45, linewidths=0)
     for epoch, (a, b) in enumerate(coefficients):
-        axes.plot(ends, a + b * ends, color=colors(epoch / EPOCHS), linewidth=1.0)
+        axes.plot(ends, a + b * ends, color=colors(epoch / len(coefficients)), linewidth=1.0)
     axes.plot(ends, closed[0] + closed[1] * ends, "--", color="#1d2733", label="closed form")
-    epochs = matplotlib.cm.ScalarMappable(matplotlib.colors.Normalize(0, EPOCHS - 1), colors)
+    norm = matplotlib.colors.Normalize(0, len(coefficients) - 1)
+    epochs = matplotlib.cm.ScalarMappable(norm, colors)
     lines.colorbar(epochs, ax=axes, label="epoch", pad=0.02).outline.set_visible(False)
     axes.set(title="The line of each epoch", xlabel="x", ylabel="y")
     axes.legend(frameon=False)
@@ -133,13 +144,16 @@ def draw(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE)
     parser.add_argument("--no-plots", action="store_true", help="write no pictures")
     parser.add_argument("--out", type=Path, default=Path(), help="folder for the pictures")
     arguments = parser.parse_args()
 
     x, y = make_data()
-    losses, norms, coefficients = train(x, y)
-    print(f"\nVerdict\n{verdict_on(x, y, losses, norms, coefficients)}")
+    rate = arguments.learning_rate
+    losses, norms, coefficients = train(x, y, arguments.epochs, rate)
+    print(f"\nVerdict\n{verdict_on(x, y, losses, norms, coefficients, rate)}")
     if not arguments.no_plots:
         paths = draw(x, y, losses, np.array(coefficients), arguments.out)
         print(f"\nWritten: {', '.join(map(str, paths))}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -262,6 +263,16 @@ def test_a_run_of_one_epoch():
 
 
 # ------------------------------------------------------------------ the door
+
+
+def test_it_shows_in_a_notebook_as_its_facts():
+    found, _ = tutorial_run(70)
+    shown = ET.fromstring(found._repr_html_())
+    assert [each.text for each in shown.iter("b")] == [
+        "Fast phase", "Printed cost", "Lowest cost", "Converged"]  # fmt: skip
+    assert [each.text for each in shown.iter("dd")] == [
+        str(each) for each in (found.fast_phase, found.standstill, found.lowest, found.convergence)
+    ]
 
 
 def test_facts_are_frozen():

@@ -217,12 +217,14 @@ class Viewed:
             print(f"gradtape {self.command}: {words}", file=sys.stderr)
 
     def _show(self, run: Any) -> None:
+        from .viewer.launch import lasting
+
         try:
             address = run.show()
         except (OSError, ImportError) as error:
             print(f"gradtape {self.command}: {error.args[-1]}", file=sys.stderr)
         else:
-            print(f"gradtape {self.command}: {address}", file=sys.stderr)
+            print(f"gradtape {self.command}: {lasting(self.path) or address}", file=sys.stderr)
 
 
 def _declare_fit(parser: argparse.ArgumentParser) -> None:

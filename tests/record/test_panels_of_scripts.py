@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gradtape.record.diagnosis import diagnose
 from gradtape.record.panels import cost, fit, flow, landscape, path
 from gradtape.record.reader import Reader
 from gradtape.record.summary import verdict
@@ -48,6 +49,19 @@ def test_the_tutorial(tmp_path, name):
     assert flow(run)[0]["names"] == ["a", "b"]
     assert cost(run)[0]["best"] == 69
     assert verdict(run).convergence.converged is False
+
+
+def test_the_tutorial_at_a_rate_that_is_too_high_leads_to_the_first_infinite_value(tmp_path):
+    options = "--no-plots", "--learning-rate", "0.1", "--epochs", "95"
+    run = record(tmp_path / "run", "tutorial.py", *options)
+    (event,) = run.events("nonfinite")
+    assert (event["step"], event["data"]["op"]) == (91, "square")
+    lines = (EXAMPLES / "tutorial.py").read_text(encoding="utf-8").splitlines()
+    assert "(y - prediction) ** 2" in lines[event["data"]["line"] - 1]
+    (warning, *_) = run.events("warning")
+    assert Path(warning["data"]["file"]).name == "tutorial.py"
+    assert verdict(run).convergence.diverged_at == 91
+    assert "learning rate too high" in [each.kind for each in diagnose(run)]
 
 
 @pytest.mark.parametrize(

@@ -279,7 +279,6 @@ def test_every_endpoint_answers_for_every_demo(shown):
         ("/api/run/0123456789ab", "", 404),
         ("/api/run/{line}/nothing", "", 404),
         ("/api/run/{line}/__class__", "", 404),
-        ("/api/run/{line}/series", "names=nothing", 404),
         ("/api/run/{line}/array", "tag=nothing", 404),
         ("/api/run/{line}/graph", "id=99", 404),
         ("/api/run/{line}/series", "names=cost&px=0", 400),
@@ -301,6 +300,12 @@ def test_what_cannot_be_answered_is_refused(shown, path, query, status):
     answer = answers.answer(path.format(**ids), query)
     assert answer.status == status
     assert json.loads(answer.body)["error"]
+
+
+def test_a_series_that_a_run_has_not_is_nothing_to_show(shown):
+    answers, _, ids = shown
+    answer = answers.answer(f"/api/run/{ids['line']}/series", "names=nothing")
+    assert answer.status == 204 and "nothing" in answer.reason
 
 
 def test_several_threads_ask_while_the_run_is_written(tmp_path):

@@ -403,13 +403,17 @@ def test_show_starts_a_process_and_finds_it_again(root, tmp_path, monkeypatch):
         port = int(re.match(r"http://127\.0\.0\.1:(\d+)/", address)[1])
         status, headers, _ = get(port, "/" + address.split("/", 3)[3])
         assert (status, headers["location"]) == (303, f"/#run={run_id(root / 'line')}")
+        kept = launch.lasting(root / "line")
+        for _ in range(2):
+            status, headers, _ = get(port, "/" + kept.split("/", 3)[3])
+            assert (status, headers["location"]) == (303, f"/#run={run_id(root / 'line')}")
         again = launch.show(root / "line", browser=False)
         assert again.startswith(f"http://127.0.0.1:{port}/")
         assert [each for each in launch._started if each.poll() is None] == [process]
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
-    assert launch._running(root / "line") is None
+    assert launch._running(root / "line") is None and launch.lasting(root / "line") is None
 
 
 def test_it_ends_by_itself_when_nobody_looks(root, tmp_path):

@@ -70,7 +70,8 @@ export function App({ source, root, alone }: { source: Source; root: HTMLElement
       paint(alone ? document.documentElement : root),
       startPlayer(isCalm),
       start(source),
-      alone ? linkToAddress((id) => void open(id)) : () => undefined,
+      // In a frame without an address of its own, as in a notebook, there is none to keep.
+      alone && location.protocol !== "about:" ? linkToAddress((id) => void open(id)) : () => undefined,
       () => heard.removeEventListener("keydown", keys as EventListener),
     ];
     return () => stops.forEach((stop) => stop());

@@ -4,6 +4,7 @@ import { counted, repr, statistics } from "../src/draw/numbers";
 import { histogram, linear, padded, polyline, ticks } from "../src/draw/scale";
 import { stepped } from "../src/draw/plane";
 import { ghostSteps } from "../src/panels/fit-curve";
+import { flags } from "../src/panels/flow";
 import { bands } from "../src/panels/fit-regions";
 import { firstChoice, sliceOf, windowOf } from "../src/panels/inspector-slice";
 import { indexAt, levels, motion } from "../src/panels/path-math";
@@ -84,4 +85,24 @@ test("levels widen as the cost does, and a path knows its steps", () => {
   expect(motion(path, 0)).toEqual({ gradient: 10, step: 5, cosine: 1 });
   expect(motion(path, 1).step).toBeNaN();
   expect([indexAt([0, 10, 20], 9), indexAt([0, 10, 20], 10), indexAt([0, 10, 20], 99)]).toEqual([0, 1, 2]);
+});
+
+test("what vanishes, explodes or is dead is flagged as far as the cursor", () => {
+  const steps = Float64Array.from({ length: 60 }, (_, k) => k);
+  const row = (f: (k: number) => number) => Float64Array.from(steps, f);
+  const one = (norm: (k: number) => number, zeros = 0) => ({
+    gradnorm: row(norm), zeros: row(() => zeros) });
+  const flow = {
+    names: ["calm", "faint", "loud", "still", "broken", "lost"], count: 60, rows: [], steps,
+    series: {
+      calm: one(() => 1), faint: one(() => 1e-9), loud: one((k) => 2 ** k), still: one(() => 0, 1),
+      broken: one((k) => (k < 40 ? 1 : Infinity)), lost: one(() => NaN),
+    },
+  };
+  const kinds = (upTo: number) => Object.fromEntries(
+    Array.from(flags(flow, upTo), ([name, { kind }]) => [name, kind]));
+  expect(kinds(59)).toEqual({
+    faint: "vanishing", loud: "exploding", still: "dead", broken: "not finite", lost: "no gradient" });
+  expect(kinds(5)).not.toHaveProperty("broken");
+  expect(kinds(5)).not.toHaveProperty("loud");
 });

@@ -89,11 +89,15 @@ def _line(values: Any, low: float, high: float) -> str:
     pieces, pen = [], "M"
     for at, height in zip(x, y, strict=True):
         if np.isfinite(height):
-            pieces.append(f"{pen}{at:.1f} {height:.1f}")
+            # h0: of a number alone a round cap is seen
+            pieces.append(f"{pen}{at:.1f} {height:.1f}{'h0' if pen == 'M' else ''}")
             pen = "L"
         else:
             pen = "M"
-    path = f'<path d="{"".join(pieces)}" fill="none" stroke="{_INK}" stroke-width="1.5"/>'
+    path = (
+        f'<path d="{"".join(pieces)}" fill="none" stroke="{_INK}" stroke-width="1.5"'
+        ' stroke-linecap="round"/>'
+    )
     return _svg(_WIDTH, _HEIGHT, "values over their index", path)
 
 
@@ -101,19 +105,21 @@ def _heat_map(values: Any, extent: float) -> str:
     rows = np.linspace(0, values.shape[0], min(values.shape[0], _CELLS) + 1).astype(int)
     columns = np.linspace(0, values.shape[1], min(values.shape[1], _CELLS) + 1).astype(int)
     cell = max(3.0, min(14.0, _WIDTH / (len(columns) - 1)))
-    out = []
+    squares: dict[str, list[str]] = {}  # of each colour
     for i, (top, bottom) in enumerate(zip(rows, rows[1:], strict=False)):
         for j, (left, right) in enumerate(zip(columns, columns[1:], strict=False)):
             block = values[top:bottom, left:right]
             finite = np.isfinite(block)
             colour = "#000000" if not finite.all() else _colour(float(block.mean()) / extent)
-            out.append(
-                f'<rect x="{j * cell:g}" y="{i * cell:g}" width="{cell:g}" height="{cell:g}"'
-                f' fill="{colour}"/>'
-            )
+            squares.setdefault(colour, []).append(f"M{j * cell:g} {i * cell:g}")
     size = (len(columns) - 1) * cell, (len(rows) - 1) * cell
     label = "heat map: blue is negative, orange positive, black not finite"
-    return _svg(*size, label, "".join(out))
+    square = f"h{cell:g}v{cell:g}h-{cell:g}z"
+    paths = (
+        f'<path fill="{colour}" d="{square.join(starts)}{square}"/>'
+        for colour, starts in squares.items()
+    )
+    return _svg(*size, label, "".join(paths))
 
 
 def _colour(share: float) -> str:

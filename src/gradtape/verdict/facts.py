@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass
+from html import escape
 
 __all__ = [
     "CLOSED_FORM",
@@ -382,6 +383,21 @@ class Verdict:
     @property
     def text(self) -> str:
         """The four facts as four paragraphs of plain text, at most 96 columns wide."""
+        return "\n".join(
+            textwrap.fill(
+                fact,
+                width=96,
+                initial_indent=f"  {name + ':':<14}",
+                subsequent_indent=" " * 16,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+            for name, fact in self._facts
+        )
+
+    @property
+    def _facts(self) -> list[tuple[str, str]]:
+        """What each fact is called, and its sentences."""
         facts: list[tuple[str, object]] = [
             ("Fast phase", self.fast_phase),
             ("Printed cost", self.standstill),
@@ -392,20 +408,14 @@ class Verdict:
             facts.append(("Incomplete", self.missing))
         if self.note:
             facts.append(("Note", self.note))
-        return "\n".join(
-            textwrap.fill(
-                str(fact),
-                width=96,
-                initial_indent=f"  {name + ':':<14}",
-                subsequent_indent=" " * 16,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-            for name, fact in facts
-        )
+        return [(name, str(fact)) for name, fact in facts]
 
     def __str__(self) -> str:
         return self.text
+
+    def _repr_html_(self) -> str:
+        rows = (f"<dt><b>{name}</b></dt><dd>{escape(fact)}</dd>" for name, fact in self._facts)
+        return f"<dl>{''.join(rows)}</dl>"
 
 
 def _percent(share: float) -> str:

@@ -160,7 +160,10 @@ class Answers:
         described, arrays = [], []
         start, stop = _range(asked)
         for name in names:
-            steps, values = reader.series(name, start, stop)
+            try:
+                steps, values = reader.series(name, start, stop)
+            except RunError as error:  # of runs that are compared not all have every column
+                return Answer(b"", BINARY, 204, " ".join(str(error).split()))
             kept = extremes(values, min(buckets or share, share))
             described.append({"name": name, "count": len(kept), "of": len(steps),
                               "reduced": len(kept) < len(steps)})  # fmt: skip

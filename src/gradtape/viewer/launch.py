@@ -35,7 +35,7 @@ from .library import Library
 from .shelf import Shelf, run_id
 from .watch import Watch
 
-__all__ = ["is_loopback", "show", "state_folder", "view"]
+__all__ = ["is_loopback", "lasting", "show", "state_folder", "view"]
 
 LOOPBACK = "127.0.0.1"
 IDLE_SECONDS = 900.0
@@ -153,6 +153,17 @@ def show(path: str | os.PathLike[str], *, browser: bool = True) -> str:
     return f"{state['url']}?token={make_ticket(state['token'])}{_deep_link(root)}"
 
 
+def lasting(path: str | os.PathLike[str]) -> str | None:
+    """Return an address that is good as long as the server which `show` started, for a terminal.
+
+    What `show` returns is good once, for a minute, as notebooks keep what is returned. None where
+    no such server is known.
+    """
+    root = Path(path)
+    state = _running(root)
+    return None if state is None else f"{state['url']}?token={state['token']}{_deep_link(root)}"
+
+
 @contextlib.contextmanager
 def _ended() -> Iterator[None]:
     """Have SIGTERM end what is within as an exception does: the state file is taken away."""
@@ -184,7 +195,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     made: list[socket.socket] = []
     for each in wanted:
         family = socket.AF_INET6 if ":" in each else socket.AF_INET
-        # Named by its protocol asyncio sends at once; else each answer's end waits 40 ms for an ACK.
+        # Named by its protocol, asyncio sends at once: else an answer waits 40 ms for an ACK.
         bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             if os.name != "nt":  # on Windows it would let another process share the port

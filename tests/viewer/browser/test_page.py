@@ -13,6 +13,7 @@ import pytest
 from gradtape.errors import RecordWarning
 from gradtape.record.losses import mark
 from gradtape.record.reader import Reader
+from gradtape.record.summary import verdict
 from gradtape.viewer.static import to_html
 from tests.viewer.browser.chromium import Viewer
 from tests.viewer.browser.runs import sparse, start
@@ -191,6 +192,18 @@ def test_cost_shows_the_numbers_of_the_record(cars, record):
     settle(cars)
     title = cars.attribute(selector="#panel-cost .legend button", name="title")
     assert number(title.split(": ")[1].split(". ")[0]) == record.row(0)["cost"]
+    cars.wait(script="document.querySelector('#panel-cost .verdict')")
+    told = " ".join(cars.text(selector="#panel-cost .verdict").split()).lower()
+    facts = verdict(record)
+    for fact in (facts.fast_phase, facts.standstill, facts.lowest, facts.convergence):
+        assert str(fact).lower() in told
+    cars.choose(selector="[aria-label='Smoothing']", value="5")
+    cars.click(selector="[aria-label='Axis of the cost'] button:nth-child(2)")
+    legend = "#panel-cost .legend button span:not(.number)"
+    cars.wait(script=f"document.querySelectorAll('{legend}').length === 4")
+    assert cars.texts(selector=legend) == [
+        f"{name}, {how}" for name in ("cost", "validation") for how in ("raw", "smoothed")]
+    assert cars.text(selector="[aria-label='Axis of the cost'] [aria-pressed=true]") == "log"
 
 
 def test_a_value_is_read_exactly_under_the_pointer(cars, record):
@@ -273,6 +286,9 @@ def test_alarms_lead_to_the_operation_and_its_line(browser, viewer, folder):
     assert "The gradient of scale is None" in text
     assert "float(scale) took the value out" in text
     assert "Learning rate too high" in text
+    assert "Crosses are NaN, triangles infinite." in browser.text(selector="#panel-cost")
+    flags = " ".join(browser.texts(selector="#panel-flow .flow-values li"))
+    assert flags.count("exploding") == 2 and flags.count("no gradient") == 1
 
 
 def test_compare_says_what_differs(cars):
@@ -457,6 +473,20 @@ def test_one_file_shows_the_same_without_a_server(browser, folder, tmp_path):
     assert browser.complaints() == []
     hosts = {urlsplit(url).scheme for url in browser.requests()}
     assert hosts <= {"file", "data", "blob", "about"}
+    # In a notebook it stands in a frame, which has no address to keep.
+    browser.open(url="about:blank")
+    browser.evaluate(script=f"""(() => {{
+        const frame = document.createElement("iframe");
+        frame.sandbox = "allow-scripts allow-downloads";
+        frame.style = "width: 1200px; height: 800px";
+        frame.srcdoc = {json.dumps(path.read_text(encoding="utf-8"))};
+        return new Promise((done) => {{
+            frame.onload = () => setTimeout(done, 2500);
+            document.body.append(frame);
+        }});
+    }})()""")
+    browser.keep("notebook")
+    assert browser.complaints() == []
 
 
 def test_what_is_logged_now_and_then_is_a_line_and_no_row_of_nans(browser, tmp_path):

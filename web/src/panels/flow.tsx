@@ -47,11 +47,13 @@ export function flags(flow: Flow, upTo: number): Map<string, Flag> {
   const recent = (name: string, what: string) => (
     Array.from(flow.series[name][what]?.subarray(start, stop) ?? []));
   const typical = new Map(flow.names.map((name) => [name, median(recent(name, "gradnorm"))]));
-  const largest = Math.max(...[...typical.values()].filter((value) => Number.isFinite(value)), 0);
+  const begun = (name: string) => median(Array.from(flow.series[name].gradnorm.subarray(0, Math.min(stop, 10))));
+  const explodes = (name: string) => begun(name) > 0 && typical.get(name)! > Math.max(1, 100 * begun(name));
+  // Beside one that explodes the others do not vanish.
+  const largest = Math.max(...flow.names.map((name) => (explodes(name) ? 0 : typical.get(name)! || 0)));
   for (const name of flow.names) {
     const norms = flow.series[name].gradnorm.subarray(0, stop);
     const zeros = recent(name, "zeros");
-    const begun = median(Array.from(norms.subarray(0, 10)));
     const now = typical.get(name)!;
     const broken = norms.findIndex((value) => !Number.isFinite(value));
     if (isNone(flow, name)) {
@@ -60,8 +62,8 @@ export function flags(flow: Flow, upTo: number): Map<string, Flag> {
       found.set(name, { kind: "not finite", why: `from step ${flow.steps[broken]} on the gradient is not finite` });
     } else if (zeros.length && zeros.every((share) => share === 1)) {
       found.set(name, { kind: "dead", why: `every entry of its gradient is 0 since step ${flow.steps[start]}` });
-    } else if (begun > 0 && now > 100 * begun && now > 1) {
-      found.set(name, { kind: "exploding", why: `${short(now / begun, 2)} times as large as at the beginning` });
+    } else if (explodes(name)) {
+      found.set(name, { kind: "exploding", why: `${short(now / begun(name), 2)} times as large as at the beginning` });
     } else if (flow.names.length > 1 && now > 0 && now < 1e-4 * largest) {
       found.set(name, { kind: "vanishing", why: `${short(largest / now, 2)} times smaller than the largest` });
     }
