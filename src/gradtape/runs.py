@@ -1,7 +1,7 @@
 """Runs as a user holds them: `gt.Recording` around a loop, `gt.Run` and `gt.open_run` afterwards.
 
 Both are thin: what is recorded is decided in `record/capture.py`, what is read in
-`record/reader.py`, what is shown in `viewer/`.
+`record/reader.py`, what is shown in `viewer/`. The file is long for what it says to a user.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .core.positions import decode, here
+from .core.refusals import not_pickled
 from .core.variable import Variable
 from .errors import RecordError, RunError, three_part
 from .record import doors, environment
@@ -111,6 +112,15 @@ class Run:
 
     def __len__(self) -> int:
         return self.reader.count()
+
+    def __reduce__(self) -> Any:
+        if self in _active:
+            raise not_pickled(
+                "a Recording can be neither pickled nor copied while it records.",
+                "One process writes a run, from the thread whose loop it is.",
+                f"Pass its path, and read it there: gt.open_run({str(self._path)!r}).",
+            )
+        return Run, (self._path,)
 
     def __repr__(self) -> str:
         try:

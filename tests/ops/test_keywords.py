@@ -13,6 +13,7 @@ import pytest
 import gradtape as gt
 import gradtape.ops  # fills the tables
 from gradtape.core.registry import FUNCTIONS
+from gradtape.errors import GradtapeError
 from tests.op_lines import lines
 
 X = np.array([[0.13, -1.2, 0.64, 0.1], [-0.54, 0.36, 1.3, 0.95], [-0.7, -1.27, -0.62, 0.04]])
@@ -462,3 +463,19 @@ def test_text_files_are_numpys():
     for file, x in zip(files, (X, gt.array(X)), strict=True):
         np.savetxt(file, x, **options)
     assert files[0].getvalue() == files[1].getvalue() != ""
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((3, 3), np.float32), np.zeros((3, 3), int), np.zeros((3, 3), complex),
+        np.zeros((3, 3), order="F"), np.zeros((6, 6))[::2, ::2], np.zeros((3, 2)), [[0.0]],
+    ],
+    ids=range(7),
+)  # fmt: skip
+def test_dot_refuses_an_out_that_numpys_refuses_with_its_class(out):
+    with pytest.raises((ValueError, TypeError)) as theirs:
+        np.dot(X, X.T.copy(), out=out)
+    with pytest.raises(theirs.type) as ours:
+        np.dot(gt.array(X), X.T.copy(), out=out)
+    assert isinstance(ours.value, GradtapeError) and len(str(ours.value).split("\n")) == 3

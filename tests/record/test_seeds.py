@@ -42,10 +42,43 @@ def test_a_mersenne_twister_tells_its_seed(seed, draws):
     assert initial_seed(rng.get_state()[1]) == seed
 
 
-def test_what_was_not_seeded_with_a_number_tells_none():
-    for rng in (np.random.RandomState([1, 2, 3]), np.random.RandomState(np.random.MT19937(5))):
-        rng.random(1000)
-        assert initial_seed(rng.get_state()[1]) is None
+@pytest.mark.parametrize(
+    "seed", [[1, 2, 3], [7], [0, 0], list(range(300)), [2**32 - 1, 5]], ids=range(5)
+)
+@pytest.mark.parametrize("draws", [0, 1, 5000])
+def test_a_mersenne_twister_tells_the_words_of_its_seed(seed, draws):
+    rng = np.random.RandomState(seed)
+    rng.random(draws)
+    found = initial_seed(rng.get_state()[1])
+    again = np.random.RandomState(found)
+    again.random(draws)
+    assert np.array_equal(again.get_state()[1], rng.get_state()[1])
+    assert found == seed or seed == [0, 0]  # of words that repeat themselves, the shortest
+
+
+def test_what_was_seeded_otherwise_tells_none():
+    rng = np.random.RandomState(np.random.MT19937(5))
+    rng.random(1000)
+    assert initial_seed(rng.get_state()[1]) is None
+
+
+def test_seeds_that_are_arrays_and_sequences(tmp_path):
+    np.random.seed([4, 5])
+    scope = {
+        "SEED": [1, 2], "seed": np.array([3, 4], np.uint32), "random_seed": "text",
+        "sequence": np.random.SeedSequence([7, 8], spawn_key=(2,)), "bits": np.random.PCG64(9),
+        "wide": np.random.default_rng(np.random.SeedSequence(6, pool_size=8)),
+        "rngs": [np.random.default_rng([1, 2, 3]), np.random.RandomState([5, 6])],
+        "array": np.random.default_rng(np.array([1, 2, 3])),
+    }  # fmt: skip
+    seeds = Seeds()
+    seeds.look(scope)
+    seeds.settle()
+    assert seeds.found == {
+        "SEED": [1, 2], "seed": [3, 4], "sequence": [7, 8], "sequence.spawn_key": [2], "bits": 9,
+        "wide": 6, "wide.pool_size": 8, "rngs[0]": [1, 2, 3], "rngs[1]": [5, 6],
+        "array": [1, 2, 3], "np.random.seed": [4, 5],
+    }  # fmt: skip
 
 
 def test_numpys_global_seed_is_stored_and_its_draws_stay(tmp_path):

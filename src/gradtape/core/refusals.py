@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -402,14 +403,35 @@ _KINDS: list[tuple[str, type[GradtapeError] | None, Callable[..., Said]]] = [
 
 def stays_here(self: Any, _protocol: Any = None) -> NoReturn:
     """`__reduce_ex__` of what belongs to one process and cannot be shared: a TypeError."""
-    name = type(self).__name__
-    raise ArgumentTypeError(
-        three_part(
-            f"pickle: a {name} can be neither pickled nor copied.",
-            "It holds what was computed in this process, and the functions that computed it.",
-            "Compute the gradient here, and pickle that; gt.Recording(path) stores a whole run.",
-        )
+    raise not_pickled(
+        f"a {type(self).__name__} can be neither pickled nor copied.",
+        "It holds what was computed in this process, and the functions that computed it.",
+        "Compute the gradient here, and pickle that; gt.Recording(path) stores a whole run.",
     )
+
+
+def by_name(self: Any) -> str:
+    """`__reduce__` of what stands for a function: its name in its module, as of a function.
+
+    A TypeError where that name does not lead to it.
+    """
+    name, module = self.__qualname__, self.__module__
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is self:
+        return str(name)
+    raise not_pickled(
+        f"the compiled function {name} is not found by its name.",
+        f"A function is pickled as a name; {module}.{name} is "
+        + ("no name of a module." if found is None else "another object."),
+        "Decorate a function of a module: @gt.function above its def; its own module then has it.",
+    )
+
+
+def not_pickled(what: str, why: str, remedy: str) -> ArgumentTypeError:
+    """The error of what cannot be pickled."""
+    return ArgumentTypeError(three_part(f"pickle: {what}", why, remedy))
 
 
 class door:

@@ -19,10 +19,11 @@ from ..core.buffers import matrix_product
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
 from ..core.positions import decode, here, user_frame
-from ..core.refusals import ArgumentTypeError
+from ..core.refusals import ArgumentTypeError, ArgumentValueError
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.rows import Places, Rows, cores, has_nan
 from ..core.state import AVALS, KEYS
+from ..core.tensor import Tensor, raw
 from ..core.ufunc_call import check_options
 from ..errors import ShapeError, three_part
 
@@ -458,7 +459,36 @@ def dot(a: Any, b: Any, out: Any = None) -> Any:
         result = np.matmul(a, b)
     else:
         result = np.tensordot(a, b, ((a.ndim - 1,), (max(b.ndim - 2, 0),)))
-    return result if out is None else write_out(out, result)
+    if out is None:
+        return result
+    _check_out(out, result)
+    return write_out(out, result)
+
+
+def _check_out(out: Any, result: Any) -> None:
+    """Refuse an `out=` of `np.dot` of another dtype or order: it casts nothing, as ufuncs do."""
+    given = raw(out)
+    wanted = f"{result.dtype}[{','.join(map(str, result.shape))}]"
+    if not isinstance(out, ndarray | Tensor):
+        raise ArgumentTypeError(
+            three_part(
+                f"dot: out= is a {type(out).__name__}.",
+                f"Called at {decode(*here())}; the result is written into an array.",
+                "Leave it out: y = np.dot(a, b).",
+            )
+        )
+    if isinstance(given, ndarray) and (
+        given.dtype != result.dtype or not given.flags.c_contiguous
+    ):  # fmt: skip
+        order = "" if given.flags.c_contiguous else ", which is not in C order"
+        raise ArgumentValueError(
+            three_part(
+                f"dot: out= is {given.dtype}[{','.join(map(str, given.shape))}]{order}.",
+                f"Called at {decode(*here())}; the result is {wanted}, and dot casts nothing.",
+                f"Give out=np.empty({tuple(result.shape)}, {str(result.dtype)!r}), or leave it "
+                "out: y[...] = np.dot(a, b) casts.",
+            )
+        )
 
 
 @composite(np.inner)

@@ -20,7 +20,7 @@ from ..core import observing
 from ..core.donated import check_donated, give_away
 from ..core.parallel import available
 from ..core.positions import decode, here, user_level
-from ..core.refusals import ArgumentValueError
+from ..core.refusals import ArgumentValueError, by_name
 from ..core.state import state
 from ..core.tensor import Tensor, raw
 from ..errors import TracingWarning, three_part
@@ -216,6 +216,14 @@ class CompiledFunction:
 
     def __repr__(self) -> str:
         return f"<compiled function {self.name}, {len(self.programs)} programs>"
+
+    __reduce__ = by_name
+
+    def __copy__(self) -> CompiledFunction:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> CompiledFunction:
+        return self  # as a function of Python's
 
     def forget(self) -> None:
         """Go the long way at the next call, where it is looked who listens."""

@@ -22,6 +22,7 @@ __all__ = ["Seeds", "initial_seed", "names_around"]
 Words = np.ndarray[Any, np.dtype[np.uint32]]
 
 _NAMES = ("SEED", "seed", "RANDOM_SEED", "random_seed")
+_POOL = 4  # words of a SeedSequence that was not asked for more
 _MOST_PARTS = 1000  # of an object, a dict, a list that is looked into
 _MOST_UNDONE = 3_000  # blocks of 624 draws
 _UPPER, _LOWER, _ODD = (np.uint32(x) for x in (0x80000000, 0x7FFFFFFF, 0x9908B0DF))
@@ -53,8 +54,8 @@ class Seeds:
         """Add what can be seen at once; what needs computing waits for `settle`."""
         for name in _NAMES:
             value = scope.get(name)
-            if isinstance(value, int | np.integer) and not isinstance(value, bool):
-                self.found.setdefault(name, int(value))
+            if _is_seed(value):
+                self.found.setdefault(name, _plain(value))
         for name, value in seeded.items():
             if value is not None:
                 self.found.setdefault(name, _plain(value))
@@ -84,15 +85,29 @@ class Seeds:
             if generator.seeded_by is not None:
                 self.found[name] = _plain(generator.seeded_by)
             return
-        bits = getattr(generator, "bit_generator", None) or generator._bit_generator
+        if isinstance(generator, np.random.SeedSequence):
+            self._sequence(name, generator)
+            return
+        bits = generator
+        if not isinstance(generator, np.random.BitGenerator):
+            bits = getattr(generator, "bit_generator", None) or generator._bit_generator
         sequence = bits.seed_seq
         if sequence is None:
             if bits.state["bit_generator"] == "MT19937":
                 self._twisted[name] = bits.state["state"]["key"].astype(np.uint32)
         elif not is_global:  # a global one that has it was never seeded by the user
-            self.found[name] = _plain(sequence.entropy)
-            if getattr(sequence, "spawn_key", ()):
-                self.found[f"{name}.spawn_key"] = list(sequence.spawn_key)
+            self._sequence(name, sequence)
+
+    def _sequence(self, name: str, sequence: Any) -> None:
+        """What a SeedSequence is made of; any other one says what it is."""
+        if not isinstance(sequence, np.random.SeedSequence):
+            self.found[name] = _plain(getattr(sequence, "entropy", sequence))
+            return
+        self.found[name] = _plain(sequence.entropy)
+        if sequence.spawn_key:
+            self.found[f"{name}.spawn_key"] = list(sequence.spawn_key)
+        if sequence.pool_size != _POOL:
+            self.found[f"{name}.pool_size"] = sequence.pool_size
 
 
 def names_around() -> dict[str, Any]:
@@ -103,7 +118,8 @@ def names_around() -> dict[str, Any]:
 
 def _generators(scope: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The generators that names lead to, directly or as a part of what they name."""
-    kinds = (np.random.Generator, np.random.RandomState, Generator)
+    kinds = (np.random.Generator, np.random.RandomState, Generator,
+             np.random.BitGenerator, np.random.SeedSequence)  # fmt: skip
     for name, value in list(scope.items()):
         if name.startswith("_"):
             continue
@@ -120,6 +136,15 @@ def _generators(scope: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((f"{name}.{part}", x) for part, x in held if isinstance(x, kinds))
 
 
+def _is_seed(value: Any) -> bool:
+    """Whether a value is a whole number, or some of them, as a generator takes them."""
+    if isinstance(value, list | tuple):
+        return 0 < len(value) <= _MOST_PARTS and all(map(_is_seed, value))
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iu" and 0 < value.size <= _MOST_PARTS
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def _plain(seed: Any) -> Any:
     """A seed as JSON can hold it."""
     if isinstance(seed, list | tuple | np.ndarray):
@@ -127,8 +152,8 @@ def _plain(seed: Any) -> Any:
     return int(seed) if isinstance(seed, int | np.integer) else str(seed)
 
 
-def initial_seed(key: Words) -> int | None:
-    """The whole number that seeded a legacy Mersenne twister which is in this state now.
+def initial_seed(key: Words) -> int | list[int] | None:
+    """The whole number, or the list of them, that seeded a Mersenne twister in this state.
 
     None where it was seeded otherwise, or has drawn more than a million numbers since.
 
@@ -148,6 +173,9 @@ def initial_seed(key: Words) -> int | None:
         mixed = ((second - 1) * _BACK) & 0xFFFFFFFF
         if _follows(second, 2) == int(key[2]) and _is_seeded(key):
             return mixed ^ (mixed >> 30)
+        words = _array_seed(key) if key[0] & _UPPER else None  # its other bits are not told
+        if words is not None:
+            return words
         key = _undone(key)
     return None
 
@@ -158,6 +186,33 @@ def _follows(word: int, i: int) -> int:
 
 def _is_seeded(key: Words) -> bool:
     return all(_follows(int(key[i - 1]), i) == int(key[i]) for i in range(2, len(key)))
+
+
+def _array_seed(key: Words) -> list[int] | None:
+    """The words of which `init_by_array` made this state; None if it has not.
+
+    It goes twice over the words x of the seed 19650218: x[i] = (x[i] ^ f(x[i-1])) + w[j] + j with j
+    running through the seed w, then without w. The second is undone, and what the first has added
+    repeats itself with the length of w. (Matsumoto and Nishimura's mt19937ar.c, 2002.)
+    """
+    words = [19650218]
+    for i in range(1, len(key)):
+        words.append(_follows(words[-1], i))
+    first, after = np.array(words, np.uint32), key.copy()
+    number = np.arange(len(key), dtype=np.uint32)
+    after[3:] = (key[3:] + number[3:]) ^ _mixed(key[2:-1], 1566083941)
+    added = after[4:] - (first[4:] ^ _mixed(after[3:-1], 1664525))
+    for length in 1 + np.flatnonzero(added[1 : len(added) // 2] == added[0]):
+        if np.array_equal(added[length:], added[:-length]):
+            # added[n] stands at x[n + 4], where j is (n + 3) modulo the length
+            found = [(int(added[(j - 3) % length]) - j) & 0xFFFFFFFF for j in range(length)]
+            made: Any = np.random.RandomState(found).get_state()
+            return found if np.array_equal(made[1][1:], key[1:]) else None
+    return None
+
+
+def _mixed(words: Words, factor: int) -> Words:
+    return (words ^ (words >> np.uint32(30))) * np.uint32(factor)
 
 
 def _undone(new: Words) -> Words:

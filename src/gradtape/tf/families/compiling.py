@@ -18,6 +18,7 @@ import numpy as np
 
 from ...core import tensor as core
 from ...core.positions import decode, here
+from ...core.refusals import by_name
 from ...core.state import state
 from ...core.tree import flatten, tree_map
 from ...errors import TracingWarning, three_part
@@ -102,6 +103,14 @@ class Function:
         self._is_eager = False  # it cannot be traced
         self._has_run = False
         self._program = self._compiled()
+
+    __reduce__ = by_name
+
+    def __copy__(self) -> Function:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Function:
+        return self  # as a function of Python's
 
     @property
     def _name(self) -> str:
