@@ -266,9 +266,11 @@ def parameters_in_a_plain_array():
     _, x, y = _data(20, 90)
     w = np.zeros(3)
     slope = gt.grad(lambda w: np.mean((x @ w - y) ** 2))
+    mean = np.zeros(3)
     for _ in range(60):
         down = slope(w)
-        w = w - 1e-5 * down  # here
+        mean = 0.9 * mean + 0.1 * down
+        w = np.array([a - 1e-5 * g for a, g in zip(w, down, strict=True)])  # here
 
 
 def a_constant_that_was_never_watched():

@@ -353,6 +353,8 @@ def test_a_question_that_takes_too_long_is_given_up(run):
 
 def test_a_reader_cannot_write(run):
     database = Database(run)
+    careful = {"trusted_schema": 0, "query_only": 1, "cell_size_check": 1, "temp_store": 2}
+    assert {name: database.ask(f"PRAGMA {name}")[0][0] for name in careful} == careful
     for text in ("DELETE FROM meta", "CREATE TABLE a(b)", "PRAGMA journal_mode=WAL"):
         before = (run / "run.db").read_bytes()
         with pytest.raises(RunError, match="cannot be read"):

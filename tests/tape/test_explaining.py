@@ -115,6 +115,13 @@ def test_a_slope_that_is_not_finite_is_named_where_values_are():
     assert "infinite" in found.fact
 
 
+def test_of_several_sources_each_is_explained_by_itself():
+    x = gt.Variable(1.0)
+    with gt.GradientTape() as tape:
+        y = x * x
+    assert "Ask for each by itself" in tape.explain(y, [x]).remedy
+
+
 def test_an_overflow_on_another_path_is_found_and_no_slope_is_blamed():
     x = gt.Variable([1.0, 0.0], name="x")
     with np.errstate(all="ignore"), gt.GradientTape() as tape:

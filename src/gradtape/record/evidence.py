@@ -15,7 +15,6 @@ _LARGEST = 2_000_000
 """Entries of all inputs together up to which a graph is played again."""
 _BATCHES = 64
 _ASSIGNS = re.compile(r"\.assign(_sub|_add)?\(|[-+]=")
-_REPLACES = re.compile(r"(?:^|[:;])\s*(\w+)\s*=[^=].*\b\1\b.*[-+]|[-+]=")  # p = p - rate * slope
 
 
 class Evidence:
@@ -350,7 +349,7 @@ class Evidence:
                 return self._assignment(self.nodes.get(self.graph.get("target", -1), {}))
         for node in self.nodes.values():
             if node["kind"] == "source" and node.get("line"):
-                return self._assignment(node, _REPLACES, skipped=0)
+                return self._assignment(node, _replaces(node.get("text") or ""), skipped=0)
         return {}
 
     def _assignment(
@@ -385,3 +384,9 @@ class Evidence:
         if not node.get("line"):
             return {}
         return {"file": node.get("file", ""), "line": node["line"], "text": node.get("text") or ""}
+
+
+def _replaces(line: str) -> re.Pattern[str]:
+    """What finds `p = p - rate * slope` for a line `slope = grad(f)(p)`."""
+    words = "|".join(re.findall(r"\w+", line)[:30])
+    return re.compile(rf"(?:^|[:;])\s*({words})\s*(?:=(?=.*\b\1\b)[^=].*[-+]|[-+]=)")

@@ -356,6 +356,11 @@ def _plain_source(recorder: Recorder, path: str, leaf: Any) -> Explanation:
             "Compute with what watch returns, and pass that: x = tape.watch(x).",
             (at,) if at else (),
         )
+    if isinstance(leaf, list | tuple | dict):  # of gradient each leaf comes here by itself
+        return Explanation(
+            "plain source", True, fact, "Explained is the way from the target to one source.",
+            "Ask for each by itself: for v in variables: print(tape.explain(loss, v)).",
+        )  # fmt: skip
     return Explanation(
         "plain source", True, fact, "A plain value cannot be followed.",
         "Pass the Tensor that tape.watch returned: x = tape.watch(x).",
