@@ -18,7 +18,7 @@ import gradtape as gt
 from gradtape.backends.llvm import making, pool
 from gradtape.backends.llvm.compile import compile_text
 from gradtape.backends.llvm.machine import host
-from gradtape.backends.llvm.pieces import MOST, SHORT, functions, pieces
+from gradtape.backends.llvm.pieces import MOST, SHORT, functions, is_whole, pieces
 
 
 def function(name: str, lines: int = 2, words: str = "") -> str:
@@ -168,6 +168,16 @@ def test_a_module_that_calls_a_rare_function_too_has_it_once() -> None:
     program = compile_text(both)
     f = program.function("kernel", ctypes.c_double, ctypes.c_double)
     assert f(1e22) == pytest.approx(np.sin(1e22), rel=4e-16)
+
+
+def test_a_product_that_only_copies_is_not_searched_for_the_best_instructions() -> None:
+    calls = 'define void @"product0.body"(ptr %x) {\n  call void @"tile.f6x64"(ptr %x)\n}\n'
+    assert not is_whole("product0.body", calls)
+    tile = 'define void @"tile.f6x64"(ptr %x) {\n  %a = fmul contract float %b, %c\n}\n'
+    assert is_whole("tile.f6x64", tile)
+    loop = 'define void @"loop0.body"(ptr %x) "gt.work"="{}" {{\n  ret void\n}}\n'
+    assert is_whole("loop0.body", loop.format("most"))
+    assert not is_whole("loop0.body", loop.format("little"))
 
 
 def test_a_name_that_llvmlite_does_not_have_is_no_error() -> None:

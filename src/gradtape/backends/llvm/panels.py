@@ -271,13 +271,41 @@ def _copied(e: ProductEmitter, y: Any, copy: Any, length: Any, width: int) -> No
         whole = e.blocks(_int(0), length, lanes)
         with e.loop(_int(0), whole, lanes) as i, e.loop(_int(0), _int(turned), lanes) as j:
             source = e.moved(e.moved(y, i, 1), j, column.y)
-            lines = [e.load(source, column.y * n, lanes) for n in range(lanes)]
-            for n, line in enumerate(_transposed(e, lines)):
-                target = e.moved(e.moved(copy, e.b.add(i, _int(n)), width), j, 1)
-                e.store(line, target, 0, lanes, _TRUE)
+            target = e.moved(e.moved(copy, i, width), j, 1)
+            e.b.call(_turn(e), [source, _int(column.y), target, _int(width)])
         _numbers(e, y, copy, (whole, length), (0, turned), width)
     if turned < width:
         _numbers(e, y, copy, (_int(0), length), (turned, width), width)
+
+
+def _turn(e: ProductEmitter) -> Any:
+    """`void turn(source, its step, target, its step)`: a square of as many lines as lanes."""
+    key = "square that is transposed", e.dtype.char
+    if key in e.bodies:
+        return e.bodies[key]
+    arguments = [_PTR, _I64, _PTR, _I64]
+    name = f"turn.{e.dtype.char}{e.lanes}"
+    function = ir.Function(e.module, ir.FunctionType(ir.VoidType(), arguments), name)
+    function.linkage = "internal"
+    for attribute in ("nounwind", "noinline"):
+        function.attributes.add(attribute)
+    e.bodies[key] = function
+    source, step, target, target_step = function.args
+    for pointer in (source, target):
+        pointer.add_attribute("noalias")
+    around = e.function, e.b
+    e.function, e.b = function, ir.IRBuilder(function.append_basic_block("entry"))
+    b = e.b
+
+    def line(pointer: Any, by: Any, n: int) -> Any:
+        return b.gep(pointer, [b.mul(by, _int(n))], source_etype=e.type) if n else pointer
+
+    lines = [e.load(line(source, step, n), 0, e.lanes) for n in range(e.lanes)]
+    for n, found in enumerate(_transposed(e, lines)):
+        e.store(found, line(target, target_step, n), 0, e.lanes, _TRUE)
+    b.ret_void()
+    e.function, e.b = around
+    return function
 
 
 def _numbers(

@@ -29,8 +29,13 @@ def functions(text: str) -> list[tuple[str, str]]:
 
 
 def is_whole(name: str, body: str) -> bool:
-    """Whether a function is worth the whole of LLVM's code generator: much work, or tiles."""
-    return not name.startswith("loop") or '"gt.work"="most"' in body[: body.index("\n")]
+    """Whether a function is worth the whole of LLVM's code generator: much work, or tiles.
+
+    A product that only copies, and calls the tiles of panels, is not.
+    """
+    if name.startswith("loop"):
+        return '"gt.work"="most"' in body[: body.index("\n")]
+    return " contract " in body
 
 
 def is_cold(body: str) -> bool:
