@@ -180,6 +180,47 @@ def test_products_of_many_sizes_have_their_tiles_in_common(panels):
     assert len(re.findall(r"^define .*@tile\.", text, re.MULTILINE)) == 1
 
 
+@pytest.mark.parametrize(("rows", "blocks"), [(60, 1), (61, 2)])
+def test_code_for_rows_that_are_left_over_is_made_where_there_are_some(rows, blocks, monkeypatch):
+    monkeypatch.setattr(product, "_is_for_panels", lambda *_: False)
+    monkeypatch.setattr(blas, "is_available", lambda: False)
+    x, y = RNG.normal(size=(rows, 64)), RNG.normal(size=(64, 64))
+    text = gt.function(lambda x, y: x @ y).llvm(x, y)
+    body = text.partition("@product0.body(")[2].partition("\n}")[0]
+    assert len(re.findall(r"^loop[.\d]*:", body, re.MULTILINE)) == 2 * blocks
+    check(lambda x, y: x @ y, x, y)
+
+
+def test_rows_that_are_alike_have_the_same_product(monkeypatch):
+    """Also the last ones, for which there was code of its own, with another order of sums."""
+    monkeypatch.setattr(product, "_is_for_panels", lambda *_: False)
+    rows = 64 if host().has_avx512 else 60
+    x, y = np.tile(RNG.normal(size=64), (rows, 1)), RNG.normal(size=(64, 64))
+    found = gt.function(lambda x, y: x @ y)(x, y)
+    assert np.array_equal(found, np.tile(found[0], (rows, 1)))
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(128, 1), (131, 2)])
+def test_a_matrix_by_a_vector_has_no_code_for_rows_that_nobody_has(rows, blocks):
+    x, y = RNG.normal(size=(rows, 20)), RNG.normal(size=20)
+    text = gt.function(lambda x, y: x @ y).llvm(x, y)
+    body = text.partition("@product0.body(")[2].partition("\n}")[0]
+    assert len(re.findall(r"^loop[.\d]*:", body, re.MULTILINE)) == blocks
+    check(lambda x, y: x @ y, x, y)
+
+
+def test_squares_are_transposed_by_one_function(panels):
+    """What LLVM makes of its shuffles takes it as long as a tile."""
+
+    def f(x, y, z):
+        return np.sum(x @ y.T) + np.sum(x @ z.T)
+
+    shapes = (60, 200), (128, 200), (192, 200)
+    text = gt.function(f).llvm(*(RNG.normal(size=shape) for shape in shapes))
+    assert len(re.findall(r"^define .*@turn\.", text, re.MULTILINE)) == 1
+    assert "shufflevector" not in text.partition("@product0.body(")[2].partition("\n}")[0]
+
+
 @pytest.mark.parametrize("shapes", [[(200, 300), (300, 900)], [(3000, 200), (200, 70)]], ids=str)
 def test_the_number_of_threads_changes_no_bit_over_panels(shapes, panels):
     test_the_number_of_threads_changes_no_bit(lambda x, y: x @ y, shapes)

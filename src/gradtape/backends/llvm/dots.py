@@ -25,17 +25,16 @@ def _i32(n: int) -> Any:
     return ir.Constant(_I32, n)
 
 
-def _is_true(condition: Any) -> bool:
-    return isinstance(condition, ir.Constant) and bool(condition.constant)
-
-
 def emit(e: ProductEmitter, at: list[Any], first: Any, rows: Any) -> None:
     """Add the product of some rows by a vector to the function of `e`."""
-    whole = rows[0]
-    if e.product.row.size >= e.lanes:
-        whole = e.blocks(rows[0], rows[1], e.lanes)
+    whole, row = rows[0], e.product.row
+    if row.size >= e.lanes:
+        is_even = e.is_even(row, e.lanes)
+        whole = rows[1] if is_even else e.blocks(rows[0], rows[1], e.lanes)
         with e.loop(rows[0], whole, e.lanes) as m:
             _dot(e, at, first, m, e.lanes)
+        if is_even:
+            return
     with e.loop(whole, rows[1]) as m:
         _dot(e, at, first, m, 1)
 
@@ -43,7 +42,7 @@ def emit(e: ProductEmitter, at: list[Any], first: Any, rows: Any) -> None:
 def _dot(e: ProductEmitter, at: list[Any], first: Any, m: Any, height: int) -> None:
     """`height` elements of the result: all lanes of one vector, or one number."""
     b, row, k, lanes = e.b, e.product.row, e.product.inner, e.lanes
-    xs = [e.moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+    xs = e.lines(e.moved(at[0], m, row.x), row.x, height)
     zero = types.constant(e.dtype, 0, lanes)
 
     def step(i: Any, totals: list[list[Any]], width: int) -> list[list[Any]]:
@@ -69,7 +68,7 @@ def _dot(e: ProductEmitter, at: list[Any], first: Any, m: Any, height: int) -> N
     out = e.moved(at[2], m, row.out)
     if height == 1:
         found = _reduced(e, lines[0])
-        if not _is_true(first):
+        if not ir.is_true(first):
             found = b.select(first, found, b.fadd(b.load(out, typ=e.type), found))
         b.store(found, out)
     else:

@@ -160,6 +160,11 @@ class Constant(Value):
         self.constant = value
 
 
+def is_true(x: Any) -> bool:
+    """Whether a value is known to be true."""
+    return isinstance(x, Constant) and bool(x.constant)
+
+
 class Argument(Value):
     """What a function is given."""
 

@@ -219,7 +219,7 @@ class Rows:
                 e.chain()
             else:
                 assert axis is not None
-                e.chain(axis)
+                e.chain(axis, FEWEST_ROWS)
             self.members.append(e)
         self.block = self._block()
         self.step = self._step()

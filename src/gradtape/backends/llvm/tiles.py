@@ -36,8 +36,8 @@ define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k
 }
 """  # noqa: E501
 
-
 LONG = 32  # terms from which on a small tile keeps several sums, none of which waits for the last
+MANY = 12  # sums at a time that keep the processor busy
 
 
 def _int(n: int) -> Any:
@@ -76,9 +76,9 @@ class ProductEmitter:
         self.lanes = machine.width // (8 * self.dtype.itemsize)
         self.registers = 24 if machine.has_avx512 or not machine.triple.startswith("x86") else 12
 
-    def chain(self, axis: Axis) -> None:
-        """Go over `axis`; where it is summed, add to what is there. See `rows.py`."""
-        self.axis, self.is_chained = axis, True
+    def chain(self, axis: Axis, unit: int) -> None:
+        """Go over `axis` in blocks of `unit`, adding to what is there if it is summed."""
+        self.axis, self.step, self.is_chained = axis, unit, True
         self.sums = []
         if axis.kind == "inner":
             node = self.product.node
@@ -253,7 +253,10 @@ class ProductEmitter:
         """`pointer + index * step`, in elements, those of `value` if one is given."""
         if not step or pointer is None:
             return pointer
-        offset = index if step == 1 else self.b.mul(index, _int(step))
+        if isinstance(index, ir.Constant):
+            offset: Any = _int(index.constant * step)
+        else:
+            offset = index if step == 1 else self.b.mul(index, _int(step))
         kind = self.type if value is None else memory(value.aval.dtype)
         return self.b.gep(pointer, [offset], source_etype=kind)
 
@@ -265,6 +268,10 @@ class ProductEmitter:
             self.moved(p, index, finish.step(v, axis), v)  # type: ignore[union-attr]
             for p, v in zip(at[3:], values, strict=True)
         ]
+
+    def lines(self, pointer: Any, step: int, count: int) -> list[Any]:
+        """`pointer`, and those behind it at every `step` elements."""
+        return [self.moved(pointer, _int(n), step) if n else pointer for n in range(count)]
 
     @contextmanager
     def loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
@@ -287,6 +294,11 @@ class ProductEmitter:
         said = f'{name} = distinct !{{ {name}, !{{ !"llvm.loop.unroll.disable" }} }}'
         self.module.notes.append(said)
         return f", !llvm.loop {name}"
+
+    def is_even(self, axis: Axis, size: int) -> bool:
+        """Whether each part of an axis is whole blocks of `size`, so that nothing is left over."""
+        is_cut = axis is self.axis and (self.is_chained or self.count > 1)
+        return axis.size % size == 0 and (not is_cut or self.step % size == 0)
 
     def blocks(self, low: Any, high: Any, size: int) -> Any:
         """`high` cut to whole blocks of `size` from `low` on."""
@@ -358,7 +370,7 @@ class ProductEmitter:
         lanes = self.lanes
         vectors = min(-(-column.size // lanes), 4)
         row, most = self.product.row, min(self.registers // vectors, 12)
-        height = row.size if row.size <= most else min(most, 8)
+        height = row.size if row.size <= most else self._height(min(most, 8), vectors)
         if self.is_chained and row is self.axis:  # no rows of a block are left over
             height = max(n for n in (1, 2, 4, 8) if n <= most)
         wide = vectors * lanes
@@ -373,6 +385,11 @@ class ProductEmitter:
                 self._rows(at, first, rows, (start, end), height, wide)
         else:
             self._rows(at, first, rows, inner, height, wide)
+
+    def _height(self, most: int, vectors: int) -> int:
+        """The rows of a tile: so many that none is left over, if their sums are enough."""
+        counts = range(most, MANY // vectors - 1, -1)
+        return next((n for n in counts if self.is_even(self.product.row, n)), most)
 
     def _packed(self, y: Any) -> Any:
         """A copy of the second operand whose columns lie side by side."""
@@ -391,10 +408,11 @@ class ProductEmitter:
         row = self.product.row
         whole = rows[0]
         if row.size >= height and height > 1:
-            whole = self.blocks(rows[0], rows[1], height)
+            is_even = self.is_even(row, height)
+            whole = rows[1] if is_even else self.blocks(rows[0], rows[1], height)
             with self.loop(rows[0], whole, height) as m:
                 self._columns(at, first, m, inner, height, wide)
-            if row is not self.axis and row.size % height == 0:
+            if is_even:
                 return
         with self.loop(whole, rows[1]) as m:
             self._columns(at, first, m, inner, 1, wide)
@@ -417,12 +435,9 @@ class ProductEmitter:
         b, product = self.b, self.product
         row, k = product.row, product.inner
         pieces = [(i, min(self.lanes, width - i)) for i in range(0, width, self.lanes)]
-        xs = [self.moved(at[0], b.add(m, _int(r)) if r else m, row.x) for r in range(height)]
+        xs = self.lines(self.moved(at[0], m, row.x), row.x, height)
         y = self.moved(at[1], n, 1)
-        outs = [
-            self.moved(self.moved(at[2], b.add(m, _int(r)) if r else m, row.out), n, 1)
-            for r in range(height)
-        ]
+        outs = self.lines(self.moved(self.moved(at[2], m, row.out), n, 1), row.out, height)
         zeros = [types.constant(self.dtype, 0, w) for _, w in pieces]
 
         def step(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
@@ -527,7 +542,7 @@ class ProductEmitter:
 
     def store(self, total: Any, pointer: Any, offset: int, lanes: int, first: Any) -> None:
         place = self.b.gep(pointer, [_int(offset)], source_etype=self.type)
-        if not _is_true(first):
+        if not ir.is_true(first):
             before = self.b.load(place, typ=total.type, align=self.dtype.itemsize)
             total = self.b.select(first, total, self.b.fadd(before, total))
         self.b.store(total, place, align=self.dtype.itemsize)
@@ -535,7 +550,3 @@ class ProductEmitter:
 
 def _i32(n: int) -> Any:
     return ir.Constant(_I32, n)
-
-
-def _is_true(condition: Any) -> bool:
-    return isinstance(condition, ir.Constant) and bool(condition.constant)
