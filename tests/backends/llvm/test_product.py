@@ -209,6 +209,15 @@ def test_a_matrix_by_a_vector_has_no_code_for_rows_that_nobody_has(rows, blocks)
     check(lambda x, y: x @ y, x, y)
 
 
+@pytest.mark.parametrize(("terms", "loops"), [(4000, 1), (4001, 2)])
+def test_sums_have_no_code_for_terms_that_are_left_over_where_there_are_none(terms, loops):
+    x, y = RNG.normal(size=(2, terms)), RNG.normal(size=(terms, 3))
+    text = gt.function(lambda x, y: x @ y).llvm(x, y)
+    body = text.partition("@product0.body(")[2].partition("\n}")[0]
+    assert len(re.findall(r"^sum[.\d]*:", body, re.MULTILINE)) == loops
+    check(lambda x, y: x @ y, x, y)
+
+
 def test_squares_are_transposed_by_one_function(panels):
     """What LLVM makes of its shuffles takes it as long as a tile."""
 

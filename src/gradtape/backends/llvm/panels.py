@@ -287,7 +287,7 @@ def _turn(e: ProductEmitter) -> Any:
     name = f"turn.{e.dtype.char}{e.lanes}"
     function = ir.Function(e.module, ir.FunctionType(ir.VoidType(), arguments), name)
     function.linkage = "internal"
-    for attribute in ("nounwind", "noinline"):
+    for attribute in ("nounwind", "noinline", "optnone"):  # as it stands here
         function.attributes.add(attribute)
     e.bodies[key] = function
     source, step, target, target_step = function.args
@@ -318,7 +318,10 @@ def _numbers(
 
 
 def _transposed(e: ProductEmitter, lines: list[Any]) -> list[Any]:
-    """So many vectors as they have lanes, with rows and columns exchanged: by halves."""
+    """So many vectors as they have lanes, with rows and columns exchanged: by halves.
+
+    Each step is a block, or LLVM looks long for shuffles that do several at once.
+    """
     lines, lanes = list(lines), e.lanes
     unit = lanes // 2
     while unit:
@@ -333,4 +336,7 @@ def _transposed(e: ProductEmitter, lines: list[Any]) -> list[Any]:
                 x, y = lines[n], lines[n | unit]
                 lines[n], lines[n | unit] = (e.b.shuffle_vector(x, y, mask) for mask in masks)
         unit //= 2
+        following = e.function.append_basic_block("half")
+        e.b.branch(following)
+        e.b.position_at_end(following)
     return lines

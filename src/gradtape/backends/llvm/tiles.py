@@ -275,8 +275,12 @@ class ProductEmitter:
 
     @contextmanager
     def loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
-        """A loop over low, low + step, ... below high."""
+        """A loop over low, low + step, ... below high; of one turn, that turn alone."""
         b, before = self.b, self.b.block
+        if isinstance(low, ir.Constant) and isinstance(high, ir.Constant):
+            if 0 < high.constant - low.constant <= step:
+                yield low
+                return
         head, done = (self.function.append_basic_block(n) for n in ("loop", "done"))
         b.cbranch(b.icmp_signed("<", low, high), head, done)
         b.position_at_end(head)
@@ -458,21 +462,25 @@ class ProductEmitter:
                 totals = step(_int(i), totals)
         else:
             start = [list(zeros) for _ in range(height)]
-            totals = self.summed_apart(inner, start, step, 1 if k.size < LONG else 0)
+            totals = self.summed_apart(inner, start, step, 1 if k.size < LONG else 0, k)
         for r in range(height):
             for (j, w), total in zip(pieces, totals[r], strict=True):
                 self.store(total, outs[r], j, w, first)
 
     def summed_apart(
-        self, inner: Any, start: list[list[Any]], step: Any, sums: int = 0
+        self, inner: Any, start: list[list[Any]], step: Any, sums: int = 0, axis: Axis | None = None
     ) -> list[list[Any]]:
-        """A loop with so many sums at a time, or as a small tile needs, that none waits long."""
+        """A loop with so many sums at a time, or as a small tile needs, that none waits long.
+
+        `inner` is what a part, or `KEPT` of it, goes over of `axis`, if one is known.
+        """
         count = len(start) * len(start[0])
         sums = sums or (1 if count > 4 else 4 if count <= 2 else 2)
         if sums == 1:
             return self.summed(inner, start, step)
         b, height = self.b, len(start)
-        whole = self.blocks(inner[0], inner[1], sums)
+        is_even = axis is not None and self.is_even(axis, sums)
+        whole = inner[1] if is_even else self.blocks(inner[0], inner[1], sums)
 
         def all_steps(i: Any, totals: list[list[Any]]) -> list[list[Any]]:
             found = []
@@ -488,7 +496,7 @@ class ProductEmitter:
                 [b.fadd(x, y) for x, y in zip(lines[n], lines[n + half], strict=True)]
                 for n in range(half)
             ]
-        return self.summed((whole, inner[1]), lines, step)
+        return lines if is_even else self.summed((whole, inner[1]), lines, step)
 
     def summed(
         self, inner: Any, start: list[list[Any]], step: Any, stride: int = 1
