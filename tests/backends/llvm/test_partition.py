@@ -80,3 +80,19 @@ def test_each_element_is_computed_once_whatever_the_parts(size):
     y, count = f(x)
     np.testing.assert_allclose(y, np.tanh(x), rtol=1e-14)
     assert count == size
+
+
+def test_many_parts_are_joined_by_a_loop():
+    """In their order, as one after the other would be: the code does not grow with the parts."""
+    x = np.random.default_rng(0).normal(size=(200_000, 7)).astype(np.float32)
+    for f in (lambda x: np.sum(np.exp(x)), lambda x: np.max(np.exp(x), axis=0)):
+        compiled = gt.function(f)
+        text = compiled.llvm(x)
+        assert len(re.findall(r"^steps[.\d]*:", text, re.MULTILINE)) == 1
+        np.testing.assert_allclose(compiled(x), f(x), rtol=1e-5)
+
+
+def test_of_few_parts_each_is_written_out():
+    x = np.random.default_rng(0).normal(size=(20_000, 7)).astype(np.float32)
+    text = gt.function(lambda x: np.sum(np.exp(x))).llvm(x)
+    assert not re.search(r"^steps[.\d]*:", text, re.MULTILINE)

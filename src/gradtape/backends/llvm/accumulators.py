@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,14 +12,15 @@ import numpy as np
 from ...graph.ir import Node
 from . import ir
 from .counting import counted
-from .lanes import FREE
+from .lanes import BOUND, FREE
 from .memory import get, memory, put
 from .reductions import Reduction
 
-__all__ = ["Sum", "join_rows"]
+__all__ = ["Sum", "join", "join_rows"]
 
 APART = 128  # bytes: two threads that write to one line of the cache wait for each other
 FEW = 20_000  # elements that are joined in less time than it takes to optimise how
+WRITTEN = 8  # parts beyond which joining them is a loop
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
 
@@ -71,6 +74,42 @@ class Sum:
         return -(-self.size // unit) * unit
 
 
+@contextlib.contextmanager
+def _steps(code: Any, low: int, high: int) -> Iterator[tuple[Any, Any]]:
+    """A loop from low to high - 1, of which there is one turn at least, and the block before it."""
+    b, before = code.b, code.b.block
+    head, done = (code.function.append_basic_block(word) for word in (BOUND, "done"))
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(_I64)
+    i.add_incoming(ir.Constant(_I64, low), before)
+    yield i, before
+    following = b.add(i, ir.Constant(_I64, 1), flags=["nuw", "nsw"])
+    i.add_incoming(following, b.block)
+    b.cbranch(b.icmp_signed("<", following, ir.Constant(_I64, high)), head, done)
+    b.position_at_end(done)
+
+
+def join(b: Any, one: Sum, partial: Any, parts: int) -> Any:
+    """What the `parts` have of a number, joined in their order."""
+    how, dtype = one.how, one.how.total
+    total: Any = how.neutral(dtype)
+
+    def at(part: Any) -> Any:
+        return get(b, b.gep(partial, [part], source_etype=memory(np.dtype(np.float64))), dtype)
+
+    if parts <= WRITTEN:
+        for part in range(parts):
+            total = how.join(b, dtype, total, at(ir.Constant(_I64, part)))
+        return total
+    with _steps(_Code(b, b.block.function), 0, parts) as (part, before):
+        so_far = b.phi(total.type)
+        so_far.add_incoming(total, before)
+        total = how.join(b, dtype, so_far, at(part))
+        so_far.add_incoming(total, b.block)
+    return total
+
+
 def join_rows(
     module: ir.Module, name: str, b: Any, target: Any, partial: Any, one: Sum, parts: int
 ) -> None:
@@ -86,13 +125,26 @@ def join_rows(
         for argument in function.args:
             argument.add_attribute("noalias")
         code = _Code(ir.IRBuilder(function.append_basic_block("entry")), function)
-        with counted(code, ir.Constant(_I64, 0), ir.Constant(_I64, size), FREE) as i:
-            total: Any = one.how.neutral(dtype)
-            for part in range(parts):
-                offset = code.b.add(i, ir.Constant(_I64, part * one.step))
-                place = code.b.gep(function.args[1], [offset], source_etype=kind)
-                total = one.how.join(code.b, dtype, total, get(code.b, place, dtype))
-            put(code.b, total, code.b.gep(function.args[0], [i], source_etype=kind), dtype)
+        written = parts if parts <= WRITTEN or size * parts >= FEW else 1
+        place = function.args
+
+        def joined(start: Any, count: int, is_first: bool) -> None:
+            """Join so many parts of each element, behind `start`, with what is there."""
+            b = code.b
+            with counted(code, ir.Constant(_I64, 0), ir.Constant(_I64, size), FREE) as i:
+                at = b.gep(place[0], [i], source_etype=kind)
+                total: Any = one.how.neutral(dtype) if is_first else get(b, at, dtype)
+                for part in range(count):
+                    offset = b.add(i, ir.Constant(_I64, part * one.step))
+                    found = get(b, b.gep(start, [offset], source_etype=kind), dtype)
+                    total = one.how.join(b, dtype, total, found)
+                put(b, total, at, dtype)
+
+        joined(place[1], written, True)
+        if written < parts:
+            with _steps(code, written, parts) as (part, _):
+                moved = code.b.mul(part, ir.Constant(_I64, one.step))
+                joined(code.b.gep(place[1], [moved], source_etype=kind), 1, False)
         code.b.ret_void()
     b.call(function, [target, partial])
 

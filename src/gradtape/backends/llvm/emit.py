@@ -22,7 +22,7 @@ import numpy as np
 
 from ...graph.ir import Constant, Node, Value
 from . import ir, lanes, lowerings, rolled, types
-from .accumulators import Sum, join_rows
+from .accumulators import Sum, join, join_rows
 from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
@@ -555,8 +555,5 @@ class Emitter:
             if not one.is_all:
                 join_rows(self.module, self.name, b, target, partial, one, parts)
                 continue
-            total = one.how.neutral(one.how.total)
-            for part in range(parts):
-                place = b.gep(partial, [ir.Constant(_I64, 8 * part)], source_etype=_BYTE)
-                total = one.how.join(b, one.how.total, total, get(b, place, one.how.total))
+            total = join(b, one, partial, parts)
             put(b, Scalars(b, one.how.total).cast(total, one.dtype), target, one.dtype)

@@ -277,10 +277,10 @@ class ProductEmitter:
     def loop(self, low: Any, high: Any, step: int = 1) -> Iterator[Any]:
         """A loop over low, low + step, ... below high; of one turn, that turn alone."""
         b, before = self.b, self.b.block
-        if isinstance(low, ir.Constant) and isinstance(high, ir.Constant):
-            if 0 < high.constant - low.constant <= step:
-                yield low
-                return
+        is_known = isinstance(low, ir.Constant) and isinstance(high, ir.Constant)
+        if is_known and 0 < high.constant - low.constant <= step:
+            yield low
+            return
         head, done = (self.function.append_basic_block(n) for n in ("loop", "done"))
         b.cbranch(b.icmp_signed("<", low, high), head, done)
         b.position_at_end(head)
