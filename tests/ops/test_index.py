@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.core import indexing, sweep, tensor
+from gradtape.core.aval import aval_of
 from gradtape.errors import DTypeError, ShapeError, UnsupportedOperationError
 from gradtape.ops import index as index_file
 from gradtape.testing import op_case
@@ -504,3 +505,14 @@ def test_a_value_that_does_not_fit_is_refused():
 def test_shuffling_a_tensor_in_place_is_refused():
     with pytest.raises(UnsupportedOperationError, match=r"x\[rng.permutation"):
         np.random.default_rng(0).shuffle(gt.array(np.arange(4.0)))
+
+
+def test_an_index_that_reads_everything_drops_nothing():
+    """The sweep need not look at each product after it, as it does once an entry was dropped."""
+    drops = index_file.getitem_card.drops
+    ct, x = np.zeros((4, 3)), (aval_of(np.zeros((4, 3))),)
+    for index in (..., None, slice(None), (slice(None), None), (..., slice(None, None, -1))):
+        assert not drops(ct, x, index=index)
+    assert drops(ct[:, :2], x, index=(slice(None), slice(2)))
+    assert drops(ct, x, index=np.arange(4))  # some may come twice, and others not at all
+    assert drops(ct[0, 0], (aval_of(np.zeros(1)),), index=0)

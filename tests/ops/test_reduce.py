@@ -358,3 +358,24 @@ def test_a_result_has_the_dtype_of_out(function):
     np.testing.assert_array_equal(y.numpy(), out)
     np.testing.assert_allclose(out, z.numpy(), rtol=1e-6)
     assert tape.gradient(y, watched).dtype == np.float64
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2, (0, 2), (1, 2), (0, 1), None, -1])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_an_extremum_of_one_element_and_of_several(axis, keepdims):
+    """Ties share; a NaN that hides a tie elsewhere is not taken for one element in each row."""
+    x = np.random.default_rng(0).standard_normal((4, 5, 6))
+    weights = np.random.default_rng(1).standard_normal(np.max(x, axis=axis, keepdims=True).shape)
+    tied, spoiled = x.copy(), x.copy()
+    tied[1, 2, :4] = tied[1, :3, 2] = tied[:, 2, 2] = 7.0
+    spoiled[0, 0, 0], spoiled[3, 4, :2], spoiled[3, 3:, 5] = np.nan, 9.0, 9.0
+    for data in (x, tied, spoiled, np.asfortranarray(x), x[:, ::-1]):
+        for function in (np.max, np.min):
+            with gt.GradientTape() as tape:
+                watched = tape.watch(gt.array(data))
+                y = function(watched, axis=axis, keepdims=keepdims)
+                total = np.sum(y * weights.reshape(np.shape(gt.value(y))))
+            out = function(data, axis=axis, keepdims=True)
+            chosen = (data == out) | (np.isnan(data) & np.isnan(out))
+            share = np.where(chosen, weights / chosen.sum(axis=axis, keepdims=True), 0)
+            np.testing.assert_allclose(tape.gradient(total, watched).numpy(), share, rtol=1e-13)

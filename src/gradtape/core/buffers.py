@@ -20,6 +20,7 @@ from . import parallel
 
 _getrefcount = sys.getrefcount
 SMALLEST = 1 << 17  # bytes; below it malloc mostly reuses memory by itself
+_TAUGHT = 1 << 21  # bytes up to which it does so once it has been taught
 
 
 class Buffer(np.ndarray[Any, Any]):
@@ -58,10 +59,22 @@ def _take(shape: tuple[int, ...], dtype: Any, nbytes: int) -> Any:
         _release()
         if _held + nbytes > config.current.reuse_buffers:
             return np.empty(shape, dtype)
+    if not _held:
+        _teach()
     buffer = Buffer((nbytes,), np.uint8)
     _pool.setdefault(nbytes, []).append(buffer)
     _held += nbytes
     return np.ndarray(shape, dtype, buffer)
+
+
+def _teach() -> None:
+    """Let malloc keep what NumPy's temporaries of some 100 kB were, as blocks of a rule have them.
+
+    glibc gives memory back to the system, page by page to be faulted in again, from a size on that
+    it learns from large arrays that a program has freed. Those are in the pool here. So it gets to
+    see one; nobody touches its pages. Elsewhere this does nothing.
+    """
+    np.empty(_TAUGHT, np.uint8)
 
 
 def spread(

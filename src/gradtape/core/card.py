@@ -37,7 +37,8 @@ class Card:
     drops : bool or callable
         Whether a NaN in an operand can be missing in the result, as with `where`, an index,
         `fmax`: then what was dropped has a cotangent of exactly 0, which wins over that NaN. A
-        function of the parameters where these decide; a card with `where` among them always does.
+        function `drops(ct, avals, **params)` where the call decides, which it says of a cotangent
+        of its result and the avals of its operands; a card with `where` among them always does.
     run : callable or None
         For a card that is a program: plays a record of it backwards, in place of vjps.
     again : callable or None
@@ -164,6 +165,11 @@ def reads(partial: Any) -> frozenset[int]:
     code = partial.__code__
     names = code.co_varnames[: code.co_argcount]
     return frozenset(i for i, n in enumerate(names) if not n.startswith("_"))
+
+
+def twice(_out: Any, x: Any) -> Any:
+    """The partial of a square; known by its name, for the 2 may go to a cotangent that is small."""
+    return x + x
 
 
 def reads_out(partial: Any) -> bool:

@@ -81,40 +81,61 @@ def _plan(subscripts: str) -> _Plan | None:
     )
 
 
-def _pair(subscripts: str, x: Any, y: Any) -> Any:
-    """The sum of two operands as a stack of matrix products; None where that does not pay."""
+class _Fit(NamedTuple):
+    """A plan for operands of certain shapes: what they are as stacks of matrices."""
+
+    plan: _Plan
+    x: tuple[int, ...] | None  # the shape of the stack, where it is not the transposed operand's
+    y: tuple[int, ...] | None
+    shape: tuple[int, ...]  # of the result as batch, left, right
+    work: int  # products
+    laid: tuple[int, ...]  # of the result
+
+
+@functools.lru_cache(maxsize=1024)
+def _fit(subscripts: str, x: tuple[int, ...], y: tuple[int, ...]) -> _Fit | None:
+    """How to sum operands of these shapes; None where no product of matrices does."""
     plan = _plan(subscripts)
     if plan is None:
         return None
     b, m, k = len(plan.batch), len(plan.left), len(plan.summed)
-    x, y = x.transpose(plan.x), y.transpose(plan.y)
-    outer, rows, inner, columns = (
-        x.shape[:b],
-        x.shape[b : b + m],
-        x.shape[b + m :],
-        y.shape[b + k :],
-    )
+    x, y = tuple(x[n] for n in plan.x), tuple(y[n] for n in plan.y)
+    outer, rows, inner, columns = x[:b], x[b : b + m], x[b + m :], y[b + k :]
     n_rows, n_inner, n_columns = prod(rows), prod(inner), prod(columns)
-    if prod(outer) * n_rows * n_inner * n_columns < _WORTH:
+    if y[: b + k] != outer + inner:  # an axis of length 1 that broadcasts
         return None
-    if y.shape[: b + k] != outer + inner:  # an axis of length 1 that broadcasts
+    shape = outer + rows + columns
+    return _Fit(
+        plan,
+        (*outer, n_rows, n_inner) if m != 1 or k != 1 else None,
+        (*outer, n_inner, n_columns) if k != 1 or len(plan.right) != 1 else None,
+        shape,
+        prod(shape) * n_inner,
+        tuple(shape[plan.out.index(n)] for n in range(len(shape))),
+    )
+
+
+def _pair(subscripts: str, x: Any, y: Any) -> Any:
+    """The sum of two operands as a stack of matrix products; None where that does not pay."""
+    fit = _fit(subscripts, x.shape, y.shape)
+    if fit is None or fit.work < _WORTH:
         return None
-    if m != 1 or k != 1:
-        x = x.reshape(*outer, n_rows, n_inner)
-    if k != 1 or len(plan.right) != 1:
-        y = y.reshape(*outer, n_inner, n_columns)
+    plan = fit.plan
+    x, y = x.transpose(plan.x), y.transpose(plan.y)
+    if fit.x is not None:
+        x = x.reshape(fit.x)
+    if fit.y is not None:
+        y = y.reshape(fit.y)
     if 8 * y.size <= x.size and y.strides[-1] != y.itemsize:
         y = np.ascontiguousarray(y)  # BLAS takes half the time if rows of a small factor are runs
     elif 8 * x.size <= y.size and x.strides[-2] != x.itemsize:
         x = np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)
-    shape = outer + rows + columns
-    laid = tuple(shape[plan.out.index(n)] for n in range(len(shape)))
     if plan.is_direct:
-        out = _empty(laid, x.dtype)
-        np.matmul(x, y, _with_places(out.transpose(plan.out), m, len(plan.right)))
+        out = _empty(fit.laid, x.dtype)
+        np.matmul(x, y, _with_places(out.transpose(plan.out), len(plan.left), len(plan.right)))
         return out
-    found = np.matmul(x, y).reshape(shape)
-    order = [plan.out.index(n) for n in range(len(shape))]
+    found = np.matmul(x, y).reshape(fit.shape)
+    order = [plan.out.index(n) for n in range(len(fit.shape))]
     return np.ascontiguousarray(found.transpose(order))
 
 

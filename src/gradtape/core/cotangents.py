@@ -7,6 +7,7 @@ the reference count tells; `add` hands one array to both operands, so no rule co
 from __future__ import annotations
 
 import sys
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,14 @@ import numpy as np
 from . import parallel
 from .buffers import owns
 from .registry import HOOKS
+from .runs import add_reduce
+from .squares import square_sum
 
 _getrefcount = sys.getrefcount
 ndarray = np.ndarray
 _add_reduce = np.add.reduce
+_WIDE = 32  # elements of a row from which NumPy's loop over it is not mostly its start
+_BLOCK = 1 << 15  # elements that are summed one after the other
 
 
 def sum_to(g: Any, shape: tuple[int, ...] | None) -> Any:
@@ -26,9 +31,47 @@ def sum_to(g: Any, shape: tuple[int, ...] | None) -> Any:
         return _add_reduce(g, axis=None)
     extra = g.ndim - len(shape)
     if extra:
-        g = _add_reduce(g, axis=tuple(range(extra)))
+        g = add_reduce(g, tuple(range(extra)))
     axes = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
-    return _add_reduce(g, axis=axes, keepdims=True) if axes else g
+    return add_reduce(g, axes, True) if axes else g
+
+
+def product_sum(g: Any, p: Any, shape: tuple[int, ...]) -> Any:
+    """`sum_to(g * p, shape)` of large arrays, with no product in memory; None where not so.
+
+    That is where the leading axes are summed: a multiplication and an addition in one pass. It
+    says None of a NaN as well, which may be none.
+    """
+    if not (
+        type(p) is ndarray
+        and p.shape == g.shape
+        and p.dtype is g.dtype
+        and g.dtype.char in "fd"
+        and g.flags.c_contiguous
+        and p.flags.c_contiguous
+    ):
+        return None
+    first = 0
+    while first < len(shape) and shape[first] == 1:
+        first += 1
+    width = prod(shape[first:])
+    if width < _WIDE or shape[first:] != g.shape[g.ndim - len(shape) + first :]:
+        return None
+    g, p = g.reshape(-1, width), p.reshape(-1, width)
+    total, height = np.zeros(width, g.dtype), -(-_BLOCK // width)
+    for start in range(0, len(g), height):
+        stop = start + height
+        total += np.einsum("ij,ij->j", g[start:stop], p[start:stop])
+    return None if np.isnan(total).any() else total.reshape(shape)
+
+
+def twice_few(g: Any) -> Any:
+    """Twice `g` where few numbers are seen as many, as in the cotangent of a sum; else None."""
+    if 0 not in g.strides or g.dtype.char not in "fd":
+        return None
+    few = g[tuple(slice(None) if step else slice(1) for step in g.strides)]
+    few = few + few
+    return np.broadcast_to(few, g.shape) if isfinite(square_sum(few.reshape(-1))) else None
 
 
 def accumulate(grads: dict[int, Any], key: int, gi: Any) -> None:

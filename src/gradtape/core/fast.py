@@ -32,6 +32,7 @@ from .operands import SCALARS, blunted, both, ended, keep_constant, lost
 from .positions import user_frame
 from .products import make_run1, make_run2, make_run_number
 from .refusals import LOWER, refuse
+from .runs import broadcast
 from .state import SEVERAL, next_key, state
 from .sweep import run_sum_all
 from .tensor import Tensor, View
@@ -416,7 +417,7 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
                     and (x.shape != shape or x.flags.c_contiguous)
                     and (y.shape != shape or y.flags.c_contiguous)
                 ):
-                    return ufunc(x, y, out=take(shape, x.dtype, nbytes))
+                    return broadcast(ufunc, x, y, take(shape, x.dtype, nbytes))
         else:
             array, other = (x, y) if type(x) is ndarray else (y, x)
             weak = type(other) is float or type(other) is int

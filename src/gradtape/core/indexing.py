@@ -93,13 +93,15 @@ def _repeats(shape: tuple[int, ...], index: Any) -> bool:
         if i is None or isinstance(i, bool | np.bool_):
             continue
         if isinstance(i, np.ndarray):
-            many = i.nonzero() if i.dtype == bool else (np.where(i < 0, i + shape[axis], i),)
+            many = i.nonzero() if i.dtype == bool else (i % shape[axis],)
             arrays += many
             axes += [shape[axis + n] for n in range(len(many))]
             axis += len(many)
         else:
             axis += 1
-    together: Any = np.broadcast_arrays(*arrays)
+    together: Any = arrays
+    if any(i.shape != arrays[0].shape for i in arrays):
+        together = np.broadcast_arrays(*arrays)
     flat = np.sort(np.ravel_multi_index(together, axes), axis=None)
     return bool(np.any(flat[1:] == flat[:-1]))
 

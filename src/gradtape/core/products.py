@@ -16,9 +16,10 @@ import numpy as np
 
 from . import parallel
 from .buffers import SMALLEST, owns, spread, take
-from .card import VALUES, Card, select
-from .cotangents import _add_array, can_add, sum_to
+from .card import VALUES, Card, select, twice
+from .cotangents import _add_array, can_add, product_sum, sum_to, twice_few
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
+from .runs import broadcast
 from .squares import square_sum
 
 _getrefcount = sys.getrefcount
@@ -50,10 +51,14 @@ def make_product(card: Card, i: int) -> Any:
             return lambda g, z, x, y, out=None: np.zeros_like(g)[()]
         return lambda g, z, x, y, out=None: g * partial
     unary = card.arity == 1
-    limits = {c: parallel.limit(card.name, c) for c in "fd"}
+    limits, by_x = {c: parallel.limit(card.name, c) for c in "fd"}, _make_value_product(1)
 
     def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
         if type(g) is ndarray and g.nbytes >= SMALLEST:
+            if partial is twice and (g.nbytes < parallel.SMALLEST or not any(g.strides)):
+                few = twice_few(g)
+                if few is not None:
+                    return by_x(few, z, x, y)
             gi = _blocked(partial, unary, limits, g, z, x, y, out)
             if gi is not None:
                 return gi
@@ -98,7 +103,9 @@ def _times(g: Any, p: Any, out: Any) -> Any:
         return g * p
     if out is not None and not _is_finite(p):
         out = None  # a NaN is settled by what `g` was
-    return _multiply(g, p, take(g.shape, g.dtype, g.nbytes) if out is None else out)
+    if out is None:
+        out = take(g.shape, g.dtype, g.nbytes)
+    return broadcast(_multiply, g, p, out) if g.flags.c_contiguous else _multiply(g, p, out)
 
 
 def _is_finite(p: Any) -> bool:
@@ -140,7 +147,8 @@ def _blocked(
     """`g * partial(z, x, y)` for large real arrays of one shape and dtype; None where it is not so.
 
     Done in blocks, so that the partial's temporaries stay in the cache and are never faulted in.
-    With `add` the product is added to what is in `out`.
+    With `add` the product is added to what is in `out`. Where `out` is `g` itself, what is not
+    finite in a partial has to be found before it is written.
     """
     dtype, shape = g.dtype, g.shape
     if dtype.char not in "fd":
@@ -163,6 +171,7 @@ def _blocked(
         ):
             return None
         flat.append(v)
+    overwrites = out is not None and not add
     if out is None:
         out = take(shape, dtype, g.nbytes)
     if is_flat:
@@ -182,10 +191,13 @@ def _blocked(
                 # what the mask selects is then gb, even where target is
                 if not isfinite(square_sum(product.reshape(-1))):
                     product = np.where(p, product, dtype.type(0))
-            elif _is_finite(p):
-                product = _multiply(gb, p, (p if _is_temporary(p) else None) if add else target)
-            else:
+            elif overwrites and not _is_finite(p):
                 product = _settled(gb * p, gb)
+            else:
+                into_p = add and type(p) is ndarray and _is_temporary(p)
+                product = _multiply(gb, p, (p if into_p else None) if add else target)
+                if _alerts and not overwrites:
+                    product = _settled(product, gb)
             if add:
                 target += product
             elif product is not target:
@@ -229,10 +241,12 @@ def _large_product(g: Any, p: Any, out: Any) -> Any:
 
 
 def _finite_product(g: Any, p: Any, out: Any) -> Any:
-    """`g * p` of two large arrays, looked at block by block while the block is in the cache.
+    """`g * p` of two large arrays, in blocks.
 
-    `out` may be `g` itself, so that what is not finite has to be found before it is written.
+    Where `out` is `g` itself, what is not finite in `p` has to be found before it is written: each
+    block is looked at while it is in the cache.
     """
+    overwrites = out is not None
     if out is None:
         out = take(p.shape, p.dtype, p.nbytes)
     g, p, into = g.reshape(-1), p.reshape(-1), out.reshape(-1)
@@ -242,10 +256,12 @@ def _finite_product(g: Any, p: Any, out: Any) -> Any:
         for start in range(first, last, block):
             stop = min(start + block, last)
             gb, pb, target = g[start:stop], p[start:stop], into[start:stop]
-            if isfinite(square_sum(pb)):
-                _multiply(gb, pb, target)
-            else:
+            if overwrites and not isfinite(square_sum(pb)):
                 target[...] = _settled(gb * pb, gb)
+                continue
+            _multiply(gb, pb, target)
+            if _alerts and not overwrites and (settled := _settled(target, gb)) is not target:
+                target[...] = settled
         _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if p.nbytes >= parallel.SMALLEST:
@@ -431,8 +447,10 @@ def _make_run2(card: Card) -> Any:
         if kx > 0 and product_x is not None:
             if type(g) is ndarray:
                 if g.nbytes >= SMALLEST:
-                    sole = ky <= 0 and _getrefcount(g) == _SOLE and owns(g)
-                    gi = product_x(g, z, xv, yv, g if sole else None)
+                    gi = product_sum(g, yv, sx) if value_x and sx and sx != g.shape else None
+                    if gi is None:
+                        sole = ky <= 0 and _getrefcount(g) == _SOLE and owns(g)
+                        gi = product_x(g, z, xv, yv, g if sole else None)
                 elif value_x and sx is None and sy is not None and len(sy) == 1 and _dots(g, yv):
                     gi = g.dot(yv)
                     if gi != gi:
@@ -453,8 +471,10 @@ def _make_run2(card: Card) -> Any:
         if ky > 0 and product_y is not None:
             if type(g) is ndarray:
                 if g.nbytes >= SMALLEST:
-                    sole = _getrefcount(g) == _SOLE and owns(g)
-                    gi = product_y(g, z, xv, yv, g if sole else None)
+                    gi = product_sum(g, xv, sy) if value_y and sy and sy != g.shape else None
+                    if gi is None:
+                        sole = _getrefcount(g) == _SOLE and owns(g)
+                        gi = product_y(g, z, xv, yv, g if sole else None)
                 elif value_y and sy is None and sx is not None and len(sx) == 1 and _dots(g, xv):
                     gi = g.dot(xv)
                     if gi != gi:

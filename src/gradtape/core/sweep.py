@@ -63,7 +63,7 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         if not gi.size:  # what was broadcast to nothing gets 0
             beware()
     drops = card.drops
-    if drops is True or "where" in params or (drops and drops(**params)):
+    if drops is True or "where" in params or (drops and drops(g, avals, **params)):
         beware()
 
 

@@ -144,26 +144,35 @@ def _impl(*operands: Any, subscripts: str, **options: Any) -> Any:
     return contract(subscripts, *operands, **options)[()]
 
 
+@lru_cache(maxsize=1024)
+def _adjoint(i: int, subscripts: str) -> tuple[str, str, str, str]:
+    """Of operand `i` its indices, each once, those that others have; and the sum for its vjp."""
+    inputs, output = subscripts.split("->")
+    terms = inputs.split(",")
+    around = [output, *(term for j, term in enumerate(terms) if j != i)]
+    reached = set("".join(around))
+    unique = "".join(dict.fromkeys(terms[i]))
+    target = "".join(label for label in unique if label in reached)
+    return terms[i], unique, target, ",".join(around) + "->" + target
+
+
 def _vjp(
     i: int, ct: Any, _out: Any, *operands: Any, subscripts: str, optimize: Any = False, **_: Any
 ) -> Any:
-    inputs, output = subscripts.split("->")
-    terms = inputs.split(",")
-    mine, shape = terms[i], operands[i].shape
+    mine, unique, target, adjoint = _adjoint(i, subscripts)
+    shape = operands[i].shape
     others = [
         np.conjugate(x) if x.dtype.kind == "c" else x for j, x in enumerate(operands) if j != i
     ]
-    around = [output, *(term for j, term in enumerate(terms) if j != i)]
-    reached = set("".join(around))
-    unique = "".join(dict.fromkeys(mine))
-    target = "".join(label for label in unique if label in reached)
-    if not others and output == target:
+    if not others and adjoint == f"{target}->{target}":
         g = ct
     elif type(ct) is ndarray and all(type(x) is ndarray for x in others):
-        g = contract(",".join(around) + "->" + target, ct, *others)
+        g = contract(adjoint, ct, *others)
+        if target == mine and g.shape == shape:
+            return g
     else:
         ordered = bool(optimize) or sum(x.size for x in (ct, *others)) > _SMALL
-        g = np.einsum(",".join(around) + "->" + target, ct, *others, optimize=ordered)
+        g = np.einsum(adjoint, ct, *others, optimize=ordered)
     # an axis of length 1 that was broadcast is summed; an index that only this operand has was
     # summed in the product, so its cotangent is repeated along it
     lengths = [shape[mine.index(label)] for label in unique]
@@ -226,12 +235,17 @@ def _batch(_size: int, operands: Any, axes: Any, subscripts: str, **options: Any
     return _impl(*operands, subscripts=",".join(terms) + "->" + new + output, **options), 0
 
 
-def _takes_diagonal(subscripts: str, **_: Any) -> bool:
+def _takes_diagonal(_ct: Any, _avals: Any, subscripts: str, **_: Any) -> bool:
     return any(len(set(term)) < len(term) for term in subscripts.partition("->")[0].split(","))
 
 
 def _places(i: int, _avals: Any, _ndim: int, params: dict[str, Any]) -> Places:
-    inputs, output = params["subscripts"].split("->")
+    return _places_of(i, params["subscripts"])
+
+
+@lru_cache(maxsize=1024)
+def _places_of(i: int, subscripts: str) -> Places:
+    inputs, output = subscripts.split("->")
     return tuple(output.index(n) if n in output else None for n in inputs.split(",")[i])
 
 

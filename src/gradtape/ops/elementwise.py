@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.card import twice
 from ..core.cards import elementwise, linear, primitive, unbroadcast
 from ..core.symbol import is_traced
 
@@ -34,7 +35,7 @@ divide = elementwise(
 negative = elementwise(np.negative, -1)
 positive = elementwise(np.positive, 1)
 reciprocal = elementwise(np.reciprocal, lambda out, _x: -out * out)
-square = elementwise(np.square, lambda _out, x: x + x)
+square = elementwise(np.square, twice)
 sqrt = elementwise(np.sqrt, lambda out, _x: 0.5 / out)
 cbrt = elementwise(np.cbrt, lambda out, _x: 1 / (3 * (out * out)))
 deg2rad = elementwise(np.deg2rad, math.pi / 180)

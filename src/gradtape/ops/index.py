@@ -71,6 +71,11 @@ def _scatter(ct: Any, shape: tuple[int, ...], index: Any) -> Any:
         raise _refused(error, target, index) from None
 
 
+def _leaves_out(ct: Any, avals: Any, index: Any) -> bool:
+    """Whether entries of the operand are not read; `x[:, None]` and `x[..., 0]` may read all."""
+    return type(index) is int or ct.size != avals[0].size or not is_basic(index)
+
+
 def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     batched, at = behind_batch(index)
     return np.moveaxis(operands[0], axes[0], 0)[batched], at
@@ -107,7 +112,7 @@ getitem_card = primitive(
     keep=(),
     keep_out=False,
     add_into=add_at,
-    drops=True,
+    drops=_leaves_out,
 )
 
 

@@ -7,7 +7,6 @@ in the nan-versions, have gradient 0.
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,8 @@ from ..core.cards import Card, composite, linear, nondifferentiable, primitive
 from ..core.dispatch import write_out
 from ..core.notices import warn_here, warning_here
 from ..core.registry import FUNCTIONS
+from ..core.rows import has_nan
+from ..core.runs import add_reduce, extremum
 from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
 
@@ -79,47 +80,9 @@ def _sum_transpose(
     return ct if dtype is None else in_dtype(ct, x.dtype)
 
 
-# NumPy starts its loop anew for each sum over a short last axis, some 15 ns; a product with ones
-# takes a fifth of that. In stacks of matrices small enough that BLAS keeps to this thread: handing
-# a part to another costs a time slice where that one's core is busy.
-_SHORT = 64
-_MANY = 4096
-_ALONE = 8192
-
-
-def _add_reduce(x: Any, axis: Any = None, keepdims: bool = False, **params: Any) -> Any:
-    """`np.add.reduce`; many sums over a short last axis by BLAS, within rounding."""
-    if (
-        params
-        or type(x) is not np.ndarray
-        or x.ndim < 2
-        or not 1 < x.shape[-1] <= _SHORT
-        or x.size < _MANY
-        or axis not in (-1, x.ndim - 1, (-1,), (x.ndim - 1,))
-        or x.dtype.char not in "fd"
-        or not x.flags.c_contiguous
-    ):
-        return np.add.reduce(x, axis=axis, keepdims=keepdims, **params)
-    n = x.shape[-1]
-    rows = x.reshape(-1, n)
-    count, height = len(rows), _ALONE // n
-    whole = count - count % height
-    ones, out = _ones(n, x.dtype.char), np.empty(count, x.dtype)
-    blocks = rows[:whole].reshape(-1, height, n)
-    np.matmul(blocks, ones, out[:whole].reshape(-1, height, 1))
-    if whole < count:
-        np.matmul(rows[whole:], ones, out[whole:, None])
-    return out.reshape(*x.shape[:-1], 1) if keepdims else out.reshape(x.shape[:-1])
-
-
-@functools.lru_cache(maxsize=2 * _SHORT)
-def _ones(n: int, char: str) -> Any:
-    return np.ones((n, 1), char)
-
-
 sum = linear(
     np.sum,
-    impl=_add_reduce,
+    impl=add_reduce,
     signature=_signature,
     shape=lambda x, axis, keepdims, dtype=None, **_: Aval(
         reduced_shape(x.shape, axis, keepdims),
@@ -160,12 +123,11 @@ def _mean_transpose(
 
 def _mean(x: Any, axis: Any, keepdims: bool, **params: Any) -> Any:
     n = count(x.shape, axis)
-    add: Any = _add_reduce
     if n == 0:
         return warning_here(np.mean, x, axis=axis, keepdims=keepdims, **params)
     if params or x.ndim == 0 or x.dtype.char not in "fdFD":
         return np.mean(x, axis=axis, keepdims=keepdims, **params)
-    return add(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
+    return add_reduce(x, axis=axis, keepdims=keepdims) / n  # what np.mean does, at half its cost
 
 
 def _mean_jvp(t: Any, out: Any, x: Any, axis: Any, keepdims: bool, dtype: Any = None,
@@ -269,11 +231,40 @@ def _ties(chosen: Any, axis: Any, dtype: Any) -> Any:
     return np.maximum(np.sum(chosen, axis=axis, keepdims=True), 1).astype(dtype)
 
 
+def _sole(ct: Any, out: Any, x: Any, axis: Any) -> Any:
+    """The cotangent of `x` where each result was taken from one element alone; else None.
+
+    Unless it is NaN, each was taken from one at least: so it is enough to count them all.
+    """
+    shape = reduced_shape(x.shape, axis, True)
+    out, ct = np.reshape(out, shape), np.reshape(ct, shape)
+    chosen = np.equal(x, out)
+    if np.count_nonzero(chosen) != out.size or has_nan(out):
+        return None
+    rest = len(shape)
+    while rest and shape[rest - 1] == 1:
+        rest -= 1
+    if shape[:rest] != x.shape[:rest] or not chosen.flags.c_contiguous:
+        return np.where(chosen, ct, np.zeros((), ct.dtype))
+    found = np.zeros(x.size, ct.dtype)  # reduced over the last axes: `ct` is in the order of `x`
+    found[chosen.reshape(-1).nonzero()[0]] = ct.reshape(-1)
+    return found.reshape(x.shape)
+
+
 def _extremum(*functions: Any, takes_nan: bool, impl: Any) -> Card:
     """A card for max, min and the like."""
 
     def vjp(ct: Any, out: Any, x: Any, axis: Any, keepdims: bool, initial: Any = None,
             where: Any = None) -> Any:  # fmt: skip
+        if (
+            where is None
+            and initial is None
+            and type(x) is np.ndarray
+            and isinstance(ct, np.ndarray | np.generic)
+        ):
+            found = _sole(ct, out, x, axis)
+            if found is not None:
+                return found
         chosen = _chosen(out, x, axis, where, takes_nan)
         ct = kept(ct, np.shape(x), axis) / _ties(chosen, axis, ct.dtype)
         return np.where(chosen, ct, np.zeros((), ct.dtype))
@@ -312,8 +303,8 @@ def _ignoring_nan(reduction: Any) -> Any:
     return impl
 
 
-amax = _extremum(np.max, np.amax, takes_nan=True, impl=np.maximum.reduce)
-amin = _extremum(np.min, np.amin, takes_nan=True, impl=np.minimum.reduce)
+amax = _extremum(np.max, np.amax, takes_nan=True, impl=extremum(np.maximum.reduce))
+amin = _extremum(np.min, np.amin, takes_nan=True, impl=extremum(np.minimum.reduce))
 nanmax = _extremum(np.nanmax, takes_nan=False, impl=_ignoring_nan(np.fmax.reduce))
 nanmin = _extremum(np.nanmin, takes_nan=False, impl=_ignoring_nan(np.fmin.reduce))
 

@@ -92,7 +92,7 @@ _vector_norm = primitive(
     jvp=_vector_jvp,
     shape=lambda x, axis, keepdims, order: Aval(_dims(x.shape, axis, keepdims), _real(x.dtype)),
     batch=_vector_batch,
-    drops=lambda order, **_: order == 0,
+    drops=lambda _ct, _avals, order, **_: order == 0,
 )  # fmt: skip
 
 
