@@ -158,6 +158,20 @@ def _bar_cells(verdict: Verdict) -> list[str]:
     ]
 
 
+# Where README.md says by a profile why a bar is missed.
+WHY = {"gmm": "the-mixtures-gradient-eagerly"}
+
+
+def _why(verdicts: Sequence[Verdict]) -> list[str]:
+    """Return a line that leads to the profiles of the bars that are missed."""
+    links = [
+        f"[{verdict.bar.case}](README.md#{WHY[verdict.bar.case]})"
+        for verdict in verdicts
+        if verdict.met != "met" and verdict.bar.case in WHY
+    ]
+    return [f"Why, by what profiles show: {', '.join(links)}.", ""] if links else []
+
+
 def as_markdown(run: Run) -> str:
     """Return the results as Markdown: the bars, every row, what each case is, the machine."""
     titles = dict.fromkeys((row.case, row.title) for row in run.rows)
@@ -181,6 +195,7 @@ def as_markdown(run: Run) -> str:
         *markdown_table(["case", "bar", "against", "reached (min)", "reached (median)", "met"],
                 [_bar_cells(verdict) for verdict in run.verdicts]),
         "",
+        *_why(run.verdicts),
         "## Every case and peer",
         "",
         *markdown_table(HEADER, [cells(row, run.verdicts) for row in run.rows]),

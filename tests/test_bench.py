@@ -363,9 +363,9 @@ def test_our_worker_answers_over_its_pipe_and_survives_a_bad_request(tmp_path: P
 
 def test_a_worker_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
     process = WorkerProcess(OURS, Path(sys.executable), threads=1, log=tmp_path / "log")
-    process.timeout = 0.2
     try:
         process.ask("prepare", case="tutorial", answer=str(tmp_path / "a.npz"))
+        process.timeout = 0.2  # on a busy machine the first run alone takes longer
         with pytest.raises(WorkerFailure, match="no answer within 0 s"):
             process.ask("time", number=10**9, seconds=1.0)
         assert not process.is_alive
@@ -460,7 +460,7 @@ def every_row() -> list[Row]:
     return [*rows, replace(row("import-over-numpy", "numpy", 100.0, 80.0), unit="ms")]
 
 
-# Cases written since the published run. The next whole run has them: empty this set with it.
+# Cases written since the published run. The next whole run has them, which must then be whole.
 AWAITED = {"hessian-200", "jacobian-64", "gmm"}
 
 
@@ -497,6 +497,17 @@ def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
     assert "one NumPy ufunc call on ten numbers: 0.30 us" in table
 
 
+def test_the_page_leads_to_why_a_bar_is_missed() -> None:
+    for ours, is_led in ((0.9, True), (0.7, False)):
+        rows = [row("gmm", "torch", ours, 1.0), row("mlp", "torch", 2.0, 1.0)]
+        page = report.as_markdown(report.Run(rows, judge_all(rows)))
+        assert ("[gmm](README.md#the-mixtures-gradient-eagerly)" in page) is is_led
+    headings = (HERE / "README.md").read_text(encoding="utf-8").splitlines()
+    slugs = {h.lstrip("# ").lower().replace(" ", "-").replace("'", "").replace(",", "")
+             for h in headings if h.startswith("#")}  # fmt: skip
+    assert slugs >= set(report.WHY.values())
+
+
 def test_an_infinite_error_stays_out_of_the_json() -> None:
     rows = [row("mlp", "torch", 1.0, 1.0, our_error=float("inf"))]
     document = json.loads(report.as_json(report.Run(rows, judge_all(rows))))
@@ -508,7 +519,8 @@ def test_the_published_results_are_whole() -> None:
     published = HERE / "results.json"
     if not published.is_file():
         pytest.skip("bench/results.json appears with the first published run")
-    check_document(json.loads(published.read_text(encoding="utf-8")), AWAITED)
+    document = json.loads(published.read_text(encoding="utf-8"))
+    check_document(document, AWAITED - {entry["case"] for entry in document["rows"]})
 
 
 @pytest.mark.parametrize(
