@@ -380,7 +380,7 @@ def weird_logs(folder):
     with gt.Recording(folder, progress=False) as run:
         run.config({name: {name: name, "n": float("nan")} for name in WEIRD})
         for k in run.steps(3):
-            run.log(**{name or "empty": float(k) for name in WEIRD})
+            run.log(**{name[:1000] or "empty": float(k) for name in WEIRD})
             run.note(WEIRD[k])
 
 
