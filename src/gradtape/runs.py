@@ -352,7 +352,8 @@ class Recording(Run):
         How many of the last steps are held in full detail, to be written when a value is not
         finite or an exception ends the run; 0 for none. By default 3; none at the level "scalars",
         where it makes records keep all their values and a step of a small model about 4 µs longer.
-        Of the step that an exception ends, what it had computed is written with them.
+        Of the step that an exception ends, what it had computed is written with them. Of a compiled
+        step what its program was given is held, and the rest computed again when it is written.
     progress : bool, "tqdm" or callable
         Whether and how the progress of a loop over `run.steps` is shown: True for a line in the
         terminal, the notebook or the log; a callable gets a dict (`record/progress.py`).

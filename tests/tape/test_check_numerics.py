@@ -301,3 +301,26 @@ def test_both_checks_look_by_one_mechanism_and_leave_nothing_behind(first_off):
         tf.debugging.disable_check_numerics()
     assert vars(Tensor)["value"] is slot
     assert tf.math.log(tf.constant(0.0)).numpy() == -np.inf
+
+
+PLAIN = {
+    "scan": (lambda x: gt.scan(lambda c, v: (np.log(c * v), c), x, np.ones(3))[0], 1.5),  # here
+    "cond": (lambda x: gt.cond(x > 0, lambda: x, lambda: np.log(x)), -1.0),  # here
+    "array": (lambda x: np.sum(np.log(x)), np.array([1.0, -1.0])),  # here
+    "tree": (lambda x: {"a": 1, "b": [np.log(x)]}, np.zeros(2)),  # here
+}
+
+
+@pytest.mark.parametrize("kind", list(PLAIN))
+def test_plain_arguments_of_a_compiled_function(kind):
+    function, x = PLAIN[kind]
+    compiled = gt.function(function)
+    with np.errstate(all="ignore"):
+        compiled(x)
+        with gt.check_numerics():
+            with pytest.raises(NumericsError, match="log gave") as caught:
+                compiled(x)
+            compiled(np.abs(x) + 20.0)
+        compiled(x)
+    line = int(str(caught.value).split("test_check_numerics.py:")[1].split(",")[0].split(".")[0])
+    assert Path(__file__).read_text().splitlines()[line - 1].endswith("# here")

@@ -58,6 +58,8 @@ class _Eager:
     """Whether compiled functions shall run as Python in this thread, if somebody asks that."""
 
     asked: Callable[[], bool] | None = None
+    # told(operation, results, operands, position) of plain results of one that are not finite
+    told: Callable[[str, Any, Any, Any], None] | None = None
 
 
 eager = _Eager()

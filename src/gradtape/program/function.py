@@ -29,6 +29,7 @@ from ..graph.printing import show
 from ..graph.trace import trace
 from ..passes.pipeline import optimise
 from . import stored
+from .checked import checked
 from .fingerprint import Fingerprint, Unknown
 from .frozen import Witness, are_stale
 from .program import Program, compiled, value_of
@@ -241,7 +242,7 @@ class CompiledFunction:
                 if found is not NotImplemented:
                     return found
         if observing.eager.asked is not None and observing.eager.asked():
-            return self.function(*args, **kwargs)
+            return checked(self, args, kwargs)
         if observing.recordings:
             return self._call_observed(args, kwargs)
         program, leaves = self._program(args, kwargs)

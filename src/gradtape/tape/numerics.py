@@ -85,12 +85,23 @@ def _switch(on: bool) -> None:
     """What looking needs beside the looker."""
     observing.keep_everything(on)
     observing.eager.asked = _wanted if on else None
+    observing.eager.told = _told if on else None
     if on:
         _stops.extend((events.watch_gradients(_look_back), events.subscribe(_heard)))
         observing.attend()
     else:
         while _stops:
             _stops.pop()()
+
+
+def _told(op: str, results: Any, operands: Any, position: Any) -> None:
+    """Raise for what a compiled function has made of plain arrays."""
+    bad = next(x for x in results if not is_finite(x))
+    at = decode(*position)
+    with _looker.apart():
+        raise _error(NonFinite(op, "forward", words(bad), at,
+                               tuple(operand_facts("", x) for x in operands),
+                               ((op, at),), None))  # fmt: skip
 
 
 def _wanted() -> bool:
