@@ -23,6 +23,8 @@ from bench.results import BARS, FASTEST, Bar, Row, judge, judge_all
 from bench.run import HERE, main, out_folder, parser
 from bench.stats import Ratio, Spread, ratio, spread
 
+pytestmark = pytest.mark.slow  # as a file
+
 LIBS = HERE / "libs"
 ABSENT = Peer("absent", "absent_library", "absent", "nothing", "nowhere")
 

@@ -23,6 +23,8 @@ from bench.stats import Ratio
 
 from .test_bench import functions_of
 
+pytestmark = pytest.mark.slow  # as a file
+
 LIBS = HERE / "libs"
 # The larger ones are the same programs, and seconds of a reference in longdouble.
 LARGE = ("mlp", "logistic", "elementwise", "sin50-100000")

@@ -32,6 +32,8 @@ from bench.peers import COMPILED, OURS_COMPILED, Peer
 from bench.run import main
 from bench.stats import Ratio
 
+pytestmark = pytest.mark.slow  # as a file
+
 # Compiled by us in seconds each; the rest is in the bench's own check of every answer.
 QUICK = ("gemm", "gesummv", "softmax", "go_fast", "arc_distance", "compute", "trisolv", "ba",
          "kmeans", "det", "llsq")  # fmt: skip

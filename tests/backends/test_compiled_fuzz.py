@@ -21,6 +21,8 @@ from gradtape.graph.check import verify
 from gradtape.graph.ir import Constant, fill
 from gradtape.graph.trace import trace
 
+pytestmark = pytest.mark.slow  # as a file
+
 UNARY = [np.sin, np.cos, np.tanh, np.exp, np.negative, np.abs, np.square, np.arctan, np.sign,
          lambda x: np.sqrt(np.abs(x)), lambda x: np.log1p(x * x), lambda x: x**3, lambda x: x**0.5,
          lambda x: np.clip(x, -0.5, 0.5), np.floor, lambda x: x[()], lambda x: 1.0 / x]  # fmt: skip

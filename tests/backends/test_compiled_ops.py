@@ -10,6 +10,8 @@ from gradtape.backends.llvm import segments
 from gradtape.testing import traced
 from tests import op_lines
 
+pytestmark = pytest.mark.slow  # as a file
+
 LINES = op_lines.lines()
 SAMPLE = LINES[::16]
 

@@ -21,6 +21,8 @@ from gradtape.core.tensor import Tensor, new_tensor
 from gradtape.testing import Run
 from tests.op_lines import lines
 
+pytestmark = pytest.mark.slow  # as a file
+
 # Sums of products in which an element meets some results of its row alone.
 CONTRACTING = {"convolve", "correlate", "cross"}
 # LAPACK refuses NaN and may never come back from infinity: there is no result to differentiate.

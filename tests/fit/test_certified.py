@@ -11,6 +11,8 @@ from gradtape.fit.problem import pose
 from gradtape.fit.sources import table_of
 from tests.fit.helpers import asked, run
 
+pytestmark = pytest.mark.slow  # as a file
+
 
 def digits(found, certified):
     """The number of leading digits that agree: NIST's log relative error."""

@@ -9,6 +9,8 @@ from gradtape.cli import main
 from gradtape.fit.document import decoded, encoded, plain
 from tests.fit.helpers import CARS, asked
 
+pytestmark = pytest.mark.slow  # as a file
+
 
 def printed(capsys, *arguments):
     assert main(["fit", str(CARS), *arguments, "--json"]) == 0

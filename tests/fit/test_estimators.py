@@ -18,6 +18,8 @@ from gradtape.fit import TapeClassifier, TapeRegressor
 from gradtape.fit.problems import FitError
 from gradtape.fit.softmax import Softmax
 
+pytestmark = pytest.mark.slow  # as a file
+
 X, Y = load_diabetes(return_X_y=True)
 
 

@@ -6,6 +6,8 @@ from gradtape.fit.report import sure_sentence
 from tests.fit.helpers import asked
 from tests.optimize.nist import MODELS, digits, read
 
+pytestmark = pytest.mark.slow  # as a file
+
 GAUSS = "b1*exp(-b2*x) + b3*exp(-(x-b4)**2/b5**2) + b6*exp(-(x-b7)**2/b8**2)"
 LANCZOS = "b1*exp(-b2*x) + b3*exp(-b4*x) + b5*exp(-b6*x)"
 CUBIC = "(b1+b2*x+b3*x**2+b4*x**3) / (1+b5*x+b6*x**2+b7*x**3)"

@@ -12,6 +12,8 @@ from gradtape.fit.problems import FitError
 from gradtape.fit.schedules import choose_schedule
 from tests.fit.helpers import CARS, asked
 
+pytestmark = pytest.mark.slow  # as a file
+
 FORMULA = "mpg ~ horsepower + weight + acceleration"
 
 

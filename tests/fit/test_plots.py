@@ -13,6 +13,8 @@ from gradtape.fit.plot_path import path_figure
 from gradtape.fit.style import png
 from tests.fit.helpers import asked, fitted
 
+pytestmark = pytest.mark.slow  # as a file
+
 
 def line(axes, label):
     (found,) = [line for line in axes.lines if line.get_label().startswith(label)]

@@ -16,6 +16,8 @@ from gradtape.fit.rows import Spool
 from gradtape.fit.specify import descended, specify
 from gradtape.fit.stream import StreamedTable, open_table
 
+pytestmark = pytest.mark.slow  # as a file
+
 ROWS = 3000
 
 

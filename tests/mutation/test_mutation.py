@@ -22,6 +22,8 @@ from tests.mutation.equivalent import EQUIVALENT, why_equivalent
 from tests.mutation.faults import Fault, NotApplicable, whole_faults, written_faults
 from tests.ops.test_inside import of
 
+pytestmark = pytest.mark.slow  # as a file
+
 TRAINING, HELD_OUT = (1, 2, 3, 4, 20261125), 65537
 FOUR = ("sign", "dropped term", "swapped operands", "missing unbroadcast")
 # row -> (its kinds, None for all; how many faults are counted; the share that must be noticed)

@@ -16,6 +16,8 @@ from gradtape.backends.llvm.loops import MapFunction, function_of
 from gradtape.backends.llvm.machine import AARCH64, Machine, host
 from gradtape.backends.llvm.scalars import Scalars
 
+pytestmark = pytest.mark.slow  # as a file
+
 FLOATS = [np.float32, np.float64]
 AVX2 = Machine(
     "x86_64-unknown-linux-gnu", "haswell", "+avx2,+fma,+bmi,+bmi2,+lzcnt,+popcnt", 256

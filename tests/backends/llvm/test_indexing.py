@@ -13,6 +13,8 @@ from gradtape.backends.llvm import segments
 from gradtape.backends.llvm.fuse import MOST_TOUCHED, plan
 from tests.backends.llvm.test_segments import check, graph_of, loops, steps
 
+pytestmark = pytest.mark.slow  # as a file
+
 R = np.random.default_rng(0)
 A, M, V = R.normal(size=(4, 5, 6)), R.normal(size=(5, 6)), R.normal(size=7)
 WHOLE = R.integers(-9, 10, size=(4, 5, 6))

@@ -11,6 +11,8 @@ import pytest
 from gradtape.backends.llvm import ir, types
 from gradtape.backends.llvm.compile import compile_text
 
+pytestmark = pytest.mark.slow  # as a file
+
 I64, DOUBLE, PTR, VOID = ir.IntType(64), ir.DoubleType(), ir.PointerType(), ir.VoidType()
 
 

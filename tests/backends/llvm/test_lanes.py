@@ -17,6 +17,8 @@ from gradtape.backends.llvm.machine import AARCH64, Machine, host
 from gradtape.backends.llvm.pieces import pieces
 from gradtape.backends.llvm.worth import worth_of
 
+pytestmark = pytest.mark.slow  # as a file
+
 AVX512 = Machine(
     "x86_64-unknown-linux-gnu", "icelake-server",
     "+avx512f,+avx512dq,+avx512vl,+avx512bw,+avx512vbmi,+fma", 512,

@@ -19,6 +19,8 @@ from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
 
+pytestmark = pytest.mark.slow  # as a file
+
 RNG = np.random.default_rng(0)
 needs_blas = pytest.mark.skipif(not blas.is_available(), reason="SciPy is not installed")
 

@@ -12,6 +12,8 @@ from gradtape.core.aval import Aval
 from gradtape.core.tree import flatten
 from gradtape.graph.ir import Constant, Graph, Node, Plain
 
+pytestmark = pytest.mark.slow  # as a file
+
 
 def graph_of(f, *args):
     """The nodes that `f` is traced to."""

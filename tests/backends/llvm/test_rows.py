@@ -17,6 +17,8 @@ from gradtape.core.tensor import raw
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
 
+pytestmark = pytest.mark.slow  # as a file
+
 RNG = np.random.default_rng(0)
 
 

@@ -25,6 +25,8 @@ from gradtape.errors import CompileWarning
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
 
+pytestmark = pytest.mark.slow  # as a file
+
 RNG = np.random.default_rng(0)
 
 

@@ -12,6 +12,8 @@ import gradtape as gt
 from gradtape.backends.llvm import segments
 from gradtape.backends.llvm.share import MANY, share
 
+pytestmark = pytest.mark.slow  # as a file
+
 
 def loop(name: str, body: str, *, operands: int = 1) -> list[str]:
     """A body as the emitter writes it, and the function that calls it."""

@@ -10,6 +10,8 @@ from gradtape.backends.llvm import segments
 from gradtape.core.tree import flatten
 from tests.backends.llvm.test_segments import check, graph_of, steps
 
+pytestmark = pytest.mark.slow  # as a file
+
 R = np.random.default_rng(0)
 V, M, W = R.normal(size=7), R.normal(size=(5, 6)), R.normal(size=(6, 6))
 
