@@ -56,6 +56,16 @@ def _reset_peak() -> bool:
     return True
 
 
+def _settle(patience: float = 2.0) -> None:
+    """Wait until this process is at rest: the threads of a BLAS spin on after the last product."""
+    end = time.perf_counter() + patience
+    while time.perf_counter() < end:
+        before = time.process_time()
+        time.sleep(0.02)
+        if time.process_time() - before < 0.002:
+            return
+
+
 def _reason(error: Exception) -> str:
     """Return one line for the table; the traceback goes to the worker's log."""
     first_line = (str(error).strip().splitlines() or [""])[0]
@@ -109,7 +119,9 @@ class Worker:
 
         self.run = lambda: None  # frees the previous case's data first
         options = {"is_value": True} if is_value else {}
-        self.run = self._factory(case)(find(case).data(), **options)
+        data = find(case).data()
+        _settle()
+        self.run = self._factory(case)(data, **options)
         start = time.perf_counter()
         first = self.run()
         spent = time.perf_counter() - start

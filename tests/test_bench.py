@@ -6,6 +6,8 @@ import ast
 import io
 import json
 import sys
+import threading
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -340,6 +342,24 @@ def test_a_request_that_fails_is_answered_with_one_line_and_the_next_is_served()
         {"ok": False, "reason": "ValueError: first line"},
         {"ok": True, "version": "1"},
     ]
+
+
+def test_a_first_run_waits_until_the_process_is_at_rest() -> None:
+    """BLAS's threads spin on after the last product of the data: that is no library's time."""
+    started = time.perf_counter()
+
+    def spin() -> None:
+        while time.perf_counter() - started < 0.3:
+            pass
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    worker._settle()
+    assert not thread.is_alive()
+    thread.join()
+    before = time.perf_counter()
+    worker._settle(0.0)
+    assert time.perf_counter() - before < 0.2
 
 
 def test_a_library_that_does_not_import_is_a_worker_failure(tmp_path: Path) -> None:
