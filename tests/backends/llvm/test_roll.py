@@ -6,6 +6,7 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import gradtape as gt
+from gradtape import events
 from gradtape.backends.llvm import fuse, rolled
 from gradtape.backends.llvm.roll import Carried, Fixed, Kept, Numbers, Same, roll
 from gradtape.core.aval import Aval
@@ -308,3 +309,15 @@ def check_any(f, *args):
         other = flatten(gt.function(f)(*args))[0]
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-300)
+
+
+def test_what_repeats_is_published():
+    seen = []
+    stop = events.subscribe(lambda name, data: seen.append(data) if name == "pass" else None)
+    try:
+        gt.function(lambda x: chain(x) + 2.0)(np.ones(20))
+    finally:
+        stop()
+    ((before, after),) = [(d["before"], d["after"]) for d in seen if d["run"] == "roll"]
+    assert before == "201 operations in a row"
+    assert after == "100 times (sin, multiply); add"

@@ -8,7 +8,7 @@ import pytest
 import gradtape as gt
 
 pytest.importorskip("llvmlite")
-from gradtape import config, configure
+from gradtape import config, configure, events
 from gradtape.backends import numpy as oracle
 from gradtape.backends.llvm import accumulators, fuse, rows, segments
 from gradtape.backends.llvm.reductions import Reduction
@@ -296,3 +296,22 @@ def test_what_is_joined_over_the_rows_begins_with_what_changes_nothing(small, si
 
     assert groups(f, x, w)
     check(f, x, w)
+
+
+def test_a_group_is_published():
+    def f(x, w, y):
+        with gt.GradientTape() as tape:
+            cost = np.sum((np.tanh(x @ w) - y) ** 2)
+        return tape.gradient(cost, w)
+
+    seen = []
+    stop = events.subscribe(lambda name, data: seen.append(data) if name == "pass" else None)
+    try:
+        args = np.ones((10000, 20)), gt.Variable(np.zeros(20)), np.ones(10000)
+        gt.function(f)(*args)
+    finally:
+        stop()
+    ((before, after),) = [(d["before"], d["after"]) for d in seen if d["run"] == "group rows"]
+    loop = "tanh, subtract, add, multiply, subtract, multiply, guard"
+    assert before == f"product: contract; loop over 10000: {loop}; product: contract"
+    assert after == f"rows of 10000, block by block: contract, then {loop}, then contract"

@@ -415,15 +415,16 @@ def plan(graph: Graph) -> Plan:
     made = Planner(graph).run()
     if events.listeners:
         before = ", ".join(node.op.name for node in graph.nodes)
-        after = "; ".join(_told(part) for part in made.parts)
+        after = "; ".join(map(told, made.parts))
         events.publish("pass", run="fuse loops", before=before, after=after)
     return made
 
 
-def _told(part: Any) -> str:
+def told(part: Any) -> str:
     """A part by what it is and the names of what it computes."""
-    if isinstance(part, Loop):
-        what = f"loop over {' x '.join(map(str, part.space)) or 'one number'}"
+    if isinstance(part, Loop | Product):
+        what = f"loop over {' x '.join(map(str, part.space)) or 'one number'}" if isinstance(
+            part, Loop) else "product"  # fmt: skip
         return f"{what}: {', '.join(node.op.name for node in (*part.nodes, *part.sums))}"
     kind = "numpy" if isinstance(part, Step) else type(part).__name__.lower()
     return f"{kind}: {part.node.op.name}"

@@ -6,6 +6,12 @@ next lies in a buffer on the stack that stays in the cache. Where there is one n
 is no block; then the part of an iteration that does not wait for the one before is a loop of its
 own, and that is vector code over the iterations (the cosines of three hundred numbers, in the
 gradient of a chain of sines).
+
+It is published on `events` as the pass "roll": of a chain of sines and its sum's end, before and
+after are::
+
+    201 operations in a row
+    100 times (sin, multiply); add
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import events
 from ...graph.ir import Node, Value
 from . import ir, types
 from .counting import counted
@@ -32,6 +39,7 @@ LONG, PIECE = 1200, 500  # nodes of one loop: what vectorising takes grows faste
 MEMORY = 1 << 15  # bytes of the stack for what is carried and kept, in the cache
 MEMORY_OF_NUMBERS = 1 << 20  # the same where there is one number, and no worker's stack
 WIDEST, LEAST = 128, 16  # elements of a block
+MOST_NAMES = 12  # of a part, in what is published
 MOST_USES = 16  # results of iterations other than the last that are read or stored outside
 _I64 = ir.IntType(64)
 
@@ -78,7 +86,19 @@ def find(emitter: Any) -> Rolled | None:
     if parts is None or (len(parts) == 1 and isinstance(parts[0], list)):
         return None
     made = Rolled(emitter, parts)
-    return made if made.fits else None
+    if not made.fits:
+        return None
+    if events.listeners:
+        before = f"{len(nodes)} operations in a row"
+        events.publish("pass", run="roll", before=before, after="; ".join(map(_told, parts)))
+    return made
+
+
+def _told(part: Part) -> str:
+    """A section by what it repeats, straight code by what it computes."""
+    names = [node.op.name for node in (part.nodes if isinstance(part, Section) else part)]
+    listed = ", ".join(names if len(names) <= MOST_NAMES else [*names[:MOST_NAMES], "..."])
+    return f"{part.times} times ({listed})" if isinstance(part, Section) else listed
 
 
 def beside(nodes: list[Node], base: Callable[[Value], Value]) -> list[Node]:
