@@ -49,7 +49,7 @@ def test_a_learning_rate_of_a_tenth_leads_to_its_cause(tmp_path):
     (finding,) = run.diagnose()
     assert finding.kind == "learning rate too high"
     assert "is not finite after that" in finding.fact
-    assert finding.text == "model.a -= LEARNING_RATE * d_a"
+    assert finding.text == "model.a -= learning_rate * d_a"
     (first,) = run.reader.events("nonfinite")
     assert first["data"]["line"] and first["data"]["file"].endswith("broken.py")
     assert first["data"]["chain"]
