@@ -16,7 +16,7 @@ from gradtape.viewer.shelf import Shelf
 from gradtape.viewer.static import as_page
 from tests.viewer.odd_runs import ODD
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 SENTENCE = re.compile(r"\S.{15,}[.:)]$", re.DOTALL)
 
 

@@ -242,6 +242,7 @@ def wide(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [6 << 20, 300_000, 60_000])
 def test_a_wide_model_in_full_stays_within_the_limit_and_says_what_is_missing(wide, most, tmp_path):
     path = tmp_path / "run.html"
