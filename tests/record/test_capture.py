@@ -3,6 +3,7 @@
 import runpy
 import shutil
 import sys
+import threading
 import warnings
 from pathlib import Path
 
@@ -647,3 +648,18 @@ def test_without_a_recording_nothing_is_kept():
 
     assert not events.watchers and not events.listeners
     assert not observing.observers and not observing.Keeping.everything and not traces
+
+
+def test_what_a_run_was_made_with_is_asked_before_it_trains(tmp_path, monkeypatch):
+    """Beside a loop that computes, a thread that asks costs it 10 us a step for 100 ms."""
+    from gradtape.record import environment
+
+    environment.packages()
+    monkeypatch.setattr(environment, "git_of", lambda folder: None)
+    with gt.Recording(tmp_path / "quick", progress=False) as run:
+        assert not run._asking.is_alive()
+    answered = threading.Event()
+    monkeypatch.setattr(environment, "git_of", lambda folder: answered.wait(30) and None)
+    with gt.Recording(tmp_path / "slow", progress=False) as run:
+        assert run._asking.is_alive()  # and holds nobody up
+        answered.set()

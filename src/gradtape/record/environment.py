@@ -1,7 +1,9 @@
 """Environment: what a run was made with (script, Git, packages, seeds), as far as it can be told.
 
 Nothing of it may stop a run: what cannot be told is left out. What takes time (Git, versions of
-packages) is asked on a thread of its own, and answers within seconds or not at all.
+packages) is asked on a thread of its own, and answers within seconds or not at all. The training
+thread waits for it a little before it begins: beside a training that computes the same questions
+take twenty times as long, in which each call of NumPy wakes the thread that asks.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ __all__ = ["ask", "facts", "git_of", "main_file", "packages"]
 
 MOST_DIFF = 1 << 20  # characters
 PATIENCE = 5.0  # seconds for one question to Git
+_BEFORE = 0.1  # seconds in which most is answered before a run begins
 
 
 def main_file() -> str | None:
@@ -84,7 +87,7 @@ def git_of(folder: str | os.PathLike[str]) -> dict[str, Any] | None:
 
 
 def ask(writer: Any, seeds: Seeds) -> threading.Thread:
-    """Set the run's `seed`, `packages` and `git`, from a thread."""
+    """Set the run's `seed`, `packages` and `git`, from a thread that is given 0.1 s to end."""
     script = main_file()
     folder = Path(script).parent if script else Path.cwd()
 
@@ -97,4 +100,5 @@ def ask(writer: Any, seeds: Seeds) -> threading.Thread:
 
     thread = threading.Thread(target=work, name="gradtape environment", daemon=True)
     thread.start()
+    thread.join(_BEFORE)
     return thread
