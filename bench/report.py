@@ -159,7 +159,11 @@ def _bar_cells(verdict: Verdict) -> list[str]:
 
 
 # Where README.md says by a profile why a bar is missed.
-WHY = {"gmm": "the-mixtures-gradient-eagerly"}
+WHY = {
+    "gmm": "the-mixtures-gradient-eagerly",
+    "mlp": "other-eager-rows-that-are-missed",
+    "import-dialect": "other-eager-rows-that-are-missed",
+}
 
 
 def _why(verdicts: Sequence[Verdict]) -> list[str]:
