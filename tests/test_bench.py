@@ -8,7 +8,6 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -482,14 +481,10 @@ def every_row() -> list[Row]:
     return [*rows, replace(row("import-over-numpy", "numpy", 100.0, 80.0), unit="ms")]
 
 
-# Cases written since the published run. The next whole run has them, which must then be whole.
-AWAITED = {"hessian-200", "jacobian-64", "gmm"}
-
-
-def check_document(document: dict[str, Any], awaited: Collection[str] = ()) -> None:
+def check_document(document: dict[str, Any]) -> None:
     """Assert that results hold every case x peer row, each with figures or a reason."""
     found = {(entry["case"], entry["peer"]): entry for entry in document["rows"]}
-    assert set(found) == {(row.case, row.peer) for row in every_row() if row.case not in awaited}
+    assert set(found) == {(row.case, row.peer) for row in every_row()}
     for entry in found.values():
         if entry["status"] == "ok":
             assert entry["ours"]["minimum"] <= entry["ours"]["median"]
@@ -498,8 +493,7 @@ def check_document(document: dict[str, Any], awaited: Collection[str] = ()) -> N
             )
         else:
             assert entry["reason"]
-    bars = [bar.case for bar in BARS if bar.case not in awaited]
-    assert [bar["case"] for bar in document["bars"]] == bars
+    assert [bar["case"] for bar in document["bars"]] == [bar.case for bar in BARS]
 
 
 def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
@@ -542,7 +536,7 @@ def test_the_published_results_are_whole() -> None:
     if not published.is_file():
         pytest.skip("bench/results.json appears with the first published run")
     document = json.loads(published.read_text(encoding="utf-8"))
-    check_document(document, AWAITED - {entry["case"] for entry in document["rows"]})
+    check_document(document)
 
 
 @pytest.mark.parametrize(
