@@ -6,12 +6,13 @@ import pytest
 import gradtape as gt
 
 pytest.importorskip("llvmlite")
-from gradtape import config, configure, events
+from gradtape import events
 from gradtape.backends.llvm import epilogue, fuse, product, segments
 from gradtape.backends.llvm.machine import host
 from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise, prepare
+from tests.backends.llvm.test_rows import check_bits
 
 pytestmark = pytest.mark.skipif(host().width != 512, reason="products go over panels elsewhere too")
 RNG = np.random.default_rng(0)
@@ -219,16 +220,7 @@ def test_nan_and_infinity_go_through(k):
 
 def test_the_number_of_threads_changes_no_bit():
     args = arrays(np.float32, (256, 600), (600, 512), (256, 512), 512)
-    graph = graph_of(lambda x, y, c, b: (np.tanh(x @ y + b), c - 0.1 * (x @ y)), *args)
-    found, before = [], config.current.threads
-    try:
-        for threads in (1, 2, 3):
-            configure(threads=threads)
-            program = segments.compile_graph(graph)
-            found += [np.concatenate([np.ravel(x) for x in program(args)]) for _ in range(3)]
-    finally:
-        configure(threads=before)
-    assert all(np.array_equal(x, found[0]) for x in found)
+    check_bits(graph_of(lambda x, y, c, b: (np.tanh(x @ y + b), c - 0.1 * (x @ y)), *args), args)
 
 
 @pytest.mark.parametrize("k", [100, 500])
