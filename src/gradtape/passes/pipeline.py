@@ -58,6 +58,7 @@ def prepare(graph: Graph) -> Graph:
     return graph if made is graph else _run(TIDY, made)
 
 
+@events.stage("passes")
 def _run(passes: tuple[tuple[str, Pass], ...], graph: Graph) -> Graph:
     for name, run in passes:
         before, graph = graph, run(graph)

@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..core.registry import CARDS
 from ..core.tensor import Tensor
 from ..core.tree import _children
@@ -58,6 +59,7 @@ class Unknown(Exception):
 class Fingerprint:
     """The digest of a function and its arguments, and the arrays and Variables among them."""
 
+    @events.stage("fingerprint")
     def __init__(self, function: Any, arguments: Any) -> None:
         self._hash = hashlib.blake2b(digest_size=32)
         self._seen: dict[int, int] = {}

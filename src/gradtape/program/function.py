@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..backends import choose
 from ..backends.choose import BACKENDS, Options, compile_graph, load, missing
 from ..backends.schedule import Schedule
@@ -38,6 +39,7 @@ from .report import Report
 from .report import make as make_report
 from .signature import Surroundings, avals, check_static, describe, difference
 
+_trace = events.stage("trace")(trace)
 _MANY = 5  # the trace from which on a user is told why
 
 
@@ -396,7 +398,7 @@ class CompiledFunction:
             return self._added(key, program)
         witness = Witness(self.function, kept)
         with _without_collector():
-            traced, result = trace(run, avals(leaves), self.name)
+            traced, result = _trace(run, avals(leaves), self.name)
         moved = witness.moved()
         if moved:
             warnings.warn(

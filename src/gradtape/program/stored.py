@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import events
 from ..backends import store
 from ..backends.schedule import ByNumpy, Native, Schedule
 from ..core.tree import _children
@@ -54,6 +55,7 @@ def key_of(fingerprint: Fingerprint, options: Any) -> str:
     return store.key_of("program", environment(), options.backend, fingerprint.digest)
 
 
+@events.stage("write to disk")
 def save(key: str, fingerprint: Fingerprint, stored: Stored) -> None:
     """Keep a program; Uncodable or Unknown where something of it cannot be."""
     writer = Writer()
@@ -77,6 +79,7 @@ def save(key: str, fingerprint: Fingerprint, stored: Stored) -> None:
     store.write(key, header, [np.ascontiguousarray(x).tobytes() for x in writer.arrays])
 
 
+@events.stage("read from disk")
 def load(key: str, fingerprint: Fingerprint, threads: int) -> Stored | None:
     """The program that was kept under `key`, or None."""
     found = store.read(key)

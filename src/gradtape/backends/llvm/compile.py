@@ -11,6 +11,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from gradtape import events
 from gradtape.backends import store
 from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
@@ -74,6 +75,7 @@ class Program:
             self._modules = each(optimised, self._pieces())
         return self._modules
 
+    @events.stage("vectors, modules")
     def _pieces(self) -> Iterator[Piece]:
         source, left = self.source, None
         if self.machine.has_avx512:
@@ -100,6 +102,7 @@ class Program:
                 self._objects = each(lambda piece: emitted(*optimised(piece)), self._pieces())
         return self._objects
 
+    @events.stage("link")
     def address(self, name: str) -> int:
         """Return the address of a compiled function."""
         if self._engine is None:
@@ -117,6 +120,7 @@ class Program:
         return found
 
 
+@events.stage("compile")
 def compile_text(text: str, machine: Machine | None = None) -> Program:
     """Return a module's text as a compiled program, for this machine if none is given."""
     if machine is not None or not getattr(_local, "is_kept", False):

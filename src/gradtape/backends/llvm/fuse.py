@@ -410,6 +410,7 @@ def _none(*_: Any) -> Any:
     raise AssertionError("an operation that only native code has")
 
 
+@events.stage("plan loops")
 def plan(graph: Graph) -> Plan:
     """The loops and steps of a graph."""
     made = Planner(graph).run()

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradtape import events
 from gradtape.backends.llvm import apart, ir, types
 from gradtape.backends.llvm.kernel import Kernel, Num
 from gradtape.backends.llvm.kernels import (
@@ -481,6 +482,7 @@ def _pair_calls(lines: list[str], name: str, pair: tuple[str, str], suffix: str)
     return count > 0
 
 
+@events.stage("text of kernels")
 def link(text: str, width: int, avx512: bool, seldom: dict[str, str] | None = None) -> str:
     """Return a module's text with the definitions of the functions that it declares and needs.
 

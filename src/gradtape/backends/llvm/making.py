@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import llvmlite.binding as llvm
 
+from ... import events
 from ...core.parallel import available
 from . import library
 from .apart import with_seldom
@@ -40,6 +41,7 @@ class Piece(NamedTuple):
     machine: Machine
 
 
+@events.stage("wait for threads")
 def each(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
     """The results for all items, by as many threads as may be used; the first error is raised.
 
@@ -97,6 +99,7 @@ def linked(parts: Iterable[tuple[str, str]], machine: Machine) -> Iterator[Piece
         yield Piece(_with_attributes(waiting, machine), "none", set(), machine)
 
 
+@events.stage("LLVM: target, verify")
 def optimised(piece: Piece) -> tuple[Any, Any]:
     """A module after LLVM's passes, in a context of its own, and its target."""
     target = piece.machine.target(0 if piece.passes == "none" else 2)  # makes LLVM ready
@@ -110,6 +113,7 @@ def optimised(piece: Piece) -> tuple[Any, Any]:
     return module, target
 
 
+@events.stage("LLVM: code")
 def emitted(module: Any, target: Any) -> bytes:
     """A module's machine code as an object file."""
     emit, lib = _unlocked(_EMIT), llvm.ffi.lib
@@ -135,6 +139,7 @@ def _unlocked(name: str) -> Any:
     return function
 
 
+@events.stage("LLVM: parse")
 def _parsed(text: str) -> Any:
     context, parse = llvm.create_context(), _unlocked(_PARSE)
     with llvm.ffi.OutputString() as message:
@@ -144,6 +149,7 @@ def _parsed(text: str) -> Any:
     return llvm.ModuleRef(module, context)
 
 
+@events.stage("LLVM: passes")
 def _optimise(module: Any, target: Any, which: str) -> None:
     """Run LLVM's passes: "all", with its vectoriser; "few"; or "none" but for inlining."""
     options = llvm.create_pipeline_tuning_options(speed_level=3)

@@ -29,6 +29,7 @@ import sys
 import threading
 from functools import cache
 
+from ... import events
 from ...core.parallel import available
 from .compile import Program, compile_text
 from .machine import host
@@ -252,6 +253,7 @@ define internal void @wake(ptr %at) noinline cold {{
 
 
 @cache
+@events.stage("worker pool")
 def _program() -> Program:
     futex = _futex()
     nap: tuple[str, str, int] = ("usleep", "sched_yield", 500)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import events
 from ...graph.ir import Constant, Graph, Value
 from ...passes.pipeline import prepare
 from ..schedule import Schedule, Scheduler
@@ -138,6 +139,7 @@ def _read_by(part: Loop | Product | Turns | Step) -> list[Value]:
     return [v for node in (*part.nodes, *part.sums) for v in node.inputs]
 
 
+@events.stage("write text")
 def _compile(
     made: Plan, items: list[Loop | Product | Turns], start: int, end: int, needed: dict[Value, int],
     away: Sequence[Value] = (),
