@@ -280,20 +280,217 @@ def test_each_example_of_vmap_draws_for_itself(compiled):
     np.testing.assert_array_equal(orders, [rng.permutation(3) for _ in range(4)])
 
 
-@pytest.mark.parametrize("effect", [gt.random.normal, lambda: gt.print("x") or 0.0])
+def in_turns(x):
+    return gt.fori_loop(0, 3, lambda i, c: c * x + gt.random.normal(), 0.0)
+
+
+def stacked(x):
+    return gt.scan(lambda c, t: (c + t, gt.random.normal(x, t)), 0.0, np.arange(1.0, 4.0))[1].sum()
+
+
+def until(x):
+    return gt.while_loop(lambda c: c < 3.0, lambda c: c + gt.random.uniform(0.5, 1.0), x)
+
+
+def chosen(x):
+    return gt.cond(
+        x > 0.5, lambda: x + gt.random.normal(), lambda: x * gt.random.poisson(1.0 - x)
+    )  # fmt: skip
+
+
+def the_same_way(x):
+    return gt.cond(np.all(np.ones(2) > 0), lambda: x * gt.random.normal(), lambda: x)
+
+
+def again(x):
+    return gt.checkpoint(lambda x: np.sin(x * gt.random.normal()))(x)
+
+
+def a_loop_again(x):
+    def step(c, _):
+        return np.sin(c * gt.random.normal() + x), None
+
+    return gt.checkpoint(lambda x: gt.scan(step, x, None, length=2)[0])(x)
+
+
+def a_choice_in_turns(x):
+    def turn(_, c):
+        return gt.cond(c > 1.5, lambda: c - gt.random.random(), lambda: c + gt.random.normal())
+
+    return gt.fori_loop(0, 2, turn, x)
+
+
+def as_many_turns(x):
+    count = gt.stop_gradient(x).astype(int)
+    return gt.fori_loop(0, count, lambda i, c: c * gt.random.normal(), x)
+
+
+EXAMPLES = np.array([0.25, 1.2, 2.4, 3.5])
+
+
+def drawn_by_hand(f, xs, rng):
+    """What the examples of a function above draw: turn by turn, in a turn one after the other."""
+    if f is in_turns:
+        c = np.zeros(4)
+        for _ in range(3):
+            c = c * xs + rng.normal(size=4)
+        return c
+    if f is stacked:
+        return sum(rng.normal(xs, t) for t in (1.0, 2.0, 3.0))
+    if f is until:
+        c = xs.copy()
+        while (c < 3.0).any():
+            for i in np.flatnonzero(c < 3.0):
+                c[i] += rng.uniform(0.5, 1.0)
+        return c
+    if f is chosen:
+        c = xs.copy()
+        for i in np.flatnonzero(xs > 0.5):
+            c[i] += rng.normal()
+        for i in np.flatnonzero(xs <= 0.5):
+            c[i] *= rng.poisson(1.0 - xs[i])
+        return c
+    if f is the_same_way:
+        return xs * rng.normal(size=4)
+    if f is again:
+        return np.sin(xs * rng.normal(size=4))
+    if f is a_loop_again:
+        c = np.sin(xs * rng.normal(size=4) + xs)
+        return np.sin(c * rng.normal(size=4) + xs)
+    if f is a_choice_in_turns:
+        c = xs.copy()
+        for _ in range(2):
+            is_large = c > 1.5
+            for i in np.flatnonzero(is_large):
+                c[i] -= rng.random()
+            for i in np.flatnonzero(~is_large):
+                c[i] += rng.normal()
+        return c
+    c = xs.copy()
+    for turn in range(3):
+        for i in np.flatnonzero(xs.astype(int) > turn):
+            c[i] *= rng.normal()
+    return c
+
+
+@pytest.mark.parametrize("compiled", [None, "numpy", "llvm"])
 @pytest.mark.parametrize(
-    "wrap",
+    "f",
     [
-        lambda f: lambda x: gt.scan(lambda c, _: (c + f(), None), x, None, length=2)[0],
-        lambda f: lambda x: gt.cond(x > 0, lambda: x + f(), lambda: x),
-        lambda f: gt.checkpoint(lambda x: x * f()),
+        in_turns, stacked, until, chosen, the_same_way, again, a_loop_again, a_choice_in_turns,
+        as_many_turns,
     ],
-)
-def test_an_effect_of_each_example_in_what_examples_share_is_refused(effect, wrap):
-    with pytest.raises(
-        gt.errors.TracingError, match="in a loop, gt.cond or gt.checkpoint inside gt.vmap"
+)  # fmt: skip
+def test_examples_draw_for_themselves_in_loops_and_branches(f, compiled):
+    """Also a gradient: every example is differentiated with the numbers that it drew."""
+
+    def way(g):
+        return g if compiled is None else gt.function(g, backend=compiled)
+
+    rng = np.random.default_rng(7)
+    expected = drawn_by_hand(f, EXAMPLES, rng)
+    gt.random.seed(7)
+    np.testing.assert_allclose(way(gt.vmap(f))(EXAMPLES), expected, rtol=1e-12)
+    assert gt.random.random() == rng.random()  # who takes no part has drawn nothing
+    h = 1e-6
+    up, down = (
+        drawn_by_hand(f, EXAMPLES + d, np.random.default_rng(7)) for d in (h, -h)
+    )  # fmt: skip
+    for grad in (
+        gt.vmap(gt.grad(f)),
+        gt.grad(lambda xs: np.sum(gt.vmap(f)(xs))),
+        lambda xs: gt.jvp(gt.vmap(f), (xs,), (np.ones(4),))[1],
     ):
-        gt.function(gt.vmap(wrap(effect)))(np.ones(3))
+        gt.random.seed(7)
+        slopes = way(grad)(EXAMPLES)
+
+        expected = (up - down) / (2 * h)
+        np.testing.assert_allclose(slopes, expected, rtol=1e-5, atol=1e-8)
+
+
+@pytest.mark.parametrize("compiled", [None, "numpy", "llvm"])
+def test_examples_print_for_themselves_in_loops_and_branches(compiled, capsys):
+    """Who has ended, or goes the other way, prints nothing; a gradient prints nothing again."""
+
+    def way(g):
+        return g if compiled is None else gt.function(g, backend=compiled)
+
+    def printing(x):
+        gt.print("turn", x)
+        return x * 2.0
+
+    def loop(x):
+        return gt.while_loop(lambda c: c < 4.0, printing, x)
+
+    def branch(x):
+        return gt.cond(x > 1.5, lambda: printing(x), lambda: x)
+
+    def every(x):
+        return gt.scan(lambda c, _: (c, printing(x)), 0.0, None, length=2)[1].sum()
+
+    def kept(x):
+        return gt.checkpoint(printing)(x)
+
+    lines = {
+        loop: "1.0 2.0 3.0 2.0", branch: "2.0 3.0", every: "1.0 2.0 3.0 1.0 2.0 3.0",
+        kept: "1.0 2.0 3.0",
+    }  # fmt: skip
+    xs = np.array([1.0, 2.0, 3.0])
+    for f, printed in lines.items():
+        expected = "".join(f"turn {x}\n" for x in printed.split())
+        for g in (gt.vmap(f), gt.vmap(gt.grad(f)), gt.grad(lambda xs, f=f: gt.vmap(f)(xs).sum())):
+            way(g)(xs)
+            assert capsys.readouterr().out == expected, f.__name__
+
+
+@pytest.mark.parametrize("compiled", [None, "numpy", "llvm"])
+def test_loops_in_two_vmaps_and_a_vmap_in_a_loop(compiled):
+    def way(g):
+        return g if compiled is None else gt.function(g, backend=compiled)
+
+    def walk(x, y):
+        return gt.while_loop(lambda c: c < y, lambda c: c + gt.random.random(), x)
+
+    xs, ys = np.array([0.0, 1.0, 2.0]), np.array([1.5, 2.5])
+    rng, expected = np.random.default_rng(1), np.broadcast_to(xs, (2, 3)).copy()
+    while (expected < ys[:, None]).any():
+        for i, j in zip(*np.nonzero(expected < ys[:, None]), strict=True):
+            expected[i, j] += rng.random()
+    gt.random.seed(1)
+    found = way(lambda ys: gt.vmap(lambda y: gt.vmap(lambda x: walk(x, y))(xs))(ys))(ys)
+    np.testing.assert_allclose(found, expected)
+
+    def noisy(x):
+        return gt.vmap(lambda t: t * gt.random.normal())(x * np.ones(2)).sum()
+
+    rng, expected = np.random.default_rng(1), xs.copy()
+    for _ in range(2):
+        expected = (expected[:, None] * rng.normal(size=(3, 2))).sum(axis=1)
+    gt.random.seed(1)
+    found = way(gt.vmap(lambda x: gt.fori_loop(0, 2, lambda i, c: noisy(c), x)))(xs)
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_checkpoint_around_a_loop_draws_the_same_numbers_again(compiled):
+    def loop(x):
+        def step(c, _):
+            return np.sin(c * gt.random.normal(size=3)), None
+
+        return gt.checkpoint(lambda x: gt.scan(step, x, None, length=2)[0])(x)
+
+    def f(x):
+        return np.sum(gt.checkpoint(lambda x: loop(x) * gt.random.normal(size=3))(x))
+
+    def by_hand(x):
+        rng = np.random.default_rng(6)
+        for _ in range(2):
+            x = np.sin(x * rng.normal(size=3))
+        return np.sum(x * rng.normal(size=3))
+
+    gt.random.seed(6)
+    found = (gt.function(gt.grad(f)) if compiled else gt.grad(f))(X)
+    np.testing.assert_allclose(found, gt.grad(by_hand)(X))
 
 
 def test_nested_vmap_and_derivatives_inside_it():

@@ -147,3 +147,14 @@ def test_only_what_moves_is_carried_forward():
     assert "scan(" in inner.graph(X)
     (line,) = [line for line in inner.graph(X).splitlines() if "scan(" in line]
     assert line.count("float64[4], ") + line.count("float64[4] =") == 3  # two values, one tangent
+
+
+def test_a_condition_of_what_is_around_and_of_what_is_carried():
+    def f(x):
+        is_large = x > 0.5
+        return gt.fori_loop(
+            0, 3, lambda i, c: np.where(np.logical_and(is_large, c < 2.0), c + 1.0, c), x
+        )
+
+    x = np.array([0.0, 1.0, 2.0])
+    np.testing.assert_array_equal(compiled(f)(x), f(x))

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from .aval import Aval
+from .examples import Effect, spread
 from .state import state
-from .streams import Hidden, check_loop, spread
+from .streams import Hidden
 from .symbol import Symbol
 from .tensor import Tensor, raw
 from .tree import flatten
@@ -43,16 +44,20 @@ class silent:
         state.is_silent = self.saved
 
 
-class Print:
+class Print(Effect):
     """One print, as an operation of a graph: `show(*values)` for every example."""
 
-    __slots__ = ("show", "sizes")
-    kind = "plain"
+    __slots__ = ("show",)
     name = "print"
-    shape_rule = True
 
-    def __init__(self, show: Callable[..., None], sizes: tuple[int, ...]) -> None:
-        self.show, self.sizes = show, sizes
+    def __init__(
+        self, show: Callable[..., None], sizes: tuple[int, ...], parted: bool = False
+    ) -> None:
+        self.show, self.sizes, self.parted = show, sizes, parted
+
+    def of_a_batch(self, size: int) -> Print:
+        """The same print of `size` examples."""
+        return Print(self.show, (size, *self.sizes), self.parted)
 
     def shape(self, avals: Any, params: Any) -> Aval:
         """That of the number of prints."""
@@ -62,10 +67,15 @@ class Print:
         """The number of prints after this one."""
         if state.is_silent:
             return count
-        if type(count) is Symbol:
-            return count.trace.emit(self, (count, *values), {})
+        found = self.play(count, values)
+        if found is not None:
+            return found
+        part: Any = np.ones(self.sizes, bool)
+        if self.parted:
+            part, values = values[0], values[1:]
         for i in np.ndindex(self.sizes):
-            self.show(*(x[i] for x in values) if self.sizes else values)
+            if part[i]:
+                self.show(*(x[i] for x in values) if self.sizes else values)
         return np.int64(count + 1)
 
 
@@ -73,14 +83,16 @@ def print_when_run(show: Callable[..., None], values: Any) -> None:
     """Call `show(*values)` now; in a compiled function at each call, with its numbers then."""
     if state.is_silent:
         return
-    check_loop("print", "Return the values and print them outside of gt.vmap.")
+    tapes: Any = state.tapes
+    part = tapes[0].part if tapes and tapes[0].is_trace else None
+    if part is not None:
+        values = [part, *values]
     sizes = tuple(level.size for level in state.batches)
     if state.levels:
         values = [spread(x) for x in values]
-    made = Print(show, sizes)
-    tapes = state.tapes
+    made = Print(show, sizes, part is not None)
     if tapes and tapes[0].is_trace:
-        trace: Any = tapes[0]
+        trace = tapes[0]
         count = trace.variable(_printed)
         after = trace.emit(made, (count, *map(raw, values)), {}, (count, *values))
         trace.assign(_printed, "print", after, None)

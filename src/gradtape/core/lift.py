@@ -33,13 +33,14 @@ _MEMORY = frozenset(["flags", "strides", "base", "data", "ctypes", "flat"])
 class Level:
     """One call of `jvp` (without a size) or `vmap` (with one); active inside its `with`."""
 
-    __slots__ = ("active", "name", "size", "stamp")
+    __slots__ = ("active", "name", "part", "size", "stamp")
 
     def __init__(self, name: str, size: int | None = None) -> None:
         self.name = name
         self.size = size
         self.stamp = next_key()  # later than every tape and level around it
         self.active = False
+        self.part: Any = None  # which examples take part in what has effects; None for all
 
     def __enter__(self) -> Level:
         state.levels += 1

@@ -26,7 +26,7 @@ from .positions import decode, user_frame
 from .refusals import LOWER, refuse
 from .registry import HOOKS
 from .rows import rows_of, stilled
-from .state import Recorder, below, next_key, state
+from .state import Recorder, below, next_key, state, taking_part
 from .symbol import Symbol
 from .tensor import Tensor, new_tensor, new_traced, raw, settled
 from .variable import Variable
@@ -260,7 +260,7 @@ def _run_batch(level: Level, card: Card, values: Any, operands: Any, params: Any
         axes.append(axis)
     try:
         if card.spread is not None:
-            with silent(params.get("quiet", False)):
+            with silent(params.get("quiet", False)), taking_part(level.part):
                 out, places = card.spread(level.size, [_version(x) for x in xs], axes)
             out, places = tuple(out), tuple(places)
         elif has_tensor and card.kind == "elementwise" and "where" not in params:

@@ -110,6 +110,7 @@ class _State(threading.local):
     stopped: int = 0  # depth of tape.stop_recording() contexts
     levels: int = 0  # depth of jvp and vmap calls
     batches: tuple[Any, ...] = ()  # the levels of the vmap calls, the outermost first
+    part: Any = None  # of a batch that is played: which examples take part, None for all
     draws: Any = None  # where random numbers are kept, or come from: see streams.py
     is_silent: bool = False  # what is computed again prints nothing
 
@@ -185,3 +186,19 @@ class only:
 def below(stamp: int) -> only:
     """Only recorders that were entered before the level of `stamp` record inside the `with`."""
     return only(tuple(t for t in state.tapes if t.level < stamp))
+
+
+class taking_part:
+    """Of the examples of a batch that is played inside the `with`, these take part."""
+
+    __slots__ = ("holds", "saved")
+
+    def __init__(self, holds: Any) -> None:
+        self.holds = holds
+
+    def __enter__(self) -> None:
+        self.saved = state.part
+        state.part = self.holds
+
+    def __exit__(self, *_: object) -> None:
+        state.part = self.saved

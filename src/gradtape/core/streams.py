@@ -18,13 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import TracingError, three_part
 from .aval import Aval
-from .lift import Batch, Dual, Lift
+from .examples import Effect, lifted, spread
+from .lift import Batch
 from .operands import ended
-from .positions import decode, here
-from .state import Recorder, next_key, state
-from .symbol import Symbol
+from .state import Recorder, state
 from .tensor import Tensor, new_traced, raw
 from .variable import Variable
 
@@ -141,21 +139,22 @@ def held(streams: Sequence[Stream]) -> Iterator[None]:
         yield
 
 
-class Draw:
-    """One way of drawing, as an operation of a graph: `function(rng, *operands)` with an aval.
+class Draw(Effect):
+    """One way of drawing, as an operation of a graph: `function(rng, *operands)` with an aval."""
 
-    `sizes` are those of the `vmap` calls around: every operand has these axes in front, and each
-    example draws for itself.
-    """
-
-    __slots__ = ("aval", "function", "name", "sizes")
-    kind = "plain"  # no derivative leads through it
-    shape_rule = True
+    __slots__ = ("aval", "function", "name")
 
     def __init__(
-        self, name: str, function: Callable[..., Any], aval: Aval, sizes: tuple[int, ...] = ()
-    ) -> None:
-        self.name, self.function, self.aval, self.sizes = f"draw.{name}", function, aval, sizes
+        self, name: str, function: Callable[..., Any], aval: Aval, sizes: tuple[int, ...] = (),
+        parted: bool = False,
+    ) -> None:  # fmt: skip
+        self.name, self.function, self.aval = f"draw.{name}", function, aval
+        self.sizes, self.parted = sizes, parted
+
+    def of_a_batch(self, size: int) -> Draw:
+        """The same draw of `size` examples."""
+        name = self.name.removeprefix("draw.")
+        return Draw(name, self.function, self.aval, (size, *self.sizes), self.parted)
 
     def shape(self, avals: Any, params: Any) -> tuple[Aval, Aval]:
         """The avals of the numbers and of the state after."""
@@ -163,8 +162,9 @@ class Draw:
 
     def impl(self, words: Any, *operands: Any) -> Any:
         """(numbers, state after) for a state."""
-        if type(words) is Symbol:
-            return words.trace.emit(self, (words, *operands), {})
+        found = self.play(words, operands)
+        if found is not None:
+            return found
         rng = _scratch.rng
         if rng is None:
             rng = _scratch.rng = _generator(0)
@@ -172,13 +172,23 @@ class Draw:
         numbers = self.numbers(rng, *operands)
         return numbers, packed(rng)
 
+    def lifted(self, level: Any, found: Any) -> Any:
+        """The numbers as those of one example; all have one state after."""
+        return Batch(level, found[0]), found[1]
+
     def numbers(self, rng: np.random.Generator, *operands: Any) -> Any:
-        """The numbers alone."""
+        """The numbers alone; zeros for examples that take no part."""
+        part: Any = None
+        if self.parted:
+            part, operands = operands[0], operands[1:]
         if not self.sizes:
+            if part is not None and not part:
+                return np.zeros(self.aval.shape, self.aval.dtype)
             return np.asarray(self.function(rng, *operands), self.aval.dtype)
-        found = np.empty((*self.sizes, *self.aval.shape), self.aval.dtype)
+        found = np.zeros((*self.sizes, *self.aval.shape), self.aval.dtype)
         for i in np.ndindex(self.sizes):
-            found[i] = self.function(rng, *(x[i] for x in operands))
+            if part is None or part[i]:
+                found[i] = self.function(rng, *(x[i] for x in operands))
         return found
 
 
@@ -186,17 +196,27 @@ class replayed:
     """Draws inside the first `with` are kept, those inside a later one are the same numbers.
 
     What is drawn for the first time inside another such `with` is kept there too, or comes from
-    what that one kept.
+    what that one kept. While a function is traced, what is kept are the states that its generators
+    had; a loop or a branch that is traced alone keeps the state that it takes.
     """
 
-    __slots__ = ("around", "kept", "saved")
+    __slots__ = ("around", "held", "kept", "saved", "starts")
 
     def __init__(self) -> None:
         self.kept: list[Any] | None = None
+        self.starts: Any = None  # of a trace: (itself, the states before)
 
     def __enter__(self) -> replayed:
         self.saved = state.draws
         self.around: list[Any] | None = None  # what the `with` around has, at the first time
+        self.held: list[Any] = []
+        trace = _running_trace()
+        if trace is not None:
+            if self.starts is None:
+                self.starts = trace, trace.states(Stream)
+            elif self.starts[0] is trace:
+                self.held = trace.begin_again(Stream, self.starts[1])
+            return self
         if self.kept is not None:
             state.draws = iter(self.kept)
         elif type(self.saved) is _ITERATOR:
@@ -209,6 +229,10 @@ class replayed:
 
     def __exit__(self, *_: object) -> None:
         drawn, state.draws = state.draws, self.saved
+        for held, current, assigned in self.held:
+            held.current, held.assigned = current, assigned
+        if _running_trace() is not None:
+            return
         if type(drawn) is not _ITERATOR:
             if self.around is not None:
                 self.around += drawn
@@ -219,6 +243,30 @@ class replayed:
         self.around = None
 
 
+def _running_trace() -> Any:
+    tapes: Any = state.tapes
+    return tapes[0] if tapes and tapes[0].is_trace else None
+
+
+def words_before(variable: Variable) -> Any:
+    """What a loop or a branch takes for a Variable that it assigns."""
+    known: Any = state.draws
+    if not isinstance(variable, Stream) or known is None or _running_trace() is not None:
+        return variable
+    if type(known) is _ITERATOR:
+        return next(known)
+    words = variable.value
+    known.append(words)
+    return words
+
+
+def words_after(variable: Variable, value: Any) -> None:
+    """Assign what a loop or a branch leaves, where it is not computed a second time."""
+    again = isinstance(variable, Stream) and type(state.draws) is _ITERATOR
+    if not again or _running_trace() is not None:
+        variable.assign(value)
+
+
 def draw(
     stream: Stream, name: str, function: Callable[..., Any], aval: Aval, operands: Any = ()
 ) -> Any:
@@ -227,19 +275,20 @@ def draw(
     The result is an array of `aval`. Inside `vmap` every example draws for itself, in the order of
     the examples.
     """
-    known = state.draws
+    trace = _running_trace()
+    known: Any = state.draws if trace is None else None
     if type(known) is _ITERATOR:  # what was drawn is computed with again
         return next(known)
     keys = [x.key for x in operands if isinstance(x, Tensor)]
-    check_loop(f"random.{name}", "Draw before the loop, and pass the numbers: xs of gt.scan.")
+    part = None if trace is None else trace.part
+    if part is not None:
+        operands = [part, *operands]
     sizes = tuple(level.size for level in state.batches)
-    made = Draw(name, function, aval, sizes)
+    made = Draw(name, function, aval, sizes, part is not None)
     if state.levels:
         operands = [spread(x) for x in operands]
-    tapes = state.tapes
     why = ended(None, "nondifferentiable", keys, f"random.{name}") if any(keys) else None
-    if tapes and tapes[0].is_trace:
-        trace: Any = tapes[0]
+    if trace is not None:
         values = [trace.variable(stream), *map(raw, operands)]
         numbers, after = trace.emit(made, values, {}, [values[0], *operands])
         trace.assign(stream, "draw", after, None)
@@ -249,47 +298,7 @@ def draw(
             found = made.numbers(stream.rng, *(np.asarray(raw(x)) for x in operands))[()]
         if keys:
             found = new_traced(found, 0, why)
-    for level in state.batches:
-        found = new_traced(Batch(level, found), next_key(), why)
+    found = lifted(found, why)
     if known is not None:
         known.append(found)
     return found
-
-
-def check_loop(name: str, remedy: str) -> None:
-    """Refuse an effect of each example in a region that examples share."""
-    tapes: Any = state.tapes
-    if not (tapes and tapes[0].is_trace and tapes[0].parent is not None):
-        return
-    if any(level.stamp < tapes[0].level for level in state.batches):
-        raise TracingError(
-            three_part(
-                f"{name}: in a loop, gt.cond or gt.checkpoint inside gt.vmap, while tracing.",
-                f"Called at {decode(*here())}; there each example would have an effect of its own.",
-                remedy,
-            )
-        )
-
-
-def primal(x: Any) -> Any:
-    """`x` without the tangents of the levels around."""
-    held = x.read() if isinstance(x, Tensor) else x
-    while isinstance(held, Dual):
-        x = held.primal
-        held = x.read() if isinstance(x, Tensor) else x
-    return x
-
-
-def spread(x: Any) -> Any:
-    """`x` with the axes of all active `vmap` calls in front, the outermost first."""
-    for level in reversed(state.batches):
-        x = primal(x)
-        held = x.read() if isinstance(x, Tensor) else x
-        if isinstance(held, Batch) and held.level is level:
-            x = held.inner
-        else:
-            x = np.broadcast_to(x, (level.size, *np.shape(x)))
-    x = primal(x)
-    tapes = state.tapes  # a function that is traced takes batches around it as inputs
-    assert not isinstance(raw(x), Lift) or (tapes and tapes[0].is_trace)
-    return x

@@ -22,13 +22,23 @@ from ..core.dispatch import apply
 from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
 from ..core.state import state
+from ..core.streams import words_before
 from ..core.symbol import is_traced
-from ..core.tensor import Tensor, raw
+from ..core.tensor import Tensor, new_traced, raw
 from ..core.tree import flatten
+from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
 from .evaluate import evaluate
 from .lifted import cond_rules, scan_rules
-from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, unregistered
+from .pullback import (
+    cotangents,
+    hand_out,
+    operands_of,
+    pull_back,
+    results_of,
+    unregistered,
+    value_and_pull_back,
+)
 from .regions import (
     assign,
     assigned_by,
@@ -45,7 +55,8 @@ from .regions import (
     with_assigned,
 )
 from .segments import behind, joined, parted, segment_length
-from .trace import Traced, is_followed, replay, trace
+from .threads import shared
+from .trace import Traced, is_followed, np_scalar, replay, trace
 
 Tree = Any
 
@@ -99,9 +110,8 @@ def cond(
     avals = tuple(
         Aval(v.aval.shape, d) for v, d in zip(regions[0].graph.outputs, dtypes, strict=True)
     )
-    results = _choose(pred, regions, avals)
-    for variable, value in zip(assigned, results[len(results) - len(assigned) :], strict=True):
-        variable.assign(value)
+    results = _choose(pred, regions, avals, assigned)
+    assign(assigned, results[len(results) - len(assigned) :])
     return builds[0](list(results[: len(results) - len(assigned)]))
 
 
@@ -110,10 +120,13 @@ def is_open(x: Any) -> bool:
     return is_traced(bottom(x)) or is_batched(x)
 
 
-def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
+def _choose(
+    pred: Any, regions: list[Traced], avals: tuple[Aval, ...], assigned: Sequence[Variable]
+) -> Any:
     """The results of one of two regions, as Tensors."""
     sources: list[Any] = []
     places = [[place_of(sources, s) for s in region.sources] for region in regions]
+    sources = [words_before(s) if any(s is v for v in assigned) else s for s in sources]
 
     def impl(pred: Any, *values: Any, quiet: bool = False) -> tuple[Any, ...]:
         i = 0 if pred else 1
@@ -123,14 +136,22 @@ def _choose(pred: Any, regions: list[Traced], avals: tuple[Aval, ...]) -> Any:
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         pred, *values = operands_of(rec)
+        # both branches capture one object: a state that both take is one operand
+        values = [x if isinstance(x, Tensor) else new_traced(np_scalar(x)) for x in values]
         cts = cotangents(rec, g, avals)
 
         def pull(i: int) -> list[Any]:
-            back = pull_back(regions[i], [values[n] for n in places[i]], cts)
-            return filled(values, places[i], back)
+            operands = [values[n] for n in places[i]]
+            results, back = value_and_pull_back(regions[i], operands, cts, quiet=True)
+            # examples that go the other way draw after these, as they did: `cond_rules`
+            after = [x for x, n in zip(results, states, strict=True) if n is not None]
+            return [*filled(values, places[i], back), *after]
 
-        hand_out(rec, [None, *spread(values, cond(pred, lambda: pull(0), lambda: pull(1)))], grads)
+        found = cond(pred, lambda: pull(0), lambda: pull(1))
+        found = found[: len(found) - sum(n is not None for n in states)]
+        hand_out(rec, [None, *spread(values, found)], grads)
 
+    states = shared([region.graph for region in regions], places)
     card = unregistered("cond", impl)
     card.run, card.regions = run, ("cond", [region.graph for region in regions], places)
     card.push, card.spread = cond_rules(cond, regions, places, avals)
@@ -223,7 +244,8 @@ def turns(
     assigned = assigned_by(region)
     region = carrying(region, assigned, nc)
     every = segment_length(length, checkpoint) if count is None else 1
-    results = _scanned(region, [*carries, *assigned], leaves, length, reverse, every, count)
+    first = [*carries, *map(words_before, assigned)]
+    results = _scanned(region, first, leaves, length, reverse, every, count)
     end = nc + len(assigned)
     assign(assigned, results[nc:end])
     return builds[0]([*results[:nc], *results[end:]])  # type: ignore[no-any-return]

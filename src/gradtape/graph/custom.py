@@ -23,6 +23,7 @@ from .evaluate import evaluate
 from .forward import in_front, map_over
 from .pullback import hand_out, operands_of, unregistered
 from .regions import assign, assigned_by, place_of, with_assigned
+from .threads import ends
 from .trace import Traced, replay, trace
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -46,7 +47,7 @@ def custom_node(
     `transpose(rule, avals, tangents)` gives tangents by a rule of the cotangents.
     """
     avals = [_aval(x) for x in operands]
-    region, _ = trace(lambda *xs: list(forward(*xs)), avals, name)
+    region, _ = trace(lambda *xs: list(forward(*xs)), avals, name, is_part=True)
     count = len(operands)
     variables: list[Any] = sorted(
         (s for s in region.sources[count:] if isinstance(s, Variable) and s.trainable),
@@ -88,7 +89,7 @@ class _Rule:
             return [g for g in found if g is not None]
 
         try:
-            traced, _ = trace(rule, [*avals, *outs], f"{name}_rule")
+            traced, _ = trace(rule, [*avals, *outs], f"{name}_rule", is_part=True)
         except Exception as error:
             self.error = error
         else:
@@ -138,6 +139,11 @@ def _applied(
         return found, [*moves, *[None] * (len(found) - len(moves))]
 
     def spread(size: int, xs: Sequence[Any], axes: Sequence[int | None]) -> tuple[Any, Any]:
+        at_inputs = [*range(count), *(count + n for n in places)]
+        states = [
+            None if n is None or axes[at_inputs[n]] is not None else n for n in ends(region.graph)
+        ]
+
         def forward(*values: Any) -> list[Any]:
             rest, free = values[count:], axes[count:]
             found, where = map_over(
@@ -146,7 +152,10 @@ def _applied(
                 [*values[:count], *(rest[n] for n in places)],
                 [*axes[:count], *(free[n] for n in places)],
             )
-            return [in_front(x, a, size) for x, a in zip(found, where, strict=True)]
+            return [
+                in_front(x, a, size) if n is None else x
+                for x, a, n in zip(found, where, states, strict=True)
+            ]
 
         def backward(values: list[Any], cts: list[Any], _: Any) -> list[Any]:
             if rule.error is not None:
@@ -169,7 +178,7 @@ def _applied(
             ]
 
         found = custom_node(name, forward, backward, list(xs), transpose)[0]
-        return found, (0,) * len(found)
+        return found, tuple(0 if n is None else None for n in states)
 
     card = unregistered(name, impl)
     card.run, card.push, card.spread = run, push, spread

@@ -13,10 +13,13 @@ import numpy as np
 
 from ..core.aval import is_differentiable
 from ..core.lift import Batch, Dual, Level
-from ..core.state import next_key
+from ..core.state import next_key, state
 from ..core.tensor import Tensor, new_traced, raw
 from .ir import Graph, Value
+from .threads import handed_on
 from .trace import np_scalar, replay
+
+_np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
 
 
 def push_forward(
@@ -45,13 +48,17 @@ def push_forward(
 
 
 def map_over(
-    graph: Graph, size: int, arguments: Sequence[Any], axes: Sequence[int | None]
+    graph: Graph, size: int, arguments: Sequence[Any], axes: Sequence[int | None], part: Any = None
 ) -> tuple[list[Any], list[int | None]]:
     """(the results of `graph`, their batch axes: 0 or None), for arguments with the batch in front.
 
-    `axes` has None for an argument that is the same for all examples.
+    `axes` has None for an argument that is the same for all examples. `part` says of each whether
+    it draws and prints; all do, if it is not given.
     """
     level = Level("vmap", size)
+    level.part = state.part if part is None else part
+    if part is not None and state.part is not None:
+        level.part = _np.logical_and(state.part, part)
     lifted = [
         x if a is None else new_traced(Batch(level, _held(x)), next_key())
         for x, a in zip(arguments, axes, strict=True)
@@ -104,7 +111,8 @@ def reached(graph: Graph, inputs: Sequence[bool], smooth: bool) -> list[bool]:
     }
     for node in graph.nodes:
         if not found.isdisjoint(node.inputs):
-            found.update(v for v in node.outputs if _passes(v, smooth))
+            states = {after for after, before in handed_on(node) if before not in found}
+            found.update(v for v in node.outputs if _passes(v, smooth) and v not in states)
     return [v in found for v in graph.outputs]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core.aval import Aval, is_differentiable
 from .forward import in_front, map_over, push_forward, reached, settled_marks, zero_like
+from .threads import carried, ends, shared
 from .trace import Traced, replay
 
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -52,23 +53,36 @@ def cond_rules(
 
     def spread(size: int, operands: Sequence[Any], axes: Axes) -> tuple[Any, Any]:
         pred = operands[0]
+        states = shared([region.graph for region in regions], places)
+        states = [None if n is None or axes[n + 1] is not None else n for n in states]
 
-        def branch(i: int) -> list[Any]:
+        def branch(i: int, operands: Sequence[Any] = operands, part: Any = None) -> list[Any]:
             found, at = map_over(
                 regions[i].graph,
                 size,
                 [operands[n + 1] for n in places[i]],
                 [axes[n + 1] for n in places[i]],
+                part,
             )
-            return [in_front(x, a, size) for x, a in zip(found, at, strict=True)]
+            return [
+                in_front(x, a, size) if n is None else x
+                for x, a, n in zip(found, at, states, strict=True)
+            ]
 
         if axes[0] is None:
             found = cond(pred, lambda: branch(0), lambda: branch(1))
         else:  # some examples go one way and some the other: both are computed
             with np.errstate(all="ignore"):  # of what an example does not take
-                both = branch(0), branch(1)
-            found = [_chosen(pred, a, b) for a, b in zip(*both, strict=True)]
-        return tuple(found), (0,) * len(found)
+                first, after = branch(0, part=pred), list(operands)
+                for x, n in zip(first, states, strict=True):
+                    if n is not None:
+                        after[n + 1] = x
+                second = branch(1, after, _np.logical_not(pred))
+            found = [
+                _chosen(pred, a, b) if n is None else b
+                for a, b, n in zip(first, second, states, strict=True)
+            ]
+        return tuple(found), tuple(0 if n is None else None for n in states)
 
     return push, spread
 
@@ -135,7 +149,9 @@ def scan_rules(
         axes, each = without(axes)
         is_each = each is not None  # examples that have ended keep their carry while others go on
         marks = settled_marks(graph, [a is not None for a in axes], nc, False)
-        marks[:nc] = [mark or is_each for mark in marks[:nc]]
+        states = carried(graph, nc)
+        marks[:nc] = [m or (is_each and not s) for m, s in zip(marks, states, strict=False)]
+        each = [n is None or n >= nc or marks[n] or not states[n] for n in ends(graph)]
         at: Axes = [0 if mark else None for mark in marks]
         first, xs, rest = _parts(operands, nc, nx)
         first = [
@@ -148,12 +164,15 @@ def scan_rules(
 
         def body(carry: Any, turn: Any) -> Any:
             turn, i = turn[:nx], turn[nx:]
-            found, where = map_over(graph, size, [*carry, *turn, *rest], at)
+            going = i[0] < count if is_each else None
+            found, where = map_over(graph, size, [*carry, *turn, *rest], at, going)
             if is_each:
-                found = [in_front(x, a, size) for x, a in zip(found, where, strict=True)]
-                where = [0] * len(found)
                 kept = [*carry, *(np.zeros((), a.dtype)[()] for a in avals[nc:])]
-                found = [_chosen(i[0] < count, x, k) for x, k in zip(found, kept, strict=True)]
+                found = [
+                    _chosen(going, in_front(x, a, size), k) if mark else x
+                    for x, a, k, mark in zip(found, where, kept, each, strict=True)
+                ]
+                where = [0 if mark else None for mark in each]
             batched[:] = [a is not None for a in where]
             carried = [
                 in_front(x, a, size) if mark else x
@@ -227,7 +246,8 @@ def while_rules(
         asked = [*marks[:nc], *(axes[n] is not None for n in asks[nc:])]
         is_each = reached(test.graph, asked, False)[0]
         if is_each:  # examples that have ended keep their carry while others go on
-            marks[:nc] = [True] * nc
+            states = carried(body.graph, nc)
+            marks[:nc] = [m or not s for m, s in zip(marks, states, strict=False)]
             asked[:nc] = marks[:nc]
         at: Axes = [0 if mark else None for mark in marks]
         first = [
@@ -242,17 +262,20 @@ def while_rules(
             return map_over(test.graph, size, [*carry, *others], places)[0][0]
 
         def turn(carry: Any) -> list[Any]:
-            found, where = map_over(body.graph, size, [*carry, *rest], at)
+            going = goes_on(carry) if is_each else None
+            found, where = map_over(body.graph, size, [*carry, *rest], at, going)
             found = [
                 in_front(x, a, size) if mark else x
                 for x, a, mark in zip(found, where, marks[:nc], strict=True)
             ]
             if not is_each:
                 return found
-            going = goes_on(carry)
-            return [_chosen(going, new, old) for new, old in zip(found, carry, strict=True)]
+            return [
+                _chosen(going, new, old) if mark else new
+                for new, old, mark in zip(found, carry, marks[:nc], strict=True)
+            ]
 
-        last = while_loop(lambda carry: _np.any(goes_on(carry)), turn, first)
+        last = while_loop(lambda carry: _np.max(goes_on(carry), initial=False), turn, first)
         return last, at[:nc]
 
     return push, spread

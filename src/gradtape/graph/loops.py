@@ -20,6 +20,7 @@ from ..core.console import silent
 from ..core.dispatch import apply
 from ..core.lift import is_batched
 from ..core.state import state
+from ..core.streams import words_before
 from ..core.tensor import Tensor
 from ..core.tree import flatten
 from .control import is_open, scan, turns
@@ -105,7 +106,7 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     count, assigned = len(carries), assigned_by(body)
     body = carrying(body, assigned, count)
     test = carrying(test, assigned, count, gives=False)
-    carries = [*carries, *assigned]
+    carries = [*carries, *map(words_before, assigned)]
     avals += [strong(v) for v in assigned]
     results = _repeated(test, body, carries, tuple(avals))
     assign(assigned, results[count:])

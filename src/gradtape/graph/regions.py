@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.aval import Aval, aval_of, is_differentiable
 from ..core.positions import decode, here
+from ..core.streams import words_after
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
@@ -45,7 +46,7 @@ def region_of(f: Callable[..., Tree], avals: Sequence[Aval], name: str) -> tuple
             for leaf in (leaves[n] for n in where)
         ]
 
-    traced, _ = trace(run, avals, name)
+    traced, _ = trace(run, avals, name, is_part=True)
     return traced, builds
 
 
@@ -181,7 +182,7 @@ def keeping(region: Traced, count: int) -> Traced:
 def assign(variables: list[Variable], values: Sequence[Any]) -> None:
     """Assign what a loop or branch leaves in Variables."""
     for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+        words_after(variable, value)
 
 
 def place_of(sources: list[Any], source: Any) -> int:

@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.aval import Aval, aval_of
 from ..core.dispatch import apply
+from ..core.examples import part_of
 from ..core.lift import Lift
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
@@ -33,6 +34,7 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import TracingError, three_part
+from .counts import OURS, references
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
 from .marks import ASSIGNED, BEHIND, STOP
 from .shapes import results_of
@@ -58,7 +60,7 @@ class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
     __slots__ = (
-        "behind", "captured", "frozen", "graph", "parent", "saved", "turned", "variables",
+        "behind", "captured", "frozen", "graph", "parent", "part", "saved", "turned", "variables",
     )  # fmt: skip
     is_general = True
     is_trace = True
@@ -66,6 +68,7 @@ class Trace(Recorder):
     def __init__(self, name: str, parent: Any = None) -> None:
         super().__init__(auto_watch=False)
         self.parent = parent  # the trace of the function around this one, for control flow
+        self.part: Any = None  # whether one example of the `vmap` calls around takes part
         self.graph = Graph(name)
         # by id of the array (node and key of a symbol): its value, itself, the Tensor around it
         self.captured: dict[Any, tuple[Value, Any, Any]] = {}
@@ -78,8 +81,7 @@ class Trace(Recorder):
     def __enter__(self) -> Trace:
         self.level = next_key()  # later than the levels that it began in
         self.saved = (state.tapes, state.tape, state.batches)
-        if self.parent is None:  # a program is of one example
-            state.batches = ()
+        state.batches = ()  # what is traced is of one example
         state.tapes, state.tape = (self,), SEVERAL
         traces.append(self)
         return self
@@ -140,6 +142,14 @@ class Trace(Recorder):
         self, op: Any, values: Sequence[Any], params: dict[str, Any], operands: Any = None
     ) -> Any:
         """A new node; its results as symbols."""
+        inner: Any = state.tapes[0] if state.tapes else None
+        if (
+            inner is not self
+            and inner in traces
+            and any(type(x) is Symbol and x.trace is inner for x in values)
+            and inner._is_inside(self)
+        ):
+            return inner.emit(op, values, params, operands)  # what is around it is an input there
         if self not in traces:
             raise _leaked(next(x for x in values if type(x) is Symbol and x.trace is self))
         sources = operands if operands is not None else values
@@ -324,6 +334,23 @@ class Trace(Recorder):
         first = Symbol(held.source.aval, held.source, self, variable.position)
         held.current = self.emit(ASSIGNED, (first, new), {})
 
+    def states(self, kind: type) -> dict[int, Symbol]:
+        """What Variables of a kind hold now, by their keys."""
+        return {k: h.current for k, h in self.variables.items() if isinstance(h.variable, kind)}
+
+    def begin_again(self, kind: type, states: dict[int, Symbol]) -> list[tuple[_Held, Any, Any]]:
+        """Let Variables of a kind hold what `states` has, or the call began with.
+
+        What they held and were assigned is given back, for whoever puts it in its place again.
+        """
+        found = []
+        for key, held in self.variables.items():
+            if isinstance(held.variable, kind):
+                found.append((held, held.current, held.assigned))
+                first = Symbol(held.source.aval, held.source, self, held.variable.position)
+                held.current = states.get(key, first)
+        return found
+
     # ------------------------------------------------------------------ the end
 
     def finish(self, outputs: list[Any]) -> Traced:
@@ -346,9 +373,9 @@ class Trace(Recorder):
             if isinstance(array, Symbol | Lift):
                 objects[value] = held
                 continue
-            if sys.getrefcount(held) <= _OURS[0]:
+            if sys.getrefcount(held) <= OURS[0]:
                 held = None  # a Tensor that was made while tracing
-            if held is None and (type(array) is not ndarray or _count(array) in _OURS[1:]):
+            if held is None and (type(array) is not ndarray or references(array) in OURS[1:]):
                 constants[value] = Constant(value.aval, array)
             else:
                 objects[value] = array if held is None else held
@@ -401,14 +428,19 @@ class Traced:
     constants: dict[Value, Constant] = field(default_factory=dict)
 
 
-def trace(function: Callable[..., Any], avals: Sequence[Aval], name: str) -> tuple[Traced, Any]:
+def trace(
+    function: Callable[..., Any], avals: Sequence[Aval], name: str, is_part: bool = False
+) -> tuple[Traced, Any]:
     """(the graph of `function`, its result with symbols) for arguments of these avals.
 
     `function` is called with one Tensor per aval. The leaves of its result that are Tensors,
-    arrays or NumPy scalars are the outputs, in the order of `flatten`.
+    arrays or NumPy scalars are the outputs, in the order of `flatten`. What `is_part` of a
+    function, a loop or a branch, has its effects for each example of the `vmap` calls around.
     """
-    around = state.tapes[0] if state.tapes and state.tapes[0].is_trace else None
+    around: Any = state.tapes[0] if state.tapes and state.tapes[0].is_trace else None
     made = Trace(name, around)
+    if is_part:
+        made.part = part_of(None if around is None else around.part)
     position = here()
     arguments = []
     for aval in avals:
@@ -563,38 +595,3 @@ def _in_a_set(name: str) -> TracingError:
             "Return a list, a tuple or a dict.",
         )
     )
-
-
-def _count(array: Any) -> tuple[int, int] | None:
-    """The references to `array` and to the array whose memory it has; None where that is not known.
-
-    A large array of the user's that is reached through a view has more of them than one that was
-    made while tracing.
-    """
-    root = array
-    while type(root.base) is ndarray:
-        root = root.base
-    if root.base is not None:
-        return None
-    return sys.getrefcount(array), 0 if root is array else sys.getrefcount(root)
-
-
-def _probe(length: int) -> Any:
-    array = np.zeros(2)
-    return array if length == 2 else array[:1]
-
-
-def _calibrate() -> list[Any]:
-    """The references to what only the trace holds: a Tensor, an array, a view of one."""
-    found: list[Any] = []
-    for length in (2, 1):
-        captured: dict[int, Any] = {0: (None, _probe(length), new_tensor(None))}
-        for key in list(captured):
-            _value, array, held = captured.pop(key)
-            found.append(sys.getrefcount(held))
-            held = None
-            found.append(_count(array))
-    return [found[0], found[1], found[3]]
-
-
-_OURS = _calibrate()
