@@ -51,6 +51,15 @@ READ = ('%"p" = getelementptr double, ptr %"x", i64 %"i"', '%"v" = load double, 
 WRITE = ('%"q" = getelementptr double, ptr %"y", i64 %"i"', 'store double %"w", ptr %"q"')
 
 
+def test_where_what_is_behind_the_end_may_be_computed_there_are_no_masks() -> None:
+    text, left = over_vectors(
+        loop(*READ, '%"w" = fmul double %"v", %"a"', *WRITE, name="whole"), 512
+    )
+    assert not left
+    assert "masked" not in text
+    assert '%"w" = fmul <8 x double> %"v", ' in text
+
+
 def test_a_loop_has_one_copy_of_its_mathematics_and_masks_at_its_end() -> None:
     text, left = over_vectors(loop(*READ, '%"w" = fmul double %"v", %"a"', *WRITE), 512)
     assert not left

@@ -1,5 +1,7 @@
 """Sections of straight-line code that repeat: found, and run as loops with the same results."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import Phase, example, given, settings
@@ -321,3 +323,50 @@ def test_what_repeats_is_published():
     ((before, after),) = [(d["before"], d["after"]) for d in seen if d["run"] == "roll"]
     assert before == "201 operations in a row"
     assert after == "100 times (sin, multiply); add"
+
+
+# ------------------------------------------------------------------ behind the end of a block
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 9, 31, 33, 100, 129, 4099])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_computed_behind_the_end_is_seen_by_nobody(n, dtype):
+    """There lanes hold zeros, of which the logarithm is infinite and the quotient is no number."""
+    def f(x, y):
+        for _ in range(20):
+            x = np.log(x) / x + y / x + 3.0
+        return x
+
+    x = np.linspace(1.5, 2.5, n).astype(dtype)
+    y = np.linspace(-0.5, 0.5, n).astype(dtype)
+    one, other = check(f, x, y)
+    assert one.tobytes() == other.tobytes()
+    one, other = check(lambda x, y: gt.grad(lambda x, y: np.sum(f(x, y)), (0, 1))(x, y), x, y)
+    for a, b in zip(one, other, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
+@pytest.mark.parametrize("n", [1, 5, 17, 200])
+def test_integers_behind_the_end_divide_nothing(n):
+    def f(x):
+        for _ in range(30):
+            x = 1_000_003 // x + x % 7 + 1
+        return x
+
+    one, other = check(f, np.arange(1, n + 1))
+    assert one.tobytes() == other.tobytes() == f(np.arange(1, n + 1)).tobytes()
+
+
+def test_iterations_over_buffers_alone_need_no_masks():
+    def f(x):
+        for _ in range(30):
+            x = np.sin(x) * 1.25 + 0.125
+        return np.sum(x)
+
+    text = gt.function(gt.grad(f)).llvm(np.linspace(-1, 1, 1000))
+    body = text[text.index("loop0.body") :]
+    found = re.findall(r"^(lanes|whole|steps|loop)[.\d]*:", body[: body.index("\n}")], re.MULTILINE)
+    # zeros; of each block: the argument, sines, what is between, the way back, the result
+    assert found == [
+        "lanes", "loop", "lanes", "steps", "whole", "whole", "steps", "whole", "lanes",
+    ]  # fmt: skip

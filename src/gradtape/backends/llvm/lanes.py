@@ -21,16 +21,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-__all__ = ["BOUND", "FREE", "over_vectors"]
+__all__ = ["BOUND", "FREE", "WHOLE", "over_vectors"]
 
 # Names of blocks: of a loop whose turns do not depend on each other, and of one whose turns wait
-# for each other. Of another ("loop") nothing is known.
-FREE, BOUND = "lanes", "steps"
+# for each other. Of another ("loop") nothing is known. Where what is behind the end of the first
+# kind up to a whole vector may be computed, read and written too, it is a third one.
+FREE, BOUND, WHOLE = "lanes", "steps", "whole"
 LONG = 12  # instructions beyond which a turn is over one register's elements, and not two's
 
 _SIZES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 8}
 _SHORT = {"float": "f32", "double": "f64"}
-_BLOCK = re.compile(rf"\n(({FREE}|loop)[.\d]*):\n((?:  .*\n)*  .*)")
+_BLOCK = re.compile(rf"\n(({FREE}|{WHOLE}|loop)[.\d]*):\n((?:  .*\n)*  .*)")
 _DEFINE = re.compile(r'define [^\n]*?@"?([-+\w.$]+)"?\(')
 _NAME = re.compile(r'%(?:"[^"]+"|[\w.]+)')
 _PHI = re.compile(r'^  (%\S+) = phi i64 \[(\S+), %"[^"]+"\], \[(\S+), %"[^"]+"\]$')
@@ -109,8 +110,9 @@ def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
         function = _DEFINE.match(text, text.rfind("\ndefine ", 0, found.start()) + 1)
         assert function is not None
         try:
-            if kind == FREE:
-                block = "\n".join(["", *_Loop(made, label, body.split("\n"), width).lines()])
+            if kind != "loop":
+                loop = _Loop(made, label, body.split("\n"), width, kind == WHOLE)
+                block = "\n".join(["", *loop.lines()])
             elif (branch := _BRANCH.search(block)) and branch[1] == label:
                 left.add(function[1])  # its turns are one block of which nothing is known
         except _Unknown:
@@ -124,8 +126,10 @@ def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
 class _Loop:
     """One loop in the making."""
 
-    def __init__(self, made: _Text, label: str, block: list[str], width: int) -> None:
-        self.made, self.label, self.block = made, label, block
+    def __init__(
+        self, made: _Text, label: str, block: list[str], width: int, is_whole: bool
+    ) -> None:
+        self.made, self.label, self.block, self.is_whole = made, label, block, is_whole
         start = _PHI.match(block[0])
         branch = _BRANCH.match(block[-1])
         bound = _BINARY.match(block[-2])
@@ -146,7 +150,7 @@ class _Loop:
         self.lanes = self._lanes(width)
         counts = self.low.lstrip("-").isdigit() and self.high.isdigit()
         self.mask = ""
-        if not counts or (int(self.high) - int(self.low)) % self.lanes:
+        if not is_whole and (not counts or (int(self.high) - int(self.low)) % self.lanes):
             self.mask = made.name()
         self.bases: dict[str, str] = {}  # of linear pointers: what they begin from
         self.wrote: set[str] = set()  # of the bases, those behind which something is written
@@ -171,7 +175,7 @@ class _Loop:
             elif one.re is _CAST:
                 widest = max(widest, _SIZES[one[3]], _SIZES[one[5]])
         lanes = width // (8 * widest)
-        return lanes if calls or count > LONG else 2 * lanes
+        return lanes if self.is_whole or calls or count > LONG else 2 * lanes
 
     # ------------------------------------------------------------------ the text
 

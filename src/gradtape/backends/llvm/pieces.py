@@ -90,7 +90,7 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
 def _parts(bodies: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
     """Functions in parts of about one length, each in its order."""
     whole = sum(len(body) for _, body in bodies)
-    count = max(1, min(MOST, whole // SHORT))
+    count = max(1, min(MOST, whole // SHORT, len(bodies)))
     lengths, parts = [0] * count, [[] for _ in range(count)]  # type: ignore[var-annotated]
     for i in sorted(range(len(bodies)), key=lambda i: (-len(bodies[i][1]), i)):
         at = lengths.index(min(lengths))

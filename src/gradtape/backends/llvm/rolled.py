@@ -26,9 +26,10 @@ import numpy as np
 from ... import events
 from ...graph.ir import Node, Value
 from . import ir, types
+from .between import Between, between, carried, closed, stored
 from .counting import counted
 from .fuse import uniform
-from .lanes import BOUND
+from .lanes import BOUND, FREE, WHOLE
 from .memory import get, memory, put
 from .roll import Carried, Fixed, Kept, Moved, Numbers, Part, Same, Section, roll
 from .views import Count
@@ -38,7 +39,7 @@ __all__ = ["Rolled", "find"]
 LONG, PIECE = 1200, 500  # nodes of one loop: what vectorising takes grows faster than the loop
 MEMORY = 1 << 15  # bytes of the stack for what is carried and kept, in the cache
 MEMORY_OF_NUMBERS = 1 << 20  # the same where there is one number, and no worker's stack
-WIDEST, LEAST = 128, 16  # elements of a block
+WIDEST, LEAST = 128, 16  # elements of a block, a multiple of the least
 MOST_NAMES = 12  # of a part, in what is published
 MOST_USES = 16  # results of iterations other than the last that are read or stored outside
 _I64 = ir.IntType(64)
@@ -138,6 +139,7 @@ class Rolled:
 
     def __init__(self, emitter: Any, parts: list[Part]) -> None:
         self.e, self.parts = emitter, parts
+        self.order = between(parts)
         self.sections = [p for p in parts if isinstance(p, Section)]
         self.home: dict[Value, tuple[Section, int, int]] = {
             value: (section, q, k)
@@ -154,6 +156,7 @@ class Rolled:
         self.held: set[tuple[Section, int]] = set()  # of which the last result is read outside
         self.crossing: dict[Value, None] = {}  # of straight code, read in another part
         self.fits = self._look()
+        self.closed = closed(self)
 
     # ------------------------------------------------------------------ what needs a buffer
 
@@ -169,12 +172,12 @@ class Rolled:
                         if isinstance(one, Fixed):
                             read.append(one.value)
                         elif isinstance(one, Carried):
-                            read.append(one.initial)
                             self.held.add((part, one.at))
+                            self._note([one.initial], n - 1, uses)  # in the loop before
             else:
                 read = [v for node in part for v in node.inputs]
             self._note(read, n, uses)
-        self._note([v for node in self.e.loop.sums for v in node.inputs], -1, uses)
+        self._note([v for node in self.e.loop.sums for v in node.inputs], len(self.parts) - 1, uses)
         self.is_number = not self.e.nest.sizes
         if self.is_number:
             for section in self.sections:  # what runs ahead is there for all iterations
@@ -198,6 +201,9 @@ class Rolled:
             self.block = min(WIDEST, 1 << (max(MEMORY // max(size, 1), 1).bit_length() - 1))
             if self.block < LEAST and size * LEAST <= 8 * MEMORY:
                 self.block = LEAST  # out of the first cache, in the second
+            if self.block > LEAST:
+                least = -(-max(self.e.nest.sizes[-1], 1) // LEAST) * LEAST
+                self.block = min(self.block, least)
         return early <= MOST_USES and (
             size <= MEMORY_OF_NUMBERS if self.is_number else self.block >= LEAST
         )
@@ -219,8 +225,9 @@ class Rolled:
         self.known: dict[Value, Any] = {}
         self._allocate()
         if self.is_number:
-            self._parts(lambda _i: [], _I64(0), _I64(1))
+            self._turns(lambda _i: [], _I64(1), _I64(1))
             return
+        self._fill()
         e = self.e
         count = e.b.sub(high, low)
         blocks = e.b.sdiv(e.b.add(count, _I64(self.block - 1)), _I64(self.block))
@@ -229,29 +236,55 @@ class Rolled:
             left = e.b.sub(high, start)
             short = e.b.icmp_signed("<", left, _I64(self.block))
             length = e.b.select(short, left, _I64(self.block))
-            self._parts(lambda i: [*indices, e.b.add(start, i)], _I64(0), length)
+            sizes = [max(buffer.dtype.itemsize, 4) for buffer in self.buffers.values()]
+            unit = 64 // min(sizes, default=4)  # the elements of a vector, or a multiple
+            whole = e.b.and_(e.b.add(length, _I64(unit - 1)), _I64(-unit))
+            self._turns(lambda i: [*indices, e.b.add(start, i)], length, whole)
 
-    def _parts(self, indices: Callable[[Any], list[Any]], low: Any, high: Any) -> None:
-        last = len(self.parts) - 1
-        for n, part in enumerate(self.parts):
-            self.known = {}
-            if isinstance(part, Section):
-                self._section(part, indices, low, high)
-            if isinstance(part, list) or n == last:
-                with self._each(low, high) as i:
-                    if isinstance(part, list):
-                        self._straight(part, indices(i), i)
-                    if n == last:
-                        self._sums(indices(i), i)
+    def _fill(self) -> None:
+        """Zeros where loops with an end write, and closed ones read behind that end."""
+        places = [self.buffers[value] for value in self.crossing]
+        places += [self.buffers[s, q] for s in self.sections for q in carried(s)]
+        if self.closed and places:
+            with counted(self.e, _I64(0), _I64(self.block), FREE) as i:
+                for buffer in places:
+                    self._put(buffer, _I64(0), i, _constant(buffer.dtype, 0))
+
+    def _turns(self, indices: Callable[[Any], list[Any]], length: Any, whole: Any) -> None:
+        for turn in self.order:
+            high = whole if turn in self.closed else length
+            if isinstance(turn, Section):
+                self._section(turn, indices, high)
+            else:
+                self._loop_between(turn, indices, high)
+
+    def _loop_between(
+        self, turn: Between, indices: Callable[[Any], list[Any]], high: Any
+    ) -> None:
+        left = [] if turn.before is None else stored(self.e, turn.before)
+        first = {} if turn.behind is None else carried(turn.behind)
+        if not (left or first or turn.nodes or (turn.is_last and self.e.sums)):
+            return
+        with self._each(high, turn) as i:
+            for value in left:
+                self.e.keep(value, self._value(value, [], i), indices(i))
+            self._straight(turn.nodes, indices(i), i)
+            for q, value in first.items():
+                assert turn.behind is not None
+                buffer = self.buffers[turn.behind, q]
+                x = self._outside(value, buffer.dtype, indices(i), i)
+                self._put(buffer, _I64(0), i, x)
+            if turn.is_last:
+                self._sums(indices(i), i)
 
     @contextlib.contextmanager
-    def _each(self, low: Any, high: Any) -> Iterator[Any]:
+    def _each(self, high: Any, turn: Section | Between) -> Iterator[Any]:
         """A loop over the elements of a block; of one number, none."""
         self.known = {}
         if self.is_number:
             yield _I64(0)
             return
-        with counted(self.e, low, high, self.e.turns) as i:
+        with counted(self.e, _I64(0), high, WHOLE if turn in self.closed else self.e.turns) as i:
             yield i
 
     def _allocate(self) -> None:
@@ -317,7 +350,7 @@ class Rolled:
 
     def _straight(self, nodes: list[Node], indices: list[Any], i: Any) -> None:
         for node in nodes:
-            values = {v: self._value(v, indices, i) for v in node.inputs if self._is_read(v)}
+            values = {v: self._value(v, indices, i) for v in node.inputs if self.is_read(v)}
             result = self.e.apply(node, lambda _, v, values=values: values.get(v))
             out = node.outputs[0]
             self.known[out] = result
@@ -325,63 +358,35 @@ class Rolled:
                 self._put(self.buffers[out], _I64(0), i, result)
             self.e.keep(out, result, indices)
 
-    def _is_read(self, value: Value) -> bool:
+    def is_read(self, value: Value) -> bool:
         return self.e.is_inside(value) or uniform(self.e.plan.base(value)) is None
 
     def _sums(self, indices: list[Any], i: Any) -> None:
         for one in self.e.sums:
             source = one.node.inputs[0]
-            x = self._value(source, indices, i) if self._is_read(source) else None
+            x = self._value(source, indices, i) if self.is_read(source) else None
             self.e.join(one, x, indices)
 
     # ------------------------------------------------------------------ a section
 
-    def _section(
-        self, section: Section, indices: Callable[[Any], list[Any]], low: Any, high: Any
-    ) -> None:
-        self._begin(section, indices, low, high)
+    def _section(self, section: Section, indices: Callable[[Any], list[Any]], high: Any) -> None:
         places = list(range(len(section.nodes)))
         if self.is_number:
             ahead = self._ahead(section)
             if ahead and len(ahead) < len(places):
                 self._make_ahead(section, ahead, indices)
-                self._iterations(section, [q for q in places if q not in ahead], indices, low, high)
-            else:
-                self._iterations(section, places, indices, low, high)
-        else:
-            self._iterations(section, places, indices, low, high)
-        stored = [v for column in section.values for v in column if v in self.e.stored]
-        if stored:
-            with self._each(low, high) as i:
-                for value in stored:
-                    self.e.keep(value, self._value(value, [], i), indices(i))
-
-    def _begin(
-        self, section: Section, indices: Callable[[Any], list[Any]], low: Any, high: Any
-    ) -> None:
-        """Put what is carried into the first iteration where it is looked for."""
-        initial = {q: section.initial(q) for q in range(len(section.nodes))}
-        carried = {q: v for q, v in initial.items() if v is not None}
-        if not carried:
-            return
-        with self._each(low, high) as i:
-            for q, value in carried.items():
-                buffer = self.buffers[section, q]
-                x = self._outside(value, buffer.dtype, indices(i), i)
-                self._put(buffer, _I64(0), i, x)
+                places = [q for q in places if q not in ahead]
+        e = self.e
+        with (
+            counted(e, _I64(0), _I64(section.times), BOUND) as k,
+            self._each(high, section) as i,
+        ):
+            self._iteration(section, places, k, indices(i), i, keeps_all=False)
 
     def _outside(self, value: Value, dtype: Any, indices: list[Any], i: Any) -> Any:
-        if not self._is_read(value):
+        if not self.is_read(value):
             return self.e.cast(None, value, dtype)
         return self.e.cast(self._value(value, indices, i), value, dtype)
-
-    def _iterations(
-        self, section: Section, places: list[int], indices: Callable[[Any], list[Any]],
-        low: Any, high: Any,
-    ) -> None:  # fmt: skip
-        e = self.e
-        with counted(e, _I64(0), _I64(section.times), BOUND) as k, self._each(low, high) as i:
-            self._iteration(section, places, k, indices(i), i, keeps_all=False)
 
     def _ahead(self, section: Section) -> set[int]:
         """The places that no carried value reaches: they can be computed first, all at once."""
@@ -448,7 +453,7 @@ class Rolled:
                 return self._number(one, value.aval.dtype, k)
             if isinstance(one, Moved):
                 return e.load(one.value, indices, b.mul(k, _I64(one.step)))
-            return self._value(one.value, indices, i) if self._is_read(one.value) else None
+            return self._value(one.value, indices, i) if self.is_read(one.value) else None
 
         for q in places:
             node = section.nodes[q]
