@@ -18,7 +18,7 @@ ROOMS = {"errors", "config", "events", "core", "ops", "tape"}
 
 # Standard-library modules that may come with it beyond those NumPy has loaded already; what these
 # load in their turn differs from one Python to the next, and is allowed too.
-STANDARD = "atexit, cmath, copy, dataclasses, heapq, logging, queue, threading"
+STANDARD = "cmath, copy, threading"
 
 HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn",
          "statsmodels", "asyncio", "http", "sqlite3", "unittest"}  # fmt: skip
@@ -30,6 +30,18 @@ with gradtape.GradientTape() as tape:
     loss = np.sum((np.ones(3) - a * np.arange(3.0)) ** 2)
 a.assign_sub(0.01 * tape.gradient(loss, a))
 """
+
+DIALECT = "import gradtape.tf as tf"
+DIALECT_STEP = """
+a = tf.Variable(0.0)
+with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(tf.square(tf.nn.relu(tf.constant([1.0, 2.0])) - a * tf.ones(2)))
+a.assign_sub(0.01 * tape.gradient(loss, a))
+"""
+
+# What a missing gradient is explained with, and what seldom is asked for.
+LATER = {"causes", "drawing", "facts", "gathered", "matrices", "reasons", "showing", "slopes",
+         "summary"}  # fmt: skip
 
 LIST = """
 import json, sys, numpy
@@ -67,6 +79,26 @@ def test_module_list():
     others = {name for name in loaded if name.split(".")[0] != "gradtape"}
     assert others <= {"__future__", *added(first=f"import {STANDARD}")}
     assert {name.split(".")[1] for name in loaded if name.startswith("gradtape.")} == ROOMS
+
+
+@pytest.mark.parametrize(("first", "then"), [("import gradtape", STEP), (DIALECT, DIALECT_STEP)])
+def test_a_gradient_loads_nothing_that_explains_gradients(first, then):
+    loaded = {name.removeprefix("gradtape.tape.") for name in added(then, first)}
+    assert not loaded & LATER
+    assert "tape" in loaded
+
+
+def test_the_step_of_a_dialect():
+    """TensorFlow's names bring nothing else of the standard library."""
+    others = {name for name in added(DIALECT_STEP, DIALECT) if name.split(".")[0] != "gradtape"}
+    assert others <= {"__future__", *added(first=f"import {STANDARD}")}
+
+
+def test_a_dialect_is_imported_by_either_statement():
+    """`from gradtape import tf` looks for an attribute first, and for no name that is near."""
+    loaded = added("tf.Variable", "from gradtape import tf")
+    assert "gradtape.tf.base.tapes" in loaded
+    assert "difflib" not in loaded
 
 
 @pytest.mark.parametrize("then", ["", "gradtape.GradientTape, gradtape.Tensor", STEP])

@@ -51,7 +51,7 @@ _SURFACE = {
     ),
 }  # fmt: skip
 _ROOMS = ("config", "errors", "events", "testing", "numpy", "fit", "verdict", "optimize",
-          "random")  # fmt: skip
+          "random", "tf")  # fmt: skip
 __all__ = ["__version__", *sorted({*_SURFACE, "errors", "numpy", "random", "testing"})]
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
-"""Settings: one frozen dataclass, replaced as a whole by `gt.configure` (`core/settings.py`)."""
+"""Settings: one named tuple, replaced as a whole by `gt.configure` (`core/settings.py`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Config", "current"]
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """What a process can set.
 
     Attributes

@@ -12,10 +12,12 @@ import contextvars
 import os
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import config
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 SMALLEST = 4 << 20  # bytes; a hand-off costs some 50 microseconds
 _COSTLY = frozenset(
@@ -56,6 +58,8 @@ class _Workers:
     """A queue of tasks and the threads that serve it, for one process."""
 
     def __init__(self, count: int) -> None:
+        from queue import SimpleQueue
+
         self.process = os.getpid()
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.count = count
@@ -110,6 +114,8 @@ def split(task: Task, size: int) -> None:
     if workers is None:
         task(0, size)
         return
+    from queue import SimpleQueue
+
     step = -(-size // threads)
     step += -step % 64  # whole cache lines
     outbox: SimpleQueue[BaseException | None] = SimpleQueue()

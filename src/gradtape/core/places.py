@@ -19,12 +19,11 @@ import linecache
 import os
 import sys
 import types
-from dataclasses import dataclass
 from functools import lru_cache
 from inspect import CO_OPTIMIZED
 from itertools import islice
 from types import CodeType, FrameType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,8 +49,7 @@ _LIBRARY_PATHS = tuple(
 ) + (os.path.dirname(os.__file__) + os.sep,)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One instruction of the user's code, described.
 
     `kind` is what takes a value out there: "float", "store", "math.sin", "numpy.full",

@@ -12,8 +12,7 @@ along these, and its other axes are rows (`along`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,8 +29,7 @@ ndarray = np.ndarray
 _SMALL = 4096  # elements up to which all are looked at: finding out where to look costs more
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """How the axes of a card's operands run along those of its results.
 
     Attributes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 from .. import config
@@ -30,7 +29,7 @@ def configure(**changes: int | str) -> config.Config:
     >>> gt.configure(copy_limit=65536).copy_limit
     65536
     """
-    known = [field.name for field in fields(config.Config)]
+    known = config.Config._fields
     for name, value in changes.items():
         if name not in known:
             raise DTypeError(
@@ -59,5 +58,5 @@ def configure(**changes: int | str) -> config.Config:
                 )
             )
     settings: dict[str, Any] = dict(changes)
-    config.current = replace(config.current, **settings)
+    config.current = config.current._replace(**settings)
     return config.current

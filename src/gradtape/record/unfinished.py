@@ -23,8 +23,8 @@ from ..core.variable import Variable
 from ..graph.evaluate import evaluate, watching
 from ..program.program import Program
 from ..program.recorded import Given
-from ..tape.facts import input_keys
 from ..tape.nonfinite import operand_facts
+from ..tape.reach import input_keys
 from . import again, details, graphs
 from .notices import where
 from .structures import Snapshot

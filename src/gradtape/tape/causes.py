@@ -18,7 +18,8 @@ from ..core.positions import Position, decode, record_position
 from ..core.registry import CARDS
 from ..core.state import OUT
 from ..core.variable import Variable
-from .facts import Explanation, Facts, backward_reach, flatten_why, returns
+from .facts import Explanation, Facts, returns
+from .reach import backward_reach, flatten_why
 
 # --------------------------------------------------------------------- why there is none
 

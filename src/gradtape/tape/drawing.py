@@ -17,7 +17,7 @@ from ..core.positions import Position, record_position
 from ..core.state import CARD, KEYS, KX, KY, OUT, RUN, Recorder
 from ..core.sweep import run_item
 from ..core.variable import Variable
-from .facts import name_of
+from .reach import name_of
 from .summary import avals_of
 
 __all__ = ["Box", "Drawing", "draw"]

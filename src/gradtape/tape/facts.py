@@ -11,19 +11,15 @@ from typing import TYPE_CHECKING, Any
 from ..core import places
 from ..core.exits import Exit, Return
 from ..core.positions import Position, decode, record_position, user_frame
-from ..core.state import CARD, KX, KY, OUT, RUN, Recorder
-from ..core.sweep import run_item
+from ..core.state import OUT, Recorder
 from ..core.tensor import Tensor
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import three_part
+from .reach import backward_reach, cuts, flatten_why, forward_reach
 
 if TYPE_CHECKING:
     from .slopes import PathStep
-
-# Causes that cut a part out of a gradient that is otherwise there. Of the others, an integer or a
-# comparison passes no derivative anyway, and gt.stop_gradient is meant.
-_CUTS = frozenset(("unwatched", "stopped", "inactive", "gradient", "objects"))
 
 SILENCE = 'If the break is meant, pass unconnected_gradients="zero".'
 
@@ -84,50 +80,6 @@ class Explanation:
         from .showing import explanation_as_html
 
         return explanation_as_html(self)
-
-
-# ------------------------------------------------------------------------- the skeleton
-
-
-def input_keys(rec: list[Any]) -> tuple[int, ...]:
-    """The keys that a record's output depends on, where its rule has a derivative."""
-    card = rec[CARD]
-    keys = rec[KX] if type(rec[KX]) is tuple else (rec[KX], rec[KY])
-    if rec[RUN] is run_item or card.vjps is None:
-        return tuple(k for k in keys if k > 0)
-    return tuple(k for i, k in enumerate(keys) if k > 0 and card.has_vjp(i))
-
-
-def name_of(rec: list[Any]) -> str:
-    """What the operation of a record is called in NumPy."""
-    name = str(rec[CARD].name)
-    return "sum" if name == "sum_all" else name
-
-
-def is_unsupported(rec: list[Any]) -> bool:
-    """Whether the op of a record has no rule."""
-    card = rec[CARD]
-    return card.vjps is None and card.kind != "custom" and rec[RUN] is not run_item
-
-
-def forward_reach(recorder: Recorder, key: int) -> dict[int, tuple[int, int]]:
-    """Every key that depends on `key`, with the record and the input it was reached through."""
-    reach: dict[int, tuple[int, int]] = {key: (-1, 0)}
-    for index, rec in enumerate(recorder.ops):
-        for k in input_keys(rec):
-            if k in reach and rec[OUT] not in reach:
-                reach[rec[OUT]] = (index, k)
-                break
-    return reach
-
-
-def backward_reach(recorder: Recorder, keys: set[int]) -> set[int]:
-    """Every key that `keys` depend on, and themselves."""
-    reach = set(keys)
-    for rec in reversed(recorder.ops):
-        if rec[OUT] in reach:
-            reach.update(input_keys(rec))
-    return reach
 
 
 # ------------------------------------------------------------------------------- facts
@@ -228,25 +180,6 @@ class Facts:
             for found in self.recorder.exits.places.values():
                 if not found.is_shown and self.left(found.keys):
                     yield found
-
-
-def cuts(recorder: Recorder, targets: list[Tensor]) -> list[Any]:
-    """The causes in `targets` that name a value which the tape follows elsewhere."""
-    return [
-        why
-        for t in targets
-        for why in flatten_why(t.why)
-        if len(why) == 5 and why[0] in _CUTS and why[3] in recorder.tracked
-    ]
-
-
-def flatten_why(why: Any) -> list[Any]:
-    """The single causes in a `why`."""
-    if why is None:
-        return []
-    if why[0] == "several":
-        return list(why[4])
-    return [why]
 
 
 def _source_key(recorder: Recorder, source: Any) -> int:

@@ -7,8 +7,7 @@ sweep may end at these rows: each gathering stands in for the Variable as a sour
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,12 +18,11 @@ from ..core.tensor import Tensor, new_traced, raw
 from ..core.variable import Variable
 
 
-@dataclass
-class Gathering:
+class Gathering(NamedTuple):
     """Rows that were taken of a Variable: their key and shape, and the numbers of the rows."""
 
     key: int
-    index: Any
+    rows: Any
     shape: tuple[int, ...]
 
     def stand_in(self, variable: Variable) -> Tensor:
@@ -87,7 +85,7 @@ def joined(variable: Variable, taken: Sequence[Gathering], cts: Sequence[Any]) -
     """The gradient of `variable` from those of the rows that were taken of it; None if none is."""
     concatenate: Any = np.concatenate
     reshape: Any = np.reshape
-    pairs = [(ct, one.index) for ct, one in zip(cts, taken, strict=True) if ct is not None]
+    pairs = [(ct, one.rows) for ct, one in zip(cts, taken, strict=True) if ct is not None]
     if not pairs:
         return None
     values = [reshape(ct, (-1, *variable.shape[1:])) for ct, _ in pairs]

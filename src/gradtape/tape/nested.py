@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..core.state import CARD, OUT
 from ..core.tensor import Tensor
-from .facts import input_keys
+from .reach import input_keys
 
 __all__ = ["Gradient", "Nested"]
 

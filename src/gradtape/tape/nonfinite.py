@@ -19,7 +19,7 @@ from ..core.state import CARD, KEYS, OUT, RUN
 from ..core.sweep import quiet, run_item
 from ..core.tensor import raw
 from ..core.variable import Variable
-from .facts import input_keys
+from .reach import input_keys
 from .sweeping import seeds_of
 
 __all__ = ["NonFinite", "Operand", "chain_of", "first_of", "is_finite",

@@ -24,9 +24,10 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import DTypeError, ExitWarning, GradientWarning, three_part
 from .causes import REASONS, no_dependence, why_cut
-from .facts import SILENCE, Explanation, Facts, cuts, input_keys, is_unsupported, returns
+from .facts import SILENCE, Explanation, Facts, returns
+from .reach import is_unsupported
 
-__all__ = ["Explanation", "explain", "input_keys", "is_unsupported"]
+__all__ = ["Explanation", "explain"]
 
 
 # ----------------------------------------------------------------------------- the doors
@@ -80,8 +81,6 @@ def warn_partial(
     recorder: Recorder, targets: Any, sources: Any, results: Any, silent: bool
 ) -> None:
     """Warn of gradients that miss a path: a value left and came back, or lost its history."""
-    if not recorder.returns and not cuts(recorder, targets):
-        return
     found = [Facts(recorder, targets, s) for s, r in zip(sources, results, strict=True)
              if r is not None]  # fmt: skip
     _tell_partial(found)

@@ -17,8 +17,9 @@ from ..core.aval import Aval
 from ..core.positions import Position, decode, record_position
 from ..core.state import CARD, OUT, RESIDUALS, RUN, Recorder, paused
 from ..core.sweep import quiet, run_item, unpack
-from .facts import Explanation, Facts, input_keys, is_unsupported, name_of
+from .facts import Explanation, Facts
 from .nonfinite import remedy_of
+from .reach import input_keys, is_unsupported, name_of
 from .sweeping import seeds_of
 
 __all__ = ["PathStep", "measured"]

@@ -29,7 +29,7 @@ from ..core.state import (
 )
 from ..core.sweep import run_item, unpack
 from ..core.variable import Variable
-from .facts import name_of
+from .reach import name_of
 
 __all__ = ["OpRow", "Summary", "avals_of", "summarize"]
 

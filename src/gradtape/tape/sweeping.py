@@ -26,7 +26,7 @@ from ..core.tensor import Tensor, new_tensor, raw, settled
 from ..core.tree import _children, flatten
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TapeStateError, three_part
-from . import reasons
+from .reach import input_keys, is_unsupported
 
 _new = Tensor.__new__
 
@@ -88,6 +88,8 @@ def leaf_gradients(
             result.why = None
             results.append(result)
     if missing:
+        from . import reasons
+
         for s, result in zip(sources, results, strict=True):
             if result is None:
                 reasons.warn_none(recorder, [target], s)
@@ -378,10 +380,10 @@ def check_support(recorder: Recorder, targets: set[int], wanted: set[int]) -> No
     through: dict[int, list[Any]] = {}
     for rec in recorder.ops:
         out = rec[2]
-        inputs = reasons.input_keys(rec)
+        inputs = input_keys(rec)
         if any(k in reach for k in inputs):
             reach.add(out)
-            bad = rec if reasons.is_unsupported(rec) else None
+            bad = rec if is_unsupported(rec) else None
             for k in inputs:
                 if bad is None and k in through:
                     bad = through[k]

@@ -22,14 +22,13 @@ from ..core.observing import Keeping
 from ..core.operands import fingerprint, refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.refusals import stays_here
-from ..core.slices import IndexedSlices
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, TapeStateError, WatchError, three_part
-from . import gathered, matrices, reasons
+from .reach import cuts
 from .sweeping import (
     check_aliases,
     check_support,
@@ -45,6 +44,7 @@ from .sweeping import (
 
 if TYPE_CHECKING:
     from .drawing import Drawing
+    from .facts import Explanation
     from .summary import Summary
 
 
@@ -306,6 +306,8 @@ class GradientTape:
             "The dtype of a watched value must be floating or complex.",
             "Convert it first: x = tape.watch(x.astype(float)).",
         )
+        from . import reasons
+
         reasons.warn(recorder.worded(told))
 
     def watched_variables(self) -> tuple[Variable, ...]:
@@ -411,6 +413,8 @@ class GradientTape:
             if not self._persistent:
                 self._pause()
             else:
+                from . import reasons
+
                 reasons.log_in_context()
         if recorder.aliases:
             check_aliases(recorder)
@@ -461,21 +465,27 @@ class GradientTape:
         if not self._persistent and recorder.aliases:
             recorder.aliases = ()
         if missing and not silent:
+            from . import reasons
+
             for source, result in zip(leaves, results, strict=True):
                 if result is None:
                     reasons.warn_none(recorder, targets, source)
-        if recorder.returns or any(t.why is not None for t in targets):
+        if recorder.returns or cuts(recorder, targets):
+            from . import reasons
+
             reasons.warn_partial(recorder, targets, leaves, results, silent)
         if events.watchers:
             frame = sys._getframe(1)
             position = (frame.f_code, frame.f_lasti)
-            whole = [r.dense() if isinstance(r, IndexedSlices) else r for r in results]
+            whole = [r if r is None or isinstance(r, Tensor) else r.dense() for r in results]
             events.tell_gradient(recorder, targets, leaves, whole, position)
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
 
     def _joined(self, variable: Any, taken: Any, cts: Any) -> Any:
+        from . import gathered
+
         return gathered.joined(variable, taken, cts)
 
     def _gathered(
@@ -484,6 +494,8 @@ class GradientTape:
         """For each source the rows that the targets see it by, None where it is seen whole."""
         if not indexed_slices:
             return None
+        from . import gathered
+
         return [
             gathered.seen_by_rows(recorder, leaf, gathered.gatherings(recorder, leaf), targets)
             if isinstance(leaf, Variable)
@@ -527,6 +539,8 @@ class GradientTape:
         Tensor([[2., 0.],
                 [0., 4.]], shape=(2, 2), dtype=float64)
         """
+        from . import matrices
+
         recorder = self._ready("jacobian")
         silent = unconnected_gradients is not _BY_DEFAULT
         zero = silent and wants_zero(unconnected_gradients)
@@ -540,6 +554,8 @@ class GradientTape:
             if g is None and not zero:
                 results.append(None)
                 if not silent:
+                    from . import reasons
+
                     reasons.warn_none(recorder, [target], s)
                 continue
             if g is None:
@@ -582,6 +598,8 @@ class GradientTape:
         >>> tape.batch_jacobian(y, x).shape
         (2, 2, 2)
         """
+        from . import matrices
+
         recorder = self._ready("batch_jacobian")
         if unconnected_gradients is not _BY_DEFAULT:
             wants_zero(unconnected_gradients)
@@ -603,6 +621,8 @@ class GradientTape:
             raise self._unusable()
         if self._recording:
             if self._persistent:
+                from . import reasons
+
                 reasons.log_in_context()
             else:
                 self._pause()
@@ -617,6 +637,8 @@ class GradientTape:
             check_support(recorder, {target.key}, {k for k in keys if k})
         if not self._persistent:
             self._consumed = here()
+        from . import matrices
+
         found = matrices.pulled(recorder, target, cts, leaves, keys, not self._persistent)
         for i, s in enumerate(leaves):
             if found[i] is None and s is target:
@@ -640,7 +662,9 @@ class GradientTape:
             return None
         position = (frame.f_code, frame.f_lasti)
         found = leaf_gradients(recorder, target, sources, position, self, kind)
-        if found is not None and target.why is not None:
+        if found is not None and target.why is not None and cuts(recorder, [target]):
+            from . import reasons
+
             reasons.warn_partial(recorder, [target], sources, found, False)
         tell = events.tell_step
         if tell is not None and found is not None:
@@ -670,7 +694,7 @@ class GradientTape:
             )
         )
 
-    def explain(self, target: Any, source: Any) -> reasons.Explanation:
+    def explain(self, target: Any, source: Any) -> Explanation:
         """Why the gradient of `target` with respect to `source` is what it is, or is missing.
 
         Returns
@@ -693,6 +717,7 @@ class GradientTape:
         >>> found.kind, [(step.op, step.gain) for step in found.steps]
         ('zero', [('multiply', nan), ('maximum', 0.0), ('sum', 1.4142135623730951)])
         """
+        from . import reasons
         from .facts import Facts
         from .slopes import measured
 
@@ -781,6 +806,8 @@ class GradientTape:
         for path, leaf in paths(target, "target"):
             if not isinstance(leaf, Tensor):
                 _refuse_unordered(path, leaf)
+                from . import reasons
+
                 raise reasons.plain_target(recorder, path, leaf)
         return leaves
 
@@ -788,6 +815,8 @@ class GradientTape:
         for path, leaf in paths(sources, "sources"):
             if not isinstance(leaf, Tensor):
                 _refuse_unordered(path, leaf)
+                from . import reasons
+
                 raise reasons.plain_source(recorder, path, leaf)
 
 

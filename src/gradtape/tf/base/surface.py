@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ... import ops as _cards
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...errors import three_part
+from ...ops import binding as _cards  # and with it all
 from . import errors, indexing, scopes, tapes, tensors, variables
 from .dtypes import BFLOAT16, DTYPES, DType, as_dtype, kind_of
 from .errors import RefusedType

@@ -6,8 +6,7 @@ import enum
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...core import tensor as core
 from ...core.positions import decode, here
@@ -19,8 +18,6 @@ from ...tape import custom as native_custom
 from ...tape import leaving
 from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
-from ...tape.gathered import seen_by_rows
-from ...tape.reasons import Explanation
 from . import numerics
 from .errors import RefusedState, RefusedType, RefusedValue
 from .names import export
@@ -28,6 +25,9 @@ from .promotion import bare, natural
 from .tensors import Tensor, Traced, adopt, make
 from .variables import Held, Variable
 from .wording import TensorFlowRecorder, worded
+
+if TYPE_CHECKING:
+    from ...tape.facts import Explanation
 
 
 @export("UnconnectedGradients")
@@ -109,6 +109,8 @@ class GradientTape(native_tape.GradientTape):
         noted = recorder.gathered
         if not noted:
             return None
+        from ...tape.gathered import seen_by_rows
+
         return [
             seen_by_rows(recorder, leaf, noted[leaf.key], targets) if leaf.key in noted else None
             for leaf in leaves
@@ -192,6 +194,8 @@ class GradientTape(native_tape.GradientTape):
         """Why a gradient is what it is, or is missing; see `gradtape.GradientTape.explain`."""
         known: dict[int, Any] = {}
         found = super().explain(_native(target, known), _native(source, known))
+        from dataclasses import replace
+
         return replace(found, cause=worded(found.cause), remedy=worded(found.remedy))
 
 

@@ -30,7 +30,6 @@ from ..base.making import (
     unify,
 )
 from ..base.names import lookup
-from ..base.slices import note
 
 _relu = unary("", None, REAL, card="relu")
 _relu6 = unary("", None, REAL, card="relu6")
@@ -489,6 +488,8 @@ def embedding_lookup(params: Any, ids: Any, max_norm: Any = None, name: Any = No
             "An id is the number of a row of params.",
         )
     rows = np.take(table, where, axis=0)
+    from ..base.slices import note
+
     note(params, rows, where)
     if max_norm is None:
         return rows
