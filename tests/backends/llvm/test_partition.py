@@ -10,7 +10,8 @@ import gradtape as gt
 pytest.importorskip("llvmlite")
 from gradtape import config, configure, events
 from gradtape.backends.llvm import segments
-from gradtape.backends.llvm.partition import MOST_PARTS, parts_of
+from gradtape.backends.llvm.machine import host
+from gradtape.backends.llvm.partition import MOST_PARTS, grid, parts_of
 from gradtape.core.aval import aval_of
 from gradtape.graph.trace import trace
 from gradtape.passes.pipeline import optimise
@@ -60,6 +61,41 @@ def test_parts_whose_sums_are_large_are_few():
 
     assert parts(1) > 15
     assert 4 <= parts(25) < 0.6 * parts(1)
+
+
+@pytest.mark.skipif(host().width != 512, reason="panels are for vectors of 512 bits")
+@pytest.mark.parametrize("n", [128, 200, 384])
+def test_products_of_middle_size_are_cut(n):
+    """before: a product of less than 24 million numbers was one part. after: pieces of it."""
+    x = np.ones((n, n))
+    assert announced(lambda x: x @ x, x) == [("product0", "product0: 4")]
+    assert announced(lambda x: x.T @ x, x) == [("product0", "product0: 4")]
+    small = np.ones((64, 64))
+    assert announced(lambda x: x @ x, small) == [("product0", "product0: 1")]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "most", "steps"),
+    [
+        ((128, 4), (128, 32), 4, (64, 64)),  # squares
+        ((1000, 4), (64, 32), 4, (252, 64)),  # or as near to them as it can be
+        ((32, 4), (2048, 32), 4, (32, 512)),
+        ((200, 4), (220, 32), 1, (200, 224)),
+        ((200, 4), (220, 32), 0, (200, 220)),
+        ((30, 6), (30, 32), 16, (18, 32)),
+    ],
+)
+def test_pieces_of_a_product_are_nearly_square(rows, columns, most, steps):
+    assert grid(rows, columns, most) == steps
+
+
+def test_pieces_of_a_product_are_whole_tiles_and_panels():
+    for rows in range(30, 300, 7):
+        for columns in range(8, 300, 9):
+            (high, wide) = grid((rows, 12), (columns, 32), 16)
+            assert high >= rows or not high % 12
+            assert wide >= columns or not wide % 32
+            assert -(-rows // high) * -(-columns // wide) <= 16
 
 
 def test_the_decision_does_not_ask_for_threads():

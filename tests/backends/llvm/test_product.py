@@ -237,6 +237,30 @@ def test_the_number_of_threads_changes_no_bit_over_panels(shapes, panels):
     test_the_number_of_threads_changes_no_bit(lambda x, y: x @ y, shapes)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [(200, 240, 220), (333, 130, 257), (64, 1000, 129)], ids=str)
+def test_pieces_of_rows_and_columns(size, layout, dtype, panels):
+    """Also those at the ends, of other sizes; and each element is what it is in one piece."""
+    n, k, m = size
+    f, turned_x, turned_y = LAYOUTS[layout]
+    x = RNG.normal(size=(k, n) if turned_x else (n, k)).astype(dtype)
+    y = RNG.normal(size=(m, k) if turned_y else (k, m)).astype(dtype)
+    check(f, x, y)
+    (found,) = segments.compile_graph(graph_of(f, x, y))([x, y])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(product, "PANEL_PART", 1e12)
+        (whole,) = segments.compile_graph(graph_of(f, x, y))([x, y])
+    assert np.array_equal(found, whole)
+
+
+def test_pieces_of_a_stack_and_of_what_runs_in_its_tiles(panels):
+    x, y = RNG.normal(size=(3, 200, 140)), RNG.normal(size=(3, 140, 300))
+    b = RNG.normal(size=300)
+    check(lambda x, y: x @ y, x, y)
+    check(lambda x, y, b: np.maximum(x @ y + b, 0), x, y, b)
+
+
 @needs_blas
 def test_large_products_go_to_blas_and_small_ones_do_not(monkeypatch):
     monkeypatch.setattr(product, "_is_for_panels", lambda *_: False)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import ir, types
-from .product import PANEL, PANEL_ROWS
+from .product import PANEL, PANEL_ROWS, tile_rows
 
 if TYPE_CHECKING:
     from .tiles import ProductEmitter
@@ -57,7 +57,7 @@ def _panels(
 ) -> None:  # fmt: skip
     """`width` columns from n on, panel after panel."""
     b, row, column, k = e.b, e.product.row, e.product.column, e.product.inner
-    height = _height(row.size, -(-width // e.lanes))
+    height = tile_rows(row.size, -(-width // e.lanes))
     out, beyond = e.moved(at[2], n, 1), [*at[:3], *e.beyond(at, n, column)]
     with e.loop(inner[0], inner[1], depth) as start:
         end = b.add(start, _int(depth))
@@ -99,16 +99,6 @@ def _panels(
         if row.size % height:  # in the last part of the rows
             with e.loop(whole, rows[1], height) as m:
                 tile(m, row.size % height)
-
-
-def _height(rows: int, vectors: int) -> int:
-    """The rows of a tile: a few less than fit, where then none are left over for tiles of others.
-
-    It divides 48, as the rows of all parts but the last do.
-    """
-    most = PANEL_ROWS[vectors]
-    less = {12: 8, 8: 6, 6: 4}[most]
-    return less if rows % most and not rows % less else most
 
 
 def _tile(e: ProductEmitter, height: int, width: int) -> Any:

@@ -9,23 +9,31 @@ parts that take about as long as a hand-off is worth, by an estimate of the work
     before: loop over 200 elements
     after:  1 part, which the caller runs itself
 
-The number of parts follows from shapes and operations alone, never from the number of threads or
-from who is free: so a program has the same bits on one thread and on many. Which thread takes a
-part is decided while it runs (`pool.py`).
+A product over panels is cut along its rows and its columns (`grid`). The number of parts follows
+from shapes and operations alone, never from the number of threads or from who is free: so a program
+has the same bits on one thread and on many. Which thread takes a part is decided while it runs
+(`pool.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from itertools import product
+from typing import TYPE_CHECKING
 
 from ... import events
-from .fuse import Loop
 from .library import ARITIES
 
-__all__ = ["MOST_PARTS", "PART_NS", "announce", "cost_of", "parts_of"]
+if TYPE_CHECKING:
+    from .fuse import Loop
+
+__all__ = ["MOST_PARTS", "PART_NS", "announce", "cost_of", "grid", "parts_of"]
 
 PART_NS = 30_000.0  # what a part should take at least, in nanoseconds
 MOST_PARTS = 64
+COPY = 10  # rows of a product that take as long as to copy what they are multiplied by
+PIECES = (1, 2, 4, 8)  # of an axis of a product
 _CHEAP, _COSTLY = 0.1, 0.8  # nanoseconds of a word of the vocabulary, by an estimate
 
 
@@ -45,6 +53,47 @@ def parts_of(cost: float, length: int) -> int:
     (30, 8, 1)
     """
     return max(1, min(int(cost / PART_NS), length, MOST_PARTS))
+
+
+@cache
+def grid(rows: tuple[int, int], columns: tuple[int, int], most: int) -> tuple[int, int]:
+    """The steps, in rows and in columns, of at most so many parts of a matrix.
+
+    Each axis is given as its length and a unit of which steps are multiples. A part copies what its
+    rows are multiplied by, and fetches its rows, so the best are nearly square; and what two
+    threads and four wait for at the end should be short.
+
+    >>> grid((200, 4), (220, 32), 12)
+    (100, 128)
+    """
+    best = 0, rows[0], columns[0]
+    for down, across in product(PIECES, PIECES):
+        if down * across > most:
+            continue
+        steps = _step(rows, down), _step(columns, across)
+        heights, widths = _lengths(rows[0], steps[0]), _lengths(columns[0], steps[1])
+        costs = [(r + COPY) * (c + COPY) for r, c in product(heights, widths)]
+        time = 2 * _time(costs, 2) + _time(costs, 4)
+        if not best[0] or time < best[0]:
+            best = time, *steps
+    return best[1:]
+
+
+def _step(axis: tuple[int, int], parts: int) -> int:
+    length, unit = axis
+    return -(-length // (parts * unit)) * unit
+
+
+def _lengths(length: int, step: int) -> list[int]:
+    return [min(step, length - low) for low in range(0, length, step)]
+
+
+def _time(costs: Sequence[int], threads: int) -> int:
+    """When all are done, where each thread takes the next that nobody has taken."""
+    busy = [0] * threads
+    for cost in costs:
+        busy[busy.index(min(busy))] += cost
+    return max(busy)
 
 
 def announce(names: Sequence[str], parts: Sequence[int]) -> None:

@@ -8,7 +8,8 @@ over *panels*, copies of pieces of the second operand (`panels.py`), where vecto
 *dot* is a matrix by a vector, where the matrix lies row after row.
 
 A large product is cut into parts along one axis, by shapes alone; where that is the inner axis,
-each part has a sum of its own, and they are added in their order.
+each part has a sum of its own, and they are added in their order. Over panels it is cut into pieces
+of rows and columns: the nearer to a square, the less is copied and fetched for what is computed.
 """
 
 from __future__ import annotations
@@ -19,17 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from ...graph.contraction import CONTRACT, split_labels
 from ...graph.ir import Node
-from . import blas, lowerings
+from . import blas, lowerings, partition
 from .machine import host
 
 if TYPE_CHECKING:
     from .epilogue import Epilogue
 
-__all__ = ["Axis", "Product", "find"]
+__all__ = ["Axis", "Cut", "Product", "find", "tile_rows"]
 
 LARGEST = 2**31 - 1  # of BLAS's integers
 PART = 1.2e7  # products of numbers in a part of a BLAS call, at least
-SMALL_PART = 1e6  # and in a part of the others
+SMALL_PART = 1e6  # in a part of tiles and of sums of rows
+PANEL_PART = 3.4e6  # over the bytes of a number, in one over panels: 16 microseconds
 MOST_PARTS = 16
 # Nanoseconds of one product of numbers, by an estimate; and of a byte of an operand, whose numbers
 # may be needed once.
@@ -65,6 +67,19 @@ class Axis:
 
 
 _ONE = Axis("row", 1)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """An axis in parts of `step`; the last one may be shorter."""
+
+    axis: Axis
+    step: int
+
+    @property
+    def count(self) -> int:
+        """How many parts there are."""
+        return -(-self.axis.size // self.step)
 
 
 def _length(axis: Axis) -> int:
@@ -119,10 +134,12 @@ class Product:
         """Whether a tile needs a copy of the second operand."""
         return self.column.y != 1 and self.column.size > 1
 
-    def split(self) -> tuple[Axis, int, int]:
-        """The axis that is cut, into how many parts, and the length of a part but the last."""
+    def split(self) -> list[Cut]:
+        """The axis that is cut into parts; two where parts are pieces of both."""
         small = self.way not in ("blas", "panel")
-        parts = min(int(self.size / (SMALL_PART if small else PART)), MOST_PARTS)
+        itemsize = self.node.outputs[0].aval.dtype.itemsize
+        least = {"blas": PART, "panel": PANEL_PART / itemsize}.get(self.way, SMALL_PART)
+        parts = min(int(self.size / least), MOST_PARTS)
         around = max((a for a in self.outer if a.kind != "inner"), key=_length, default=_ONE)
         free = [self.row] if small else [self.row, self.column]
         longest = max(free, key=_length)
@@ -131,16 +148,26 @@ class Product:
         elif around.size >= parts:
             axis, unit = around, 1
         elif self.way == "panel":
-            wide = len(PANEL_ROWS) * host().width // (8 * self.node.outputs[0].aval.dtype.itemsize)
-            if self.column.size >= parts * wide:  # each copies what it reads
-                axis, unit = self.column, wide
-            else:
-                axis, unit = longest, wide if longest is self.column else 48
+            return self._grid(parts, host().width // (8 * itemsize))
         else:
             axis, unit = longest, 16
         step = -(-axis.size // max(parts, 1))
-        step = -(-step // unit) * unit  # the last part may be shorter
-        return axis, -(-axis.size // step), step
+        return [Cut(axis, -(-step // unit) * unit)]  # the last part may be shorter
+
+    def _grid(self, parts: int, lanes: int) -> list[Cut]:
+        """Parts of rows and of columns, of whole tiles and panels."""
+        rows, columns, wide = self.row.size, self.column.size, len(PANEL_ROWS) * lanes
+        widths = {min(columns, wide), columns % wide or wide}
+        unit = math.lcm(*(tile_rows(rows, -(-width // lanes)) for width in widths))
+        steps = partition.grid((rows, unit), (columns, wide), parts)
+        return [Cut(axis, step) for axis, step in zip((self.row, self.column), steps, strict=True)]
+
+
+def tile_rows(rows: int, vectors: int) -> int:
+    """The rows of a tile over a panel: less than fit, where then none of so many are left over."""
+    most = PANEL_ROWS[vectors]
+    less = {12: 8, 8: 6, 6: 4}[most]
+    return less if rows % most and not rows % less else most
 
 
 def find(node: Node) -> Product | None:

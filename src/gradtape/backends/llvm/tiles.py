@@ -7,6 +7,7 @@ than some thousand terms are sums of sums.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from .epilogue import Finish
 from .fuse import Plan
 from .machine import host
 from .memory import memory
-from .product import KEPT, Axis, Product
+from .product import KEPT, Axis, Cut, Product
 from .reductions import Reduction
 
 __all__ = ["CALL_GEMM", "ProductEmitter"]
@@ -69,8 +70,8 @@ class ProductEmitter:
         self.ending: Finish | None = None
         self.same: dict[Any, Any] = {}
         self.type = types.scalar(self.dtype)
-        self.axis, self.count, self.step = self.product.split()
-        if self.axis.kind == "inner" and self.count > 1:
+        self.cuts = self.product.split()
+        if self.axis.kind == "inner" and self.parts() > 1:
             self.sums.append(Sum(node, Reduction("add", (), self.dtype), [0], 1))
         machine = host()
         self.lanes = machine.width // (8 * self.dtype.itemsize)
@@ -78,11 +79,16 @@ class ProductEmitter:
 
     def chain(self, axis: Axis, unit: int) -> None:
         """Go over `axis` in blocks of `unit`, adding to what is there if it is summed."""
-        self.axis, self.step, self.is_chained = axis, unit, True
+        self.cuts, self.is_chained = [Cut(axis, unit)], True
         self.sums = []
         if axis.kind == "inner":
             node = self.product.node
             self.sums.append(Sum(node, Reduction("add", (), self.dtype), [0], 1))
+
+    @property
+    def axis(self) -> Axis:
+        """The axis that is cut; the first of two."""
+        return self.cuts[0].axis
 
     @property
     def routine(self) -> str | None:
@@ -97,7 +103,7 @@ class ProductEmitter:
 
     def parts(self) -> int:
         """How many parts there are, by shapes alone."""
-        return self.count
+        return math.prod(cut.count for cut in self.cuts)
 
     # ------------------------------------------------------------------ the functions
 
@@ -120,12 +126,18 @@ class ProductEmitter:
             place = list(pointers).index(node)
             moved = b.mul(part, _int(self.sums[0].step))
             arguments[place] = b.gep(arguments[place], [moved], source_etype=self.type)
-        length = self.step if parts > 1 else self.axis.size
-        low = b.mul(part, _int(length))
-        high = b.add(low, _int(length))
-        end = _int(self.axis.size)
-        high = b.select(b.icmp_signed("<", high, end), high, end)
-        b.call(body, [*arguments, low, high])
+        for n, cut in enumerate(self.cuts):
+            index: Any = part
+            behind = math.prod(c.count for c in self.cuts[n + 1 :])
+            if behind > 1:
+                index = b.udiv(index, _int(behind))
+            if n:
+                index = b.urem(index, _int(cut.count))
+            low = b.mul(index, _int(cut.step))
+            high = b.add(low, _int(cut.step))
+            end = _int(cut.axis.size)
+            arguments += [low, b.select(b.icmp_signed("<", high, end), high, end)]
+        b.call(body, arguments)
         b.ret_void()
 
     def finish(self, b: Any, table: Any, parts: int) -> None:
@@ -140,7 +152,7 @@ class ProductEmitter:
                 join_rows(self.module, self.name, b, target, partial, one, parts)
 
     def body(self, constants: dict[Value, int]) -> tuple[Any, dict[Any, int]]:
-        """A function of pointers and a range of the axis that is cut; the slots of the pointers.
+        """A function of pointers and a range of each axis that is cut; the slots of the pointers.
 
         A pointer is named by the value that lies there, by the node where sums of parts lie there,
         or by the name of a routine.
@@ -184,18 +196,19 @@ class ProductEmitter:
         if self.ending is not None:
             touched += [(self.ending.source(v), self.ending.offset(v)) for v in self.ending.values]
         places = tuple((names.index(self.same.get(v, v)), offset) for v, offset in touched)
-        cut = [axis is self.axis for axis in axes]
+        cut = [any(axis is cut.axis for cut in self.cuts) for axis in axes]
         kept = bool(self.sums), self.is_chained, self.ending and self.ending.key
         return product.way, product.is_swapped, self.dtype.char, axes, places, *cut, *kept
 
     def _body(self, pointers: dict[Any, int]) -> Any:
-        kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), _I64, _I64])
+        ends = [_I64] * (2 * len(self.cuts))
+        kind = ir.FunctionType(ir.VoidType(), [*([_PTR] * len(pointers)), *ends])
         function = ir.Function(self.module, kind, f"{self.name}.body")
         function.attributes.add("nounwind")
         if self.routine:
             function.attributes.add("cold")
         function.linkage = "internal"
-        for argument in function.args[:-2]:
+        for argument in function.args[: len(pointers)]:
             argument.add_attribute("noalias")
         self.function = function
         self.b = ir.IRBuilder(function.append_basic_block("entry"))
@@ -203,7 +216,6 @@ class ProductEmitter:
         node = product.node
         given = dict(zip(pointers, function.args, strict=False))
         given.update((key, given[other]) for key, other in self.same.items())
-        low, high = function.args[-2:]
         self.gemm = given.get(self.routine)
         views = [self.plan.view(value) for value in node.inputs]
         x, y = (
@@ -220,10 +232,12 @@ class ProductEmitter:
                 at[2] = more[finish.values.index(finish.partial)]
             at += more
         first = ir.Constant(_I1, int(not (self.is_chained and self.sums)))
-        ranges = {
-            axis: (low, high) if axis is self.axis else (_int(0), _int(axis.size))
+        ranges: dict[Axis, Any] = {
+            axis: (_int(0), _int(axis.size))
             for axis in (product.row, product.column, product.inner, *product.outer)
         }
+        limits = iter(function.args[len(pointers) :])
+        ranges.update((cut.axis, (next(limits), next(limits))) for cut in self.cuts)
         self._around(list(product.outer), at, first, ranges)
         self.b.ret_void()
         return function
@@ -301,8 +315,10 @@ class ProductEmitter:
 
     def is_even(self, axis: Axis, size: int) -> bool:
         """Whether each part of an axis is whole blocks of `size`, so that nothing is left over."""
-        is_cut = axis is self.axis and (self.is_chained or self.count > 1)
-        return axis.size % size == 0 and (not is_cut or self.step % size == 0)
+        steps = [
+            cut.step for cut in self.cuts if cut.axis is axis and (self.is_chained or cut.count > 1)
+        ]
+        return all(length % size == 0 for length in (axis.size, *steps))
 
     def blocks(self, low: Any, high: Any, size: int) -> Any:
         """`high` cut to whole blocks of `size` from `low` on."""
