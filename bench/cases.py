@@ -24,11 +24,13 @@ class Outcome:
     """One expected output: its float64 value, and what it was before the step.
 
     The error of an updated weight is measured against the size of the update, not of the weight,
-    so that a wrong gradient cannot hide behind a small learning rate.
+    so that a wrong gradient cannot hide behind a small learning rate. With `repeats` the output is
+    one of a single axis in which the value stands that often, one after the other.
     """
 
     value: NDArray[Any] | np.floating[Any]
     before: NDArray[Any] | float = 0.0
+    repeats: int = 1
 
 
 Reference = dict[str, Outcome]
@@ -57,11 +59,14 @@ def worst_error(answer: Arrays, reference: Reference) -> float:
     worst = 0.0
     for name, expected in reference.items():
         got = answer.get(name)
-        if got is None or got.shape != expected.value.shape:
+        value, times = expected.value, expected.repeats
+        shape = value.shape if times == 1 else (times * value.size,)
+        if got is None or got.shape != shape:
             return float("inf")
-        scale = float(np.max(np.abs(expected.value - expected.before))) or 1.0
-        error = float(np.max(np.abs(got.astype(np.float64) - expected.value))) / scale
-        worst = max(worst, error if error == error else float("inf"))
+        scale = float(np.max(np.abs(value - expected.before))) or 1.0
+        for part in got.reshape(times, *value.shape):
+            error = float(np.max(np.abs(part.astype(np.float64) - value))) / scale
+            worst = max(worst, error if error == error else float("inf"))
     return worst
 
 

@@ -20,18 +20,19 @@ class WorkerFailure(Exception):
 class WorkerProcess:
     """A running `bench.worker`; what its library prints goes to a log file.
 
-    `timeout` bounds every single answer, in seconds.
+    `timeout` bounds every single answer, in seconds; `core` is the first of its cores.
     """
 
     def __init__(
-        self, peer: Peer, python: Path, *, threads: int, log: Path, timeout: float = 300.0
-    ) -> None:
+        self, peer: Peer, python: Path, *, threads: int, log: Path, timeout: float = 300.0,
+        core: int = 0,
+    ) -> None:  # fmt: skip
         self.peer = peer
         self.timeout = timeout
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as errors:
             self._process = subprocess.Popen(
-                [str(python), "-m", "bench.worker", peer.library, str(threads)],
+                [str(python), "-m", "bench.worker", peer.library, str(threads), str(core)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

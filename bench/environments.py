@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # every import would pay for a compilation that a user pays once.
 CLEARED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
 
+# The folder in which peers keep what they compile, where a run wants them to (`npbench/kept.py`).
+PROGRAMS = "BENCH_PROGRAMS"
+
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -73,9 +76,25 @@ def ensure(peer: Peer, venvs: Path) -> Path:
     return python_of(folder)
 
 
+def _programs(folder: Path, threads: int) -> dict[str, str]:
+    """Return the variables that let peers keep their programs.
+
+    JAX's are for a number of threads, which its key leaves out: they have a folder for each.
+    """
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(folder / f"jax-{threads}"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / "torch"),
+        "DACE_default_build_folder": str(folder / "dace"),
+        "DACE_compiler_use_cache": "1",
+    }
+
+
 def measured_environment(threads: int, peer: Peer) -> dict[str, str]:
     """Return the environment variables of a measured process."""
     env = {name: value for name, value in os.environ.items() if name not in CLEARED}
+    if folder := env.pop(PROGRAMS, ""):
+        env |= _programs(Path(folder), threads)
     env |= dict.fromkeys(THREAD_SETTINGS, str(threads))
     env["CUDA_VISIBLE_DEVICES"] = "-1"  # every column is the CPU's
     if peer.name == OURS.name:

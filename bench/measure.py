@@ -182,8 +182,8 @@ def timed_case(case: Case, ours: Side, peers: Sequence[Side], settings: Settings
             side.prepare(case, reference, Path(scratch))
     calm = Calm(settings.patience)
     for _ in range(settings.rounds):
+        calm.wait()
         for side in peers:
-            calm.wait()
             pair = pairs[side.peer.name]
             for samples, turn in ((pair.ours, ours), (pair.theirs, side)):
                 seconds = turn.time()
@@ -201,6 +201,7 @@ def timed_case(case: Case, ours: Side, peers: Sequence[Side], settings: Settings
                 peer_error=side.error,
                 tolerance=case.tolerance,
                 busy=calm.busiest,
+                threads=settings.threads,
             ),
             pairs[side.peer.name],
             our_failure=ours.failure,
@@ -262,28 +263,30 @@ class ImportSide:
         return [(spent - min(self.bare)) * 1e3 for spent in self.with_import]
 
 
-def _import_code(peer: Peer) -> str:
+def import_code(peer: Peer) -> str:
+    """Return the program that imports a library up to its first name."""
     return f"import {peer.module}; {peer.module}.{peer.first_use}"
 
 
-def _dialect_code(module: str) -> str:
+def dialect_code(module: str) -> str:
+    """Return the program that imports TensorFlow's names from a module."""
     return f"import {module} as tf; {DIALECT_USE}"
 
 
 def imports(peers: Sequence[Peer], settings: Settings) -> list[Row]:
     """Return a row per peer, one for the dialect, and one for what our import adds to NumPy's."""
     contests = [
-        (Row("import", IMPORT_TITLE, peer.name, peer.mode, "ms"), peer, _import_code(OURS),
-         _import_code(peer))
+        (Row("import", IMPORT_TITLE, peer.name, peer.mode, "ms"), peer, import_code(OURS),
+         import_code(peer))
         for peer in peers
     ]  # fmt: skip
     for peer in peers:
         if peer.name == "tensorflow":
             dialect = Row("import-dialect", DIALECT_TITLE, peer.name, peer.mode, "ms")
-            contests.append((dialect, peer, *map(_dialect_code, ("gradtape.tf", "tensorflow"))))
+            contests.append((dialect, peer, *map(dialect_code, ("gradtape.tf", "tensorflow"))))
     over_numpy = Row("import-over-numpy", OVER_NUMPY_TITLE, "numpy", OURS.mode, "ms")
     numpy = replace(OURS, module="numpy", first_use="sum")
-    contests.append((over_numpy, numpy, _import_code(OURS), _import_code(numpy)))
+    contests.append((over_numpy, numpy, import_code(OURS), import_code(numpy)))
     rows = []
     for base, peer, our_code, their_code in contests:
         ours = ImportSide(OURS, our_code, settings)

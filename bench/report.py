@@ -90,11 +90,15 @@ def _optional(value: float | None, pattern: str) -> str:
     return "-" if value is None else format(value, pattern)
 
 
+def _met(verdict: Verdict) -> str:
+    return linked(verdict.met, anchor("eager", verdict.bar.case, verdict.threads))
+
+
 def _verdict_cells(row: Row, verdicts: Sequence[Verdict]) -> tuple[str, str]:
     """Return the bar and whether it is met, on the row that decided it."""
-    for verdict in verdicts:
-        if verdict.bar.case == row.case and verdict.peer == row.peer:
-            return verdict.bar.text, verdict.met
+    for v in verdicts:
+        if (v.bar.case, v.peer, v.threads) == (row.case, row.peer, row.threads):
+            return v.bar.text, _met(v)
     return "", ""
 
 
@@ -104,6 +108,7 @@ def cells(row: Row, verdicts: Sequence[Verdict]) -> list[str]:
     return [
         row.case,
         row.peer,
+        str(row.threads),
         *(
             "-" if side is None else quantity(value, row.unit)
             for side in (row.ours, row.theirs)
@@ -123,6 +128,7 @@ def cells(row: Row, verdicts: Sequence[Verdict]) -> list[str]:
 HEADER = [
     "case",
     "peer",
+    "threads",
     "ours min",
     "ours median",
     "peer min",
@@ -150,15 +156,16 @@ def _bar_cells(verdict: Verdict) -> list[str]:
     pattern = ".1f" if verdict.bar.is_difference or verdict.bar.is_time else ".3f"
     return [
         verdict.bar.case,
+        str(verdict.threads),
         verdict.bar.text,
         verdict.peer or "-",
         _optional(verdict.reached, pattern),
         _optional(verdict.reached_by_median, pattern),
-        verdict.met,
+        _met(verdict),
     ]
 
 
-# Where README.md says by a profile why a bar is missed.
+# Where README.md says what else is known of a bar that is missed.
 WHY = {
     "gmm": "the-mixtures-gradient-eagerly",
     "mlp": "other-eager-rows-that-are-missed",
@@ -167,13 +174,10 @@ WHY = {
 
 
 def _why(verdicts: Sequence[Verdict]) -> list[str]:
-    """Return a line that leads to the profiles of the bars that are missed."""
-    links = [
-        f"[{verdict.bar.case}](README.md#{WHY[verdict.bar.case]})"
-        for verdict in verdicts
-        if verdict.met != "met" and verdict.bar.case in WHY
-    ]
-    return [f"Why, by what profiles show: {', '.join(links)}.", ""] if links else []
+    """Return a line that leads to what README.md says of the bars that are missed."""
+    missed = dict.fromkeys(v.bar.case for v in verdicts if v.met != "met" and v.bar.case in WHY)
+    links = [f"[{case}](README.md#{WHY[case]})" for case in missed]
+    return [f"What is known of them besides: {', '.join(links)}.", ""] if links else []
 
 
 def as_markdown(run: Run) -> str:
@@ -196,8 +200,12 @@ def as_markdown(run: Run) -> str:
         "",
         "## Bars",
         "",
-        *markdown_table(["case", "bar", "against", "reached (min)", "reached (median)", "met"],
-                [_bar_cells(verdict) for verdict in run.verdicts]),
+        "A row that is missed leads to its profile.",
+        "",
+        *markdown_table(
+            ["case", "threads", "bar", "against", "reached (min)", "reached (median)", "met"],
+            [_bar_cells(verdict) for verdict in run.verdicts],
+        ),
         "",
         *_why(run.verdicts),
         "## Every case and peer",
@@ -220,6 +228,16 @@ def as_markdown(run: Run) -> str:
         ),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def anchor(section: str, case: str, threads: int, what: str = "") -> str:
+    """Return where in `profiles.md` the profile of a missed row is."""
+    return "-".join(filter(None, (section, what, case, str(threads))))
+
+
+def linked(met: str, place: str) -> str:
+    """Return what a table says of a bar: "missed" leads to the profile at that anchor."""
+    return f"[missed](profiles.md#{place})" if met == "missed" else met
 
 
 # --- sections ------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ class Row:
     `status` is "ok", or which side gives no number that counts: "peer failed", "ours failed",
     "both failed", "wrong answer (ours)", "wrong answer (peer)"; `reason` then says why. The
     errors are relative to a float64 reference; None where a case has no answer to check.
-    `busy` is the largest share of the machine that other processes held before a round.
+    `busy` is the largest share of the machine that other processes held before a round; `threads`
+    are those of both sides.
     """
 
     case: str
@@ -32,6 +33,7 @@ class Row:
     busy: float | None = None
     status: str = "ok"
     reason: str = ""
+    threads: int = 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ BARS: tuple[Bar, ...] = (
 class Verdict:
     """Whether a bar is met: "met", "met by the minima only", "missed" or "not measured".
 
-    `peer` is the row that decided; `reached` and `reached_by_median` are in the bar's own measure.
+    `peer` is the row that decided; `reached` and `reached_by_median` are in the bar's own measure;
+    `threads` are those of the rows that were looked at.
     """
 
     bar: Bar
@@ -93,6 +96,7 @@ class Verdict:
     peer: str = ""
     reached: float | None = None
     reached_by_median: float | None = None
+    threads: int = 2
 
 
 def _deciding(bar: Bar, rows: Iterable[Row]) -> Row | None:
@@ -111,10 +115,11 @@ def _deciding(bar: Bar, rows: Iterable[Row]) -> Row | None:
 def judge(bar: Bar, rows: Sequence[Row]) -> Verdict:
     """Return whether `rows` meet `bar`; a failing or wrong answer of ours misses it."""
     row = _deciding(bar, rows)
+    threads = rows[0].threads if rows else 2
     if row is None:
-        return Verdict(bar, "not measured")
+        return Verdict(bar, "not measured", threads=threads)
     if row.status != "ok" or row.ours is None or row.theirs is None or row.ratio is None:
-        return Verdict(bar, "missed", row.peer)
+        return Verdict(bar, "missed", row.peer, threads=threads)
     if bar.is_time:
         reached, by_median = row.ours.minimum, row.ours.median
     elif bar.is_difference:
@@ -128,10 +133,14 @@ def judge(bar: Bar, rows: Sequence[Row]) -> Verdict:
         met = "met by the minima only"
     else:
         met = "met"
-    return Verdict(bar, met, row.peer, reached, by_median)
+    return Verdict(bar, met, row.peer, reached, by_median, threads)
 
 
 def judge_all(rows: Sequence[Row]) -> list[Verdict]:
-    """Return the verdict on every bar whose case is among `rows`."""
-    cases = {row.case for row in rows}
-    return [judge(bar, rows) for bar in BARS if bar.case in cases]
+    """Return the verdict on every bar whose case is among `rows`, at each number of threads."""
+    found = []
+    for bar in BARS:
+        same = [row for row in rows if row.case == bar.case]
+        for threads in sorted({row.threads for row in same}, reverse=True):
+            found.append(judge(bar, [row for row in same if row.threads == threads]))
+    return found

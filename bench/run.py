@@ -11,19 +11,22 @@ import argparse
 import importlib
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bench import fitting, measure, optimizing, quiet, report
-from bench.cases import BY_NAME, CASES
+from bench.cases import BY_NAME, CASES, Case
 from bench.client import WorkerFailure
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings, Side
 from bench.npbench import cases as kernels
-from bench.peers import COMPILED_PEERS, DACE, OURS, PEERS
+from bench.peers import COMPILED_PEERS, DACE, OURS, PEERS, Peer
 from bench.results import Row, judge_all
 
 HERE = Path(__file__).resolve().parent
 
+# The eager rows that are measured with one thread too: those that the compiler's issue asks for.
+ALONE = ("hessian-200", "jacobian-64", "gmm")
 # What is measured by other means than a timed `run`.
 SPECIAL = ("import", "script", "memory")
 SET_NAMES = tuple(f"{one.suite}-{name}" for name, one in kernels.KERNELS.items())
@@ -47,7 +50,9 @@ def parser() -> argparse.ArgumentParser:
         help="only this peer (repeatable)",
     )
     p.add_argument(
-        "--only", choices=report.SECTIONS, help="a part that has a section and a file of its own"
+        "--only",
+        choices=(*report.SECTIONS, "profiles"),
+        help="a part that has a section and a file of its own; profiles: why rows are missed",
     )
     p.add_argument("--rounds", type=int, default=9, help="turns of each side per case")
     p.add_argument(
@@ -105,7 +110,7 @@ def _show(rows: Iterable[Row]) -> list[Row]:
         note = f"  others {row.busy:.0%}" if row.busy is not None and row.busy > quiet.QUIET else ""
         note += "" if row.status == "ok" else f"  {row.status}: {row.reason}"
         print(
-            f"{row.case:18} {row.peer:11} min {ours[0]:>9} /{theirs[0]:>9}"
+            f"{row.case:18} {row.threads} thr. {row.peer:11} min {ours[0]:>9} /{theirs[0]:>9}"
             f"   median {ours[1]:>9} /{theirs[1]:>9}"
             f"   ratio {row.ratio.of_minima:6.3f} (median {row.ratio.median:6.3f}){note}",
             flush=True,
@@ -124,6 +129,19 @@ def _hello(sides: Iterable[Side]) -> dict[str, dict[str, object]]:
         about = ", ".join(f"{key} {value}" for key, value in said[side.peer.name].items())
         print(f"{side.peer.name:11} {about}", flush=True)
     return said
+
+
+def _alone(cases: Iterable[Case], peers: Iterable[Peer], settings: Settings) -> list[Row]:
+    """Return the rows of cases with one thread for every side."""
+    ours, sides = Side(OURS, settings), [Side(peer, settings) for peer in peers]
+    rows: list[Row] = []
+    try:
+        for case in cases:
+            rows += _show(measure.timed_case(case, ours, sides, settings))
+    finally:
+        for side in (ours, *sides):
+            side.close()
+    return rows
 
 
 def run(options: argparse.Namespace) -> report.Run:
@@ -147,15 +165,20 @@ def run(options: argparse.Namespace) -> report.Run:
     finally:
         for side in (ours, *sides):
             side.close()
+    if settings.threads > 1:
+        rows += _alone([case for case in CASES if case.name in ALONE and case.name in names],
+                       peers, replace(settings, threads=1))  # fmt: skip
+    more: list[Row] = []
     if "import" in names:
-        rows += _show(measure.imports(peers, settings))
+        more += _show(measure.imports(peers, settings))
     if "script" in names:
-        rows += _show(measure.script(peers, settings))
+        more += _show(measure.script(peers, settings))
     if "memory" in names:
-        rows += _show(measure.memory(ours, sides, settings))
+        more += _show(measure.memory(ours, sides, settings))
     if not options.peer:
-        rows += _show(optimizing.rows([n for n in optimizing.CONTESTS if n in names], settings))
-        rows += _show(fitting.rows([n for n in fitting.NAMES if n in names], settings))
+        more += _show(optimizing.rows([n for n in optimizing.CONTESTS if n in names], settings))
+        more += _show(fitting.rows([n for n in fitting.NAMES if n in names], settings))
+    rows += [replace(row, threads=settings.threads) for row in more]
     machine = report.machine(settings.threads, settings.rounds, ufunc_seconds, load_before)
     return report.Run(rows, judge_all(rows), machine, libraries)
 
@@ -163,6 +186,11 @@ def run(options: argparse.Namespace) -> report.Run:
 def _section(options: argparse.Namespace) -> int:
     """Run a part of the bench that has a section of its own."""
     package = importlib.import_module(f"bench.{options.only}.command")
+    if options.only == "profiles":
+        text = package.run(settings_from(options), options, options.out or HERE)
+        if (folder := out_folder(options)) is not None:
+            (folder / "profiles.md").write_text(text, encoding="utf-8")
+        return 0
     body, data = package.run(settings_from(options), options)
     folder = out_folder(options)
     if folder is not None:
@@ -181,7 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\none NumPy ufunc call on ten numbers: {ufunc:.2f} us")
     for verdict in result.verdicts:
         reached = "-" if verdict.reached is None else f"{verdict.reached:.3f}"
-        print(f"{verdict.bar.case:18} {verdict.bar.text:28} {reached:>8}  {verdict.met}")
+        what = f"{verdict.bar.case:18} {verdict.threads} thr. {verdict.bar.text:28}"
+        print(f"{what} {reached:>8}  {verdict.met}")
     folder = out_folder(options)
     if folder is not None:
         report.write(result, folder)

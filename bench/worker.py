@@ -10,6 +10,7 @@ Requests on stdin, each with its reply on stdout:
     {"do": "time", "number", "seconds"}      seconds per run in the fastest of the batches that
                                              fill this turn
     {"do": "ufunc"}                          seconds of one NumPy ufunc call, a yardstick
+    {"do": "profile", "kind", "case"}        the lines of a profile (use a fresh process)
     {"do": "memory", "case", "steps"}        growth of the peak, in bytes (use a fresh process)
     {"do": "quit"}
 
@@ -31,10 +32,12 @@ from typing import Any
 WARM_UP_RUNS = 3
 
 
-def _keep_threads(threads: int) -> None:
+def _keep_threads(threads: int, core: int) -> None:
     """Pin the process to that many cores: some pools ignore every setting but the affinity."""
     if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        cores = sorted(os.sched_getaffinity(0))
+        first = core % max(len(cores) - threads + 1, 1)
+        os.sched_setaffinity(0, cores[first : first + threads])
 
 
 def _status(field: str) -> int:
@@ -165,6 +168,18 @@ class Worker:
             rounds.append((time.perf_counter() - start) / number)
         return {"seconds": min(rounds)}
 
+    def profile(self, kind: str, case: str) -> dict[str, Any]:
+        from bench.compiled.cases import find
+        from bench.profiles.taking import taken
+
+        def make(name: str, **options: Any) -> Callable[[], Any]:
+            data = find(name).data()
+            _settle()
+            return self._factory(name)(data, **options)
+
+        lines, seconds = taken(kind, case, make)
+        return {"lines": lines, "seconds": seconds}
+
     def memory(self, case: str, steps: int) -> dict[str, Any]:
         from bench.compiled.cases import find
 
@@ -193,11 +208,11 @@ def serve(worker: Worker, requests: Any, replies: Any) -> None:
 
 
 def main() -> None:
-    library, threads = sys.argv[1], int(sys.argv[2])
+    library, threads, core = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     # Libraries print to standard output as they please; the replies keep the real one.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    _keep_threads(threads)
+    _keep_threads(threads, core)
     try:
         worker = Worker(library, threads)
     except Exception as error:

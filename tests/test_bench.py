@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import environments, fitting, measure, optimizing, quiet, report, worker
+from bench import environments, fitting, measure, optimizing, quiet, report, run, worker
 from bench.cases import CASES, Case, Outcome, worst_error
 from bench.client import WorkerFailure, WorkerProcess
 from bench.measure import Pair, Settings, Side, row_of
@@ -272,6 +272,35 @@ def test_both_sides_of_a_fit_answer_right(name: str) -> None:
         np.testing.assert_allclose(solve(), answer, rtol=fitting.CONTESTS[name].tolerance)
 
 
+def test_one_thread_is_judged_by_itself() -> None:
+    rows = [row("gmm", "torch", 0.9, 1.0), row("gmm", "torch", 0.5, 1.0, threads=1)]
+    found = [verdict for verdict in judge_all(rows) if verdict.bar.case == "gmm"]
+    assert [(v.threads, v.met) for v in found] == [(2, "missed"), (1, "met")]
+    page = report.as_markdown(report.Run(rows, found))
+    assert "| gmm | 2 | <= 0.8 x torch | torch | 0.900 | 0.900 |" in page
+    assert "| gmm | 1 | <= 0.8 x torch | torch | 0.500 | 0.500 | met |" in page
+    assert page.count("[missed](profiles.md#eager-gmm-2)") == 2  # the bar, and the row
+
+
+def test_a_run_measures_the_issues_rows_with_one_thread_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def timed(case: Any, ours: Any, sides: Any, settings: Settings) -> list[Row]:
+        assert {side.settings.threads for side in (ours, *sides)} == {settings.threads}
+        asked.append((case.name, settings.threads))
+        return [row(case.name, "torch", 1.0, 4.0, threads=settings.threads)]
+
+    monkeypatch.setattr(run.measure, "timed_case", timed)
+    monkeypatch.setattr(run, "_hello", lambda sides: {})
+    words = ["--case", "chain", "--case", "gmm", "--peer", "torch", "--venvs", str(tmp_path)]
+    found = run.run(parser().parse_args(words))
+    assert asked == [("chain", 2), ("gmm", 2), ("gmm", 1)]
+    judged = [(v.bar.case, v.threads) for v in found.verdicts]
+    assert judged == [("chain", 2), ("gmm", 2), ("gmm", 1)]
+
+
 def test_a_peer_that_is_not_there_leaves_the_bar_unmeasured() -> None:
     failed = row_of(Row("mlp", "t", "torch", "eager", "us"), Pair(), peer_failure="no wheel")
     assert (failed.status, failed.reason) == ("peer failed", "no wheel")
@@ -468,6 +497,7 @@ def every_row() -> list[Row]:
         for peer in PEERS
         if not case.against or peer.name in case.against
     ]
+    rows += [row(name, peer.name, 1.0, 2.0, threads=1) for name in run.ALONE for peer in PEERS]
     rows.append(replace(row("script", "tensorflow", 1.0, 2.0), unit="ms"))
     rows.append(replace(row("import-dialect", "tensorflow", 1.0, 2.0), unit="ms"))
     rows += [
@@ -483,8 +513,10 @@ def every_row() -> list[Row]:
 
 def check_document(document: dict[str, Any]) -> None:
     """Assert that results hold every case x peer row, each with figures or a reason."""
-    found = {(entry["case"], entry["peer"]): entry for entry in document["rows"]}
-    assert set(found) == {(row.case, row.peer) for row in every_row()}
+    found = {(e["case"], e["peer"], e.get("threads", 2)): e for e in document["rows"]}
+    wanted = {(row.case, row.peer, row.threads) for row in every_row()}
+    has_one = any("threads" in entry for entry in document["rows"])  # of a run before these rows
+    assert set(found) == (wanted if has_one else {key for key in wanted if key[2] == 2})
     for entry in found.values():
         if entry["status"] == "ok":
             assert entry["ours"]["minimum"] <= entry["ours"]["median"]
@@ -493,7 +525,12 @@ def check_document(document: dict[str, Any]) -> None:
             )
         else:
             assert entry["reason"]
-    assert [bar["case"] for bar in document["bars"]] == [bar.case for bar in BARS]
+    bars = [(bar["case"], bar.get("threads", 2)) for bar in document["bars"]]
+    assert bars == [
+        (bar.case, n)
+        for bar in BARS
+        for n in ((2, 1) if has_one and bar.case in run.ALONE else (2,))
+    ]
 
 
 def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
@@ -501,14 +538,14 @@ def test_results_hold_every_row_in_both_files(tmp_path: Path) -> None:
     rows[1] = row_of(
         Row(rows[1].case, "title", rows[1].peer, "eager", "us"), Pair(), peer_failure="a | b"
     )
-    run = report.Run(
+    whole = report.Run(
         rows, judge_all(rows), report.machine(2, 9, 3e-7, report.load()), {"gradtape": {}}
     )
-    report.write(run, tmp_path)
+    report.write(whole, tmp_path)
     check_document(json.loads((tmp_path / "results.json").read_text(encoding="utf-8")))
     table = (tmp_path / "results.md").read_text(encoding="utf-8")
     for entry in rows:
-        assert f"\n| {entry.case} | {entry.peer} | " in table
+        assert f"\n| {entry.case} | {entry.peer} | {entry.threads} | " in table
     assert "peer failed: a \\| b" in table
     assert "one NumPy ufunc call on ten numbers: 0.30 us" in table
 

@@ -128,6 +128,36 @@ def test_ours_that_fails_misses_and_no_peer_is_no_measurement() -> None:
     assert verdict(result("mlp", 1.0)) == "not measured"
 
 
+def test_growth_has_a_bar_at_each_number_of_threads() -> None:
+    graphs = [
+        result(f"graph-{n}", float(time), ("jax.jit", 4.0), threads=threads)
+        for threads, times in ((2, (1, 10, 900)), (1, (2, 20, 200)))
+        for n, time in zip((10, 100, 1000), times, strict=True)
+    ]
+    lines = [line for line in as_markdown(Document([], graphs=graphs)).splitlines()
+             if line.startswith("| graph-")]  # fmt: skip
+    said = [line.split(" | ")[-3:] for line in lines]
+    assert [one[1:] for one in said] == [
+        ["", " |"], ["<= 1", "met |"],
+        ["<= 1", "[missed](profiles.md#compiled-growth-graph-1000-2) |"],
+        ["", " |"], ["<= 1", "met |"], ["<= 1", "met |"],
+    ]  # fmt: skip
+    assert [one[0] for one in said[:2]] == ["-", "0.50"] and said[3][0] == "-"
+
+
+def test_large_sizes_are_checked_by_the_million_that_they_repeat() -> None:
+    data = cases.elementwise_data(3_000_000)
+    reference = cases.elementwise_reference(data)
+    whole = cases.elementwise_of(data)
+    gradient = np.array(whole["gradient"].value)
+    answer = {"value": np.asarray(whole["value"].value), "gradient": gradient}
+    assert worst_error(answer, reference) <= 1e-12
+    gradient[2_345_678] += 0.5
+    assert worst_error(answer, reference) > 0.1
+    assert worst_error({**answer, "gradient": gradient[:-1]}, reference) == float("inf")
+    assert cases.elementwise_reference(cases.elementwise_data(1000))["gradient"].repeats == 1
+
+
 def test_growth_is_measured_against_n_log_n() -> None:
     small, large = (result(f"graph-{n}", n * np.log(n)) for n in (100, 10_000))
     assert growth(small, large) == pytest.approx(1.0)
@@ -193,6 +223,8 @@ def test_losing_rows_and_failures_stay_in_the_section() -> None:
     assert "README.md#rows-that-are-missed-and-why" in page
     assert "missed" in page and "a \\| b" in page and "skipped: why" in page
     assert "| mlp | 2 | 2.50 (3.50) | <= 3 | met by the minima only |" in page
+    assert "[missed](profiles.md#compiled-mlp-2)" in page
+    assert "[missed](profiles.md#compiled-first-mlp-2)" in page
     assert json.loads(as_json(document()))["steady"][0]["best"] == "jax.jit"
 
 
@@ -240,21 +272,28 @@ def test_a_run_measures_every_case_at_every_number_of_threads(
         return fake("steady", case.name, bench.settings.threads)
 
     def first(name: str, title: str, settings: Any, peers: Any = (), samples: int = 0) -> Result:
-        return fake("graph" if samples else "first", name, len(peers))
+        if samples:
+            beside.append((name, settings.threads, len(peers)))
+        return fake("graph" if samples else "first", name, settings.threads)
+
+    beside: list[tuple[str, int, int]] = []
 
     monkeypatch.setattr(run, "compared", timed)
     monkeypatch.setattr(run, "at_size", lambda name, b: fake("size", name, b.settings.threads))
     monkeypatch.setattr(run, "first_calls", first)
-    monkeypatch.setattr(run, "cached_call", lambda name, title, s: fake("cached", name, 2))
+    monkeypatch.setattr(run, "cached_call", lambda name, title, s: fake("cached", name, s.threads))
     monkeypatch.setattr(run, "_hello", lambda bench, peers: {"gradtape": {}})
     found = run.run(Settings(tmp_path, rounds=1, patience=0.0))
     names = [case.name for case in table.TIMED]
     assert [(n, t) for kind, n, t in asked if kind == "steady"] == [
         (name, threads) for threads in (2, 1) for name in names
     ]
-    assert [n for kind, n, _ in asked if kind == "cached"] == names[:-1]
-    assert [(n, count) for kind, n, count in asked if kind == "graph"] == [
-        ("graph-10", 1), ("graph-100", 1), ("graph-1000", 1), ("graph-10000", 0)
-    ]  # fmt: skip
+    for kind in ("first", "cached"):
+        assert [(n, t) for one, n, t in asked if one == kind] == [
+            (name, threads) for threads in (2, 1) for name in names[:-1]
+        ]
+    assert beside == [
+        (f"graph-{n}", threads, n <= 1000) for threads in (2, 1) for n in (10, 100, 1000, 10_000)
+    ]
     assert len(found.sizes) == 2 * (len(table.BATCHES) + len(table.SIZES))
     assert "growth" in as_markdown(found)

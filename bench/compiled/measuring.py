@@ -6,6 +6,7 @@ import inspect
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -116,15 +117,55 @@ def compared(case: Case, peers: Sequence[Peer], bench: Bench) -> Result:
     """Return a case of every side, in turns, with ours without its gradient where there is one."""
     data = case.data()
     reference, eps = case.reference(data), _eps(data)
+    del data
+    sides = _sides(case, peers, bench)
+    for side in sides:
+        _prepare(side, case, reference)
+    return _in_turns(case, sides, eps, bench.settings)
+
+
+def compared_at_each(case: Case, contests: Sequence[tuple[Bench, Sequence[Peer]]]) -> list[Result]:
+    """Return what `compared` does for the peers at each number of threads.
+
+    The peers of each number are made ready beside those of the others, so that two numbers take
+    little longer than one; ours, whose first run is in the table, when they have done.
+    """
+    data = case.data()
+    reference, eps = case.reference(data), _eps(data)
+    del data
+    groups = [_sides(case, peers, bench) for bench, peers in contests]
+
+    def ready(sides: Sequence[Side], are_ours: bool) -> None:
+        for side in sides:
+            if (side.peer.name == OURS) is are_ours:
+                _prepare(side, case, reference)
+
+    with ThreadPoolExecutor(max(len(groups), 1)) as pool:
+        list(pool.map(lambda sides: ready(sides, False), groups))
+    for sides in groups:
+        ready(sides, True)
+    return [
+        _in_turns(case, sides, eps, bench.settings)
+        for sides, (bench, _) in zip(groups, contests, strict=True)
+    ]
+
+
+def _sides(case: Case, peers: Sequence[Peer], bench: Bench) -> list[Side]:
     sides = [bench.side(peer) for peer in (OURS_COMPILED, *peers)]
     if case.name not in table.WITHOUT_VALUE:
         sides.append(bench.side(OURS_COMPILED, is_value=True))
-    del data
+    return sides
+
+
+def _prepare(side: Side, case: Case, reference: Reference) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        for side in sides:
-            wanted = value_of(reference) if side.is_value else reference
-            side.prepare(case, wanted, Path(scratch))
-    samples, busy = turns(sides, bench.settings)
+        wanted = value_of(reference) if side.is_value else reference
+        side.prepare(case, wanted, Path(scratch))
+
+
+def _in_turns(case: Case, sides: Sequence[Side], eps: float, settings: Settings) -> Result:
+    """Return the result of sides that are ready."""
+    samples, busy = turns(sides, settings)
     entries, over_value = [], None
     for side, kept in zip(sides, samples, strict=True):
         if side.is_value:
@@ -136,7 +177,7 @@ def compared(case: Case, peers: Sequence[Peer], bench: Bench) -> Result:
         Result(
             case.name,
             case.title,
-            bench.settings.threads,
+            settings.threads,
             "us",
             tuple(entries),
             bar=table.BARS.get(case.name),
@@ -229,7 +270,7 @@ def has_cache() -> bool:
 
 
 @contextmanager
-def _cache_folder() -> Any:
+def cache_folder() -> Any:
     """A folder of its own for the programs of the measured processes."""
     before = os.environ.get("GRADTAPE_CACHE")
     with tempfile.TemporaryDirectory() as folder:
@@ -253,7 +294,7 @@ def cached_call(name: str, title: str, settings: Settings) -> Result:
         return replace(base, note="skipped: gt.function has no option cache yet")
     peer = replace(OURS_COMPILED, library="gradtape_cached")
     samples: list[float] = []
-    with _cache_folder():
+    with cache_folder():
         try:
             for _ in range(1 + min(settings.rounds, FIRST_SAMPLES)):
                 samples.append(first_call(peer, name, settings))

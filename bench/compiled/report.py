@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.compiled import table
 from bench.compiled.measuring import JAX, OURS, Entry, Result
-from bench.report import markdown_table, quantity
+from bench.report import anchor, linked, markdown_table, quantity
 
 TITLE = "Compiled programs"
 
@@ -85,6 +85,10 @@ def _bar(result: Result) -> str:
     return "-" if result.bar is None else f"<= {result.bar:g}"
 
 
+def _linked(met: str, result: Result, what: str = "") -> str:
+    return linked(met, anchor("compiled", result.case, result.threads, what))
+
+
 def accuracy(entry: Entry) -> str:
     if entry.error is None:
         return "-"
@@ -101,7 +105,8 @@ def _bars_table(results: Sequence[Result]) -> list[str]:
             continue
         body.append(
             [r.case, str(r.threads), r.best or "-", time_cell(r.entry(OURS), r.unit),
-             time_cell(r.entry(r.best), r.unit), _ratio(r), _bar(r), verdict(r), f"{r.busy:.0%}"]
+             time_cell(r.entry(r.best), r.unit), _ratio(r), _bar(r), _linked(verdict(r), r),
+             f"{r.busy:.0%}"]
         )  # fmt: skip
     header = ["case", "threads", "best peer", "ours", "the best peer's", "ratio", "bar", "met",
               "others' load"]  # fmt: skip
@@ -116,18 +121,18 @@ def _value_table(results: Sequence[Result]) -> list[str]:
         met = _against(r.over_value.of_minima, r.over_value.median, table.VALUE_BAR)
         body.append(
             [r.case, str(r.threads), f"{r.over_value.of_minima:.2f} ({r.over_value.median:.2f})",
-             f"<= {table.VALUE_BAR:g}", met]
+             f"<= {table.VALUE_BAR:g}", _linked(met, r, "value")]
         )  # fmt: skip
     return markdown_table(["case", "threads", "gradient / value", "bar", "met"], body)
 
 
 def _first_table(results: Sequence[Result]) -> list[str]:
     body = [
-        [r.case, time_cell(r.entry(OURS), r.unit), time_cell(r.entry(JAX.name), r.unit), _ratio(r),
-         _bar(r), verdict(r)]
+        [r.case, str(r.threads), time_cell(r.entry(OURS), r.unit),
+         time_cell(r.entry(JAX.name), r.unit), _ratio(r), _bar(r), _linked(verdict(r), r, "first")]
         for r in results
     ]  # fmt: skip
-    return markdown_table(["case", "ours", "jax.jit", "ratio", "bar", "met"], body)
+    return markdown_table(["case", "threads", "ours", "jax.jit", "ratio", "bar", "met"], body)
 
 
 def _absolute_rows(document: Document) -> list[list[str]]:
@@ -135,22 +140,22 @@ def _absolute_rows(document: Document) -> list[list[str]]:
     rows = []
     for r in document.cached:
         what = f"first call of {r.case} from the disk"
-        rows.append([what, str(r.threads), *_absolute(r, table.CACHED_BAR, "ms")])
+        rows.append([what, str(r.threads), *_absolute(r, table.CACHED_BAR, "ms", "disk")])
     for r in document.steady:
         if r.case == table.OVERHEAD.name:
-            rows.append([r.title, str(r.threads), *_absolute(r, table.OVERHEAD_BAR, "us")])
+            rows.append([r.title, str(r.threads), *_absolute(r, table.OVERHEAD_BAR, "us", "time")])
     return rows
 
 
-def _absolute(result: Result, bar: float, unit: str) -> list[str]:
+def _absolute(result: Result, bar: float, unit: str, what: str) -> list[str]:
     ours = result.entry(OURS)
     limit = f"<= {bar:g} {unit}"
     if ours is None:
         return [result.note or "-", limit, "not measured"]
     if ours.spread is None:
-        return [ours.failure, limit, "missed"]
+        return [ours.failure, limit, _linked("missed", result, what)]
     met = _against(ours.spread.minimum, ours.spread.median, bar)
-    return [time_cell(ours, result.unit), limit, met]
+    return [time_cell(ours, result.unit), limit, _linked(met, result, what)]
 
 
 def _every_side(results: Sequence[Result]) -> list[str]:
@@ -206,14 +211,16 @@ def growth(smaller: Result, larger: Result) -> float | None:
 def _graphs_table(results: Sequence[Result]) -> list[str]:
     body = []
     for before, r in zip([None, *results], results, strict=False):
-        grown = None if before is None else growth(before, r)
+        is_next = before is not None and before.threads == r.threads
+        grown = growth(before, r) if before is not None and is_next else None
         met = "" if grown is None else "met" if grown <= 1 else "missed"
         body.append(
-            [r.case, time_cell(r.entry(OURS), r.unit), time_cell(r.entry(JAX.name), r.unit),
-             _ratio(r),
-             "-" if grown is None else f"{grown:.2f}", "" if grown is None else "<= 1", met]
+            [r.case, str(r.threads), time_cell(r.entry(OURS), r.unit),
+             time_cell(r.entry(JAX.name), r.unit), _ratio(r),
+             "-" if grown is None else f"{grown:.2f}", "" if grown is None else "<= 1",
+             _linked(met, r, "growth")]
         )  # fmt: skip
-    header = ["case", "ours", "jax.jit", "ratio", "growth over n log n", "bar", "met"]
+    header = ["case", "threads", "ours", "jax.jit", "ratio", "growth over n log n", "bar", "met"]
     return markdown_table(header, body)
 
 
@@ -235,8 +242,8 @@ def as_markdown(document: Document) -> str:
         f"{about.get('cpu')}, {about.get('system')}, {about.get('rounds')} rounds, load"
         f" {about.get('load_before')} at the start.",
         "",
-        "Why rows are missed, by what profiles show: [README.md](README.md#rows-that-are-missed-"
-        "and-why).",
+        "A row that is missed leads to its profile; what was tried:"
+        " [README.md](README.md#rows-that-are-missed-and-why).",
         "",
         "### Ours over the best compiled peer",
         "",
@@ -269,7 +276,8 @@ def as_markdown(document: Document) -> str:
         "",
         "### The first call by the size of the graph",
         "",
-        "Of 10,000 nodes ours alone is asked, once.",
+        "Growth is the time over that of the size before, over what n log n grows by: at most 1, or"
+        " it grows faster. Of 10,000 nodes ours alone is asked, once.",
         "",
         *_graphs_table(document.graphs),
         "",

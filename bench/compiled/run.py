@@ -105,18 +105,20 @@ def run(settings: Settings, wish: Wish = Wish()) -> Document:
             bench.close()
             few.close()
     first, cached, graphs = [], [], []
-    for case in table.COMPILED_CASES:
-        if wish.has(case.name):
-            if "first" in wish.parts:
-                first.append(show(first_calls(case.name, case.title, settings), "first"))
-            if "cached" in wish.parts:
-                cached.append(show(cached_call(case.name, case.title, settings), "cached"))
-    if "graphs" in wish.parts:
-        for n in wish.graphs:
-            name = f"graph-{n}"
-            beside = (JAX,) if n <= MOST_NODES else ()
-            one = first_calls(name, find(name).title, settings, beside, samples=1)
-            graphs.append(show(replace(one, bar=None), "first"))
+    for threads in wish.threads:
+        own = replace(settings, threads=threads)
+        for case in table.COMPILED_CASES:
+            if wish.has(case.name):
+                if "first" in wish.parts:
+                    first.append(show(first_calls(case.name, case.title, own), "first"))
+                if "cached" in wish.parts:
+                    cached.append(show(cached_call(case.name, case.title, own), "cached"))
+        if "graphs" in wish.parts:
+            for n in wish.graphs:
+                name = f"graph-{n}"
+                beside = (JAX,) if n <= MOST_NODES else ()
+                one = first_calls(name, find(name).title, own, beside, samples=1)
+                graphs.append(show(replace(one, bar=None), "first"))
     machine = whole.machine(settings.threads, settings.rounds, None, load_before)
     return Document(steady, first, cached, sizes, graphs, machine, libraries)
 

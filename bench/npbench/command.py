@@ -9,21 +9,22 @@ from dataclasses import replace
 from bench import report as whole
 from bench.cases import Case
 from bench.client import WorkerFailure
-from bench.compiled.measuring import Bench, Entry, Result, compared
+from bench.compiled.measuring import Bench, Entry, Result, compared_at_each
 from bench.compiled.run import show
 from bench.environments import EnvironmentFailure
 from bench.measure import Settings
 from bench.npbench.cases import case
-from bench.npbench.kept import Failures, Rows, compiled_ahead, programs_kept
+from bench.npbench.kept import Failures, Rows, at, compiled_ahead, programs_kept
 from bench.npbench.kernels import names_of
 from bench.npbench.report import SetDocument, as_json, as_markdown
 from bench.peers import COMPILED_PEERS, DACE, OURS_COMPILED, PEERS, Peer
 
 HOW = (
-    " Kernels are written once, in NumPy; loops are Python's, unrolled by whoever traces. Errors"
-    " are relative to the gradient of our tape in eager mode, which central"
-    " differences in `longdouble` along a random direction confirm before every run. Times are"
-    " minima, medians in brackets. Losing rows stay in."
+    " Kernels are written once, in NumPy; loops are Python's, unrolled by whoever traces. Every"
+    " figure is there with two threads, and in brackets with one; times are minima (medians are in"
+    " the JSON). Errors are relative to the gradient of our tape in eager mode, which central"
+    " differences in `longdouble` along a random direction confirm before every run. Losing rows"
+    " stay in."
 )
 ABOUT = (
     "Written by `python -m bench --only npbench`; the samples are in `npbench.json`. Value and"
@@ -47,42 +48,57 @@ SET_PEERS: tuple[Peer, ...] = (
 )
 
 
+Each = Callable[[Case, Sequence[tuple[Bench, Sequence[Peer]]]], list[Result]]
+
+
+def counts_of(settings: Settings) -> tuple[int, ...]:
+    """Return the numbers of threads that every row is measured with: those of the run, and one."""
+    return tuple(dict.fromkeys((settings.threads, 1)))
+
+
 def measured(
     cases: Sequence[Case],
     settings: Settings,
     peers: Sequence[Peer],
     rows: Rows | None = None,
-    each: Callable[[Case, Sequence[Peer], Bench], Result] = compared,
+    each: Each = compared_at_each,
 ) -> tuple[list[Result], dict[str, dict[str, object]]]:
-    """Return a result per case, and what each library says of itself.
+    """Return a result per case and number of threads, and what each library says of itself.
 
     With `rows`, peers compile all cases first, and what is in `rows` is not measured again.
     """
-    bench = Bench(settings)
+    counts = counts_of(settings)
+    benches = [Bench(replace(settings, threads=threads)) for threads in counts]
     said = {}
     known = dict(rows.found) if rows is not None else {}
-    left = [case for case in cases if case.name not in known]
+    left = [case for case in cases if any(at(case.name, n) not in known for n in counts)]
     failures: Failures = {}
     if rows is not None:
         if rows.failures is None:
-            rows.fail(compiled_ahead(left, peers, settings))
+            rows.fail(compiled_ahead(left, peers, settings, counts))
         failures = rows.failures or {}
     try:
         for peer in (OURS_COMPILED, *peers):
             try:
-                said[peer.name] = bench.side(peer).alive().ask("hello")
+                said[peer.name] = benches[0].side(peer).alive().ask("hello")
             except (WorkerFailure, EnvironmentFailure) as failure:
                 said[peer.name] = {"version": f"not running: {failure}"}
         for one in left:
-            failed = failures.get(one.name, {})
-            result = each(one, [peer for peer in peers if peer.name not in failed], bench)
-            lost = tuple(Entry(name, failure=reason) for name, reason in failed.items())
-            known[one.name] = show(replace(result, entries=(*result.entries, *lost)))
-            if rows is not None:
-                rows.add(known[one.name])
+            failed = [failures.get(at(one.name, n), {}) for n in counts]
+            contests = [
+                (bench, [peer for peer in peers if peer.name not in lost])
+                for bench, lost in zip(benches, failed, strict=True)
+            ]
+            for result, lost in zip(each(one, contests), failed, strict=True):
+                reasons = tuple(Entry(name, failure=reason) for name, reason in lost.items())
+                found = show(replace(result, entries=(*result.entries, *reasons)))
+                known[at(one.name, found.threads)] = found
+                if rows is not None:
+                    rows.add(found)
     finally:
-        bench.close()
-    return [known[case.name] for case in cases], said
+        for bench in benches:
+            bench.close()
+    return [known[at(case.name, n)] for case in cases for n in counts], said
 
 
 def run_suite(
@@ -105,7 +121,7 @@ def run_suite(
     if options.quick:
         results, libraries = measured(cases, settings, peers)
     else:
-        mark = {"threads": settings.threads, "rounds": settings.rounds}
+        mark = {"threads": list(counts_of(settings)), "rounds": settings.rounds}
         rows = Rows(settings.venvs / f"{suite}.rows", mark, resume=options.resume)
         with programs_kept(settings):
             results, libraries = measured(cases, settings, peers, rows)
