@@ -87,6 +87,31 @@ def test_whole_vectors_have_no_masks() -> None:
     assert "masked" not in made
 
 
+def test_a_short_row_is_whole_vectors_of_several_lengths() -> None:
+    """A store through a mask takes as long as many others."""
+    text = loop(*READ, '%"w" = fneg double %"v"', *WRITE, high="11")
+    made, left = over_vectors(text.replace('i64 [%"low",', "i64 [0,"), 512)
+    assert not left
+    assert re.findall(r"fneg (\S+ x double)", made) == ["<8 x double", "<2 x double", "<1 x double"]
+    assert "masked" not in made
+    assert not re.search(r"phi|br i1 %\"v", made)
+
+
+def test_behind_a_loop_over_whole_vectors_the_rest_is_written_out() -> None:
+    text = loop(*READ, '%"w" = fneg double %"v"', *WRITE, high="4098")
+    made, left = over_vectors(text.replace('i64 [%"low",', "i64 [0,"), 512)
+    assert not left
+    assert re.findall(r"fneg (\S+ x double)", made) == ["<16 x double", "<2 x double"]
+    assert 'phi i64 [ 0, %"lanes" ]' in made
+    assert "masked" not in made
+
+
+def test_kernels_are_not_written_out_several_times() -> None:
+    text = loop(*READ, '%"w" = call double @"gt.exp.f64"(double %"v")', *WRITE, high="10")
+    made, _ = over_vectors(text.replace('i64 [%"low",', "i64 [0,"), 512)
+    assert made.count('= call <8 x double> @"gt.exp') == 1
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -183,7 +208,7 @@ CASES: dict[str, Any] = {
 
 @HAS_MASKS
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("columns", [1, 7, 16, 19, 40, 64, 301])
+@pytest.mark.parametrize("columns", [1, 7, 10, 16, 19, 40, 64, 301])
 @pytest.mark.parametrize("name", CASES)
 def test_vectors_give_what_numpy_gives(
     name: str, columns: int, dtype: Any, monkeypatch: pytest.MonkeyPatch
@@ -200,6 +225,21 @@ def test_vectors_give_what_numpy_gives(
         assert a.shape == b.shape
         assert a.dtype == b.dtype
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
+
+
+@HAS_MASKS
+@pytest.mark.parametrize("high", [9, 10, 11, 15, 23, 27, 129, 250, 263])
+def test_a_known_number_of_elements_is_all_that_is_written(high: int) -> None:
+    text = loop(*READ, '%"w" = fmul double %"v", %"a"', *WRITE, high=str(high))
+    text = text.replace('i64 [%"low",', "i64 [0,")
+    pointer, number = np.ctypeslib.ctypes.c_void_p, np.ctypeslib.ctypes.c_int64
+    f = compile_text(text).function(
+        "f", None, pointer, pointer, number, number, np.ctypeslib.ctypes.c_double
+    )
+    x, y = np.arange(300.0), np.full(300, -1.0)
+    f(x.ctypes.data, y.ctypes.data, 0, high, 3.0)
+    assert y[:high].tolist() == (3.0 * x[:high]).tolist()
+    assert (y[high:] == -1).all()
 
 
 @HAS_MASKS

@@ -10,6 +10,9 @@ as it is, and LLVM's vectoriser finds it. Masks are an instruction's own only in
 Four kinds of values: *uniform* ones, the same for all elements, which are moved in front of the
 loop; *linear* integers and pointers, of which the first element's is computed; and *vectors*. An
 accumulator (a place that each element is joined with) is a vector, joined after the loop.
+
+Beside it: `reading.py` knows the lines, `cuts.py` cuts loops over known numbers of elements, and
+`guards.py` leaves guards out. The file is long because a loop in the making is one object.
 """
 
 from __future__ import annotations
@@ -20,6 +23,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
+
+from .cuts import Cut, cuts_of, with_suffix, written_out
+from .guards import without_guards
+from .reading import (
+    ADDRESS,
+    BINARY,
+    BRANCH,
+    CALL,
+    CAST,
+    LOAD,
+    NAME,
+    PHI,
+    SELECT,
+    STORE,
+    UNARY,
+    Unknown,
+    parsed,
+    renamed,
+)
 
 __all__ = ["BOUND", "FREE", "WHOLE", "over_vectors"]
 
@@ -33,30 +55,6 @@ _SIZES = {"i1": 1, "i8": 1, "i16": 2, "i32": 4, "i64": 8, "float": 4, "double": 
 _SHORT = {"float": "f32", "double": "f64"}
 _BLOCK = re.compile(rf"\n(({FREE}|{WHOLE}|loop)[.\d]*):\n((?:  .*\n)*  .*)")
 _DEFINE = re.compile(r'define [^\n]*?@"?([-+\w.$]+)"?\(')
-_NAME = re.compile(r'%(?:"[^"]+"|[\w.]+)')
-_PHI = re.compile(r'^  (%\S+) = phi i64 \[(\S+), %"[^"]+"\], \[(\S+), %"[^"]+"\]$')
-_OF_TWO = ("fadd|fsub|fmul|fdiv|frem|add|sub|mul|sdiv|udiv|srem|urem|and|or|xor|shl|ashr|lshr"
-           "|icmp|fcmp")  # fmt: skip
-_CASTS = "fpext|fptrunc|sitofp|uitofp|fptosi|fptoui|sext|zext|trunc|bitcast"
-_BINARY = re.compile(
-    rf"^  (%\S+) = ((?:{_OF_TWO})(?: (?:nuw|nsw|exact|reassoc|[a-z]{{2,3}}))?) "
-    r"(i\d+|float|double) (\S+), (\S+)$"
-)
-_UNARY = re.compile(r"^  (%\S+) = fneg (float|double) (\S+)$")
-_SELECT = re.compile(r"^  (%\S+) = select i1 (\S+), (\w+) (\S+), \w+ (\S+)$")
-_CAST = re.compile(rf"^  (%\S+) = ({_CASTS}) (\w+) (\S+) to (\w+)$")
-_CALL = re.compile(r'^  (%\S+) = call (\w+) @"((?:llvm|gt)\.[\w.]+)"\((.*)\)$')
-_LOAD = re.compile(r"^  (%\S+) = load (\w+), (?:ptr|\w+\*) (\S+)$")
-_STORE = re.compile(r"^  store (\w+) (\S+), (?:ptr|\w+\*) (\S+)$")
-_ADDRESS = re.compile(r"^  (%\S+) = getelementptr (\w+), (?:ptr|\w+\*) (\S+), i64 (\S+)$")
-_BRANCH = re.compile(
-    r'^  br i1 \S+, label %"([^"]+)", label %"([^"]+)"$', re.MULTILINE
-)
-_PATTERNS = {  # by the word of an instruction
-    **dict.fromkeys(_OF_TWO.split("|"), _BINARY), **dict.fromkeys(_CASTS.split("|"), _CAST),
-    "fneg": _UNARY, "select": _SELECT, "call": _CALL, "load": _LOAD, "store": _STORE,
-    "getelementptr": _ADDRESS,
-}  # fmt: skip
 _JOINS = {  # how vectors are joined: the reduction, and what changes nothing
     "fadd": ("fadd", "-0.0"), "fmul": ("fmul", "0x3FF0000000000000"), "add": ("add", "0"),
     "mul": ("mul", "1"), "or": ("or", "0"), "and": ("and", "-1"),
@@ -65,26 +63,20 @@ _JOINS = {  # how vectors are joined: the reduction, and what changes nothing
 }  # fmt: skip
 
 
-class _Unknown(Exception):
-    """The block has something that is not known here."""
-
-
-def _parsed(line: str) -> re.Match[str]:
-    """An instruction in its parts; the pattern says which they are."""
-    word = line.rpartition(" = ")[2].split(maxsplit=1)[0]
-    pattern = _PATTERNS.get(word)
-    found = None if pattern is None else pattern.match(line)
-    if found is None:
-        raise _Unknown
-    return found
-
-
 class _Value(NamedTuple):
     """What is known of a name."""
 
     kind: str  # "uniform", "linear", "vector"
     type: str
     step: int = 0  # of a linear one, from one element to the next (of pointers, in bytes)
+
+
+class _How(NamedTuple):
+    """What is known of a loop besides its text."""
+
+    width: int  # of a vector in bits
+    is_hot: bool  # whether it does much of the program's work
+    is_whole: bool  # whether whole vectors may be computed behind its end
 
 
 @dataclass
@@ -111,11 +103,12 @@ def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
         assert function is not None
         try:
             if kind != "loop":
-                loop = _Loop(made, label, body.split("\n"), width, kind == WHOLE)
-                block = "\n".join(["", *loop.lines()])
-            elif (branch := _BRANCH.search(block)) and branch[1] == label:
+                is_hot = '"gt.work"="most"' in text[function.start() : found.start()]
+                how = _How(width, is_hot, kind == WHOLE)
+                block = "\n".join(["", *_in_cuts(made, label, body.split("\n"), how)])
+            elif (branch := BRANCH.search(block)) and branch[1] == label:
                 left.add(function[1])  # its turns are one block of which nothing is known
-        except _Unknown:
+        except Unknown:
             left.add(function[1])
         parts += [text[done : found.start()], block]
         done = found.end()
@@ -123,35 +116,54 @@ def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
     return "".join(parts), left
 
 
+def _is_kernel(one: re.Match[str]) -> bool:
+    return one.re is CALL and one[3].startswith("gt.")
+
+
+def _in_cuts(made: _Text, label: str, block: list[str], how: _How) -> list[str]:
+    """The text of a loop, or of the pieces into which it is cut."""
+    whole = _Loop(made, label, block, how)
+    cuts = whole.cuts()
+    lines: list[str] = []
+    for n, cut in enumerate(cuts):
+        part = _Loop(made, label, with_suffix(block, str(n)) if n else block, how)
+        after = f"{label}.cut{n + 1}" if n + 1 < len(cuts) else ""
+        part.cut(cut, f"{label}.cut{n}" if n else label, after)
+        lines += part.lines()
+    return lines or whole.lines()
+
+
 class _Loop:
     """One loop in the making."""
 
-    def __init__(
-        self, made: _Text, label: str, block: list[str], width: int, is_whole: bool
-    ) -> None:
-        self.made, self.label, self.block, self.is_whole = made, label, block, is_whole
-        start = _PHI.match(block[0])
-        branch = _BRANCH.match(block[-1])
-        bound = _BINARY.match(block[-2])
+    def __init__(self, made: _Text, label: str, block: list[str], how: _How) -> None:
+        self.made, self.label, self.how = made, label, how
+        start = PHI.match(block[0])
+        branch = BRANCH.match(block[-1])
+        bound = BINARY.match(block[-2])
         if start is None or branch is None or bound is None or branch[1] != label:
-            raise _Unknown
+            raise Unknown
         self.index, self.low, self.next = start.groups()
         self.high, self.done = bound[5], branch[2]
-        self.body = [_parsed(line) for line in block[1:-3]]
+        self.body = [parsed(line) for line in block[1:-3]]
         self.values: dict[str, _Value] = {self.index: _Value("linear", "i64", 1)}
         self.before: list[str] = []
         self.inside: list[str] = []
         self.after: list[str] = []
-        self.carried: list[str] = []  # the phis of accumulators
+        # of accumulators: the vector before a turn, its type, what changes nothing, that after it
+        self.carried: list[tuple[str, str, str, str]] = []
         self.splats: dict[tuple[str, str], str] = {}
+        self.compared: dict[str, tuple[str, str, str, str]] = {}  # uniform truths, and what of
         # by the name of an accumulator's value, before and after it is joined: its place
         self.joined: dict[str, str] = {}
-        self.written = {one[3] for one in self.body if one.re is _STORE}
-        self.lanes = self._lanes(width)
-        counts = self.low.lstrip("-").isdigit() and self.high.isdigit()
+        self.written = {one[3] for one in self.body if one.re is STORE}
+        self.lanes = self._lanes(how.width)
+        is_known = self.low.lstrip("-").isdigit() and self.high.isdigit()
+        self.size = int(self.high) - int(self.low) if is_known else -1
         self.mask = ""
-        if not is_whole and (not counts or (int(self.high) - int(self.low)) % self.lanes):
+        if not how.is_whole and (self.size % self.lanes or not is_known):
             self.mask = made.name()
+        self.piece: Cut | None = None  # if its turns are written out
         self.bases: dict[str, str] = {}  # of linear pointers: what they begin from
         self.wrote: set[str] = set()  # of the bases, those behind which something is written
         self.linear: list[str] = []  # at the beginning of a turn: addresses, and what is read there
@@ -162,20 +174,33 @@ class _Loop:
         """The elements of a vector: of the widest type that is computed with."""
         widest, count, calls = 4, 0, False
         for one in self.body:
-            if one.re in (_LOAD, _UNARY):
+            if one.re in (LOAD, UNARY):
                 widest = max(widest, _SIZES.get(one[2], 4))
-            elif one.re is _BINARY:
+            elif one.re is BINARY:
                 if one[3] != "i64":
                     widest = max(widest, _SIZES[one[3]])
                     count += 1
-            elif one.re is _CALL:
+            elif one.re is CALL:
                 widest = max(widest, _SIZES[one[2]])
                 calls = calls or one[3].startswith("gt.")
                 count += 1
-            elif one.re is _CAST:
+            elif one.re is CAST:
                 widest = max(widest, _SIZES[one[3]], _SIZES[one[5]])
         lanes = width // (8 * widest)
-        return lanes if self.is_whole or calls or count > LONG else 2 * lanes
+        return lanes if self.how.is_whole or calls or count > LONG else 2 * lanes
+
+    def cuts(self) -> list[Cut]:
+        """The pieces into which it is cut, if it is."""
+        if self.size < 1 or not self.mask or any(map(_is_kernel, self.body)):
+            return []
+        return cuts_of(int(self.low), self.size, self.lanes, len(self.body))
+
+    def cut(self, piece: Cut, label: str, done: str) -> None:
+        """Be a piece of the loop; the block `done` comes next, if it is not that of the whole."""
+        self.low, self.high, self.lanes = str(piece.low), str(piece.high), piece.lanes
+        self.mask = ""
+        self.label, self.done = label, done or self.done
+        self.piece = None if piece.is_loop else piece
 
     # ------------------------------------------------------------------ the text
 
@@ -183,15 +208,25 @@ class _Loop:
         """The block, with one before it and one after it."""
         for one in self.body:
             _RULES[one.re](self, one[0], *one.groups())
+        if self.piece is not None:
+            return self._copies(self.piece)
         end = f'%"{self.label}.end"'
         over = self.made.name()
+        inside = self._guarded(self.label)
         loop = f'%"{self.label}.loop"'  # the last block of a turn
-        if self.mask and (self.loads or self.stores):
-            loop = f'%"{self.label}.{"next" if self.stores else "turn"}"'
+        if self.mask and self.stores:
+            loop = f'%"{self.label}.next"'
+        elif len(inside) > len(self.inside):
+            loop = f'%"{self.label}.known"'
+        elif self.mask and self.loads:
+            loop = f'%"{self.label}.turn"'
         head = [
             f'  {self.index} = phi i64 [ {self.low}, %"{self.label}" ], [ {self.next}, {loop} ]'
         ]
-        head += [line.format(before=f'%"{self.label}"', loop=loop) for line in self.carried]
+        head += [
+            f'  {x} = phi {kind} [ {start}, %"{self.label}" ], [ {y}, {loop} ]'
+            for x, kind, start, y in self.carried
+        ]
         if self.mask:
             head += self._masked()
         return [
@@ -202,7 +237,7 @@ class _Loop:
             *head,
             *self.linear,
             *self._loaded(),
-            *self.inside,
+            *inside,
             *self._stored(),
             f"  {self.next} = add nuw nsw i64 {self.index}, {self.lanes}",
             f"  {over} = icmp slt i64 {self.next}, {self.high}",
@@ -211,6 +246,27 @@ class _Loop:
             *self.after,
             f'  br label %"{self.done}"',
         ]
+
+    def _copies(self, piece: Cut) -> list[str]:
+        """Turns that are written out one after the other."""
+        head, tail = [*self.linear, *self._loaded()], self._stored()
+        lines, names = written_out(
+            piece,
+            self.index,
+            lambda first: [*head, *self._guarded(f"{self.label}.at{first}"), *tail],
+            {x: start for x, _, start, _ in self.carried},
+            {x: y for x, _, _, y in self.carried},
+        )
+        after = [renamed(line, names) for line in self.after]
+        return [f"{self.label}:", *self.before, *lines, *after, f'  br label %"{self.done}"']
+
+    def _guarded(self, label: str) -> list[str]:
+        """What is computed in a turn, in blocks of names with `label` if it has guards."""
+        if not self.how.is_hot:
+            return self.inside
+        needed = {x: kind for x in (*(x for _, x, _ in self.stores), *(y for *_, y in self.carried))
+                  if (kind := self._kind(self._of(x).type))}  # fmt: skip
+        return without_guards(self.inside, label, needed, self.made.name)
 
     def _masked(self) -> list[str]:
         """The lanes that are elements: all but those behind the end."""
@@ -249,7 +305,7 @@ class _Loop:
             return f"splat ({kind} {operand})"
         if value.kind == "linear":
             if value.type != "i64":
-                raise _Unknown
+                raise Unknown
             return self._counted(operand, value.step)
         return self._splat(operand, kind, self.before)
 
@@ -291,6 +347,8 @@ class _Loop:
         given = "i1" if "cmp" in op else kind
         if self._is_uniform(x, y):
             self._uniform(line, name, given)
+            if op.startswith("fcmp"):
+                self.compared[name] = op, kind, x, y
             return
         a, b = self._of(x), self._of(y)
         word = op.split()[0]
@@ -327,8 +385,20 @@ class _Loop:
             return
         vector = self._kind(kind)
         x, y = self._vector(x, kind), self._vector(y, kind)
-        c = f"i1 {c}" if self._is_uniform(c) else f"{self._kind('i1')} {c}"
-        self._give(name, kind, f"select {c}, {vector} {x}, {vector} {y}")
+        self._give(name, kind, f"select {self._condition(c)}, {vector} {x}, {vector} {y}")
+
+    def _condition(self, c: str) -> str:
+        """What a select of vectors asks: LLVM makes a jump of a single truth."""
+        if not self._is_uniform(c):
+            return f"{self._kind('i1')} {c}"
+        if c not in self.compared:
+            return f"i1 {c}"
+        if (c, "i1") not in self.splats:
+            op, kind, x, y = self.compared[c]
+            found = self.splats[c, "i1"] = self.made.name()
+            x, y = self._vector(x, kind), self._vector(y, kind)
+            self.before.append(f"  {found} = {op} {self._kind(kind)} {x}, {y}")
+        return f"{self._kind('i1')} {self.splats[c, 'i1']}"
 
     def _cast(self, line: str, name: str, op: str, kind: str, x: str, to: str) -> None:
         if self._is_uniform(x):
@@ -363,7 +433,7 @@ class _Loop:
         a, i = self._of(base), self._of(index)
         if "vector" in (a.kind, i.kind):
             if a.kind == "linear":
-                raise _Unknown
+                raise Unknown
             index = self._vector(index, "i64")
             base = f"{self._kind('ptr')} {base}" if a.kind == "vector" else f"ptr {base}"
             self._give(name, "ptr", f"getelementptr {kind}, {base}, {self._kind('i64')} {index}")
@@ -375,7 +445,7 @@ class _Loop:
     def _load(self, line: str, name: str, kind: str, at: str) -> None:
         place = self._of(at)
         if self.bases.get(at) in self.wrote:
-            raise _Unknown  # what is read may have been written before
+            raise Unknown  # what is read may have been written before
         if place.kind == "uniform":
             if at in self.written:
                 self._accumulator(name, kind, at)
@@ -410,10 +480,10 @@ class _Loop:
         place = self._of(at)
         if place.kind == "uniform":
             if self.joined.get(x) != at:
-                raise _Unknown
+                raise Unknown
             return
         if place.kind != "linear":
-            raise _Unknown
+            raise Unknown
         self.wrote.add(self.bases[at])
         x = self._vector(x, kind)
         if place.step == _SIZES[kind]:
@@ -497,35 +567,33 @@ class _Loop:
     def _accumulator(self, name: str, kind: str, at: str) -> None:
         # its load and its store; the load and what it is joined with
         if self._uses[at] != 2 or self._uses[name] != 2:
-            raise _Unknown
+            raise Unknown
         self.joined[name] = at
 
     @cached_property
     def _uses(self) -> Counter[str]:
         """In how many lines a name stands."""
-        return Counter(name for one in self.body for name in set(_NAME.findall(one[0])))
+        return Counter(name for one in self.body for name in set(NAME.findall(one[0])))
 
     def _join(self, name: str, op: str, kind: str, x: str, y: str) -> None:
         """The vector of an accumulator with the next elements, and after the loop its sum."""
         word = op.split()[0]
         if word not in _JOINS or (word in ("fadd", "fmul") and "reassoc" not in op):
-            raise _Unknown
+            raise Unknown
         if y in self.joined:
             x, y = y, x
         if y in self.joined:
-            raise _Unknown
+            raise Unknown
         at, vector = self.joined[x], self._kind(kind)
         if self._uses[name] != 2:
-            raise _Unknown
+            raise Unknown
         reduction, neutral = _JOINS[word]
         if kind == "i1" and word == "and":
             neutral = "true"
         elements = self._vector(y, kind)
         new = self.made.name() if self.mask else name
         self.values[name] = _Value("vector", kind)
-        self.carried.append(
-            f"  {x} = phi {vector} [ splat ({kind} {neutral}), {{before}} ], [ {name}, {{loop}} ]"
-        )
+        self.carried.append((x, vector, f"splat ({kind} {neutral})", name))
         if word.startswith("llvm."):
             full = f"{word}.v{self.lanes}{_SHORT[kind]}"
             self._declare(full, f'declare {vector} @"{full}"({vector}, {vector})')
@@ -559,7 +627,7 @@ class _Loop:
 
 _UNIFORM = _Value("uniform", "")
 _RULES: dict[re.Pattern[str], Callable[..., None]] = {
-    _BINARY: _Loop._binary, _ADDRESS: _Loop._address, _LOAD: _Loop._load,
-    _STORE: _Loop._store, _CALL: _Loop._call, _SELECT: _Loop._select,
-    _CAST: _Loop._cast, _UNARY: _Loop._unary,
+    BINARY: _Loop._binary, ADDRESS: _Loop._address, LOAD: _Loop._load,
+    STORE: _Loop._store, CALL: _Loop._call, SELECT: _Loop._select,
+    CAST: _Loop._cast, UNARY: _Loop._unary,
 }  # fmt: skip
