@@ -67,6 +67,16 @@ def files(kept):
 # ------------------------------------------------------------------------------- taken
 
 
+def test_a_hessian_is_not_traced_again(kept):
+    def f(x):
+        return np.sum((x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    first = again(gt.hessian(f), X)
+    count = len(kept.traced)
+    assert np.array_equal(again(gt.hessian(f), X), first)
+    assert len(kept.traced) == count
+
+
 def test_a_kept_program_is_neither_traced_nor_compiled(kept, monkeypatch):
     def f(x):
         return np.sum(np.sin(x) * SCALE), {"n": 3, "y": x + TABLE}, "text", [x * 2.0]

@@ -71,6 +71,8 @@ def aval_of(value: Any) -> Aval:
         return Aval((), np.result_type(value), weak=type(value) is not bool)
     shape = getattr(value, "shape", None)
     dtype = getattr(value, "dtype", None)
+    if type(shape) is tuple and isinstance(dtype, np.dtype):
+        return make_aval(shape, dtype)
     if shape is None or dtype is None:
         array = np.asarray(value)
         shape, dtype = array.shape, array.dtype
@@ -91,5 +93,9 @@ def weak_result_type(*avals: Aval) -> np.dtype[Any]:
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
-    """`np.broadcast_shapes`."""
-    return np.broadcast_shapes(*shapes)
+    """`np.broadcast_shapes`, without asking where all that are not () are the same."""
+    distinct = {*shapes}
+    distinct.discard(())
+    if len(distinct) > 1:
+        return np.broadcast_shapes(*shapes)
+    return distinct.pop() if distinct else ()

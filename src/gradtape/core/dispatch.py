@@ -120,7 +120,7 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
     for tape in tapes:
         tape.is_lifted = tape.is_lifted or bool(lifted)
-        _record(tape, card, kk, keys, values, operands, params, z, items, frame)
+        record(tape, card, kk, keys, values, operands, params, z, items, frame)
     if many:
         return tuple(_item(tapes, frame, kk, i, part, why, items, made) for i, part in enumerate(z))
     if type(z) not in _DIFFERENTIABLE and z.dtype.char not in INEXACT:
@@ -145,7 +145,7 @@ def record_many(
     kk = next_key()
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z)
     for tape in tapes:
-        _record(tape, card, kk, keys, list(values), operands, {}, z, items, frame)
+        record(tape, card, kk, keys, list(values), operands, {}, z, items, frame)
         if tape.ops and tape.ops[-1][OUT] == kk:
             tape.ops[-1][10] = residuals
     why = why_of([x for x in operands if isinstance(x, Tensor)])
@@ -161,7 +161,7 @@ def _carried(z: Any, why: Any) -> Any:
     return blunted(why)
 
 
-def _record(
+def record(
     tape: Recorder,
     card: Card,
     kk: int,
@@ -173,6 +173,7 @@ def _record(
     items: tuple[int, ...],
     frame: Any,
 ) -> None:
+    """Append what a card was called with, and gave, to a tape."""
     tracked = tape.tracked
     signed = tuple([k if k in tracked else -k for k in keys])
     avals = tuple([aval_of(v) for v in values])

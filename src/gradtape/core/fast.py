@@ -451,6 +451,11 @@ def _limits(ufunc: Any) -> dict[str, int]:
 
 def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...], depth: int = 1) -> Any:
     """The general path of an elementwise operator: NotImplemented for foreign operands."""
+    tapes: Any = state.tapes
+    if tapes and tapes[0].is_trace:
+        found = tapes[0].quick(card, args)
+        if found is not None:
+            return found
     for x in args:
         if not isinstance(x, Tensor) and type(x) not in SCALARS:
             if x is None or isinstance(x, str | bytes | dict | set):

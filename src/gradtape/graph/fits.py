@@ -4,7 +4,7 @@ A shape rule says what comes out and need not notice what NumPy would refuse. A 
 asking: a product of matrices that do not go together would read what is not there. So each
 operation that is not elementwise is tried on arrays of the same shapes; where these are large, on
 small ones, in which sizes that are equal stay equal and 0 to 3 stay what they are. What is tried
-once is remembered.
+once is remembered. Nothing is tried where a rule here sees at a glance that it fits.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ def stand_in(aval: Aval) -> Any:
 
 def check(op: Any, avals: tuple[Aval, ...], params: dict[str, Any]) -> None:
     """Raise what NumPy raises for operands of these shapes and dtypes."""
+    sees = _AT_A_GLANCE.get(op.name)
+    if sees is not None and all(a.dtype.kind in "fiub" for a in avals) and sees(*avals, **params):
+        return
     key: Any = None
     if not _has_arrays(params):
         key = (op, tuple([(a.shape, a.dtype, a.weak) for a in avals]), repr(params))
@@ -60,6 +63,48 @@ def check(op: Any, avals: tuple[Aval, ...], params: dict[str, Any]) -> None:
         if len(_known) >= _KEPT:
             _known.clear()
         _known.add(key)
+
+
+# ------------------------------------------------------------------------- seen at a glance
+
+
+def _reduces(x: Aval, axis: Any = None, keepdims: bool = False, **others: Any) -> bool:
+    """Whether a reduction goes over axes that there are, none of them empty."""
+    axes = axis if type(axis) is tuple else () if axis is None else (axis,)
+    places = {int(i) % x.ndim for i in axes if type(i) is int and -x.ndim <= i < x.ndim}
+    return not others and 0 not in x.shape and len(places) == len(axes)
+
+
+def _multiplies(x: Aval, y: Aval, **others: Any) -> bool:
+    """Whether rows go with columns; more axes than two go with none, or with the same."""
+    if others or not x.ndim or not y.ndim:
+        return False
+    outer = x.shape[:-2], y.shape[:-2]
+    if outer[0] != outer[1] and () not in outer:
+        return False
+    return x.shape[-1] == y.shape[-2 if y.ndim > 1 else -1]
+
+
+_AT_A_GLANCE: dict[str, Any] = {
+    "sum": _reduces,
+    "mean": _reduces,
+    "max": _reduces,
+    "min": _reduces,
+    "matmul": _multiplies,
+    "reshape": lambda x, shape, order: (
+        order in ("C", "F") and min(shape, default=0) >= 0 and math.prod(shape) == x.size
+    ),
+    "transpose": lambda x, axes: sorted(axes) == list(range(x.ndim)),
+    "broadcast_to": lambda x, shape: (
+        x.ndim <= len(shape)
+        and all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1], strict=False))
+    ),
+    "getitem": lambda x, index: type(index) is slice and x.ndim > 0,
+    "where": lambda c, x, y: True,  # the shape rule asks NumPy
+}
+
+
+# --------------------------------------------------------------------------------- tried
 
 
 def _try(function: Any, avals: tuple[Aval, ...], params: dict[str, Any], make: Any = None) -> None:

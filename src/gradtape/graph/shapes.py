@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of
+from ..core.aval import Aval, aval_of, broadcast_shapes, make_aval
 from ..core.registry import CARDS
 from ..errors import TracingError, three_part
 from .fits import check, stand_in
@@ -55,6 +56,8 @@ def results_of(
         if op.kind in ("primitive", "linear") and CARDS.get(op.name) is op:  # NumPy's, no loop
             check(op, tuple(avals[:operands]), params)
         found = op.shape(avals[:operands], params)
+    elif (known := _of_ufunc(op, avals, params)) is not None:
+        found = known
     else:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
@@ -64,6 +67,32 @@ def results_of(
         return (found,), False
     parts = found if many else (found,)
     return tuple(Aval(a.shape, a.dtype, weak) for a in map(aval_of, parts)), many
+
+
+_PYTHON = {"f": float, "i": int, "c": complex}
+
+
+def _of_ufunc(op: Any, avals: Sequence[Aval], params: dict[str, Any]) -> Aval | None:
+    """What a ufunc of NumPy's gives, by its own rule for dtypes; None where that does not say.
+
+    A stand-in for a million numbers takes as long as the numbers.
+    """
+    function = getattr(op, "function", None)
+    if params or type(function) is not np.ufunc or function.signature or function.nout != 1:
+        return None
+    kinds = tuple([_PYTHON[a.dtype.kind] if a.weak else a.dtype for a in avals])
+    try:
+        dims = broadcast_shapes(*[a.shape for a in avals])
+        return make_aval(dims, _resolved(function, kinds))
+    except (TypeError, ValueError):  # NumPy says why
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _resolved(function: Any, kinds: tuple[Any, ...]) -> Any:
+    if all(isinstance(kind, type) for kind in kinds):  # resolve_dtypes wants one strong type
+        kinds = tuple(map(np.dtype, kinds))
+    return function.resolve_dtypes((*kinds, None))[-1]
 
 
 def _counts_on_values(op: Any, avals: Sequence[Aval], operands: int) -> bool:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,14 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
 from ..errors import TracingError, three_part
-from .counts import OURS, references
+from .counts import TENSOR, held_here
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
+from .known import computed
 from .marks import ASSIGNED, BEHIND, STOP
+from .quick import quick
 from .shapes import results_of
 from .spare import SPARE
+from .traced import Traced, pruned
 
 __all__ = ["SPARE", "Trace", "Traced", "is_output", "replay", "trace"]
 
@@ -92,6 +95,8 @@ class Trace(Recorder):
 
     # ------------------------------------------------------------------ what is asked of it
 
+    quick = quick
+
     def call(self, card: Any, values: Sequence[Any], operands: Any, params: dict[str, Any]) -> Any:
         """The result of a card: symbols, or values where nothing is unknown."""
         is_known = Symbol not in map(type, values) and not (params and _mentions(params))
@@ -99,7 +104,7 @@ class Trace(Recorder):
         if is_known and not any(
             isinstance(x, Tensor) and 0 < x.key < self.level for x in operands
         ):  # fmt: skip
-            return card.impl(*values, **params)
+            return computed(card, values, params)
         result = self.emit(card, values, params, operands)
         if isinstance(values, list):
             self._read_later(values)
@@ -368,14 +373,20 @@ class Trace(Recorder):
         self.frozen[:] = [pair for pair in self.frozen if id(pair[0]) not in aside]
         constants: dict[Value, Constant] = {}
         objects: dict[Value, Any] = {}
+        entries: list[tuple[Value, Any]] = []
+        arrays: list[Any] = []
         for key in list(self.captured):
             value, array, held = self.captured.pop(key)
             if isinstance(array, Symbol | Lift):
                 objects[value] = held
                 continue
-            if sys.getrefcount(held) <= OURS[0]:
+            if sys.getrefcount(held) <= TENSOR:
                 held = None  # a Tensor that was made while tracing
-            if held is None and (type(array) is not ndarray or references(array) in OURS[1:]):
+            entries.append((value, held))
+            arrays.append(array)
+        array = held = None
+        for (value, held), array, is_own in zip(entries, arrays, held_here(arrays), strict=True):
+            if held is None and (type(array) is not ndarray or is_own):
                 constants[value] = Constant(value.aval, array)
             else:
                 objects[value] = array if held is None else held
@@ -383,7 +394,7 @@ class Trace(Recorder):
                     self.frozen.append((array, aside[id(array)]))
         for variable in self.variables.values():
             objects[variable.source] = variable.variable
-        traced = _pruned(graph, constants, objects)
+        traced = pruned(graph, constants, objects)
         if self.parent is None and self.frozen:
             traced.frozen = self._of_others(captured)
         return traced
@@ -411,21 +422,6 @@ class Trace(Recorder):
             if not is_read and (x.base is not None or sys.getrefcount(x) > counts[id(x)] + 3):
                 found.append(pair)
         return found
-
-
-@dataclass
-class Traced:
-    """A graph and the objects its inputs are read from, in the order of its inputs.
-
-    `sources` holds None for an argument, the array or Tensor that was captured, or the Variable.
-    `frozen` are arrays outside that are constants of the graph, with their contents, `constants`
-    what stands in it for values that were inputs while it was made.
-    """
-
-    graph: Graph
-    sources: list[Any]
-    frozen: list[tuple[Any, Any]] = field(default_factory=list)
-    constants: dict[Value, Constant] = field(default_factory=dict)
 
 
 def trace(
@@ -519,31 +515,6 @@ def np_scalar(x: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------ helpers
-
-
-def _pruned(
-    graph: Graph, constants: dict[Value, Constant], objects: dict[Value, Any]
-) -> Traced:
-    """`graph` without nodes and inputs that no result needs, and with its constants."""
-    needed: set[Value] = set(graph.results)
-    kept = []
-    for node in reversed(graph.nodes):
-        if not needed.isdisjoint(node.outputs):
-            kept.append(node)
-            needed.update(node.inputs)
-            node.inputs = tuple(constants.get(v, v) for v in node.inputs)
-    graph.nodes = kept[::-1]
-    graph.outputs = [constants.get(v, v) for v in graph.outputs]
-    graph.effects = [(w, constants.get(v, v)) for w, v in graph.effects]
-    needed.update(w for w, _ in graph.effects)
-    inputs = [
-        (value, kind)
-        for value, kind in zip(graph.inputs, graph.kinds, strict=True)
-        if kind == "argument" or (value in needed and value not in constants)
-    ]
-    graph.inputs = [value for value, _ in inputs]
-    graph.kinds = [kind for _, kind in inputs]
-    return Traced(graph, [objects.get(value) for value in graph.inputs], constants=constants)
 
 
 def _mentions(params: Any) -> bool:
