@@ -145,6 +145,13 @@ def test_growth_has_a_bar_at_each_number_of_threads() -> None:
     assert [one[0] for one in said[:2]] == ["-", "0.50"] and said[3][0] == "-"
 
 
+def test_sizes_go_as_far_as_the_issue_says() -> None:
+    assert (table.BATCHES[0], table.BATCHES[-1]) == (1, 4096)
+    assert table.SIZES == tuple(10**k for k in range(1, 9))
+    assert table.GRAPHS == (10, 100, 1000, 10_000)
+    assert run.THREADS == (2, 1) and set(run.Wish().parts) >= {"sizes", "graphs", "first"}
+
+
 def test_large_sizes_are_checked_by_the_million_that_they_repeat() -> None:
     data = cases.elementwise_data(3_000_000)
     reference = cases.elementwise_reference(data)

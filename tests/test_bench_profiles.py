@@ -235,6 +235,7 @@ def test_imports_are_summed_by_package() -> None:
         "import time:       500 |       2000 |   numpy\n"
         "import time:      2000 |       4000 | gradtape\n"
     )
+    assert functions.import_seconds(text) == pytest.approx(4e-3)
     lines = functions.of_imports(text)
     assert "| `numpy` | 2.0 | 50% |" in lines and "| `gradtape` | 2.0 | 50% |" in lines
     assert "| `numpy._core` | 1.5 | 1.5 |" in lines

@@ -21,8 +21,8 @@ from bench.peers import COMPILED_PEERS, DACE, OURS_COMPILED, PEERS, Peer
 
 HOW = (
     " Kernels are written once, in NumPy; loops are Python's, unrolled by whoever traces. Every"
-    " figure is there with two threads, and in brackets with one; times are minima (medians are in"
-    " the JSON). Errors are relative to the gradient of our tape in eager mode, which central"
+    " figure is there with two threads, and in brackets with one; times are minima (the JSON has"
+    " all samples). Errors are relative to the gradient of our tape in eager mode, which central"
     " differences in `longdouble` along a random direction confirm before every run. Losing rows"
     " stay in."
 )

@@ -50,9 +50,19 @@ def _name(key: tuple[str, int, str]) -> str:
     return f"`{place}: {name}`" if place else f"`{name.strip('<>')}`"
 
 
+def _imported(text: str) -> list[tuple[int, int, str]]:
+    """Return (own us, us with what it imports, module) of what `python -X importtime` says."""
+    return [(int(m[1]), int(m[2]), m[4]) for m in map(_IMPORT.search, text.splitlines()) if m]
+
+
+def import_seconds(text: str) -> float:
+    """Return what all imports took."""
+    return sum(own for own, _, _ in _imported(text)) * 1e-6
+
+
 def of_imports(text: str) -> list[str]:
-    """Return what `python -X importtime` says, the longest of its own first."""
-    found = [(int(m[1]), int(m[2]), m[4]) for m in map(_IMPORT.search, text.splitlines()) if m]
+    """Return the packages and the modules that took longest."""
+    found = _imported(text)
     packages: dict[str, int] = {}
     for own, _, name in found:
         packages[name.partition(".")[0]] = packages.get(name.partition(".")[0], 0) + own
