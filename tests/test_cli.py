@@ -1,6 +1,9 @@
 """The command line: what a user types, sees and finds afterwards, good input and bad."""
 
+import atexit
 import csv
+import dataclasses
+import gc
 import io
 import json
 import os
@@ -457,6 +460,46 @@ def test_the_command_imports_nothing_heavy_before_it_is_needed():
     modules = json.loads(done.stdout.splitlines()[-1])
     heavy = {"numpy", "scipy", "pandas", "matplotlib", "formulaic", "tqdm", "llvmlite"}
     assert heavy.isdisjoint(modules)
+
+
+@pytest.mark.parametrize(("command", "spared"), [("fit", True), ("predict", True), ("run", False)])
+def test_a_process_of_our_own_looks_for_garbage_seldom(command, spared, monkeypatch):
+    """Not one that runs code of the user's, nor one that calls `main`."""
+    seen, at_the_end = [], []
+    place = next(i for i, known in enumerate(COMMANDS) if known.name == command)
+    watched = dataclasses.replace(
+        COMMANDS[place], run=lambda _: seen.append(gc.get_threshold()) or 0, prepare=None
+    )
+    monkeypatch.setattr("gradtape.cli.COMMANDS", (watched,))
+    monkeypatch.setattr(atexit, "register", at_the_end.append)
+    words = {"fit": ["t.csv", "y ~ x"], "predict": ["model.json", "t.csv"], "run": ["train.py"]}
+    usual = gc.get_threshold()
+    assert main([command, *words[command]]) == 0
+    monkeypatch.setattr(sys, "argv", ["gradtape", command, *words[command]])
+    assert main() == 0
+    assert seen[0] == usual == gc.get_threshold()
+    assert (seen[1][0] > 100 * usual[0], at_the_end) == (spared, [gc.freeze] * spared)
+
+
+def test_garbage_that_is_not_looked_for_stays_so(monkeypatch):
+    """Whoever has switched the collector off in this process, or set it higher, keeps that."""
+    usual = gc.get_threshold()
+    watched = [known for known in COMMANDS if known.name == "predict"]
+    seen = []
+    monkeypatch.setattr(
+        "gradtape.cli.COMMANDS",
+        (dataclasses.replace(watched[0], run=lambda _: seen.append(gc.get_threshold()) or 0),),
+    )
+    monkeypatch.setattr(atexit, "register", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["gradtape", "predict", "model.json", "t.csv"])
+    try:
+        for first in (0, 10**9):
+            gc.set_threshold(first)
+            assert main() == 0
+            assert gc.get_threshold()[0] == first
+    finally:
+        gc.set_threshold(*usual)
+    assert [threshold[0] for threshold in seen] == [0, 10**9]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as SIGINT")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.contour import ContourSet
 
+from gradtape.fit import style
 from gradtape.fit.plot_cost import cost_figure
 from gradtape.fit.plot_fit import fit_figure
 from gradtape.fit.plot_path import path_figure
@@ -228,3 +229,36 @@ def test_an_exact_fit_and_names_with_dollars(tmp_path):
     assert len(png(fit_figure(result))) > 1000
     assert len(png(cost_figure(result))) > 1000
     assert result.verdict.convergence.converged
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (1e-10, 1.0, ["10⁻¹⁰", "10⁰"]),
+        (1.0, 1e12, ["10⁰", "10¹²"]),
+        (2e-3, 8e-3, ["2×10⁻³", "6×10⁻³"]),
+    ],
+)
+def test_powers_of_ten_need_no_parser_of_mathematics(low, high, said, monkeypatch):
+    made, (axes,) = style.figure(4, 3, 1)
+    with style.styled():
+        style.logarithmic(axes)
+        axes.plot([0, 1], [low, high])
+        axes.set_ylim(low, high)
+    monkeypatch.setattr("matplotlib.mathtext.MathTextParser.parse", None)
+    style.png(made)
+    labels = [text.get_text() for text in axes.get_yticklabels(which="both")]
+    assert set(said) <= set(labels)
+
+
+def test_a_font_that_somebody_chose_gets_no_raised_digits():
+    """It may have none, and the parser of mathematics makes them of any."""
+    import matplotlib
+
+    with matplotlib.rc_context({"font.family": ["DejaVu Serif"]}):
+        made, (axes,) = style.figure(4, 3, 1)
+        style.logarithmic(axes)
+        axes.plot([0, 1], [1e-6, 1.0])
+        style.png(made)
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+    assert r"$\mathdefault{10^{-2}}$" in labels

@@ -39,6 +39,14 @@ def test_no_bar_when_quiet(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_where_nobody_looks_no_bar_is_made(monkeypatch, tmp_path):
+    """tqdm starts a thread for a bar that it does not show, too."""
+    monkeypatch.setattr("tqdm.tqdm", None)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    run = fit(Options(CARS, "mpg ~ weight", epochs=5, out=tmp_path))
+    assert run.epochs == 5
+
+
 def test_divergence_writes_nothing_and_says_what_to_type(tmp_path):
     options = Options(CARS, "mpg ~ weight", learning_rate=5.0, out=tmp_path / "new")
     with pytest.raises(DivergedError, match=r'\n  gradtape fit .* "mpg ~ weight" --out .* auto$'):

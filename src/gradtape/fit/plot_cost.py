@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from .problems import require
 from .result import Result
-from .style import CLOSED, DASHES, LINE, MUTED, POINTS, figure, note, styled
+from .style import CLOSED, DASHES, LINE, MUTED, POINTS, figure, logarithmic, note, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def draw_cost(axes: Axes, result: Result) -> None:
         top = float(result.costs.max())
         lowest = float(result.costs.min()) if floor is None else floor
         if result.costs.min() > 0 and top > 100 * max(lowest, 1e-300):
-            axes.set_yscale("log")
+            logarithmic(axes)
         elif 0 <= lowest < 0.25 * top:
             axes.set_ylim(-0.02 * top, 1.06 * top)
         else:  # the end of the curve near the bottom, with room for words above it
@@ -67,7 +67,7 @@ def _draw_distance(axes: Axes, result: Result) -> None:
         shown = np.where(result.distances > 0, result.distances, np.nan)
         _series(axes, shown, POINTS)
         if np.isfinite(shown).any():
-            axes.set_yscale("log")
+            logarithmic(axes)
         axes.axhline(convergence.tolerance, color=CLOSED, linewidth=1.0, linestyle=DASHES)
         state = "converged" if convergence.converged else "not converged"
         note(
@@ -96,7 +96,7 @@ def _draw_gradient(axes: Axes, result: Result) -> None:
         shown = np.where(result.gradient_norms > 0, result.gradient_norms, np.nan)
         _series(axes, shown, POINTS)
         if np.isfinite(shown).any():
-            axes.set_yscale("log")
+            logarithmic(axes)
         axes.set(title="Gradient", xlabel="epoch", ylabel="norm, in the units of the descent")
 
 

@@ -122,6 +122,9 @@ def _progress(
     count: range, cost: Callable[[], float], *, total: int | None, is_shown: bool
 ) -> Iterator[int]:
     """Show a bar on standard error while the epochs pass; none where nobody looks."""
+    if not (is_shown and sys.stderr.isatty()):
+        yield from count  # tqdm starts a thread even for a bar that it does not show
+        return
     bar = require("tqdm").tqdm(
         total=total,
         initial=count.start,
@@ -130,14 +133,13 @@ def _progress(
         unit_scale=True,
         leave=False,
         file=sys.stderr,
-        disable=not (is_shown and sys.stderr.isatty()),
     )
     shown = time.monotonic()
     with bar:
         for epoch in count:
             yield epoch
             # Ten times a second: the words of a bar cost more than an epoch does.
-            if not bar.disable and time.monotonic() - shown > 0.1:
+            if time.monotonic() - shown > 0.1:
                 bar.set_postfix_str(f"cost {cost():.6g}", refresh=False)
                 bar.update(epoch - bar.n)
                 shown = time.monotonic()
