@@ -77,9 +77,9 @@ def test_products_of_middle_size_are_cut(n):
 @pytest.mark.parametrize(
     ("rows", "columns", "most", "steps"),
     [
-        ((128, 4), (128, 32), 4, (64, 64)),  # squares
-        ((1000, 4), (64, 32), 4, (252, 64)),  # or as near to them as it can be
-        ((32, 4), (2048, 32), 4, (32, 512)),
+        ((128, 4), (128, 32), 4, (68, 64)),  # squares
+        ((1000, 4), (64, 32), 4, (260, 64)),  # or as near to them as it can be
+        ((32, 4), (2048, 32), 4, (32, 1024)),
         ((200, 4), (220, 32), 1, (200, 224)),
         ((200, 4), (220, 32), 0, (200, 220)),
         ((30, 6), (30, 32), 16, (18, 32)),
@@ -87,6 +87,17 @@ def test_products_of_middle_size_are_cut(n):
 )
 def test_pieces_of_a_product_are_nearly_square(rows, columns, most, steps):
     assert grid(rows, columns, most) == steps
+
+
+@pytest.mark.parametrize("columns", [128, 180, 190, 220, 256])
+@pytest.mark.parametrize("rows", [128, 160, 180, 200, 256])
+def test_a_thread_has_the_same_pieces_in_every_call(rows, columns):
+    """before: of equal ones either thread took the third. after: the second is ready first."""
+    high, wide = grid((rows, 4), (columns, 32), 4)
+    last_rows, last_columns = rows - high, columns - wide
+    assert 0 < last_rows < 0.95 * high and 0 < last_columns <= wide
+    first, second = high * wide, last_rows * wide
+    assert abs(first + last_rows * last_columns - second - high * last_columns) < 0.2 * first
 
 
 def test_pieces_of_a_product_are_whole_tiles_and_panels():

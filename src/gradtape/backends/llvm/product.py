@@ -160,7 +160,7 @@ class Product:
         widths = {min(columns, wide), columns % wide or wide}
         unit = math.lcm(*(tile_rows(rows, -(-width // lanes)) for width in widths))
         steps = partition.grid((rows, unit), (columns, wide), parts)
-        return [Cut(axis, step) for axis, step in zip((self.row, self.column), steps, strict=True)]
+        return [Cut(self.column, steps[1]), Cut(self.row, steps[0])]
 
 
 def tile_rows(rows: int, vectors: int) -> int:
