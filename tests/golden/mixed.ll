@@ -18,24 +18,13 @@ done:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
-{
-entry:
-  %.3 = load ptr, ptr %.1
-  %.4 = getelementptr ptr, ptr %.1, i64 1
-  %.5 = load ptr, ptr %.4
-  %.6 = mul i64 %.2, 50
-  %.7 = add i64 %.6, 50
-  %.8 = icmp sgt i64 %.7, 50
-  %.9 = select i1 %.8, i64 50, i64 %.7
-  call void @loop0.body(ptr %.3, ptr %.5, i64 %.6, i64 %.9)
-  ret void
-}
-
 define void @kernel(ptr %.1) cold nounwind
 {
 entry:
-  call void @loop0(ptr %.1, i64 0)
+  %.2 = load ptr, ptr %.1
+  %.3 = getelementptr ptr, ptr %.1, i64 1
+  %.4 = load ptr, ptr %.3
+  call void @loop0.body(ptr %.2, ptr %.4, i64 0, i64 50)
   ret void
 }
 ; part 1: NumPy runs argsort
@@ -77,27 +66,16 @@ fine:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
-{
-entry:
-  %.3 = load ptr, ptr %.1
-  %.4 = getelementptr ptr, ptr %.1, i64 1
-  %.5 = load ptr, ptr %.4
-  %.6 = getelementptr ptr, ptr %.1, i64 2
-  %.7 = load ptr, ptr %.6
-  %.8 = getelementptr ptr, ptr %.1, i64 3
-  %.9 = load ptr, ptr %.8
-  %.10 = mul i64 %.2, 50
-  %.11 = add i64 %.10, 50
-  %.12 = icmp sgt i64 %.11, 50
-  %.13 = select i1 %.12, i64 50, i64 %.11
-  call void @loop0.body(ptr %.3, ptr %.5, ptr %.7, ptr %.9, i64 %.10, i64 %.13)
-  ret void
-}
-
 define void @kernel(ptr %.1) cold nounwind
 {
 entry:
-  call void @loop0(ptr %.1, i64 0)
+  %.2 = load ptr, ptr %.1
+  %.3 = getelementptr ptr, ptr %.1, i64 1
+  %.4 = load ptr, ptr %.3
+  %.5 = getelementptr ptr, ptr %.1, i64 2
+  %.6 = load ptr, ptr %.5
+  %.7 = getelementptr ptr, ptr %.1, i64 3
+  %.8 = load ptr, ptr %.7
+  call void @loop0.body(ptr %.2, ptr %.4, ptr %.6, ptr %.8, i64 0, i64 50)
   ret void
 }

@@ -152,59 +152,6 @@ loop1.body:
 
 	.file	"<string>"
 	.text
-	.globl	loop0
-	.p2align	2
-	.type	loop0,@function
-loop0:
-	sub	sp, sp, #32
-	str	x30, [sp, #16]
-	mov	x8, x0
-	mov	x9, x1
-	ldr	x0, [x8]
-	ldr	x1, [x8, #8]
-	ldr	x2, [x8, #16]
-	ldr	x3, [x8, #24]
-	ldr	x4, [x8, #72]
-	ldr	x5, [x8, #80]
-	ldr	x6, [x8, #88]
-	mov	w8, #50
-	mul	x7, x9, x8
-	add	x9, x7, #50
-	subs	x10, x9, #50
-	csel	x8, x8, x9, gt
-	mov	x9, sp
-	str	x8, [x9]
-	bl	loop0.body
-	ldr	x30, [sp, #16]
-	add	sp, sp, #32
-	ret
-.Lfunc_end0:
-	.size	loop0, .Lfunc_end0-loop0
-
-	.globl	loop1
-	.p2align	2
-	.type	loop1,@function
-loop1:
-	str	x30, [sp, #-16]!
-	mov	x9, x0
-	mov	x8, x1
-	ldr	x0, [x9, #56]
-	ldr	x1, [x9, #16]
-	ldr	x2, [x9, #64]
-	ldr	x3, [x9]
-	ldr	x4, [x9, #40]
-	ldr	x5, [x9, #48]
-	lsr	x6, x8, #0
-	mov	w8, #1
-	add	x9, x6, #1
-	subs	x9, x9, #1
-	csinc	x7, x8, x6, gt
-	bl	loop1.body
-	ldr	x30, [sp], #16
-	ret
-.Lfunc_end1:
-	.size	loop1, .Lfunc_end1-loop1
-
 	.globl	kernel
 	.p2align	2
 	.type	kernel,@function
@@ -212,63 +159,54 @@ kernel:
 	stp	x29, x30, [sp, #-32]!
 	str	x28, [sp, #16]
 	mov	x29, sp
-	sub	x9, sp, #480
+	sub	x9, sp, #416
 	and	sp, x9, #0xffffffffffffffc0
 	mov	x8, x0
-	ldr	x9, [x8]
-	add	x0, sp, #384
+	str	x8, [sp, #24]
+	ldr	x0, [x8]
 	str	x0, [sp, #48]
-	str	x9, [sp, #384]
-	ldr	x9, [x8, #8]
-	str	x9, [sp, #392]
-	ldr	x9, [x8, #16]
-	str	x9, [sp, #400]
-	ldr	x9, [x8, #24]
-	str	x9, [sp, #408]
-	ldr	x9, [x8, #32]
-	str	x9, [sp, #416]
-	ldr	x9, [x8, #40]
-	str	x9, [sp, #424]
-	ldr	x8, [x8, #48]
-	str	x8, [sp, #432]
+	ldr	x1, [x8, #8]
+	ldr	x2, [x8, #16]
+	str	x2, [sp, #40]
+	ldr	x3, [x8, #24]
+	mov	x9, sp
+	mov	w8, #50
+	str	x8, [x9]
 	add	x8, sp, #64
-	mov	x9, x8
-	str	x9, [sp, #440]
-	add	x9, x8, #64
-	str	x9, [sp, #448]
-	add	x9, x8, #128
-	str	x9, [sp, #456]
-	add	x9, x8, #192
-	str	x9, [sp, #464]
-	add	x8, x8, #256
-	str	x8, [sp, #472]
-	mov	x1, xzr
-	str	x1, [sp, #56]
-	bl	loop0
-	ldr	x0, [sp, #48]
-	ldr	x1, [sp, #56]
-	ldr	x8, [sp, #416]
-	ldr	x9, [sp, #456]
-	ldr	d1, [x9]
+	str	x8, [sp, #32]
+	add	x4, x8, #128
+	add	x5, x8, #192
+	add	x6, x8, #256
+	mov	x7, xzr
+	str	x7, [sp, #56]
+	bl	loop0.body
+	ldr	x8, [sp, #24]
+	ldr	x0, [sp, #32]
+	ldr	x1, [sp, #40]
+	ldr	x3, [sp, #48]
+	ldr	x6, [sp, #56]
+	ldr	x9, [x8, #32]
+	ldr	d1, [sp, #192]
 	movi	d0, #0000000000000000
 	fadd	d1, d0, d1
-	str	d1, [x8]
-	ldr	x8, [sp, #440]
-	ldr	x9, [sp, #464]
-	ldr	d1, [x9]
+	str	d1, [x9]
+	ldr	d1, [sp, #256]
 	fadd	d1, d0, d1
-	str	d1, [x8]
-	ldr	x8, [sp, #448]
-	ldr	x9, [sp, #472]
-	ldr	d1, [x9]
+	str	d1, [sp, #64]
+	ldr	d1, [sp, #320]
 	fadd	d0, d0, d1
-	str	d0, [x8]
-	bl	loop1
+	add	x2, x0, #64
+	str	d0, [sp, #128]
+	ldr	x4, [x8, #40]
+	ldr	x5, [x8, #48]
+	mov	w8, #1
+	mov	w7, w8
+	bl	loop1.body
 	mov	sp, x29
 	ldr	x28, [sp, #16]
 	ldp	x29, x30, [sp], #32
 	ret
-.Lfunc_end2:
-	.size	kernel, .Lfunc_end2-kernel
+.Lfunc_end0:
+	.size	kernel, .Lfunc_end0-kernel
 
 	.section	".note.GNU-stack","",@progbits

@@ -69,30 +69,6 @@ done:
   ret void
 }
 
-define internal void @loop0(ptr %.1, i64 %.2) cold nounwind
-{
-entry:
-  %.3 = load ptr, ptr %.1
-  %.4 = getelementptr ptr, ptr %.1, i64 1
-  %.5 = load ptr, ptr %.4
-  %.6 = getelementptr ptr, ptr %.1, i64 2
-  %.7 = load ptr, ptr %.6
-  %.8 = getelementptr ptr, ptr %.1, i64 3
-  %.9 = load ptr, ptr %.8
-  %.10 = getelementptr ptr, ptr %.1, i64 9
-  %.11 = load ptr, ptr %.10
-  %.12 = getelementptr ptr, ptr %.1, i64 10
-  %.13 = load ptr, ptr %.12
-  %.14 = getelementptr ptr, ptr %.1, i64 11
-  %.15 = load ptr, ptr %.14
-  %.16 = mul i64 %.2, 50
-  %.17 = add i64 %.16, 50
-  %.18 = icmp sgt i64 %.17, 50
-  %.19 = select i1 %.18, i64 50, i64 %.17
-  call void @loop0.body(ptr %.3, ptr %.5, ptr %.7, ptr %.9, ptr %.11, ptr %.13, ptr %.15, i64 %.16, i64 %.19)
-  ret void
-}
-
 define internal void @loop1.body(ptr noalias %.1, ptr noalias %.2, ptr noalias %.3, ptr noalias %.4, ptr noalias %.5, ptr noalias %.6, i64 %.7, i64 %.8) nounwind "gt.work"="little"
 {
 entry:
@@ -109,95 +85,37 @@ entry:
   ret void
 }
 
-define internal void @loop1(ptr %.1, i64 %.2) cold nounwind
-{
-entry:
-  %.3 = getelementptr ptr, ptr %.1, i64 7
-  %.4 = load ptr, ptr %.3
-  %.5 = getelementptr ptr, ptr %.1, i64 2
-  %.6 = load ptr, ptr %.5
-  %.7 = getelementptr ptr, ptr %.1, i64 8
-  %.8 = load ptr, ptr %.7
-  %.9 = load ptr, ptr %.1
-  %.10 = getelementptr ptr, ptr %.1, i64 5
-  %.11 = load ptr, ptr %.10
-  %.12 = getelementptr ptr, ptr %.1, i64 6
-  %.13 = load ptr, ptr %.12
-  %.14 = mul i64 %.2, 1
-  %.15 = add i64 %.14, 1
-  %.16 = icmp sgt i64 %.15, 1
-  %.17 = select i1 %.16, i64 1, i64 %.15
-  call void @loop1.body(ptr %.4, ptr %.6, ptr %.8, ptr %.9, ptr %.11, ptr %.13, i64 %.14, i64 %.17)
-  ret void
-}
-
 define void @kernel(ptr %.1) cold nounwind
 {
 entry:
-  %.2 = alloca ptr, i64 12
-  %.3 = load ptr, ptr %.1
-  store ptr %.3, ptr %.2
-  %.4 = getelementptr ptr, ptr %.1, i64 1
-  %.5 = load ptr, ptr %.4
-  %.6 = getelementptr ptr, ptr %.2, i64 1
-  store ptr %.5, ptr %.6
-  %.7 = getelementptr ptr, ptr %.1, i64 2
-  %.8 = load ptr, ptr %.7
-  %.9 = getelementptr ptr, ptr %.2, i64 2
-  store ptr %.8, ptr %.9
-  %.10 = getelementptr ptr, ptr %.1, i64 3
+  %.2 = alloca [320 x i8], align 64
+  %.3 = getelementptr i8, ptr %.2, i64 64
+  %.4 = getelementptr i8, ptr %.2, i64 128
+  %.5 = getelementptr i8, ptr %.2, i64 192
+  %.6 = getelementptr i8, ptr %.2, i64 256
+  %.7 = load ptr, ptr %.1
+  %.8 = getelementptr ptr, ptr %.1, i64 1
+  %.9 = load ptr, ptr %.8
+  %.10 = getelementptr ptr, ptr %.1, i64 2
   %.11 = load ptr, ptr %.10
-  %.12 = getelementptr ptr, ptr %.2, i64 3
-  store ptr %.11, ptr %.12
-  %.13 = getelementptr ptr, ptr %.1, i64 4
-  %.14 = load ptr, ptr %.13
-  %.15 = getelementptr ptr, ptr %.2, i64 4
-  store ptr %.14, ptr %.15
-  %.16 = getelementptr ptr, ptr %.1, i64 5
-  %.17 = load ptr, ptr %.16
-  %.18 = getelementptr ptr, ptr %.2, i64 5
-  store ptr %.17, ptr %.18
-  %.19 = getelementptr ptr, ptr %.1, i64 6
-  %.20 = load ptr, ptr %.19
-  %.21 = getelementptr ptr, ptr %.2, i64 6
-  store ptr %.20, ptr %.21
-  %.22 = alloca [320 x i8], align 64
-  %.23 = getelementptr ptr, ptr %.2, i64 7
-  store ptr %.22, ptr %.23
-  %.24 = getelementptr i8, ptr %.22, i64 64
-  %.25 = getelementptr ptr, ptr %.2, i64 8
-  store ptr %.24, ptr %.25
-  %.26 = getelementptr i8, ptr %.22, i64 128
-  %.27 = getelementptr ptr, ptr %.2, i64 9
-  store ptr %.26, ptr %.27
-  %.28 = getelementptr i8, ptr %.22, i64 192
-  %.29 = getelementptr ptr, ptr %.2, i64 10
-  store ptr %.28, ptr %.29
-  %.30 = getelementptr i8, ptr %.22, i64 256
-  %.31 = getelementptr ptr, ptr %.2, i64 11
-  store ptr %.30, ptr %.31
-  call void @loop0(ptr %.2, i64 0)
-  %.32 = getelementptr ptr, ptr %.2, i64 4
-  %.33 = load ptr, ptr %.32
-  %.34 = getelementptr ptr, ptr %.2, i64 9
-  %.35 = load ptr, ptr %.34
-  %.36 = load double, ptr %.35
-  %.37 = fadd double 0x0, %.36
-  store double %.37, ptr %.33
-  %.38 = getelementptr ptr, ptr %.2, i64 7
-  %.39 = load ptr, ptr %.38
-  %.40 = getelementptr ptr, ptr %.2, i64 10
-  %.41 = load ptr, ptr %.40
-  %.42 = load double, ptr %.41
-  %.43 = fadd double 0x0, %.42
-  store double %.43, ptr %.39
-  %.44 = getelementptr ptr, ptr %.2, i64 8
-  %.45 = load ptr, ptr %.44
-  %.46 = getelementptr ptr, ptr %.2, i64 11
-  %.47 = load ptr, ptr %.46
-  %.48 = load double, ptr %.47
-  %.49 = fadd double 0x0, %.48
-  store double %.49, ptr %.45
-  call void @loop1(ptr %.2, i64 0)
+  %.12 = getelementptr ptr, ptr %.1, i64 3
+  %.13 = load ptr, ptr %.12
+  call void @loop0.body(ptr %.7, ptr %.9, ptr %.11, ptr %.13, ptr %.4, ptr %.5, ptr %.6, i64 0, i64 50)
+  %.14 = getelementptr ptr, ptr %.1, i64 4
+  %.15 = load ptr, ptr %.14
+  %.16 = load double, ptr %.4
+  %.17 = fadd double 0x0, %.16
+  store double %.17, ptr %.15
+  %.18 = load double, ptr %.5
+  %.19 = fadd double 0x0, %.18
+  store double %.19, ptr %.2
+  %.20 = load double, ptr %.6
+  %.21 = fadd double 0x0, %.20
+  store double %.21, ptr %.3
+  %.22 = getelementptr ptr, ptr %.1, i64 5
+  %.23 = load ptr, ptr %.22
+  %.24 = getelementptr ptr, ptr %.1, i64 6
+  %.25 = load ptr, ptr %.24
+  call void @loop1.body(ptr %.2, ptr %.11, ptr %.3, ptr %.7, ptr %.23, ptr %.25, i64 0, i64 1)
   ret void
 }

@@ -168,68 +168,6 @@ loop1.body:
 
 	.file	"<string>"
 	.section	.ltext,"axl",@progbits
-	.globl	loop0
-	.p2align	4
-	.type	loop0,@function
-loop0:
-	pushq	%rbx
-	subq	$32, %rsp
-	movq	%rsi, %rax
-	movq	%rdi, %r10
-	movq	(%r10), %rdi
-	movq	8(%r10), %rsi
-	movq	16(%r10), %rdx
-	movq	24(%r10), %rcx
-	movq	72(%r10), %r8
-	movq	80(%r10), %r9
-	movq	88(%r10), %r10
-	imulq	$50, %rax, %r11
-	movq	%r11, %rbx
-	addq	$50, %rbx
-	movl	$50, %eax
-	cmpq	$50, %rbx
-	cmovgq	%rax, %rbx
-	movq	%rsp, %rax
-	movq	%rbx, 16(%rax)
-	movq	%r11, 8(%rax)
-	movq	%r10, (%rax)
-	movabsq	$loop0.body, %rax
-	callq	*%rax
-	addq	$32, %rsp
-	popq	%rbx
-	retq
-.Lfunc_end0:
-	.size	loop0, .Lfunc_end0-loop0
-
-	.globl	loop1
-	.p2align	4
-	.type	loop1,@function
-loop1:
-	subq	$24, %rsp
-	movq	%rsi, %r10
-	movq	%rdi, %rax
-	movq	56(%rax), %rdi
-	movq	16(%rax), %rsi
-	movq	64(%rax), %rdx
-	movq	(%rax), %rcx
-	movq	40(%rax), %r8
-	movq	48(%rax), %r9
-	shlq	$0, %r10
-	movq	%r10, %r11
-	addq	$1, %r11
-	movl	$1, %eax
-	cmpq	$1, %r11
-	cmovgq	%rax, %r11
-	movq	%rsp, %rax
-	movq	%r11, 8(%rax)
-	movq	%r10, (%rax)
-	movabsq	$loop1.body, %rax
-	callq	*%rax
-	addq	$24, %rsp
-	retq
-.Lfunc_end1:
-	.size	loop1, .Lfunc_end1-loop1
-
 	.globl	kernel
 	.p2align	4
 	.type	kernel,@function
@@ -238,65 +176,57 @@ kernel:
 	movq	%rsp, %rbp
 	andq	$-64, %rsp
 	subq	$448, %rsp
-	movq	(%rdi), %rax
-	movq	%rax, 336(%rsp)
-	movq	8(%rdi), %rax
-	movq	%rax, 344(%rsp)
-	movq	16(%rdi), %rax
-	movq	%rax, 352(%rsp)
-	movq	24(%rdi), %rax
-	movq	%rax, 360(%rsp)
-	movq	32(%rdi), %rax
-	movq	%rax, 368(%rsp)
-	movq	40(%rdi), %rax
-	movq	%rax, 376(%rsp)
-	movq	48(%rdi), %rax
-	movq	%rax, 384(%rsp)
-	movq	%rsp, %rax
-	movq	%rax, 392(%rsp)
-	movq	%rsp, %rax
-	addq	$64, %rax
-	movq	%rax, 400(%rsp)
-	movq	%rsp, %rax
-	addq	$128, %rax
-	movq	%rax, 408(%rsp)
-	movq	%rsp, %rax
-	addq	$192, %rax
-	movq	%rax, 416(%rsp)
-	movq	%rsp, %rax
-	addq	$256, %rax
-	movq	%rax, 424(%rsp)
+	movq	%rdi, %rax
+	movq	%rax, 32(%rsp)
+	leaq	64(%rsp), %rcx
+	addq	$64, %rcx
+	movq	%rcx, 48(%rsp)
+	leaq	64(%rsp), %r8
+	addq	$128, %r8
+	leaq	64(%rsp), %r9
+	addq	$192, %r9
+	leaq	64(%rsp), %r10
+	addq	$256, %r10
+	movq	(%rax), %rdi
+	movq	%rdi, 56(%rsp)
+	movq	8(%rax), %rsi
+	movq	16(%rax), %rdx
+	movq	%rdx, 40(%rsp)
+	movq	24(%rax), %rcx
 	xorl	%eax, %eax
-	movabsq	$loop0, %rax
-	xorl	%ecx, %ecx
-	movl	%ecx, %esi
-	leaq	336(%rsp), %rdi
+	movq	%rsp, %rax
+	movq	%r10, (%rax)
+	movq	$50, 16(%rax)
+	movq	$0, 8(%rax)
+	movabsq	$loop0.body, %rax
 	callq	*%rax
-	movq	368(%rsp), %rax
-	movq	408(%rsp), %rcx
+	movq	32(%rsp), %rdi
+	movq	40(%rsp), %rsi
+	movq	48(%rsp), %rdx
+	movq	56(%rsp), %rcx
+	movq	32(%rdi), %rax
 	vxorps	%xmm0, %xmm0, %xmm0
-	vaddsd	(%rcx), %xmm0, %xmm0
+	vaddsd	192(%rsp), %xmm0, %xmm0
 	vmovsd	%xmm0, (%rax)
-	movq	392(%rsp), %rax
-	movq	416(%rsp), %rcx
 	vxorps	%xmm0, %xmm0, %xmm0
-	vaddsd	(%rcx), %xmm0, %xmm0
-	vmovsd	%xmm0, (%rax)
-	movq	400(%rsp), %rax
-	movq	424(%rsp), %rcx
+	vaddsd	256(%rsp), %xmm0, %xmm0
+	vmovsd	%xmm0, 64(%rsp)
 	vxorps	%xmm0, %xmm0, %xmm0
-	vaddsd	(%rcx), %xmm0, %xmm0
-	vmovsd	%xmm0, (%rax)
+	vaddsd	320(%rsp), %xmm0, %xmm0
+	vmovsd	%xmm0, 128(%rsp)
+	movq	40(%rdi), %r8
+	movq	48(%rdi), %r9
 	xorl	%eax, %eax
-	movabsq	$loop1, %rax
-	xorl	%ecx, %ecx
-	movl	%ecx, %esi
-	leaq	336(%rsp), %rdi
+	movq	%rsp, %rax
+	movq	$1, 8(%rax)
+	movq	$0, (%rax)
+	movabsq	$loop1.body, %rax
+	leaq	64(%rsp), %rdi
 	callq	*%rax
 	movq	%rbp, %rsp
 	popq	%rbp
 	retq
-.Lfunc_end2:
-	.size	kernel, .Lfunc_end2-kernel
+.Lfunc_end0:
+	.size	kernel, .Lfunc_end0-kernel
 
 	.section	".note.GNU-stack","",@progbits

@@ -23,6 +23,7 @@ import numpy as np
 from ...graph.ir import Constant, Node, Value
 from . import ir, lanes, lowerings, rolled, types
 from .accumulators import Sum, join, join_rows
+from .caller import Direct
 from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
@@ -70,6 +71,7 @@ class Emitter:
     sums: list[Sum] = field(default_factory=list)
     flag: int = -1  # the slot of the word that says that an index was out of range
     is_chained: bool = False  # whether others work on a block of rows before the next is begun
+    direct: Direct | None = None  # set where the kernel calls the body itself
 
     # ------------------------------------------------------------------ the nest
 
@@ -189,9 +191,13 @@ class Emitter:
 
     # ------------------------------------------------------------------ the function
 
-    def emit(self, parts: int, constants: dict[Value, int]) -> None:
-        """Add `void <name>(ptr table, i64 part)`."""
+    def emit(self, parts: int, constants: dict[Value, int], is_direct: bool = False) -> None:
+        """Add `void <name>(ptr table, i64 part)`; none where the kernel calls the body itself."""
         body, pointers = self.body(constants)
+        if is_direct:
+            size = self.nest.sizes[0] if self.nest.sizes else 1
+            self.direct = Direct(body, list(pointers.values()), size)
+            return
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
@@ -542,15 +548,11 @@ class Emitter:
 
     # ------------------------------------------------------------------ after the parts
 
-    def finish(self, b: Any, table: Any, parts: int) -> None:
-        """In the kernel: join what the parts have given, and store it."""
+    def finish(self, b: Any, at: Callable[[int], Any], parts: int) -> None:
+        """In the kernel: join what the parts have given, and store it; `at` gives pointers."""
         for one in self.sums:
             if not one.apart(parts):
                 continue
-
-            def at(slot: int) -> Any:
-                return b.load(b.gep(table, [ir.Constant(_I64, slot)], source_etype=_PTR), typ=_PTR)
-
             target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
             if not one.is_all:
                 join_rows(self.module, self.name, b, target, partial, one, parts)

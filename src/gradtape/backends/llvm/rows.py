@@ -19,7 +19,7 @@ rows, before and after are::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from typing import Any
@@ -28,6 +28,7 @@ from ... import events
 from ...graph.ir import Value
 from . import ir
 from .accumulators import Sum
+from .caller import Direct
 from .emit import Emitter
 from .fuse import Loop, Plan, told
 from .memory import memory, put
@@ -216,6 +217,7 @@ class Rows:
     emitters: InitVar[Sequence[Emitter | ProductEmitter]]  # of all parts
     brief: set[Value] = field(default_factory=set)  # what only the group reads
     rooms: int = -1  # the slot of the word that says which rooms for it are taken
+    direct: Direct | None = None
 
     def __post_init__(self, emitters: Sequence[Emitter | ProductEmitter]) -> None:
         self.rows, self.plan = self.group.rows, self.group.plan
@@ -373,10 +375,10 @@ class Rows:
             with _each(b, function, whole, one.size) as i:
                 put(b, neutral, b.gep(at, [i], source_etype=kind), one.dtype)
 
-    def finish(self, b: Any, table: Any, parts: int) -> None:
-        """In the kernel: join what the parts have given."""
+    def finish(self, b: Any, at: Callable[[int], Any], parts: int) -> None:
+        """In the kernel: join what the parts have given; `at` gives pointers."""
         for e in self.members:
-            e.finish(b, table, parts)
+            e.finish(b, at, parts)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from ...passes.pipeline import prepare
 from ..schedule import Schedule, Scheduler
 from . import ir
 from .buffers import Buffer, Overwriting, place
+from .caller import Caller
 from .compile import compile_text
 from .emit import Emitter
 from .entry import Argument, entry_text
@@ -335,8 +336,15 @@ def _compile(
     for e in sharing:
         e.rooms = at
         at += 1
-    for e, count in zip(units, parts, strict=True):
-        e.emit(count, at_constant)
+    # Where a loop runs as one part the kernel calls its body itself, without a table; in turns
+    # pointers change, and are looked up.
+    direct = [not turns and count == 1 and not isinstance(e, Rows)
+              for e, count in zip(units, parts, strict=True)]  # fmt: skip
+    for e, count, is_direct in zip(units, parts, direct, strict=True):
+        if isinstance(e, Rows):
+            e.emit(count, at_constant)
+        else:
+            e.emit(count, at_constant, is_direct)
 
     def where(value: Value) -> int:
         source = made.base(value)
@@ -351,9 +359,10 @@ def _compile(
                     kernel.b, kernel.table, item, where, made.view, run, flag, bool(telling)
                 )
 
-    kernel = _Kernel(
-        module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, at, at_pool
-    )
+    kernel = Caller(
+        module, max(parts) > 1, offsets, total, n_in, arena, first_buffer, at, at_pool,
+        has_table=bool(turns) or not all(direct),
+    )  # fmt: skip
     for e in sharing:
         kernel.word(e.rooms)
     run(items)
@@ -424,56 +433,3 @@ def _argument(value: Value) -> Argument:
     if aval.weak and aval.dtype == np.float64:
         return Argument(aval.dtype, (), "float")
     return Argument(aval.dtype, (), "scalar")
-
-
-class _Kernel:
-    """`void kernel(ptr table)` in the making: the table grows by the buffers; then come calls."""
-
-    def __init__(
-        self, module: ir.Module, is_parallel: bool, offsets: list[int], total: int, n_in: int,
-        arena: int, first_buffer: int, count: int, at_pool: int,
-    ) -> None:  # fmt: skip
-        self.module, self.at_pool = module, at_pool
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_PTR]), "kernel")
-        function.attributes.add("nounwind")
-        function.attributes.add("cold")
-        function.linkage = "internal"  # or LLVM keeps what it has inlined a second time
-        b = self.b = ir.IRBuilder(function.append_basic_block("entry"))
-        self.table: ir.Value = function.args[0]
-        given = self.given = self.table
-        signature = ir.FunctionType(ir.VoidType(), [_PTR, _PTR, _PTR, _I64])
-        self.hand_out: Any = ir.Function(module, signature, "hand_out") if is_parallel else None
-        if count == first_buffer:
-            return
-        table = self.table = b.alloca(_PTR, ir.Constant(_I64, count))
-        for i in range(first_buffer):
-            b.store(b.load(self.at(given, i), typ=_PTR), self.at(table, i))
-        if arena:
-            start = b.ptrtoint(b.load(self.at(given, n_in - 1), typ=_PTR), _I64)
-            start = b.and_(b.add(start, ir.Constant(_I64, 63)), ir.Constant(_I64, -64))
-            memory = b.inttoptr(start, _PTR)
-        else:
-            memory = b.alloca(ir.ArrayType(_BYTE, total), align=64)
-        for j, offset in enumerate(offsets):
-            place = b.gep(memory, [ir.Constant(_I64, offset)], source_etype=_BYTE)
-            b.store(place, self.at(table, first_buffer + j))
-
-    def at(self, table: Any, i: int) -> Any:
-        """Where the pointer number i stands."""
-        return self.b.gep(table, [ir.Constant(_I64, i)], source_etype=_PTR)
-
-    def word(self, slot: int) -> None:
-        """Room for a number, which is 0, at a slot of the table."""
-        place = self.b.alloca(_I64, align=64)
-        self.b.store(ir.Constant(_I64, 0), place)
-        self.b.store(place, self.at(self.table, slot))
-
-    def call(self, e: Emitter | ProductEmitter | Rows, parts: int) -> None:
-        """Run a loop or a product."""
-        loop = self.module.globals[e.name]
-        if parts > 1:
-            pool = self.at(self.given, self.at_pool)
-            self.b.call(self.hand_out, [pool, loop, self.table, ir.Constant(_I64, parts)])
-        else:
-            self.b.call(loop, [self.table, ir.Constant(_I64, 0)])
-        e.finish(self.b, self.table, parts)

@@ -18,6 +18,7 @@ import numpy as np
 from ...graph.ir import Constant, Value
 from . import dots, ir, panels, types
 from .accumulators import Sum, join_rows
+from .caller import Direct
 from .epilogue import Finish
 from .fuse import Plan
 from .machine import host
@@ -63,6 +64,7 @@ class ProductEmitter:
     routine_slot: int = -1
     is_chained: bool = False  # whether others work on a block of rows before the next is begun
     bodies: dict[Any, Any] = field(default_factory=dict)  # those of the module, by what they do
+    direct: Direct | None = None  # set where the kernel calls the body itself
 
     def __post_init__(self) -> None:
         node = self.product.node
@@ -107,10 +109,13 @@ class ProductEmitter:
 
     # ------------------------------------------------------------------ the functions
 
-    def emit(self, parts: int, constants: dict[Value, int]) -> None:
-        """Add `void <name>(ptr table, i64 part)`."""
+    def emit(self, parts: int, constants: dict[Value, int], is_direct: bool = False) -> None:
+        """Add `void <name>(ptr table, i64 part)`; none where the kernel calls the body itself."""
         node = self.product.node
         body, pointers = self.body(constants)
+        if is_direct:
+            self.direct = Direct(body, list(pointers.values()), self.axis.size)
+            return
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
@@ -140,14 +145,10 @@ class ProductEmitter:
         b.call(body, arguments)
         b.ret_void()
 
-    def finish(self, b: Any, table: Any, parts: int) -> None:
-        """In the kernel: add what the parts have summed."""
+    def finish(self, b: Any, at: Callable[[int], Any], parts: int) -> None:
+        """In the kernel: add what the parts have summed; `at` gives pointers."""
         for one in self.sums:
             if parts > 1:
-
-                def at(slot: int) -> Any:
-                    return b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
-
                 target, partial = at(self.slot(one.node.outputs[0])), at(one.partial)
                 join_rows(self.module, self.name, b, target, partial, one, parts)
 
