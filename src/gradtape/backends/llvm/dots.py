@@ -5,6 +5,7 @@ As many rows as a vector has lanes are summed at a time, and their sums then tur
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import ir, types
@@ -17,6 +18,7 @@ __all__ = ["emit"]
 _I64, _I32 = ir.IntType(64), ir.IntType(32)
 
 
+@lru_cache(maxsize=1024)
 def _int(n: int) -> Any:
     return ir.Constant(_I64, n)
 

@@ -362,8 +362,11 @@ class IRBuilder:
 
     def give(self, kind: Any, text: str) -> Value:
         """Write an instruction that gives a value."""
-        name = self.block.function.new_name()
-        self.block.lines.append(f"  {name} = {text}")
+        block = self.block
+        function = block.function
+        function.count += 1
+        name = f'%".{function.count}"'
+        block.lines.append(f"  {name} = {text}")
         return Value(kind, name)
 
     def _end(self, text: str) -> None:
@@ -453,8 +456,12 @@ class IRBuilder:
 
     def gep(self, at: Any, indices: Sequence[Any], source_etype: Any) -> Value:
         """An address, moved by so many elements of a type; by none it is the same."""
-        if len(indices) == 1 and getattr(indices[0], "constant", None) == 0:
-            return at  # type: ignore[no-any-return]
+        if len(indices) == 1:
+            (by,) = indices
+            if type(by) is Constant and by.constant == 0:
+                return at  # type: ignore[no-any-return]
+            moved = f"ptr {at.ref}, {by.type.text} {by.ref}"
+            return self.give(_PTR, f"getelementptr {source_etype.text}, {moved}")
         text = f"getelementptr {source_etype.text}, ptr {at.ref}, {_listed(indices)}"
         return self.give(_PTR, text)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import ir, types
@@ -29,6 +30,7 @@ _FETCH = "llvm.prefetch.p0"
 _TRUE = ir.Constant(_I1, 1)
 
 
+@lru_cache(maxsize=1024)
 def _int(n: int) -> Any:
     return ir.Constant(_I64, n)
 

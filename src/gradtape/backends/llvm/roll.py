@@ -160,12 +160,15 @@ class _Search:
         known: dict[Any, int] = {}
         found = []
         for node in self.nodes:
-            kinds = tuple(
-                v.aval.ndim == 0 and self.number(self.base(v)) is not None for v in node.inputs
-            )
-            dtypes = tuple((v.aval.dtype, v.aval.weak, v.aval.shape) for v in node.inputs)
-            key = (node.op, repr(node.params), node.outputs[0].aval, dtypes)
-            found.append(known.setdefault((*key, kinds), len(known)))
+            kinds: list[Any] = []
+            for v in node.inputs:
+                aval = v.aval
+                is_number = not aval.shape and self.number(self.base(v)) is not None
+                kinds += (aval.dtype, aval.weak, aval.shape, is_number)
+            out = node.outputs[0].aval
+            params = repr(node.params) if node.params else ""
+            key = (node.op, params, out.shape, out.dtype, *kinds)
+            found.append(known.setdefault(key, len(known)))
         numbers = np.array(found)
         self._runs = {}
         for period in range(1, min(LONGEST, len(numbers) // LEAST_TIMES) + 1):

@@ -22,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ... import events
@@ -79,6 +80,7 @@ define internal void @leave_room(ptr %rooms, i64 %room) cold {
 _I64, _PTR = ir.IntType(64), ir.PointerType()
 
 
+@lru_cache(maxsize=1024)
 def _int(n: int) -> Any:
     return ir.Constant(_I64, n)
 
@@ -88,11 +90,15 @@ def _width(value: Value, rows: int) -> int:
     return int(value.aval.size) // rows
 
 
+# By its number what a part computes, and what it reads: it is asked by each group anew.
+Facts = dict[int, tuple[list[Value], set[Value]]]
+
+
 class Group:
     """Parts that go over `rows`, while they are gathered."""
 
-    def __init__(self, plan: Plan, rows: int) -> None:
-        self.plan, self.rows = plan, rows
+    def __init__(self, plan: Plan, rows: int, facts: Facts) -> None:
+        self.plan, self.rows, self.facts = plan, rows, facts
         self.members: list[tuple[int, Axis | None]] = []
         self.by_row: set[Value] = set()  # what the group computes row by row
         self.late: set[Value] = set()  # what is there when it has ended, or even later
@@ -104,13 +110,18 @@ class Group:
     def take(self, number: int, part: Loop | Product) -> None:
         """Let a part join, if it can; else what it computes comes later."""
         found = self._loop(part) if isinstance(part, Loop) else self._product(part)
-        nodes = (*part.nodes, *part.sums)
-        outs = [self._target(node.outputs[0]) for node in nodes]
-        reads = {self.plan.base(v) for node in nodes for v in node.inputs}
-        before = self.read | self.by_row | self.late
+        if number not in self.facts:
+            nodes = (*part.nodes, *part.sums)
+            base = self.plan.base
+            self.facts[number] = (
+                [self._target(node.outputs[0]) for node in nodes],
+                {base(v) for node in nodes for v in node.inputs},
+            )
+        outs, reads = self.facts[number]
+        is_first = all(s.isdisjoint(outs) for s in (self.read, self.by_row, self.late))
         self.read |= reads
         if found is None:
-            if before.isdisjoint(outs) and reads.isdisjoint(self.by_row | self.late):
+            if is_first and reads.isdisjoint(self.by_row) and reads.isdisjoint(self.late):
                 self.parts[number] = part
                 for out in outs:
                     self.free.setdefault(out, []).append(number)
@@ -399,7 +410,7 @@ def _each(b: Any, function: Any, low: int, high: int, step: int = 1) -> Iterator
 
 def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:
     """The parts in the order in which they run: several together, or one alone."""
-    found = _grouped(loops, plan, range(len(loops)))
+    found = _grouped(loops, plan, range(len(loops)), {})
     if events.listeners:
         for group in found:
             if len(group.members) > 1:
@@ -410,32 +421,34 @@ def grouped(loops: list[Loop | Product], plan: Plan) -> list[Group]:
     return found
 
 
-def _grouped(loops: list[Loop | Product], plan: Plan, numbers: Sequence[int]) -> list[Group]:
+def _grouped(
+    loops: list[Loop | Product], plan: Plan, numbers: Sequence[int], facts: Facts
+) -> list[Group]:
     taken: set[int] = set()
     found: list[Group] = []
     for n, number in enumerate(numbers):
         if number in taken:
             continue
         near = [m for m in numbers[n : n + REACH] if m not in taken]
-        group = _first(loops, plan, near)
-        found += _grouped(loops, plan, sorted(group.early))
+        group = _first(loops, plan, near, facts)
+        found += _grouped(loops, plan, sorted(group.early), facts)
         found.append(group)
         taken.update(n for n, _ in group.members)
         taken.update(group.early)
     return found
 
 
-def _first(loops: list[Loop | Product], plan: Plan, left: list[int]) -> Group:
+def _first(loops: list[Loop | Product], plan: Plan, left: list[int], facts: Facts) -> Group:
     """The first of the parts that are left, with what can run together with it."""
-    for rows in _candidates(loops[left[0]]):
-        group = Group(plan, rows)
+    for rows in _candidates(loops[left[0]]) if len(left) > 1 else ():
+        group = Group(plan, rows, facts)
         for number in left:
             group.take(number, loops[number])
             if not group.members:
                 break
         if len(group.members) > 1 and _is_worth(group, loops):
             return group
-    alone = Group(plan, 0)
+    alone = Group(plan, 0, facts)
     alone.members.append((left[0], None))
     return alone
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ LONG = 32  # terms from which on a small tile keeps several sums, none of which 
 MANY = 12  # sums at a time that keep the processor busy
 
 
+@lru_cache(maxsize=1024)
 def _int(n: int) -> Any:
     return ir.Constant(_I64, n)
 
