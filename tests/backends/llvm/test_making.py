@@ -17,7 +17,7 @@ import pytest
 import gradtape as gt
 from gradtape.backends.llvm import making, pool
 from gradtape.backends.llvm.compile import compile_text
-from gradtape.backends.llvm.machine import host
+from gradtape.backends.llvm.machine import Machine, host
 from gradtape.backends.llvm.pieces import MOST, SHORT, functions, is_whole, pieces
 
 
@@ -250,3 +250,17 @@ if child:
 """
     for _ in range(3):
         subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_targets_are_made_once_and_lent(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'define void @"f"() cold {\nentry:\n  ret void\n}\n'
+    pieces_of_one = [making.Piece(text, "none", set(), host())] * 3
+    monkeypatch.setattr(making, "_idle", {})
+    made = []
+    real = Machine.target
+    monkeypatch.setattr(Machine, "target", lambda *given: made.append(given) or real(*given))
+    first = [making.code(piece) for piece in pieces_of_one]
+    assert len(made) == 1 and len(set(first)) == 1
+    making.optimised(pieces_of_one[0])  # keeps its target: its text can be asked for later
+    making.code(pieces_of_one[0])
+    assert len(made) == 2

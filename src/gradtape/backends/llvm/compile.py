@@ -15,7 +15,7 @@ from gradtape import events
 from gradtape.backends import store
 from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
-from gradtape.backends.llvm.making import Piece, each, emitted, linked, optimised
+from gradtape.backends.llvm.making import Piece, code, each, emitted, linked, optimised
 from gradtape.backends.llvm.pieces import pieces
 
 __all__ = ["Program", "compile_text", "environment", "kept"]
@@ -99,7 +99,7 @@ class Program:
             if self._modules is not None:
                 self._objects = [emitted(module, target) for module, target in self._modules]
             else:
-                self._objects = each(lambda piece: emitted(*optimised(piece)), self._pieces())
+                self._objects = each(code, self._pieces())
         return self._objects
 
     @events.stage("link")

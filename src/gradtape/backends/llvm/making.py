@@ -24,7 +24,7 @@ from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
-__all__ = ["Piece", "each", "emitted", "linked", "optimised"]
+__all__ = ["Piece", "code", "each", "emitted", "linked", "optimised"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -99,10 +99,35 @@ def linked(parts: Iterable[tuple[str, str]], machine: Machine) -> Iterator[Piece
         yield Piece(_with_attributes(waiting, machine), "none", set(), machine)
 
 
+def code(piece: Piece) -> bytes:
+    """A module's machine code as an object file."""
+    module, target = optimised(piece)
+    try:
+        return emitted(module, target)
+    finally:
+        _idle.setdefault((piece.machine, _level(piece.passes)), []).append(target)
+
+
+# Targets that no thread uses: to make one takes as long as to read a module.
+_idle: dict[tuple[Machine, int], list[Any]] = {}
+
+
+def _level(passes: str) -> int:
+    return 0 if passes == "none" else 2
+
+
+def _target(piece: Piece) -> Any:
+    level = _level(piece.passes)
+    try:
+        return _idle[piece.machine, level].pop()
+    except (KeyError, IndexError):
+        return piece.machine.target(level)  # makes LLVM ready
+
+
 @events.stage("LLVM: target, verify")
 def optimised(piece: Piece) -> tuple[Any, Any]:
     """A module after LLVM's passes, in a context of its own, and its target."""
-    target = piece.machine.target(0 if piece.passes == "none" else 2)  # makes LLVM ready
+    target = _target(piece)
     module = _parsed(piece.text)
     module.triple = piece.machine.triple
     module.data_layout = str(target.target_data)
@@ -115,7 +140,7 @@ def optimised(piece: Piece) -> tuple[Any, Any]:
 
 @events.stage("LLVM: code")
 def emitted(module: Any, target: Any) -> bytes:
-    """A module's machine code as an object file."""
+    """The machine code of a module after LLVM's passes."""
     emit, lib = _unlocked(_EMIT), llvm.ffi.lib
     with llvm.ffi.OutputString() as message:
         memory = emit(target, module, 1, message) if emit else None

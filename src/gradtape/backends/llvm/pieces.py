@@ -11,7 +11,7 @@ import re
 __all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "pieces"]
 
 MOST = 4  # modules of one kind that a text is cut into
-SHORT = 16_000  # characters of functions that are not worth a further module
+SHORT = 12_000  # characters of functions that are not worth a further module
 _LITTLE = '"gt.work"="little"'
 NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 

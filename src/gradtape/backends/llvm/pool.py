@@ -395,7 +395,7 @@ def prepare() -> None:
     LLVM is then ready too, which takes it longer than to compile a small program.
     """
     global _preparing
-    if _pool is not None or _preparing is not None or available() == 1 or not host().has_fma:
+    if _pool is not None or _preparing is not None or not host().has_fma:
         return
 
     def work() -> None:
