@@ -30,7 +30,6 @@ import threading
 from functools import cache
 
 from ... import events
-from ...core.parallel import available
 from .compile import Program, compile_text
 from .machine import host
 
