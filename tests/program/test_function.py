@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gradtape as gt
+from gradtape.core.tree import flatten
 from gradtape.errors import (
     DTypeError,
     TracingError,
@@ -447,3 +448,82 @@ def test_the_graph_is_text():
         "  v0: float64[3] = multiply(x0, 2.0)",
         "  v1: float64[] = sum(v0) {axis=None, keepdims=False}",
     ]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_results_that_are_known_while_tracing_are_plain(backend):
+    functions = [
+        lambda x: gt.jacobian(lambda y: y * 2.0)(x),
+        lambda x: gt.vmap(lambda _: 3.0)(x),
+        lambda x: [(x, gt.array([1.0, 2.0])), {"a": gt.array([1.0]) * 2}],
+        lambda x: gt.hessian(lambda p: np.sum(p["a"]) * p["b"])({"a": x, "b": 1.0}),
+    ]
+    for f in functions:
+        made = gt.function(f, backend=backend)
+        for _ in range(2):
+            found = flatten(made(X))[0]
+            assert not any(isinstance(leaf, gt.Tensor) for leaf in found)
+            found[0][...] = 7.0  # the caller's own
+        for leaf, plain in zip(flatten(made(X))[0], flatten(f(X))[0], strict=True):
+            np.testing.assert_array_equal(leaf, plain)
+
+
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: [(t,), t], lambda t: ((t,),) * 2])
+def test_a_tensor_of_the_users_is_read_at_each_call_where_it_is_a_result(wrap):
+    t = gt.array([1.0, 2.0])
+    made = gt.function(lambda x: wrap(t), backend="numpy")
+    for n in (5.0, 6.0):
+        t[0] = n
+        found = flatten(made(1.0))[0]
+        assert all(isinstance(leaf, gt.Tensor) and leaf[0] == n for leaf in found)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_a_python_float_that_is_returned_or_assigned(backend):
+    w = gt.Variable(2.0)
+    both = gt.function(lambda x: (x, w * x), backend=backend)
+    for _ in range(2):
+        same, product = both(1.0)
+        assert repr(same) == "Tensor(1., shape=(), dtype=float64)" and product == 2.0
+    assert gt.function(lambda x: x, backend=backend)(1.0) == 1.0
+    assign = gt.function(lambda x: w.assign(x), backend=backend)
+    for n in (3.0, 4.0):
+        assign(n)
+        assert isinstance(w.value, np.float64) and w.value == n
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_indices_that_are_arguments_in_forward_mode(backend):
+    def written(x, i, v):
+        y = gt.array(x) * 1.0
+        y[i] = v
+        return y
+
+    ones, i = np.ones(3), np.array([2, 0])
+    functions = [
+        lambda x, i: gt.jvp(lambda x: x[i] * 2.0, (x,), (ones,))[1],
+        lambda x, i: gt.jvp(lambda x: written(x, i, 5.0), (x,), (ones,))[1],
+        lambda x, i: gt.jvp(lambda v: written(x, i, v), (x[:2],), (ones[:2],))[1],
+        lambda x, i: gt.jacobian(lambda x: x[i] ** 2, mode="forward")(x),
+        lambda x, i: gt.hessian(lambda x: np.sum(x[i] ** 3), mode="forward")(x),
+        lambda x, i: gt.hvp(lambda x: np.sum(written(x, i, x[0] * 2.0) ** 3), (x,), (ones,)),
+        lambda x, i: gt.linearize(lambda x: x[i] ** 2, x)[1](ones),
+    ]
+    for f in functions:
+        made = gt.function(f, backend=backend)
+        np.testing.assert_allclose(made(X, i), f(X, i), rtol=1e-14)
+
+
+def test_full_like():
+    def f(x):
+        return np.full_like(x, 2.0), np.full_like(x, x[0]), np.full_like(x, x[1], dtype="f4")
+
+    expected = [np.full(3, 2.0), np.full(3, X[0]), np.full(3, X[1], "f4")]
+    for found in (
+        gt.function(f, backend="numpy")(X),
+        [part[0] for part in gt.vmap(f)(X[None])],
+        gt.jvp(f, (X,), (X,))[0],
+    ):
+        for part, right in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(part, right)
+            assert part.dtype == right.dtype

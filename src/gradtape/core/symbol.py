@@ -196,10 +196,22 @@ def _stand_in(x: Any) -> Any:
 
 def _method(name: str) -> Any:
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        x = np.asarray(x)[()] if type(x) is float or type(x) is complex else x  # a weak argument
         return getattr(x, name)(*args, **kwargs)
 
     call.__name__ = call.__qualname__ = name
     return call
+
+
+def in_a_set(name: str, place: Any) -> TracingError:
+    """The refusal of a set as the result of a function that is traced."""
+    return TracingError(
+        three_part(
+            f"function: {name} returns a set of values that are not known while tracing.",
+            f"Called at {place}; a set has no order in which a program could give them.",
+            "Return a list, a tuple or a dict.",
+        )
+    )
 
 
 def is_traced(x: Any) -> bool:

@@ -19,11 +19,11 @@ def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any], tuple[A
         return list(tree), kind, tuple(range(len(tree)))
     if isinstance(tree, dict):
         keys = tuple(tree)
+        if kind is dict:  # without a reference to `tree`: a trace counts who holds a result
+            return list(tree.values()), lambda values: dict(zip(keys, values, strict=True)), keys
 
         def rebuild(values: list[Any]) -> Any:
             pairs = zip(keys, values, strict=True)
-            if kind is dict:
-                return dict(pairs)
             new = copy.copy(tree)  # keeps a defaultdict's factory, an OrderedDict's order
             new.update(pairs)
             return new
@@ -79,6 +79,45 @@ def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
 
 def _first(values: list[Any]) -> Any:
     return values[0]
+
+
+def in_order(tree: Any, like: Any) -> Any:
+    """`tree` with its dicts in the order of those of `like` that have the same keys.
+
+    A dict has its keys in the order in which it was filled, and so its leaves.
+
+    >>> in_order({"b": 1, "a": 2}, {"a": 0, "b": 0})
+    {'a': 2, 'b': 1}
+    """
+    node, found = _children(tree), _children(like)
+    if node is None or found is None or not _alike(node, found, tree, like):
+        return tree
+    if isinstance(tree, dict):
+        children = dict(zip(found[2], found[0], strict=True))
+        return {key: in_order(tree[key], child) for key, child in children.items()}
+    pairs = zip(node[0], found[0], strict=True)
+    return node[1]([in_order(child, other) for child, other in pairs])
+
+
+def is_like(tree: Any, like: Any) -> bool:
+    """Whether `tree` has the nodes of `like`; a list may stand for a tuple.
+
+    >>> is_like({"b": 1, "a": [2]}, {"a": (0,), "b": 0}), is_like({"a": 1}, {"b": 1})
+    (True, False)
+    """
+    node, found = _children(tree), _children(like)
+    if node is None or found is None:
+        return node is found
+    if not _alike(node, found, tree, like):
+        return False
+    others = found[0] if not isinstance(tree, dict) else [like[key] for key in node[2]]
+    return all(map(is_like, node[0], others))
+
+
+def _alike(node: Any, found: Any, tree: Any, like: Any) -> bool:
+    if isinstance(tree, dict) or isinstance(like, dict):
+        return isinstance(tree, dict) and isinstance(like, dict) and tree.keys() == like.keys()
+    return len(node[0]) == len(found[0])
 
 
 def tree_map(function: Callable[..., Any], tree: Any) -> Any:

@@ -16,6 +16,7 @@ while tracing and is a constant. Nodes that no result needs are left out.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,7 @@ from ..core.lift import Lift
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
 from ..core.state import SEVERAL, Recorder, next_key, state, traces
-from ..core.symbol import Symbol
+from ..core.symbol import Symbol, in_a_set
 from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
@@ -330,7 +331,7 @@ class Trace(Recorder):
             new = ufunc(current, new)
         if not isinstance(new, Symbol):
             new = np.asarray(new)[()]
-        if new.dtype != current.dtype:
+        if new.dtype != current.dtype or getattr(new, "weak", False):  # a Python float is weak
             new = new.astype(current.dtype)
         if new.shape != current.shape:
             new = np.broadcast_to(new, current.shape)
@@ -367,6 +368,7 @@ class Trace(Recorder):
             for held in self.variables.values()
             if held.assigned is not None
         ]
+        returned = Counter(map(id, outputs))
         captured = {id(array) for _, array, _ in self.captured.values()}
         self.turned.clear()  # or what it holds would count as held by others
         aside = {id(x): copy for x, copy in self.frozen if id(x) in captured}
@@ -380,7 +382,8 @@ class Trace(Recorder):
             if isinstance(array, Symbol | Lift):
                 objects[value] = held
                 continue
-            if sys.getrefcount(held) <= TENSOR:
+            ours = 2 * returned[id(held)] if held is not None else 0  # in `trace`, and `outputs`
+            if sys.getrefcount(held) <= TENSOR + ours:
                 held = None  # a Tensor that was made while tracing
             entries.append((value, held))
             arrays.append(array)
@@ -444,16 +447,21 @@ def trace(
         arguments.append(new_traced(Symbol(aval, value, made, position)))
     with made:
         result = function(*arguments)
-        leaves = flatten(result)[0]
+        leaves, rebuild = flatten(result)
+        del result  # `finish` counts who holds a result
         for leaf in leaves:
             if isinstance(leaf, set | frozenset) and any(map(is_output, leaf)):
-                raise _in_a_set(name)
-        leaves = [leaf for leaf in leaves if is_output(leaf)]
+                raise in_a_set(name, _place())
         for leaf in leaves:
-            raw(leaf)  # a view settles, a Variable is read
-        outputs = [new_tensor(raw(leaf)) if isinstance(leaf, Variable) else leaf for leaf in leaves]
-        del arguments, leaves
-        return made.finish(outputs), result
+            if is_output(leaf):
+                raw(leaf)  # a view settles, a Variable is read
+        outputs = [
+            new_tensor(raw(leaf)) if isinstance(leaf, Variable) else leaf
+            for leaf in leaves
+            if is_output(leaf)
+        ]
+        arguments = leaf = None  # type: ignore[assignment]
+        return made.finish(outputs), rebuild(leaves)
 
 
 def is_output(leaf: Any) -> bool:
@@ -556,13 +564,3 @@ def _leaked(x: Symbol) -> TracingError:
 
 
 _SMALL = 1 << 16  # bytes of an array that is looked at for having changed
-
-
-def _in_a_set(name: str) -> TracingError:
-    return TracingError(
-        three_part(
-            f"function: {name} returns a set of values that are not known while tracing.",
-            f"Called at {_place()}; a set has no order in which a program could give them.",
-            "Return a list, a tuple or a dict.",
-        )
-    )

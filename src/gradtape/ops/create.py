@@ -400,7 +400,7 @@ def _full_like(
     with door("full_like", a, fill_value):
         like: Any = np.empty_like(raw(a), dtype, order, False, _size(shape), device=device)  # type: ignore[call-overload]
     result = full(like.shape, fill_value, like.dtype)
-    if like.ndim:
+    if type(like) is np.ndarray and like.ndim and type(result) is Tensor:
         result.value = laid_out(result.value, like)
     return result
 

@@ -78,7 +78,7 @@ def _leaves_out(ct: Any, avals: Any, index: Any) -> bool:
 
 def _getitem_batch(size: int, operands: Any, axes: Any, index: Any) -> Any:
     batched, at = behind_batch(index)
-    return np.moveaxis(operands[0], axes[0], 0)[batched], at
+    return _indexable(np.moveaxis(operands[0], axes[0], 0), batched)[batched], at
 
 
 def _index_shape(x: Any, index: Any) -> Aval:
@@ -101,12 +101,21 @@ def _read(x: Any, index: Any) -> Any:
         raise _refused(error, x, index) from None
 
 
+def _is_unknown(index: Any) -> bool:
+    return any(map(is_traced, index if type(index) is tuple else (index,)))
+
+
+def _indexable(x: Any, index: Any) -> Any:
+    """`x`, which can be read at `index`: a plain array cannot where that is traced."""
+    return new_tensor(x) if type(x) is np.ndarray and _is_unknown(index) else x
+
+
 getitem_card = primitive(
     None,
     name="getitem",
     impl=_read,
     vjp=_getitem_vjp,
-    jvp=lambda t, _out, _x, index: t[index],
+    jvp=lambda t, _out, _x, index: _indexable(t, index)[index],
     shape=_index_shape,
     batch=_getitem_batch,
     keep=(),
@@ -203,7 +212,7 @@ def _setitem_value(x: Any, v: Any, index: Any) -> Any:
 
 def _lost(shape: tuple[int, ...], index: Any) -> Any:
     """`overwritten`, also for an index that is not known while tracing."""
-    if not any(map(is_traced, index if type(index) is tuple else (index,))):
+    if not _is_unknown(index):
         return overwritten(shape, index)
     slot = _index_shape(Aval(shape, np.intp), index).shape
     order = np.arange(math.prod(slot)).reshape(slot)
@@ -256,7 +265,7 @@ setitem_card = primitive(
 
 def setitem_op(x: Any, v: Any, index: Any) -> Any:
     """A new array: `x` with `v` at `index`."""
-    if isinstance(x, Tensor) or isinstance(v, Tensor):
+    if isinstance(x, Tensor) or isinstance(v, Tensor) or _is_unknown(index):
         return apply(setitem_card, (x, v), {"index": index})
     return _setitem_value(x, v, index)
 

@@ -24,7 +24,7 @@ from ..passes.spares import has_spares
 from . import stored
 from .derivative import Pair, is_spoiled, make_card
 
-__all__ = ["Program", "compiled", "value_of"]
+__all__ = ["Program", "compiled", "value_of", "wrapped"]
 
 _NOTHING = object()
 
@@ -149,7 +149,7 @@ class Program:
         self.commit(found)
         outputs = list(found[: self.count])
         if self.has_tensors or any(isinstance(x, Tensor) for x in leaves):
-            outputs = [new_tensor(x) for x in outputs]
+            outputs = [wrapped(x) for x in outputs]
         return self.built(outputs)
 
     @staticmethod
@@ -208,7 +208,7 @@ class Program:
     def commit(self, values: Sequence[Any]) -> None:
         """Assign what a run has left for Variables."""
         for variable, value in zip(self.assigned, values[self.count :], strict=True):
-            variable.value = value
+            variable.value = numpy_of(value)
 
     def built(self, outputs: list[Any]) -> Any:
         """What the function returns, of the outputs."""
@@ -239,6 +239,16 @@ def compiled(
 def value_of(source: Any) -> Any:
     """What a Variable, a Tensor or an array holds now."""
     return source.value if isinstance(source, Variable) else raw(source)
+
+
+def numpy_of(x: Any) -> Any:
+    """A result as a Tensor holds it: an argument may be a Python float."""
+    return np.asarray(x)[()] if type(x) is float or type(x) is complex else x
+
+
+def wrapped(x: Any) -> Tensor:
+    """A result as a Tensor."""
+    return new_tensor(numpy_of(x))
 
 
 def _shared(graph: Graph) -> list[bool]:

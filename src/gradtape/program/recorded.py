@@ -26,7 +26,7 @@ from ..core.tree import flatten
 from ..core.variable import Variable
 from ..graph.ir import Value
 from ..tape.nested import Gradient, Nested
-from .program import Program, value_of
+from .program import Program, value_of, wrapped
 
 __all__ = ["Given", "Told", "observe", "twin"]
 
@@ -187,11 +187,11 @@ class Plan:
     def result(self, found: Sequence[Any], wraps: bool) -> Any:
         """What the user's function returns."""
         if self.is_one:
-            return new_tensor(found[0]) if wraps else found[0]
+            return wrapped(found[0]) if wraps else found[0]
         leaves = self._leaves.copy()
         for n in self._outputs:
             value = found[leaves[n]]
-            leaves[n] = new_tensor(value) if wraps else value
+            leaves[n] = wrapped(value) if wraps else value
         return self._rebuild(leaves)
 
     def tell(self, name: str, found: Sequence[Any], given: Given) -> None:

@@ -359,6 +359,13 @@ def test_an_index_out_of_range_raises_as_numpy_and_changes_nothing(bad):
     np.testing.assert_array_equal(f(x, np.array([4, -5])), [8.0, 0.0])
 
 
+def test_a_gather_of_equal_numbers_that_are_known_has_no_memory_to_read():
+    f = gt.function(lambda x, i: np.take(gt.array(np.full(3, 2.0)), i) * x)  # fails with a warning
+    np.testing.assert_array_equal(f(3.0, np.array([2, 0, -3])), np.full(3, 6.0))
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(3.0, np.array([0, 3, 1]))
+
+
 def test_a_large_gather_in_parts_tells_too():
     @gt.function
     def f(x, i):

@@ -196,6 +196,9 @@ class Gather(_Indexed):
     def emit(self, e: Any, node: Node, operand: Any, indices: Any) -> Any:
         array, *numbers = node.inputs
         offset = self.offset(e, [operand(n, _INT) for n in numbers])
+        base = e.plan.base(array)
+        if isinstance(base, Constant) and base.uniform is not None:  # has no memory
+            return types.constant(array.aval.dtype, base.uniform)
         return e.load(array, indices, offset)
 
 
