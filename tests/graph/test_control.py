@@ -353,3 +353,61 @@ def test_gradients_inside_loops():
         return gt.fori_loop(0, 5, lambda i, p: p - 0.05 * gt.grad(loss)(p), np.ones(3))
 
     same(f, order=1)
+
+
+def test_a_scan_of_no_turns_has_rows_of_the_shape_that_they_would_have():
+    def turn(c, x):
+        return c + x, {"a": np.stack([c, x]), "none": None}
+
+    def f(x):
+        return gt.scan(turn, x, np.zeros(0))
+
+    for made in (f, gt.function(f, backend="numpy")):
+        carry, ys = made(2.0)
+        assert carry == 2.0 and ys["none"] is None
+        assert ys["a"].shape == (0, 2) and ys["a"].dtype == np.float64
+    assert gt.grad(lambda x: f(x)[0] + np.sum(f(x)[1]["a"]))(2.0) == 1.0
+
+
+def test_none_among_what_a_scan_goes_over_is_none_in_every_turn():
+    def turn(c, x):
+        assert x["b"] is None
+        return c + x["a"], None
+
+    def f(x):
+        return gt.scan(turn, 0.0, {"a": x, "b": None})[0]
+
+    assert f(X) == gt.function(f, backend="numpy")(X) == np.sum(X)
+
+
+@pytest.mark.parametrize("turn", [lambda c: {"b": c["a"]}, lambda c: c["a"], lambda c: (c, c)])
+def test_a_carry_of_another_structure_is_refused(turn):
+    for f in (
+        lambda x: gt.while_loop(lambda c: c["a"] < 3, turn, {"a": x}),
+        lambda x: gt.scan(lambda c, _: (turn(c), None), {"a": x}, length=2),
+    ):
+        with pytest.raises(ShapeError, match=r"the carry is \{'a': float64\[\]\} before"):
+            gt.function(f, backend="numpy")(1.0)
+
+
+def test_rows_of_different_structure_are_refused():
+    with pytest.raises(ShapeError, match="a turn gave .* to stack, another"):
+        gt.scan(lambda c, x: (c + 1, {"a": x} if c < 1 else {"b": x}), 0.0, X)
+
+
+def test_branches_of_different_structure_are_shown():
+    f = gt.function(lambda x: gt.cond(x > 0, lambda: {"a": x}, lambda: {"b": x}), backend="numpy")
+    with pytest.raises(ShapeError, match=r"\{'a': float64\[\]\} and \{'b': float64\[\]\}"):
+        f(1.0)
+
+
+def test_a_variable_is_assigned_a_number_in_a_branch_and_in_a_loop():
+    v = gt.Variable(2.0)
+
+    def f(x):
+        gt.cond(x > 0, lambda: v.assign(x), lambda: v.assign(1.0))
+        return gt.fori_loop(0, 2, lambda _, c: (v.assign_add(x), c)[1], x)
+
+    for made in (f, gt.function(f, backend="numpy"), gt.function(f)):
+        assert made(3.0) == 3.0 and v.numpy() == 9.0
+        assert isinstance(v.value, np.float64)

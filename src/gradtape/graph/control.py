@@ -25,7 +25,7 @@ from ..core.state import state
 from ..core.streams import words_before
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_traced, raw
-from ..core.tree import flatten
+from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
 from .evaluate import evaluate
@@ -42,6 +42,7 @@ from .pullback import (
 from .regions import (
     assign,
     assigned_by,
+    carried,
     carrying,
     check_alike,
     check_carry,
@@ -98,8 +99,9 @@ def cond(
                 "Reduce it (np.any(pred)), or choose element by element: np.where(pred, a, b).",
             )
         )
-    found = [region_of(lambda f=f: f(*operands), [], "cond") for f in (true_fn, false_fn)]
-    (yes, builds), (no, other) = found
+    yes, builds = region_of(lambda: true_fn(*operands), [], "cond")
+    first = builds[0]([*yes.graph.outputs])
+    no, other = region_of(lambda: in_order(false_fn(*operands), first), [], "cond")
     check_alike("cond: true_fn and false_fn", builds, other, yes.graph.outputs, no.graph.outputs)
     assigned = assigned_by(yes, no)
     regions = [with_assigned(region, assigned) for region in (yes, no)]
@@ -225,7 +227,7 @@ def turns(
 
     The first elements of `xs` are taken, also in reverse. Rows of `ys` behind them are zeros.
     """
-    leaves, build_x = flatten(xs) if xs is not None else ([], lambda _: None)
+    leaves, build_x = _with_rows(xs)
     length = _length(leaves, length)
     tracing = bool(state.tapes and state.tapes[0].is_trace)
     if not tracing and count is None and not (checkpoint and state.tapes):
@@ -237,7 +239,8 @@ def turns(
     x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
 
     def body(*flat: Any) -> Any:
-        return _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))
+        carry, y = _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))
+        return carried("scan", carry, init), y
 
     region, builds = region_of(body, [*carry_avals, *x_avals], "scan")
     check_carry("scan", region, carry_avals)
@@ -249,6 +252,20 @@ def turns(
     end = nc + len(assigned)
     assign(assigned, results[nc:end])
     return builds[0]([*results[:nc], *results[end:]])  # type: ignore[no-any-return]
+
+
+def _with_rows(xs: Tree) -> tuple[list[Any], Callable[[list[Any]], Tree]]:
+    """The leaves of `xs` and what builds it of others; None is in every turn what it is."""
+    found, rebuild = flatten(xs)
+    where = [n for n, x in enumerate(found) if x is not None]
+
+    def build(values: list[Any]) -> Tree:
+        filled: list[Any] = [None] * len(found)
+        for n, value in zip(where, values, strict=True):
+            filled[n] = value
+        return rebuild(filled)
+
+    return [found[n] for n in where], build
 
 
 def _scanned(
@@ -431,15 +448,43 @@ def _looped(
 ) -> tuple[Tree, Tree]:
     """`scan` as a loop of Python's."""
     carry = init
+    if not length:
+        return carry, _no_rows(f, init, leaves, build_x)
     rows: list[list[Any]] = []
-    build: Callable[[list[Any]], Any] = flatten(None)[1]
+    first: Any = None
     for i in reversed(range(length)) if reverse else range(length):
         carry, y = _pair(f(carry, build_x([x[i] for x in leaves])))
-        row, build = flatten(y)
-        rows.append(row)
+        first = first if rows else y
+        if not is_like(y, first):
+            raise ShapeError(
+                three_part(
+                    f"scan: a turn gave {_types(first)} to stack, another {_types(y)}.",
+                    f"Called at {decode(*here(4))}.",
+                    "Return a result of the same structure in every turn.",
+                )
+            )
+        rows.append(flatten(in_order(y, first))[0])
+    build = flatten(first)[1]
     if reverse:
         rows.reverse()
     return carry, build([_stack(column) for column in zip(*rows, strict=True)])
+
+
+def _types(tree: Tree) -> Tree:
+    return tree_map(lambda x: x if x is None else strong(x), tree)
+
+
+def _no_rows(f: Any, init: Tree, leaves: list[Any], build_x: Any) -> Tree:
+    """What a scan of no turns stacks: `f` is traced for the shapes of its result."""
+    carries, build_carry = flatten(init)
+    avals = [strong(c) for c in carries] + [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
+
+    def y_of(*flat: Any) -> Any:
+        nc = len(carries)
+        return _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))[1]
+
+    region, builds = region_of(y_of, avals, "scan")
+    return builds[0]([np.empty((0, *v.aval.shape), v.aval.dtype) for v in region.graph.outputs])
 
 
 def _pair(found: Any) -> tuple[Any, Any]:

@@ -30,6 +30,7 @@ from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, 
 from .regions import (
     assign,
     assigned_by,
+    carried,
     carrying,
     check_carry,
     check_test,
@@ -99,7 +100,9 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     carries, build = flatten(init)
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
     avals = [strong(c) for c in carries]
-    body, builds = region_of(lambda *flat: body_fn(build(list(flat))), avals, "while_loop")
+    body, builds = region_of(
+        lambda *flat: carried("while_loop", body_fn(build(list(flat))), init), avals, "while_loop"
+    )
     test, _ = region_of(lambda *flat: cond_fn(build(list(flat))), avals, "while_loop")
     check_carry("while_loop", body, avals)
     check_test(test)

@@ -16,7 +16,7 @@ from ..core.positions import decode, here
 from ..core.streams import words_after
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
-from ..core.tree import flatten
+from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
 from .ir import Value
@@ -65,11 +65,27 @@ def check_alike(label: str, builds: Any, other: Any, a: Any, b: Any) -> None:
         raise ShapeError(
             three_part(
                 f"{label} return results of different {'shapes' if alike else 'structure'}: "
-                f"{', '.join(repr(v.aval) for v in a)} and {', '.join(repr(v.aval) for v in b)}.",
+                f"{builds[0]([v.aval for v in a])} and {other[0]([v.aval for v in b])}.",
                 f"Called at {decode(*here(3))}; a program has one result of fixed shape.",
                 "Return results of the same structure and shapes from both.",
             )
         )
+
+
+def carried(name: str, carry: Tree, init: Tree) -> Tree:
+    """`carry` after a turn with its dicts in the order of the first; ShapeError if they differ."""
+    if is_like(carry, init):
+        return in_order(carry, init)
+    before, after = (
+        tree_map(lambda x: x if x is None else aval_of(raw(x)), tree) for tree in (init, carry)
+    )
+    raise ShapeError(
+        three_part(
+            f"{name}: the carry is {before} before and {after} after a turn.",
+            f"Called at {decode(*here(5))}; what is carried keeps its structure.",
+            "Return a carry with the keys and the length of the first.",
+        )
+    )
 
 
 def check_carry(name: str, region: Traced, avals: Sequence[Aval]) -> None:

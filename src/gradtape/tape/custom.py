@@ -40,6 +40,7 @@ from .custom_rule import (
     pushed_by,
     record_of,
     takes_variables,
+    with_order,
     without_variables,
 )
 
@@ -130,7 +131,8 @@ class _Custom:
         return self if owner is None else _Custom(self._f.__get__(owner, cls), self._card)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return _call(self._f, self._card, args, kwargs)
+        f = self._f if all(isinstance(x, NUMBERS) for x in args) else with_order(self._f)
+        return _call(f, self._card, args, kwargs)
 
 
 def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any
 
@@ -35,7 +36,7 @@ from ..core.state import (
 from ..core.sweep import backward, is_recorded, run_item
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
-from ..core.tree import flatten
+from ..core.tree import flatten, in_order
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
 
@@ -288,6 +289,35 @@ def zeros_of(aval: Any) -> Any:
 def is_pair(result: Any) -> bool:
     """Whether a gradient function returned gradients of inputs and of Variables."""
     return type(result) in (tuple, list) and len(result) == 2
+
+
+def in_order_of(grads: Any, args: tuple[Any, ...]) -> Any:
+    """The gradients of `args`, those of a dict in its order."""
+    given = grads if isinstance(grads, tuple | list) else (grads,)
+    if len(given) != len(args):
+        return grads
+    return tuple([in_order(g, x) for g, x in zip(given, args, strict=True)])
+
+
+def with_order(f: Any) -> Any:
+    """`f`, whose gradient function gives the gradients of a dict in the dict's order."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        result = f(*args, **kwargs)
+        if not (is_pair(result) and callable(result[1])):
+            return result
+        y, grad_fn = result
+
+        @functools.wraps(grad_fn)
+        def rule(*cts: Any, **options: Any) -> Any:
+            grads = grad_fn(*cts, **options)
+            if not options:
+                return in_order_of(grads, args)
+            return (in_order_of(grads[0], args), grads[1]) if is_pair(grads) else grads
+
+        return y, rule
+
+    return run
 
 
 def leaves_of(grads: Any) -> list[Any]:

@@ -16,7 +16,7 @@ from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import next_key, state
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
-from ..core.tree import flatten, paths, tree_map
+from ..core.tree import flatten, in_order, is_like, paths, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from .reverse import _check_callable, _pair, vjp
 
@@ -99,9 +99,12 @@ def dual_arguments(level: Level, name: str, primals: Any, tangents: Any) -> tupl
             )
     leaves, rebuild = flatten(list(primals))
     moves, _ = flatten(list(tangents))
-    if len(primals) == len(tangents):
-        moves = [t for p, move in zip(primals, tangents, strict=True) for t in _spread(p, move)]
-    if len(leaves) != len(moves):
+    fits = len(primals) == len(tangents)
+    if fits:
+        pairs = list(zip(primals, tangents, strict=True))
+        moves = [t for p, move in pairs for t in _spread(p, move)]
+        fits = all(is_like(t, p) for p, t in pairs if t is not None)
+    if len(leaves) != len(moves) or not fits:
         raise ShapeError(
             three_part(
                 f"{name}: {len(primals)} primals with {len(leaves)} arrays, "
@@ -121,7 +124,9 @@ def dual_arguments(level: Level, name: str, primals: Any, tangents: Any) -> tupl
 
 def _spread(primal: Any, tangent: Any) -> list[Any]:
     """The leaves of `tangent`; None for a whole tree stands for one at each of its leaves."""
-    return [None] * len(flatten(primal)[0]) if tangent is None else flatten(tangent)[0]
+    if tangent is None:
+        return [None] * len(flatten(primal)[0])
+    return flatten(in_order(tangent, primal))[0]
 
 
 def _dual(level: Level, label: str, x: Any, t: Any) -> Any:
@@ -227,10 +232,18 @@ def linearize(function: Callable[..., Any], *primals: Any) -> tuple[Any, Callabl
     _check_callable("linearize", function)
     out, pull = vjp(function, *primals)
     zeros = tree_map(_zero_of, out)
+    leaves, rebuild = flatten(list(primals))
 
     def push(*tangents: Any) -> Any:
         # The transpose of the transpose: pull is linear in the cotangent, and its vjp is the jvp.
         _, back = vjp(lambda ct: pull(ct), zeros)
+        moves, _ = flatten(list(tangents))
+        if len(tangents) == len(primals):
+            pairs = zip(primals, tangents, strict=True)
+            moves = [t for p, move in pairs for t in _spread(p, move)]
+        if len(moves) == len(leaves):
+            moves = [_zero_of(x) if t is None else t for x, t in zip(leaves, moves, strict=True)]
+            tangents = tuple(rebuild(moves))
         return back(tuple(tangents))[0]
 
     return out, push
