@@ -178,3 +178,17 @@ def test_jacobians_nest_and_go_under_tapes_and_vmap():
 def test_errors(call, error, words):
     with pytest.raises(error, match=f"(?s){words}"):
         call()
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_result_that_is_a_python_float(mode):
+    found = gt.jacobian(lambda x: {"a": 1.0, "b": x}, mode=mode)(2.0)
+    assert found == {"a": 0.0, "b": 1.0}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_derivative_has_the_dtype_of_its_input(mode):
+    jacobian = gt.jacobian(lambda a, b: np.sin(a) * b, argnums=(0, 1), mode=mode)
+    found = jacobian(X.astype(np.float32), X)
+    assert [part.dtype for part in found] == [np.float32, np.float64]
+    np.testing.assert_allclose(found[0], np.diag(np.cos(X) * X), rtol=1e-6, atol=1e-7)

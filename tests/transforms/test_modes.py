@@ -371,3 +371,22 @@ def test_keyword_arguments_and_constants_of_the_closure():
     c = np.array([1.0, 2.0])
     out = gt.vmap(lambda x, *, k: x * c + k)(X, k=X)
     np.testing.assert_allclose(out, X[:, None] * c + X[:, None])
+
+
+def test_linearize_takes_none_for_what_does_not_move():
+    _, push = gt.linearize(lambda p, x: p["a"] * p["b"][0] * x, {"a": 2.0, "b": [3.0]}, 5.0)
+    assert push({"a": 1.0, "b": None}, None) == 15.0
+    assert push({"a": None, "b": [1.0]}, 1.0) == 16.0
+    assert push(None, None) == 0.0
+
+
+def test_vmap_of_a_function_that_returns_none():
+    found, nothing = gt.vmap(lambda x: (x * 2, None))(X)
+    np.testing.assert_array_equal(found, X * 2)
+    assert nothing is None
+
+
+@pytest.mark.parametrize("function, axis", [(lambda x: x, 1), (lambda x: 1.0, -2)])
+def test_an_axis_of_out_axes_that_a_result_has_not(function, axis):
+    with pytest.raises(ShapeError, match=f"no place {axis} for an axis"):
+        gt.vmap(function, out_axes=axis)(X)

@@ -199,10 +199,24 @@ def _unbatched(level: Level, x: Any, axis: int | None) -> Any:
                     "Write out_axes=0 for it.",
                 )
             )
-        return np.moveaxis(held.inner, 0, axis) if axis else held.inner
-    if axis is None:
+        return _moved(level, held.inner, axis) if axis else held.inner
+    if axis is None or x is None:
         return x
     value = x if isinstance(x, Tensor) else new_tensor(np.asarray(x)[()])
     if value.dtype.kind not in "fciub":
         return x
-    return np.moveaxis(np.broadcast_to(value, (level.size or 0, *value.shape)), 0, axis)
+    return _moved(level, np.broadcast_to(value, (level.size or 0, *value.shape)), axis)
+
+
+def _moved(level: Level, x: Any, axis: int) -> Any:
+    """`x` with its first axis, that of the examples, at `axis`."""
+    if not -np.ndim(x) <= axis < np.ndim(x):
+        raise ShapeError(
+            three_part(
+                f"{level.name}: a result has shape {np.shape(x)[1:]} for each example, and no "
+                f"place {axis} for an axis of them.",
+                f"Called at {decode(*here(4))}.",
+                f"Pass out_axes from {-np.ndim(x)} to {np.ndim(x) - 1}; 0 puts it first.",
+            )
+        )
+    return np.moveaxis(x, 0, axis)

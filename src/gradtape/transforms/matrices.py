@@ -92,6 +92,7 @@ def jacobian(
             aux = tree_map(call.outward, aux)
         leaves, rebuild = flatten(out)
         _check_results(name, leaves, call)
+        leaves = [x if hasattr(x, "dtype") else np.asarray(x)[()] for x in leaves]
         inputs = sum(s.size for s in call.sources)
         outputs = sum(int(np.size(raw(o))) for o in leaves)
         if mode == "auto" and inputs < outputs:
@@ -250,6 +251,7 @@ def _forward(
 
             blocks.append(vmap(one)(ts))
         outs = [b[0] if len(b) == 1 else np.concatenate(b) for b in zip(*blocks, strict=True)]
+        outs = [o if o.dtype == dtype or o.dtype.kind == "c" else o.astype(dtype) for o in outs]
         columns.append(
             [np.reshape(np.moveaxis(o, 0, -1), (*np.shape(o)[1:], *shape)) for o in outs]
         )
