@@ -65,9 +65,7 @@ def test_a_forward_program_keeps_what_blocks_begin_with(made, backend):
 
 def test_a_native_program_with_its_gradient_needs_less_memory():
     pytest.importorskip("llvmlite")
-    # so many that rooms for blocks of rows, and two blocks that are computed side by side, whose
-    # size does not grow with their number, are the smaller part
-    blocks = 10
+    blocks = 6
     ways = [gt.function(gt.grad(net(made, blocks=blocks))) for made in (plain, gt.checkpoint)]
     all_kept, again = (f.report(X).arena for f in ways)
     assert all_kept > blocks * (LAYERS - 1) * X.nbytes

@@ -97,6 +97,8 @@ class Plan:
         What stands for the results of the graph.
     shapes : dict
         Of what stands for a result that has its elements in another shape: that shape.
+    behind : dict
+        Of a value that is not to be read before others are there: those.
     """
 
     graph: Graph
@@ -106,6 +108,7 @@ class Plan:
     placed: dict[Value, View]
     results: list[Value]
     shapes: dict[Value, Shape] = field(default_factory=dict)
+    behind: dict[Value, list[Value]] = field(default_factory=dict)
 
     def view(self, value: Value) -> View:
         """Where the elements of a value lie."""
@@ -252,7 +255,7 @@ class Planner:
         if view is not None:
             self.see(node.outputs[0], view, node)
             if node.inputs[0] in self.late:
-                self.late[node.outputs[0]] = self.late[node.inputs[0]]
+                self._wait(node.outputs[0], node.inputs[0])
         return view is not None
 
     def _is_behind(self, node: Node) -> bool:
@@ -265,7 +268,12 @@ class Planner:
         look.outputs = node.outputs
         self.see(out, self.view(x), look)
         self.late[out] = max(self._after(v, out.aval.shape, False) for v in (x, *cts))
+        self.made.behind[out] = [self.made.base(v) for v in cts]
         return True
+
+    def _wait(self, view: Value, value: Value) -> None:
+        """Let a view of `value`, which has to wait, wait as long."""
+        self.late[view], self.made.behind[view] = self.late[value], self.made.behind[value]
 
     # ------------------------------------------------------------------ what rewrites make
 
@@ -284,6 +292,8 @@ class Planner:
         view = self.view(value)
         found = Value(Aval(shape, value.aval.dtype))
         self.see(found, View(view.source, tuple(strides), view.offset + offset))
+        if value in self.late:
+            self._wait(found, value)
         return found
 
     def node(

@@ -90,8 +90,9 @@ def _width(value: Value, rows: int) -> int:
     return int(value.aval.size) // rows
 
 
-# By its number what a part computes, and what it reads: it is asked by each group anew.
-Facts = dict[int, tuple[list[Value], set[Value]]]
+# By its number what a part computes, what it reads, and what it waits for besides: it is asked by
+# each group anew.
+Facts = dict[int, tuple[list[Value], set[Value], set[Value]]]
 
 
 class Group:
@@ -112,12 +113,16 @@ class Group:
         found = self._loop(part) if isinstance(part, Loop) else self._product(part)
         if number not in self.facts:
             nodes = (*part.nodes, *part.sums)
-            base = self.plan.base
-            self.facts[number] = (
-                [self._target(node.outputs[0]) for node in nodes],
-                {base(v) for node in nodes for v in node.inputs},
-            )
-        outs, reads = self.facts[number]
+            inputs = [v for node in nodes for v in node.inputs]
+            # what is computed again waits for its cotangents, or it would lie beside what they need
+            waits = {ct for v in inputs for ct in self.plan.behind.get(v, ())}
+            outs = [self._target(node.outputs[0]) for node in nodes]
+            self.facts[number] = outs, {*map(self.plan.base, inputs)}, waits
+        outs, reads, waits = self.facts[number]
+        if waits:
+            reads = reads | waits
+            if not waits.isdisjoint(self.by_row) or not waits.isdisjoint(self.late):
+                found = None
         is_first = all(s.isdisjoint(outs) for s in (self.read, self.by_row, self.late))
         self.read |= reads
         if found is None:
