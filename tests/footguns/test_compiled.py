@@ -222,3 +222,30 @@ def test_an_exception_leaves_variables_as_they_were():
     with pytest.raises(ValueError, match="reshape"):
         f(np.ones(3))
     assert float(v) == 1.0
+
+
+MASKED = np.ma.masked_array([1.0, 2.0], [True, False])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: gt.function(lambda x: x * 2.0)(MASKED),
+        lambda: gt.function(lambda x: x["a"][0] * 2.0)({"a": [MASKED]}),
+        lambda: gt.function(lambda x: x * MASKED)(1.0),
+        lambda: gt.function(lambda x: (x, MASKED * 2.0))(1.0),
+    ],
+)
+def test_a_mask_is_not_lost_without_a_sound(call):
+    """Its elements would take part in the program; eagerly Tensors refuse them too."""
+    with pytest.raises(gt.errors.DTypeError, match=r"masked array(.|\n)*np\.where"):
+        call()
+
+
+def test_an_array_on_disk_is_an_argument_and_no_constant(tmp_path):
+    x = np.memmap(tmp_path / "x", dtype=float, shape=2, mode="w+")
+    f = gt.function(lambda x: x * 2.0)
+    for number in (1.0, 5.0):
+        x[:] = number
+        assert np.asarray(f(x)).tolist() == [2.0 * number] * 2
+    assert len(f.programs) == 1

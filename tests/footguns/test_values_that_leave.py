@@ -276,12 +276,14 @@ def test_too_few_cotangents_are_refused():
         tape.gradient([y, z], x, output_gradients=[1.0])
 
 
-def test_a_cotangent_is_not_broadcast():
-    x = gt.Variable([1.5, 2.5])
+def test_a_cotangent_is_not_broadcast_along_an_axis():
+    """One number is for every element; a vector could be meant for rows or for columns."""
+    x = gt.Variable(np.ones((2, 2)))
     with gt.GradientTape() as tape:
         y = x * x
     with pytest.raises(ValueError, match="shape"):
-        tape.gradient(y, x, output_gradients=2.0)
+        tape.gradient(y, x, output_gradients=np.ones(2))
+    assert tape.gradient(y, x, output_gradients=2.0).numpy().tolist() == [[4.0, 4.0]] * 2
 
 
 def test_where_around_a_singular_point_has_no_nan():
@@ -371,3 +373,61 @@ def test_a_number_that_an_object_of_unknown_code_keeps_needs_a_strict_tape():
     assert float(silent(tape, loss, a)) == 5.0  # the documented limit: the whole is 10
     with gt.GradientTape(strict=True), pytest.raises(TypeError, match="leave out float"):
         first.append(2 * float(a))
+
+
+# ------------------------------------------------------------------ inside a checkpoint
+
+
+KINDS = [gt.checkpoint, gt.recompute_grad]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_number_that_comes_back_inside_a_checkpoint(kind):
+    with gt.GradientTape() as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        y = kind(lambda x: np.sum(float(x[0]) * x))(x)
+    with pytest.warns(ExitWarning, match=r"only a part of the whole(.|\n)*float\(x\[0\]\)"):
+        tape.gradient(y, x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("read", [lambda x: x.numpy(), np.asarray, lambda x: np.array(x.tolist())])
+def test_all_that_a_checkpoint_takes_leaves(kind, read):
+    with gt.GradientTape() as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        y = kind(lambda x: np.sum(np.sin(gt.array(read(x)))))(x)
+    with pytest.warns(GradientWarning, match=r"no path(.|\n)*took the value out(.|\n)*Zeros are"):
+        assert tape.gradient(y, x).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_variable_around_a_checkpoint_leaves(kind):
+    w = gt.Variable(2.0)
+    block = kind(lambda x: np.sum(x) * float(w))
+    with gt.GradientTape() as tape:
+        y = block(gt.array([1.0, 2.0]))
+    with pytest.warns(GradientWarning, match=r"a Variable(.|\n)*float\(w\) took the value out"):
+        tape.gradient(y, w)
+    whole = gt.grad(kind(lambda x: np.sum(np.round(x))))
+    with pytest.warns(GradientWarning, match="round"):
+        whole(np.array([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_strict_tape_refuses_an_exit_inside_a_checkpoint(kind):
+    with gt.GradientTape(strict=True) as tape:
+        x = tape.watch(np.array([1.0, 2.0]))
+        y = kind(lambda x: np.sum(float(x[0]) * x))(x)
+    with pytest.raises(gt.errors.ExitError, match=r"float\(x\[0\]\) took the value out"):
+        tape.gradient(y, x)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_checkpoint_does_not_use_or_means_to_cut_is_silent(kind):
+    def f(a, b, c):
+        return np.sum(a) + np.sum(gt.value(b)) + np.sum(a) * gt.value(c[0])
+
+    ones = np.ones(2)
+    found = gt.grad(kind(f), argnums=(0, 1, 2))(ones, ones, ones)
+    assert [g.tolist() for g in found] == [[2.0, 2.0], [0.0, 0.0], [0.0, 0.0]]
+    assert gt.grad(kind(lambda a, b: np.sum(a)), argnums=1)(ones, ones).tolist() == [0.0, 0.0]

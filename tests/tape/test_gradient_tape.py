@@ -403,7 +403,7 @@ def test_output_gradients():
         ([np.ones(2)], ShapeError, "1 output_gradients for 2 targets"),
         ([np.ones(2), None], ShapeError, r"output_gradients\[1\] is None"),
         ([np.ones(2), np.ones(3)], ShapeError, r"output_gradients\[1\] has shape \(3,\)"),
-        ([np.ones(2), 1.0], ShapeError, r"output_gradients\[1\] has shape \(\)"),
+        ([np.ones(2), np.ones(1)], ShapeError, r"output_gradients\[1\] has shape \(1,\)"),
         ([np.ones(2), np.ones(2) * 1j], DTypeError, "complex128"),
         ([np.ones(2), "ab"], DTypeError, "dtype|<U2"),
     ],
@@ -415,6 +415,20 @@ def test_output_gradients_that_do_not_fit(given, kind, match):
     with pytest.raises(kind, match=match):
         tape.gradient([y, z], x, given)
     assert value(tape.gradient(y, x))[0] == 2.0  # nothing was lost
+
+
+def test_one_number_is_the_cotangent_of_every_element():
+    x = gt.Variable([1.0, 2.0])
+    with gt.GradientTape(persistent=True) as tape:
+        y, z = x * x, x * 3.0
+    assert value(tape.gradient(y, x, 2.0)).tolist() == [4.0, 8.0]
+    assert value(tape.gradient([y, z], x, [gt.array(2.0), np.float64(1.0)])).tolist() == [7.0, 11.0]
+    k = gt.Variable(2.0)
+    with gt.GradientTape() as outer:
+        with gt.GradientTape() as tape:
+            y = x * x
+        g = tape.gradient(y, x, k * 1.0)
+    assert value(outer.gradient(g, k)) == 6.0
 
 
 def test_output_gradients_are_matched_by_key():

@@ -125,3 +125,43 @@ def test_errors_and_explanations_are_in_these_words():
 def test_a_tape_entered_twice_is_one_of_tf():
     with tf.GradientTape() as tape, pytest.raises(ValueError, match=r"tf\.GradientTape\(\)"):
         tape.__enter__()
+
+
+def refusals():
+    """Calls that the core refuses, by a tape or an accumulator of the dialect."""
+    x = tf.constant([1.0, 2.0])
+    fresh, used = tf.GradientTape(), tf.GradientTape()
+    with used:
+        used.watch(x)
+        y = x * x
+    used.gradient(y, x)
+    yield "watch before entering", lambda: fresh.watch(x)
+    yield "gradient before entering", lambda: fresh.gradient(x, x)
+    yield "jacobian before entering", lambda: fresh.jacobian(x, x)
+    yield "batch_jacobian before entering", lambda: fresh.batch_jacobian(x, x)
+    yield "explain before entering", lambda: fresh.explain(x, x)
+    yield "summary before entering", fresh.summary
+    yield "graph before entering", fresh.graph
+    yield "watch when used up", lambda: used.watch(x)
+    yield "gradient when used up", lambda: used.gradient(y, x)
+    yield "jacobian when used up", lambda: used.jacobian(y, x)
+    yield "an integer primal", lambda: tf.autodiff.ForwardAccumulator(tf.constant(1), 1)
+    yield "a tangent's shape", lambda: tf.autodiff.ForwardAccumulator(x, tf.constant([2.0]))
+
+
+def test_refusals_name_the_dialect():
+    for name, call in refusals():
+        with pytest.raises((TypeError, ValueError, RuntimeError)) as caught:
+            call()
+        said = str(caught.value)
+        assert len(said.splitlines()) == 3, name
+        assert not re.search(r"\b(gt|np)\.", said), name
+
+
+def test_watched_is_told_at_the_users_line():
+    x = tf.constant([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = tf.constant(1.0) * 2.0
+    with pytest.warns(GradientWarning, match="watched at test_wording.py"):
+        tape.gradient(y, x)

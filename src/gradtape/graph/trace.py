@@ -27,6 +27,7 @@ from ..core.aval import Aval, aval_of
 from ..core.dispatch import apply
 from ..core.examples import part_of
 from ..core.lift import Lift
+from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
 from ..core.state import SEVERAL, Recorder, next_key, state, traces
@@ -229,6 +230,7 @@ class Trace(Recorder):
             return self._from_outside(x, source)
         if type(x) is not ndarray:
             if isinstance(x, ndarray):
+                refuse_own_arithmetic(x, self.graph.name)
                 x = x.view(ndarray)
             elif not isinstance(x, np.generic) and type(x) not in (bool, int, float, complex):
                 x = np.asarray(x)

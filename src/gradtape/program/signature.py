@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import INEXACT, Aval, aval_of
+from ..core.operands import refuse_own_arithmetic
 from ..core.tensor import Tensor
 from ..core.tree import _children
 from ..core.variable import Variable
@@ -45,6 +46,9 @@ def describe(tree: Any, key: list[Any], leaves: list[Any]) -> Callable[[Any], An
     Returns a function that takes an iterator over other inputs and builds `tree` around them.
     """
     kind = type(tree)
+    if isinstance(tree, np.ndarray) and kind is not np.ndarray:
+        refuse_own_arithmetic(tree, "function")
+        tree, kind = tree.view(np.ndarray), np.ndarray
     if kind is np.ndarray or isinstance(tree, np.generic) or (
         isinstance(tree, Tensor) and not isinstance(tree, Variable)
     ):  # fmt: skip

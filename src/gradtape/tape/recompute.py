@@ -20,6 +20,7 @@ from ..errors import DTypeError, three_part
 from .custom import as_tensor, custom_gradient
 from .custom_rule import NUMBERS
 from .sieve import Sieve
+from .sweeping import zeros
 from .tape import GradientTape
 
 
@@ -80,6 +81,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
         def run(*xs: Any) -> Any:
             sieve = Sieve()
             tapes, draws = state.tapes, replayed()
+            is_strict = any(t.strict for t in tapes)
             with only((*(t for t in tapes if t.is_trace), sieve)), draws:
                 out = call(xs)
             captured = sieve.found(tapes)
@@ -95,7 +97,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 if trace is not None and trace.is_trace:
                     trace.postpone(variables, cts)
                 own = [_own(x, cts) for x in xs]
-                with GradientTape(watch_accessed_variables=False) as tape:
+                with GradientTape(watch_accessed_variables=False, strict=is_strict) as tape:
                     fresh = [tape.watch(x) if _is_smooth(x) else x for x in own]
                     for v in variables:
                         tape.watch(v)
@@ -104,7 +106,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 outs = [o for o in flatten(again)[0] if isinstance(o, NUMBERS)]
                 at = [i for i, x in enumerate(fresh) if _is_smooth(x)]
                 sources = [*(fresh[i] for i in at), *variables]
-                found = tape.gradient(outs, sources, list(cts), unconnected_gradients="zero")
+                found = _gradients(tape, outs, sources, list(cts))
                 given: list[Any] = [None] * len(fresh)
                 for i, g in zip(at, found, strict=False):
                     given[i] = g
@@ -122,6 +124,19 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 return tree_map(as_tensor, f(*args, **kwargs))
 
     return recomputed
+
+
+def _gradients(tape: GradientTape, outs: Any, sources: Any, cts: Any) -> list[Any]:
+    """Zeros where nothing leads to a source; a path that broke on the way there is told."""
+    found = tape.gradient(outs, sources, cts, unconnected_gradients="none")
+    missing = [g is None for g in found]
+    recorder = tape._recorder
+    if any(missing) and recorder is not None:
+        from .reasons import warn_lost
+
+        lost = [x for x, is_missing in zip(sources, missing, strict=True) if is_missing]
+        warn_lost(recorder, outs, lost, [True] * len(lost))
+    return [zeros(x) if g is None else g for x, g in zip(sources, found, strict=True)]
 
 
 def _is_smooth(x: Any) -> bool:

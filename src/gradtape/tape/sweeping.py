@@ -256,7 +256,7 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
                 three_part(
                     f"gradient: output_gradients[{i}] has shape {array.shape}, "
                     f"its target {t.shape}.",
-                    "A cotangent has the shape of its target; it is not broadcast.",
+                    "A cotangent has the shape of its target; no axis is added to it.",
                     _in_shape(array.shape, t.shape),
                 )
             )
@@ -265,6 +265,29 @@ def check_output_gradients(targets: list[Tensor], output_gradients: Any) -> list
         else:
             checked.append(settled(np.array(array, dtype=dtype)))
     return checked
+
+
+def broadcast(targets: list[Tensor], given: Any, is_any: bool) -> Any:
+    """Cotangents in the shapes of `targets`, as TensorFlow has them: one number for every element.
+
+    With `is_any`, whatever broadcasts to its target is broadcast. What does not stays as it is.
+    """
+    leaves, rebuild = flatten(given)
+    if len(leaves) != len(targets):
+        return given
+    return rebuild([_repeated(x, t.shape, is_any) for x, t in zip(leaves, targets, strict=True)])
+
+
+def _repeated(x: Any, shape: tuple[int, ...], is_any: bool) -> Any:
+    own = np.shape(x)
+    if x is None or own == shape or (own and not is_any):
+        return x
+    try:
+        fits = np.broadcast_shapes(own, shape) == shape
+    except ValueError:
+        return x
+    function: Any = np.broadcast_to
+    return function(x, shape) if fits else x
 
 
 def _in_shape(given: tuple[int, ...], shape: tuple[int, ...]) -> str:

@@ -30,6 +30,7 @@ from ..core.variable import Variable
 from ..errors import DTypeError, TapeStateError, WatchError, three_part
 from .reach import cuts
 from .sweeping import (
+    broadcast,
     check_aliases,
     check_support,
     finish,
@@ -337,8 +338,8 @@ class GradientTape:
         sources : Tensor, Variable, or a tree of them
             A Variable means the sum over its reads, a watched Tensor the value that was watched.
         output_gradients : array_like or tree, optional
-            The cotangent of each target, one for each and of its shape, in the structure of
-            `target` (the same keys where that is a dict); ones by default.
+            The cotangent of each target, one for each and of its shape, or one number for all of
+            it, in the structure of `target` (the same keys where that is a dict); ones by default.
         unconnected_gradients : {"none", "zero"}
             What a source gets that the target does not depend on. Given explicitly, it silences
             the warning that says why.
@@ -401,6 +402,7 @@ class GradientTape:
             return None
         if output_gradients is not None:
             output_gradients = match_output_gradients(target, output_gradients)
+            output_gradients = self._in_shape(targets, output_gradients)
         rebuild: Any = None
         if isinstance(sources, Tensor):
             leaves = [sources]
@@ -482,6 +484,9 @@ class GradientTape:
         if leaves is not sources and rebuild is None:
             return results[0]
         return rebuild(results) if rebuild is not None else results
+
+    def _in_shape(self, targets: list[Tensor], given: Any) -> Any:
+        return broadcast(targets, given, False)
 
     def _joined(self, variable: Any, taken: Any, cts: Any) -> Any:
         from . import gathered

@@ -247,6 +247,8 @@ CASES = [
           "with tf.GradientTape() as t: y = w * v; out = t.watched_variables()",
           "with tf.GradientTape() as t: y = vec * v; out = t.gradient(y, v)",
           "with tf.GradientTape() as t: y = vec * v; out = t.gradient(y, v, output_gradients=tf.constant([1.0, 3.0]))",
+          "with tf.GradientTape() as t: y = vec * v; out = t.gradient(y, v, output_gradients=tf.constant(3.0))",
+          "with tf.GradientTape() as t: y = vec * v; out = t.gradient(y, v, output_gradients=tf.constant([3.0]))",
           "with tf.GradientTape() as t: y = [v * w, v + w]; out = t.gradient(y, v)",
           "with tf.GradientTape() as t: y = [v * w, v + w]; "
           "out = t.gradient(y, [v], output_gradients=[tf.constant(2.0), tf.constant(3.0)])",

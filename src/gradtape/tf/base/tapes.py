@@ -12,19 +12,20 @@ from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.state import next_key, state
 from ...core.tree import flatten, tree_map
-from ...errors import GradtapeError, three_part
+from ...errors import three_part
 from ...tape import accumulator as native_forward
 from ...tape import custom as native_custom
 from ...tape import leaving
 from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
+from ...tape.sweeping import broadcast
 from . import numerics
 from .errors import RefusedState, RefusedType, RefusedValue
 from .names import export
 from .promotion import bare, natural
 from .tensors import Tensor, Traced, adopt, make
 from .variables import Held, Variable
-from .wording import TensorFlowRecorder, worded
+from .wording import TensorFlowRecorder, spoken, worded
 
 if TYPE_CHECKING:
     from ...tape.facts import Explanation
@@ -68,10 +69,9 @@ class GradientTape(native_tape.GradientTape):
         """
         leaves, _ = flatten(tensor)
         for leaf in leaves:
-            if isinstance(leaf, Variable):
-                super().watch(leaf.held)
-            elif isinstance(leaf, core.Tensor):
-                super().watch(leaf)
+            if isinstance(leaf, Variable | core.Tensor):
+                with spoken():
+                    super().watch(leaf.held if isinstance(leaf, Variable) else leaf)
             else:
                 raise RefusedValue(
                     three_part(
@@ -116,6 +116,10 @@ class GradientTape(native_tape.GradientTape):
             for leaf in leaves
         ]
 
+    def _in_shape(self, targets: list[Any], given: Any) -> Any:
+        """As TensorFlow, what broadcasts to its target, and not single numbers alone."""
+        return broadcast(targets, given, True)
+
     def _joined(self, variable: Any, taken: Any, cts: Any) -> Any:
         from .slices import gathered
 
@@ -141,16 +145,13 @@ class GradientTape(native_tape.GradientTape):
         known: dict[int, Any] = {}
         fresh = self._consumed is None
         try:
-            found = super().gradient(
-                _native(target, known),
-                _native(sources, known),
-                output_gradients,
-                unconnected_gradients,
-            )
-        except GradtapeError as error:
-            if len(error.args) == 1:
-                error.args = (worded(str(error)),)
-            raise
+            with spoken():
+                found = super().gradient(
+                    _native(target, known),
+                    _native(sources, known),
+                    output_gradients,
+                    unconnected_gradients,
+                )
         finally:
             if fresh and self._consumed is not None:
                 self._consumed = (frame.f_code, frame.f_lasti)
@@ -170,9 +171,9 @@ class GradientTape(native_tape.GradientTape):
         """All derivatives of `target`, one tensor, in the structure of `sources`."""
         _loops_allowed(self, experimental_use_pfor)
         known: dict[int, Any] = {}
-        found = super().jacobian(
-            _native(target, known), _native(sources, known), _plain_option(unconnected_gradients)
-        )
+        option = _plain_option(unconnected_gradients)
+        with spoken():
+            found = super().jacobian(_native(target, known), _native(sources, known), option)
         return _shown(found)
 
     def batch_jacobian(
@@ -186,17 +187,22 @@ class GradientTape(native_tape.GradientTape):
         """The Jacobian of each example, with its number in front."""
         _loops_allowed(self, experimental_use_pfor)
         known: dict[int, Any] = {}
-        return _shown(super().batch_jacobian(_native(target, known), _native(source, known)))
-
-
+        with spoken():
+            found = super().batch_jacobian(_native(target, known), _native(source, known))
+        return _shown(found)
 
     def explain(self, target: Any, source: Any) -> Explanation:
         """Why a gradient is what it is, or is missing; see `gradtape.GradientTape.explain`."""
         known: dict[int, Any] = {}
-        found = super().explain(_native(target, known), _native(source, known))
+        with spoken():
+            found = super().explain(_native(target, known), _native(source, known))
         from dataclasses import replace
 
         return replace(found, cause=worded(found.cause), remedy=worded(found.remedy))
+
+    def _entered(self, operation: str) -> Any:
+        with spoken():
+            return super()._entered(operation)
 
 
 def _plain_option(option: Any) -> Any:
@@ -226,7 +232,8 @@ class ForwardAccumulator(native_forward.ForwardAccumulator):
 
     def __init__(self, primals: Any, tangents: Any) -> None:
         known: dict[int, Any] = {}
-        super().__init__(_keyed(primals, known), tree_map(_plain, tangents))
+        with spoken():
+            super().__init__(_keyed(primals, known), tree_map(_plain, tangents))
 
     def jvp(
         self, primals: Any, unconnected_gradients: Any = UnconnectedGradients.NONE

@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from ...core.state import Recorder
+from ...errors import GradtapeError
 from .names import lookup
 
 # NumPy's names that TensorFlow spells otherwise; for all others tf.<name>, tf.math.<name>,
@@ -173,6 +174,7 @@ _SENTENCES: list[tuple[str, Any]] = [
     ),
     (r"x = tape\.watch\(x\)", "tape.watch(x)"),
     (r"Pass np\.broadcast_to\(ct, (.*?)\)\.", r"Pass tf.broadcast_to(ct, \1)."),
+    (r"Pass np\.broadcast_to\(t, (.*?)\), or", r"Pass tf.broadcast_to(t, \1), or"),
     (r"Pass np\.reshape\(ct, (.*?)\)\.", r"Pass tf.reshape(ct, \1)."),
     (r"np\.(ones|zeros|ones_like|zeros_like)\(", r"tf.\1("),
     (
@@ -184,6 +186,8 @@ _SENTENCES: list[tuple[str, Any]] = [
     (r"\bgt\.config\b", "gradtape.config"),
     (r"gt\.value\(", "tf.stop_gradient("),
     (r"gt\.(Variable|GradientTape|custom_gradient|stop_gradient|stack)\b", r"tf.\1"),
+    (r"gt\.array\(\[", "tf.constant(["),
+    (r"; or gt\.jacobian of the function\.", "."),
     (r"\(astype -> ", "(tf.cast -> "),
     (r"condition of np\.where", "condition of tf.where"),
 ]
@@ -223,6 +227,17 @@ def worded(text: str) -> str:
     for pattern, said in _SENTENCES:
         text = re.sub(pattern, said, text)
     return text
+
+
+class spoken:
+    """What the core refuses inside is said in the words of TensorFlow."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
+        if isinstance(error, GradtapeError) and len(error.args) == 1:
+            error.args = (worded(str(error)),)
 
 
 class TensorFlowRecorder(Recorder):
