@@ -527,3 +527,10 @@ def test_full_like():
         for part, right in zip(found, expected, strict=True):
             np.testing.assert_array_equal(part, right)
             assert part.dtype == right.dtype
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+def test_results_that_numpy_gives_as_named_tuples(backend):
+    a = np.diag([3.0, 2.0, 1.0])
+    for f in (lambda a: np.linalg.svd(a)[1], lambda a: np.linalg.eigh(a)[0] * 2.0):
+        np.testing.assert_allclose(gt.function(f, backend=backend)(a), f(a), rtol=1e-14)

@@ -22,7 +22,7 @@ def run_node(node: Node, values: Sequence[Any]) -> tuple[Any, ...]:
         found = node.op.impl(*values[: node.operands], **params)
     except LOWER as error:
         refuse(error, node.op.name, values[: node.operands], params)
-    parts = found if type(found) in (tuple, list) else (found,)
+    parts = found if isinstance(found, tuple | list) else (found,)  # named tuples too
     return tuple(
         settle(part, value.aval.weak) for part, value in zip(parts, node.outputs, strict=True)
     )
