@@ -264,3 +264,13 @@ def test_targets_are_made_once_and_lent(monkeypatch: pytest.MonkeyPatch) -> None
     making.optimised(pieces_of_one[0])  # keeps its target: its text can be asked for later
     making.code(pieces_of_one[0])
     assert len(made) == 2
+
+
+def test_what_wakes_llvm_leaves_a_target_for_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "_idle", {})
+    making.wake(host())
+    (idle,) = making._idle.values()
+    assert len(idle) == making.available()
+    monkeypatch.setattr(Machine, "target", lambda *_: pytest.fail("a target was made anew"))
+    made = making.each(making.code, [making.Piece(function("f"), "few", set(), host())])
+    assert made[0] and len(idle) == making.available()

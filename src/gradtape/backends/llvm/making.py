@@ -24,7 +24,7 @@ from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
-__all__ = ["Piece", "code", "each", "emitted", "linked", "optimised"]
+__all__ = ["Piece", "code", "each", "emitted", "linked", "optimised", "wake"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -208,6 +208,46 @@ def _leave(module: Any, whole: set[str]) -> None:
         if not function.is_declaration and function.name not in whole:
             function.add_function_attribute("noinline")
             function.add_function_attribute("optnone")
+
+
+def wake(machine: Machine) -> None:
+    """Make code of a small loop for nobody, with a target for each thread that will want one.
+
+    The first loop takes LLVM nearly twice as long as those after it: it reads its tables of
+    instructions from the disk, and works out what the processor has.
+    """
+    lanes = machine.width // 64
+    kinds = {"kind": f"<{lanes} x double>", "truth": f"<{lanes} x i1>"}
+    piece = Piece(_LOOP.format(width=machine.width, **kinds), "few", {"wake"}, machine)
+    made = [optimised(piece) for _ in range(available())]
+    for module, target in made:
+        emitted(module, target)
+        _idle.setdefault((machine, _level(piece.passes)), []).append(target)
+
+
+_LOOP = """
+define void @wake(ptr %x, i64 %n) nounwind "prefer-vector-width"="{width}" {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %j, %loop ]
+  %sum = phi {kind} [ zeroinitializer, %entry ], [ %more, %loop ]
+  %at = getelementptr double, ptr %x, i64 %i
+  %v = load {kind}, ptr %at, align 8
+  %c = fcmp ogt {kind} %v, splat (double 2.0)
+  %w = fmul {kind} %v, %sum
+  %s = select {truth} %c, {kind} %w, {kind} %v
+  %q = fdiv {kind} %s, splat (double 3.0)
+  %more = fadd {kind} %sum, %q
+  store {kind} %q, ptr %at, align 8
+  %j = add nuw nsw i64 %i, 8
+  %on = icmp slt i64 %j, %n
+  br i1 %on, label %loop, label %done
+done:
+  store {kind} %more, ptr %x, align 8
+  ret void
+}}
+"""
 
 
 def _with_attributes(text: str, machine: Machine) -> str:

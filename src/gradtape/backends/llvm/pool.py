@@ -32,6 +32,7 @@ from functools import cache
 from ... import events
 from .compile import Program, compile_text
 from .machine import host
+from .making import wake
 
 __all__ = ["Pool", "pool"]
 
@@ -389,10 +390,7 @@ def pool() -> Pool:
 
 
 def prepare() -> None:
-    """Have the pool made by a thread of its own, meanwhile.
-
-    LLVM is then ready too, which takes it longer than to compile a small program.
-    """
+    """Have the pool made and LLVM woken by a thread of its own, meanwhile."""
     global _preparing
     if _pool is not None or _preparing is not None or not host().has_fma:
         return
@@ -400,6 +398,7 @@ def prepare() -> None:
     def work() -> None:
         with contextlib.suppress(Exception):  # whoever needs it meets the error
             pool()
+            wake(host())
 
     _preparing = threading.Thread(target=work, name="gradtape compiler")
     _preparing.start()
