@@ -34,5 +34,6 @@ def test_the_slow_checks_say_which_steps_there_are(tmp_path: Path) -> None:
         text=True,
     )  # fmt: skip
     assert done.returncode == 2
-    assert "Exhaustive tests; Mutation check of the op tests, seed 1;" in done.stderr
+    assert "Exhaustive: random programs; Exhaustive: every operation compiled; " in done.stderr
+    assert "; Mutation check of the op tests, seed 1;" in done.stderr
     assert report.read_text(encoding="utf-8") == before
