@@ -122,6 +122,9 @@ def _address(function: Any) -> int:
 # ------------------------------------------------------------------------------ the code
 
 
+DOOR = "; the builtin"  # the line of a module behind which it stands
+
+
 class _Text:
     """Lines of a function, with fresh names."""
 
@@ -178,44 +181,10 @@ def entry_text(
         t.emit(f"store i64 0, ptr {told}")
         t.emit(f"store ptr {told}, ptr {t.at(slots, 8 * (n + m + extra))}")
     t.emit(f"%counted = icmp eq i64 %count, {n}")
-    t.emit("br i1 %counted, label %a0, label %mismatch")
-    for i, argument in enumerate(arguments):
-        t.label(f"a{i}")
-        checks = []
-        x = t.load("ptr", "%args", 8 * i)
-        kind = t.load("ptr", x, _TYPE)
-        wanted = t.load("ptr", self_, 8 * (len(_FIXED) + i))
-        ok = t.let(f"icmp eq ptr {kind}, {wanted}")
-        t.emit(f"br i1 {ok}, label %b{i}, label %mismatch")
-        t.label(f"b{i}")
-        if argument.kind == "array":
-            dtype = t.load("ptr", x, _DTYPE)
-            wanted = t.load("ptr", self_, 8 * (len(_FIXED) + n + i))
-            checks.append(t.let(f"icmp eq ptr {dtype}, {wanted}"))
-            ndim = t.load("i32", x, _NDIM)
-            checks.append(t.let(f"icmp eq i32 {ndim}, {len(argument.shape)}"))
-            flags = t.load("i32", x, _FLAGS)
-            needed = _C_CONTIGUOUS | _ALIGNED | (_WRITEABLE if argument.is_written else 0)
-            have = t.let(f"and i32 {flags}, {needed}")
-            checks.append(t.let(f"icmp eq i32 {have}, {needed}"))
-            good = _all(t, checks)
-            t.emit(f"br i1 {good}, label %c{i}, label %mismatch")
-            t.label(f"c{i}")
-            checks = []
-            if argument.shape:
-                shape = t.load("ptr", x, _SHAPE)
-                for axis, length in enumerate(argument.shape):
-                    size = t.load("i64", shape, 8 * axis)
-                    checks.append(t.let(f"icmp eq i64 {size}, {length}"))
-            data = t.load("ptr", x, _DATA)
-        else:
-            data = t.at(x, _VALUE)
-        t.emit(f"store ptr {data}, ptr {t.at(slots, 8 * i)}")
-        following = f"a{i + 1}" if i + 1 < n else "make"
-        t.emit(f"br i1 {_all(t, checks)}, label %{following}, label %mismatch")
-    if not n:
-        t.label("a0")
-        t.emit("br label %make")
+    t.emit("br i1 %counted, label %look, label %mismatch")
+    t.label("look")
+    good = _all(t, [_look(t, i, n, x, slots, self_) for i, x in enumerate(arguments)])
+    t.emit(f"br i1 {good}, label %make, label %mismatch")
     t.label("make")
     _make_results(t, results, n, slots, self_, known)
     if extra:
@@ -255,14 +224,87 @@ def entry_text(
     t.emit(f"ret ptr {refused}")
     body = "\n".join(t.lines)
     shapes = "\n".join(
-        f"@{name}.shape{j} = internal constant [{len(r.shape)} x i64] "
-        f"[{', '.join(f'i64 {size}' for size in r.shape)}]"
-        for j, r in enumerate(results)
-        if r.shape
+        f"@{_of(shape)} = internal constant [{len(shape)} x i64] "
+        f"[{', '.join(f'i64 {size}' for size in shape)}]"
+        for shape in dict.fromkeys(x.shape for x in (*arguments, *results))
+        if shape
     )
+    if any(x.kind == "array" for x in arguments):
+        shapes += _IS_ARRAY
     # It runs once, straight on: optimising it takes longer than it could ever save.
     head = f"define ptr @{name}(ptr %self, ptr %args, i64 %count) cold"
-    return f"{shapes}\n{head} {{\nbegin:\n{body}\n}}\n".replace("@shape", f"@{name}.shape")
+    return f"{DOOR}\n{shapes}\n{head} {{\nbegin:\n{body}\n}}\n".replace("@given.", f"@{name}.")
+
+
+def _of(shape: Sequence[int]) -> str:
+    """The name of the table of a shape."""
+    return f"given.{'x'.join(map(str, shape))}"
+
+
+def _look(t: _Text, i: int, n: int, argument: Argument, slots: str, self_: str) -> str:
+    """Whether argument `i` is what the program was made for; its data goes into its slot."""
+    x = t.load("ptr", "%args", 8 * i)
+    wanted = t.load("ptr", self_, 8 * (len(_FIXED) + i))
+    slot = t.at(slots, 8 * i)
+    if argument.kind != "array":
+        t.emit(f"store ptr {t.at(x, _VALUE)}, ptr {slot}")
+        return t.let(f"icmp eq ptr {t.load('ptr', x, _TYPE)}, {wanted}")
+    dtype = t.load("ptr", self_, 8 * (len(_FIXED) + n + i))
+    flags = _C_CONTIGUOUS | _ALIGNED | (_WRITEABLE if argument.is_written else 0)
+    shape = f"@{_of(argument.shape)}" if argument.shape else "null"
+    return t.let(
+        f"call i1 @given.array(ptr {x}, ptr {slot}, ptr {wanted}, ptr {dtype}, "
+        f"i32 {len(argument.shape)}, i32 {flags}, ptr {shape})"
+    )
+
+
+# Whether an object is an array of this type, dtype and shape, with at least these flags.
+_IS_ARRAY = f"""
+define internal i1 @given.array(ptr %x, ptr %slot, ptr %type, ptr %dtype, i32 %ndim, i32 %flags, \
+ptr %shape) cold {{
+begin:
+  %0 = getelementptr i8, ptr %x, i64 {_TYPE}
+  %1 = load ptr, ptr %0
+  %2 = icmp eq ptr %1, %type
+  br i1 %2, label %array, label %no
+array:
+  %3 = getelementptr i8, ptr %x, i64 {_DTYPE}
+  %4 = load ptr, ptr %3
+  %5 = icmp eq ptr %4, %dtype
+  %6 = getelementptr i8, ptr %x, i64 {_NDIM}
+  %7 = load i32, ptr %6
+  %8 = icmp eq i32 %7, %ndim
+  %9 = getelementptr i8, ptr %x, i64 {_FLAGS}
+  %10 = load i32, ptr %9
+  %11 = and i32 %10, %flags
+  %12 = icmp eq i32 %11, %flags
+  %13 = and i1 %5, %8
+  %14 = and i1 %13, %12
+  %15 = getelementptr i8, ptr %x, i64 {_SHAPE}
+  %16 = load ptr, ptr %15
+  %17 = sext i32 %ndim to i64
+  br i1 %14, label %axes, label %no
+axes:
+  %i = phi i64 [ 0, %array ], [ %next, %axis ]
+  %more = icmp slt i64 %i, %17
+  br i1 %more, label %axis, label %yes
+axis:
+  %18 = getelementptr i64, ptr %16, i64 %i
+  %19 = load i64, ptr %18
+  %20 = getelementptr i64, ptr %shape, i64 %i
+  %21 = load i64, ptr %20
+  %22 = icmp eq i64 %19, %21
+  %next = add i64 %i, 1
+  br i1 %22, label %axes, label %no
+yes:
+  %23 = getelementptr i8, ptr %x, i64 {_DATA}
+  %24 = load ptr, ptr %23
+  store ptr %24, ptr %slot
+  ret i1 true
+no:
+  ret i1 false
+}}
+"""
 
 
 def _all(t: _Text, checks: Sequence[str]) -> str:
@@ -290,8 +332,9 @@ def _make_results(
             t.emit(f"store ptr {data}, ptr {t.at(slots, 8 * (n + j))}")
             continue
         array = t.let(
-            f"call ptr {known('new')}(ptr {known('ndarray')}, i32 {len(result.shape)}, "
-            f"ptr @shape{j}, i32 {result.dtype.num}, ptr null, ptr null, i32 0, i32 0, ptr null)"
+            f"call ptr {known('new')}(ptr {known('ndarray')}, i32 {len(result.shape)}, ptr "
+            f"@{_of(result.shape)}, i32 {result.dtype.num}, ptr null, ptr null, i32 0, i32 0, "
+            "ptr null)"
         )
         t.emit(f"%r{j} = bitcast ptr {array} to ptr")
         missing = t.let(f"icmp eq ptr {array}, null")

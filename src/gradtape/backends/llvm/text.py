@@ -15,6 +15,7 @@ from ...core.refusals import ArgumentValueError
 from ...errors import three_part
 from ..schedule import Native, Schedule
 from .compile import compile_text
+from .entry import DOOR
 from .machine import AARCH64, Machine, host
 
 __all__ = ["TARGETS", "assembly", "llvm"]
@@ -74,7 +75,7 @@ def _machine(target: str) -> Machine:
 
 def _without_door(source: str) -> str:
     """A module without its builtin, whose kernel is therefore public."""
-    end = min(i for i in (source.find("@entry.shape"), source.find("define ptr @entry(")) if i >= 0)
+    end = source.index(DOOR)
     kernel = re.compile(r'^define internal (void @"?kernel"?\()', re.MULTILINE)
     return kernel.sub(r"define \1", source[:end])
 
