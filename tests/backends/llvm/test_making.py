@@ -274,3 +274,25 @@ def test_what_wakes_llvm_leaves_a_target_for_each_thread(monkeypatch: pytest.Mon
     monkeypatch.setattr(Machine, "target", lambda *_: pytest.fail("a target was made anew"))
     made = making.each(making.code, [making.Piece(function("f"), "few", set(), host())])
     assert made[0] and len(idle) == making.available()
+
+
+def test_no_thread_is_started_for_one_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "available", lambda: 4)
+    started = []
+    real = making._thread.start_new_thread
+    monkeypatch.setattr(
+        making._thread, "start_new_thread", lambda *given: started.append(0) or real(*given)
+    )
+    assert making.each(str, [1], 1) == ["1"]
+    assert not started
+    assert making.each(str, [1, 2], 2) == ["1", "2"]
+    assert len(started) == 1
+
+
+def test_where_no_thread_can_be_started_one_does_it_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(making, "available", lambda: 4)
+    monkeypatch.setattr(making._thread, "start_new_thread", refused)
+    assert making.each(str, range(5)) == list("01234")

@@ -72,15 +72,17 @@ class Program:
     def modules(self) -> list[tuple[Any, Any]]:
         """The modules after LLVM's passes, each with its target."""
         if self._modules is None:
-            self._modules = each(optimised, self._pieces())
+            self._modules = each(optimised, *self._pieces())
         return self._modules
 
     @events.stage("vectors, modules")
-    def _pieces(self) -> Iterator[Piece]:
+    def _pieces(self) -> tuple[Iterator[Piece], int]:
+        """The modules that the text is cut into, and how many."""
         source, left = self.source, None
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
-        return linked(pieces(source, left), self.machine)
+        parts = pieces(source, left)
+        return linked(parts, self.machine), len(parts)
 
     @property
     def llvm(self) -> str:
@@ -99,7 +101,7 @@ class Program:
             if self._modules is not None:
                 self._objects = [emitted(module, target) for module, target in self._modules]
             else:
-                self._objects = each(code, self._pieces())
+                self._objects = each(code, *self._pieces())
         return self._objects
 
     @events.stage("link")

@@ -8,8 +8,9 @@ calls are used, and its lock.
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import ctypes
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from queue import SimpleQueue
@@ -42,14 +43,16 @@ class Piece(NamedTuple):
 
 
 @events.stage("wait for threads")
-def each(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
+def each(function: Callable[[A], B], items: Iterable[A], most: int | None = None) -> list[B]:
     """The results for all items, by as many threads as may be used; the first error is raised.
 
-    This thread makes the items, and does what is left of them when it has.
+    This thread makes the items, of which there are `most`, and does what is left of them when it
+    has. It waits for no other to start: where the processor is busy that takes milliseconds.
     """
     found: dict[int, B] = {}
     errors: list[BaseException] = []
     waiting: SimpleQueue[tuple[int, A] | None] = SimpleQueue()
+    ended: SimpleQueue[None] = SimpleQueue()
 
     def work() -> None:
         while (job := waiting.get()) is not None:
@@ -59,20 +62,25 @@ def each(function: Callable[[A], B], items: Iterable[A]) -> list[B]:
                 except BaseException as error:
                     errors.append(error)
 
-    helpers = [
-        threading.Thread(target=work, name="gradtape compiler") for _ in range(available() - 1)
-    ]
-    for thread in helpers:
-        thread.start()
+    def help_out() -> None:
+        work()
+        ended.put(None)
+
+    threads = available() if most is None else min(available(), most)
+    helpers = 0
+    with contextlib.suppress(RuntimeError):  # no threads here (a limit, or the interpreter ends)
+        while helpers < threads - 1:
+            _thread.start_new_thread(help_out, ())
+            helpers += 1
     try:
         for job in enumerate(items):
             waiting.put(job)
     finally:
-        for _ in range(len(helpers) + 1):
+        for _ in range(helpers + 1):
             waiting.put(None)
         work()
-        for thread in helpers:
-            thread.join()
+        for _ in range(helpers):
+            ended.get()
     if errors:
         raise errors[0]
     return [found[i] for i in range(len(found))]
