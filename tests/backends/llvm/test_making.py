@@ -296,3 +296,17 @@ def test_where_no_thread_can_be_started_one_does_it_all(monkeypatch: pytest.Monk
     monkeypatch.setattr(making, "available", lambda: 4)
     monkeypatch.setattr(making._thread, "start_new_thread", refused)
     assert making.each(str, range(5)) == list("01234")
+
+
+def test_llvm_is_not_woken_beside_a_program_that_is_being_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(making, "_idle", {})
+
+    def woken(_: int) -> None:
+        making.wake(host())
+
+    making.each(woken, [1])
+    assert not making._idle
+    making.wake(host())
+    assert making._idle

@@ -42,6 +42,9 @@ class Piece(NamedTuple):
     machine: Machine
 
 
+_at_work: list[None] = []  # one for each program that is being made now
+
+
 @events.stage("wait for threads")
 def each(function: Callable[[A], B], items: Iterable[A], most: int | None = None) -> list[B]:
     """The results for all items, by as many threads as may be used; the first error is raised.
@@ -51,6 +54,7 @@ def each(function: Callable[[A], B], items: Iterable[A], most: int | None = None
     """
     found: dict[int, B] = {}
     errors: list[BaseException] = []
+    _at_work.append(None)
     waiting: SimpleQueue[tuple[int, A] | None] = SimpleQueue()
     ended: SimpleQueue[None] = SimpleQueue()
 
@@ -81,6 +85,7 @@ def each(function: Callable[[A], B], items: Iterable[A], most: int | None = None
         work()
         for _ in range(helpers):
             ended.get()
+        _at_work.pop()
     if errors:
         raise errors[0]
     return [found[i] for i in range(len(found))]
@@ -222,14 +227,16 @@ def wake(machine: Machine) -> None:
     """Make code of a small loop for nobody, with a target for each thread that will want one.
 
     The first loop takes LLVM nearly twice as long as those after it: it reads its tables of
-    instructions from the disk, and works out what the processor has.
+    instructions from the disk, and works out what the processor has. Where a program is being made
+    already, that does the same, and is not held up.
     """
     lanes = machine.width // 64
     kinds = {"kind": f"<{lanes} x double>", "truth": f"<{lanes} x i1>"}
     piece = Piece(_LOOP.format(width=machine.width, **kinds), "few", {"wake"}, machine)
-    made = [optimised(piece) for _ in range(available())]
+    made = [optimised(piece) for _ in range(available()) if not _at_work]
     for module, target in made:
-        emitted(module, target)
+        if not _at_work:
+            emitted(module, target)
         _idle.setdefault((machine, _level(piece.passes)), []).append(target)
 
 
