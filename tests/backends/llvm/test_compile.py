@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gradtape.backends.llvm import compile as machine_code
-from gradtape.backends.llvm import ir
+from gradtape.backends.llvm import ir, library
 from gradtape.backends.llvm.bounds import BOUNDS
 from gradtape.backends.llvm.library import ARITIES, KERNELS, SUFFIX
 from gradtape.backends.llvm.loops import MapFunction, function_of
@@ -124,6 +124,19 @@ def test_a_program_of_several_functions():
     assert np.allclose(s, np.sin(np.exp(x.astype(float))), rtol=0, atol=4e-6)
     assert np.allclose(wide, np.sin(y) + np.sin(s.astype(float)), rtol=1e-14, atol=1e-15)
     assert len(re.findall(r"define [^\n]*circular_large\.f64\(", function.program.llvm)) <= 1
+
+
+def test_a_kernel_is_rendered_once(monkeypatch):
+    seen = []
+    real = library._render_kernel
+    monkeypatch.setattr(
+        library, "_render_kernel", lambda *a, **k: seen.append((a, str(k))) or real(*a, **k)
+    )
+    library.render.cache_clear()
+    for _ in range(2):
+        text = 'declare double @"gt.sin.f64"(double)\ndeclare float @"gt.exp.f32"(float)\n'
+        assert "define" in library.link(text, 512, True)
+    assert seen and len(seen) == len(set(seen))
 
 
 def test_the_text_is_the_same_every_time():

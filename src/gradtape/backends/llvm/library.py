@@ -159,7 +159,7 @@ def _declare(
 
 
 @cache
-def render(name: str, width: int, avx512: bool, called: bool = False) -> Rendered:
+def render(name: str, width: int, avx512: bool, called: bool) -> Rendered:
     """Return the text of the function of this full name, for vectors of `width` bits.
 
     `called`: as functions over vectors to be called, not as one to be inlined. A name that ends
@@ -495,7 +495,7 @@ def link(text: str, width: int, avx512: bool, seldom: dict[str, str] | None = No
         return text
     counts = Counter(_USED.findall(text))
     counts.subtract(wanted)  # their declarations
-    sizes = {name: render(name, width, avx512).text.count("\n") for name in wanted}
+    sizes = {name: render(name, width, avx512, False).text.count("\n") for name in wanted}
     called: set[str] = set()
     if sum(counts[name] * sizes[name] for name in wanted) > INLINED:
         called = {n for n in wanted if counts[n] > 2 and not n.endswith(BRANCHES)}
