@@ -173,7 +173,8 @@ def test_a_module_that_calls_a_rare_function_too_has_it_once() -> None:
 def test_a_product_that_only_copies_is_not_searched_for_the_best_instructions() -> None:
     calls = 'define void @"product0.body"(ptr %x) {\n  call void @"tile.f6x64"(ptr %x)\n}\n'
     assert not is_whole("product0.body", calls)
-    tile = 'define void @"tile.f6x64"(ptr %x) {\n  %a = fmul contract float %b, %c\n}\n'
+    fma = '%a = call float @"llvm.fma.f32"(float %b, float %c, float %d)'
+    tile = f'define void @"tile.f6x64"(ptr %x) {{\n  {fma}\n}}\n'
     assert is_whole("tile.f6x64", tile)
     loop = 'define void @"loop0.body"(ptr %x) "gt.work"="{}" {{\n  ret void\n}}\n'
     assert is_whole("loop0.body", loop.format("most"))

@@ -18,6 +18,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from . import ir, types
+from .counting import counted
+from .lanes import BOUND
 from .product import PANEL, PANEL_ROWS, tile_rows
 
 if TYPE_CHECKING:
@@ -115,9 +117,10 @@ def _tile(e: ProductEmitter, height: int, width: int) -> Any:
         out.add_attribute("noalias")
         outs = _lines(e, out, out_step, height)
         pieces = _pieces(e, width)
-        for place in outs:
+        with _each(e, height) as r:
+            line = e.b.gep(out, [e.b.mul(out_step, r)], source_etype=e.type)
             for j, _ in pieces:
-                _fetch(e, e.moved(place, _int(j), 1), 1)
+                _fetch(e, e.moved(line, _int(j), 1), 1)
         totals = _summed(e, (x, row_step, step, y), length, (ahead, ahead_step), height, width)
         for place, line in zip(outs, totals, strict=True):
             for (j, w), total in zip(pieces, line, strict=True):
@@ -152,8 +155,9 @@ def _finished_tile(e: ProductEmitter, height: int, width: int) -> Any:
             length, *rest = rest
         ahead, ahead_step, *touched = rest
         for place, value in zip(touched, finish.values, strict=True):
-            for r in range(height if finish.step(value, row) else 1):
-                at = e.moved(place, _int(r), finish.step(value, row), value)
+            lines = height if finish.step(value, row) else 1
+            with _each(e, lines) as r:
+                at = e.moved(place, r, finish.step(value, row), value)
                 for j in range(0, width if finish.step(value, e.product.column) else 1, e.lanes):
                     _fetch(e, e.moved(at, _int(j), 1, value), int(value in finish.writes))
         totals = _summed(e, (x, row_step, step, y), length, (ahead, ahead_step), height, width)
@@ -178,6 +182,16 @@ def _finished_tile(e: ProductEmitter, height: int, width: int) -> Any:
         finish.emit(e, totals, pieces, touched)
         b.ret_void()
     return e.bodies[key]
+
+
+@contextmanager
+def _each(e: ProductEmitter, count: int) -> Iterator[Any]:
+    """A loop over `count` turns of which nothing is to be made vectors."""
+    if count == 1:
+        yield _int(0)
+        return
+    with counted(e, _int(0), _int(count), BOUND) as i:
+        yield i
 
 
 @contextmanager
@@ -226,11 +240,8 @@ def _summed(
         _fetch(e, e.moved(ahead, b.mul(i, ahead_step), 1), 0)
         found = []
         for r in range(height):
-            number = b.load(e.moved(xs[r], place, 1), typ=e.type)
-            found.append([
-                e.fma(e.splat(number, w), v, t)
-                for (_, w), v, t in zip(pieces, vectors, totals[r], strict=True)
-            ])  # fmt: skip
+            numbers = e.splats(b.load(e.moved(xs[r], place, 1), typ=e.type), pieces)
+            found.append(list(map(e.fma, numbers, vectors, totals[r])))
         return found
 
     start = [[types.constant(e.dtype, 0, w) for _, w in pieces] for _ in range(height)]

@@ -35,7 +35,7 @@ def is_whole(name: str, body: str) -> bool:
     """
     if name.startswith("loop"):
         return '"gt.work"="most"' in body[: body.index("\n")]
-    return " contract " in body
+    return '@"llvm.fma.' in body
 
 
 def is_cold(body: str) -> bool:

@@ -30,7 +30,6 @@ from .reductions import Reduction
 __all__ = ["CALL_GEMM", "ProductEmitter"]
 
 _I64, _I32, _PTR, _I1 = ir.IntType(64), ir.IntType(32), ir.PointerType(), ir.IntType(1)
-_FMA = ("contract",)
 # `ir.py` calls no function by its pointer.
 CALL_GEMM = """
 define internal void @call_gemm(ptr %f, ptr %ta, ptr %tb, ptr %m, ptr %n, ptr %k, ptr %alpha, ptr %a, ptr %lda, ptr %b, ptr %ldb, ptr %beta, ptr %c, ptr %ldc) alwaysinline cold {
@@ -468,11 +467,8 @@ class ProductEmitter:
             found = []
             vectors = [self.load(line, j, w) for j, w in pieces]
             for r in range(height):
-                number = b.load(self.moved(xs[r], i, k.x), typ=self.type)
-                found.append([
-                    self.fma(self.splat(number, w), v, t)
-                    for (_, w), v, t in zip(pieces, vectors, totals[r], strict=True)
-                ])  # fmt: skip
+                numbers = self.splats(b.load(self.moved(xs[r], i, k.x), typ=self.type), pieces)
+                found.append(list(map(self.fma, numbers, vectors, totals[r])))
             return found
 
         if k.size <= 4 and k is not self.axis:
@@ -551,7 +547,13 @@ class ProductEmitter:
         return out
 
     def fma(self, x: Any, y: Any, total: Any) -> Any:
-        return self.b.fadd(total, self.b.fmul(x, y, flags=_FMA), flags=_FMA)
+        """Return x * y + total, rounded once, whatever passes a function takes."""
+        return self.b.call(types.intrinsic(self.module, "fma", total.type, 3), [x, y, total])
+
+    def splats(self, number: Any, pieces: Sequence[tuple[int, int]]) -> list[Any]:
+        """A number in each lane of the vectors of a row."""
+        made = {lanes: self.splat(number, lanes) for lanes in dict.fromkeys(w for _, w in pieces)}
+        return [made[lanes] for _, lanes in pieces]
 
     def splat(self, number: Any, lanes: int) -> Any:
         if lanes == 1:
