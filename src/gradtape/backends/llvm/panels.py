@@ -118,9 +118,9 @@ def _tile(e: ProductEmitter, height: int, width: int) -> Any:
         outs = _lines(e, out, out_step, height)
         pieces = _pieces(e, width)
         with _each(e, height) as r:
-            line = e.b.gep(out, [e.b.mul(out_step, r)], source_etype=e.type)
+            begin = e.b.gep(out, [e.b.mul(out_step, r)], source_etype=e.type)
             for j, _ in pieces:
-                _fetch(e, e.moved(line, _int(j), 1), 1)
+                _fetch(e, e.moved(begin, _int(j), 1), 1)
         totals = _summed(e, (x, row_step, step, y), length, (ahead, ahead_step), height, width)
         for place, line in zip(outs, totals, strict=True):
             for (j, w), total in zip(pieces, line, strict=True):
