@@ -29,7 +29,7 @@ from ..graph.coding import Uncodable
 from ..graph.printing import show
 from ..graph.trace import trace
 from ..passes.pipeline import optimise
-from ..tape import tape as _tape  # GradientTape: not only when the first trace asks for it
+from ..tape import tape  # noqa: F401 - loaded here, and not by the first trace
 from . import stored
 from .checked import checked
 from .fingerprint import Fingerprint, Unknown
@@ -40,7 +40,6 @@ from .report import Report
 from .report import make as make_report
 from .signature import Surroundings, avals, check_static, describe, difference
 
-_ = _tape
 _MANY = 5  # the trace from which on a user is told why
 
 
