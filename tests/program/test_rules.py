@@ -229,3 +229,114 @@ def test_a_rule_on_a_tape_inside_jvp():
     for made in (s, compiled(s)):
         along = gt.jvp(gt.grad(made), (X,), (np.ones(3),))[1]
         np.testing.assert_allclose(along, 2 * rule * rule + 2 * y * slope, rtol=1e-12)
+
+
+# ------------------------------------------------- a rule that calls its own function
+
+
+@gt.custom_jvp
+def itself(x, y):
+    CALLS.append(x)
+    return np.exp(x) * y
+
+
+@itself.defjvp
+def _(primals, tangents):
+    (x, _), (t, u) = primals, tangents
+    out = itself(*primals)
+    return out, 2.0 * t * out + np.exp(x) * u
+
+
+CALLS: list = []
+ORDERS = {
+    "value": (lambda f: f, 0),
+    "grad": (gt.grad, 1),
+    "jvp": (lambda f: lambda x: gt.jvp(f, (x,), (1.0,))[1], 1),
+    "hessian": (gt.hessian, 2),
+    "grad of grad": (lambda f: gt.grad(gt.grad(f)), 2),
+    "jvp of grad": (lambda f: lambda x: gt.jvp(gt.grad(f), (x,), (1.0,))[1], 2),
+    "grad of jvp": (lambda f: gt.grad(lambda x: gt.jvp(f, (x,), (1.0,))[1]), 2),
+    "third": (lambda f: gt.grad(gt.grad(gt.grad(f))), 3),
+    "vmap": (lambda f: lambda x: gt.vmap(f)(x[None])[0], 0),
+    "vmap of grad": (lambda f: lambda x: gt.vmap(gt.grad(f))(x[None])[0], 1),
+    "vmap of the second": (lambda f: lambda x: gt.vmap(gt.grad(gt.grad(f)))(x[None])[0], 2),
+    "grad of vmap": (lambda f: gt.grad(lambda x: np.sum(gt.vmap(f)(x[None]))), 1),
+    "second of vmap": (lambda f: gt.hessian(lambda x: np.sum(gt.vmap(f)(x[None]))), 2),
+}
+PLACES = {
+    "alone": lambda x: itself(x, 3.0),
+    "in a branch": lambda x: gt.cond(x > 0, lambda: itself(x, 3.0), lambda: x),
+    "in a loop": lambda x: gt.fori_loop(0, 1, lambda i, c: itself(c, 3.0), x),
+    "in a scan": lambda x: gt.scan(lambda c, _: (itself(c, 3.0), None), x, None, length=1)[0],
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ORDERS)
+def test_a_rule_that_calls_its_own_function(name, place):
+    """Its rule was traced inside itself: to the depth of the stack, twice as often at each."""
+    (make, order), f = ORDERS[name], PLACES[place]
+    expected = 3.0 * 2.0**order * np.exp(0.5)
+    x = np.array(0.5)
+    for found in (make(f), make(compiled(f)), compiled(make(f)), compiled(make(compiled(f)))):
+        CALLS.clear()
+        np.testing.assert_allclose(found(x), expected, rtol=1e-12)
+        assert len(CALLS) < 40 * (order + 1)
+
+
+def test_a_rule_that_calls_its_own_function_and_knows_what_is_around():
+    """What the rule reads is read by the node inside it too, which is made before that is known."""
+
+    def by_jvp(x, k, w):
+        @gt.custom_jvp
+        def g(y):
+            return np.exp(y)
+
+        @g.defjvp
+        def _(primals, tangents):
+            out = g(*primals)
+            return out, tangents[0] * out * gt.stop_gradient(k) * w
+
+        return g(x)
+
+    def by_gradient(x, k, w):
+        scale = gt.stop_gradient(k * w)
+
+        @gt.custom_gradient
+        def g(y):
+            return np.exp(y), lambda ct: ct * g(y) * scale
+
+        return g(x)
+
+    for f in (by_jvp, by_gradient):
+        for order, make in ((1, gt.grad), (2, ORDERS["grad of grad"][0]), (3, ORDERS["third"][0])):
+            expected = 6.0**order * np.exp(0.5)
+            for found in (make(f), make(compiled(f)), compiled(make(f))):
+                np.testing.assert_allclose(found(0.5, 2.0, 3.0), expected, rtol=1e-12)
+        rows = gt.vmap(compiled(gt.grad(gt.grad(f))), in_axes=(0, None, None))(X, 2.0, 3.0)
+        np.testing.assert_allclose(rows, 36.0 * np.exp(X), rtol=1e-12)
+
+
+def test_rules_that_call_each_other():
+    sin, cos = gt.custom_jvp(lambda x: np.sin(x)), gt.custom_jvp(lambda x: np.cos(x))
+    sin.defjvp(lambda p, t: (sin(*p), 2.0 * t[0] * cos(*p)))
+    cos.defjvp(lambda p, t: (cos(*p), -2.0 * t[0] * sin(*p)))
+    third = ORDERS["third"][0]
+    for found in (third(sin), third(compiled(sin)), compiled(third(sin))):
+        np.testing.assert_allclose(found(0.5), -8.0 * np.cos(0.5), rtol=1e-12)
+
+
+def test_a_rule_that_calls_its_own_function_and_never_reads_the_same_array():
+    kept = []
+
+    @gt.custom_jvp
+    def g(x):
+        return np.exp(x)
+
+    @g.defjvp
+    def _(primals, tangents):
+        kept.append(gt.Tensor(np.full(3, 2.0)))
+        return g(*primals), tangents[0] * kept[-1]
+
+    with pytest.raises(TracingError, match="(?s)other arrays at each call.*outside of the rule"):
+        gt.jacobian(compiled(g))(X)

@@ -65,7 +65,8 @@ class Trace(Recorder):
     """The graph in the making. `with` makes it the one of this thread."""
 
     __slots__ = (
-        "behind", "captured", "frozen", "graph", "parent", "part", "saved", "turned", "variables",
+        "behind", "captured", "frozen", "graph", "parent", "part", "rule", "saved",
+        "turned", "variables",
     )  # fmt: skip
     is_general = True
     is_trace = True
@@ -73,6 +74,7 @@ class Trace(Recorder):
     def __init__(self, name: str, parent: Any = None) -> None:
         super().__init__(auto_watch=False)
         self.parent = parent  # the trace of the function around this one, for control flow
+        self.rule: Any = None  # the user's rule that this is the graph of
         self.part: Any = None  # whether one example of the `vmap` calls around takes part
         self.graph = Graph(name)
         # by id of the array (node and key of a symbol): its value, itself, the Tensor around it

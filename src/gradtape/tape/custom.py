@@ -35,6 +35,7 @@ from .custom_rule import (
     check_count,
     check_shape,
     checked,
+    details_of,
     is_pair,
     leaves_of,
     pushed_by,
@@ -208,7 +209,16 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
     stamp = next_key()
     trace: Any = state.tapes[0]
     has_captured = getattr(f, "has_captured", False)
-    found, made, used = trace.custom(card.name, forward, backward, inputs, pushed_by, has_captured)
+    static = [(i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, NUMBERS)]
+    function = getattr(f, "without_order", f)
+    owner = "self", getattr(function, "__self__", None)
+    whose = (
+        getattr(function, "__func__", function),
+        details_of([owner, *static, *kwargs.items()]),
+    )
+    found, made, used = trace.custom(
+        card.name, forward, backward, inputs, pushed_by, has_captured, whose
+    )
     for tape in state.tapes:
         keys = [(x.key, stamp) for x in used if x.key in tape.tracked]
         if keys:

@@ -41,9 +41,9 @@ from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
 
 __all__ = [
-    "NUMBERS", "Rule", "called", "check_count", "check_shape", "checked", "is_pair", "leaves_of",
-    "moved_around", "pushed", "pushed_by", "record_of", "run_custom", "takes_variables",
-    "transposed", "without_variables", "zeros_of",
+    "NUMBERS", "Rule", "called", "check_count", "check_shape", "checked", "details_of", "is_pair",
+    "leaves_of", "moved_around", "pushed", "pushed_by", "record_of", "run_custom",
+    "takes_variables", "transposed", "without_variables", "zeros_of",
 ]  # fmt: skip
 
 NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
@@ -117,6 +117,12 @@ def moved_around(operation: str, name: str) -> TracingError:
             "Pass the value as an argument; or cut it: gt.stop_gradient(value).",
         )
     )
+
+
+def details_of(items: Any) -> tuple[Any, ...]:
+    """What tells one call of a function from another, of its (name, constant) pairs."""
+    known = (bool, int, float, complex, str, type(None))
+    return tuple((n, type(x), x if type(x) in known else id(x)) for n, x in items)
 
 
 def takes_variables(grad_fn: Any) -> bool:
@@ -317,6 +323,7 @@ def with_order(f: Any) -> Any:
 
         return y, rule
 
+    run.without_order = f  # type: ignore[attr-defined]
     return run
 
 

@@ -19,7 +19,7 @@ from ..core.state import Recorder, next_key, only, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..errors import DTypeError, ShapeError, three_part
-from ..tape.custom_rule import moved_around, pushed_by
+from ..tape.custom_rule import details_of, moved_around, pushed_by
 from .reverse import _check_callable
 
 
@@ -104,7 +104,13 @@ class custom_jvp:
 
         trace: Any = state.tapes[0]
         found, _, _ = trace.custom(
-            card.name, lambda *xs: [self._function(*xs, **kwargs)], backward, list(args), pushed_by
+            card.name,
+            lambda *xs: [self._function(*xs, **kwargs)],
+            backward,
+            list(args),
+            pushed_by,
+            False,
+            (self, details_of(kwargs.items())),
         )
         return found[0]
 
