@@ -680,3 +680,13 @@ def test_large_arrays_have_the_gradient_of_their_parts(function, dtype):
     parts = np.concatenate([gradients(function, part)[1][0] for part in np.array_split(x, 200)])
     assert whole.dtype == dtype and np.isfinite(whole).all()
     np.testing.assert_allclose(whole, parts, rtol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("mask", [np.array([True, False]), np.True_, np.ones(9000, bool)])
+@pytest.mark.parametrize("f", [lambda x: x**2, np.square, lambda x: x**3, lambda x: x * x])
+def test_powers_of_masks_are_numpys(f, mask):
+    """The square of a mask was a mask eagerly, and of int64 in a program: NumPy's is of int8."""
+    expected = np.asarray(f(mask))
+    for found in (f(gt.Tensor(mask)), gt.function(f, backend="numpy")(mask)):
+        assert np.asarray(found).dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)

@@ -390,3 +390,16 @@ def test_vmap_of_a_function_that_returns_none():
 def test_an_axis_of_out_axes_that_a_result_has_not(function, axis):
     with pytest.raises(ShapeError, match=f"no place {axis} for an axis"):
         gt.vmap(function, out_axes=axis)(X)
+
+
+def test_tangents_of_other_keys_are_named():
+    with pytest.raises(ShapeError, match=r"counterpart: primals\[0\]\['a'\], tangents\[0\]\['b'\]"):
+        gt.jvp(lambda d: d["a"], ({"a": 1.0},), ({"b": 1.0},))
+
+
+def test_an_index_that_is_not_known_into_a_plain_array():
+    plain = np.arange(3.0)
+    with pytest.raises(TracingError, match=r"gt\.array\(x\)\[i\] in place"):
+        gt.function(lambda i: plain[i], backend="numpy")(np.array(1))
+    taken = gt.function(lambda i: gt.array(plain)[i], backend="numpy")
+    assert float(taken(np.array(1))) == 1.0

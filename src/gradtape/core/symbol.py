@@ -33,8 +33,9 @@ _REMEDIES = {
     "a range, where the number of turns is known: for i in range(n).",
     "int": "Pass the number as a Python int, which is static: a new one traces anew.",
     "float": "Leave it a Tensor and use NumPy functions: np.sin(x) in place of math.sin(x).",
-    "array": "Use gt.array, gt.stack or gt.zeros with x[i] = v in place of plain arrays, and look "
-    "at values outside of the compiled function.",
+    "array": "Use gt.array, gt.stack or gt.zeros with x[i] = v in place of plain arrays, "
+    "gt.array(x)[i] in place of x[i] of one, and look at values outside of the compiled "
+    "function.",
 }
 
 

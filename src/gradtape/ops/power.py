@@ -77,7 +77,7 @@ _raise = make_binary(power, operator.pow)
 
 
 def _operator(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
-    if type(y) is int and y == 2 and type(x) is Tensor:
+    if type(y) is int and y == 2 and type(x) is Tensor and x.value.dtype.char != "?":
         return _square(x, None, depth + 1)
     if type(y) is int or type(y) is float:
         short = _SHORT.get(y)
@@ -88,6 +88,8 @@ def _operator(x: Any, y: Any, name: Any = None, depth: int = 1) -> Any:
             and x.value.dtype.kind in "fc"
         ):
             return short(x, None, depth + 1)
+        if y == 2 and x.dtype.char == "?" and x.ndim and type(y) is int:
+            return _square(x, None, depth + 1)
         return _raise_to_number(x, y, None, depth + 1)
     return _raise(x, y, None, depth + 1)
 

@@ -108,7 +108,7 @@ def dual_arguments(level: Level, name: str, primals: Any, tangents: Any) -> tupl
         raise ShapeError(
             three_part(
                 f"{name}: {len(primals)} primals with {len(leaves)} arrays, "
-                f"{len(tangents)} tangents with {len(moves)}.",
+                f"{len(tangents)} tangents with {len(moves)}{_alone(primals, tangents)}.",
                 f"They were passed at {decode(*here(3))}.",
                 "Pass tangents in the structure of the primals, None for what does not move.",
             )
@@ -127,6 +127,17 @@ def _spread(primal: Any, tangent: Any) -> list[Any]:
     if tangent is None:
         return [None] * len(flatten(primal)[0])
     return flatten(in_order(tangent, primal))[0]
+
+
+def _alone(primals: Any, tangents: Any) -> str:
+    """What only one of the two has, for messages."""
+    names = ("primals", primals), ("tangents", tangents)
+    have, given = (
+        {label.removeprefix(name): label for label, _ in paths(list(tree), name)}
+        for name, tree in names
+    )
+    found = [have[k] for k in have if k not in given] + [given[k] for k in given if k not in have]
+    return f"; without counterpart: {', '.join(found)}" if found else ""
 
 
 def _dual(level: Level, label: str, x: Any, t: Any) -> Any:
