@@ -209,7 +209,7 @@ def test_settings_that_are_none_are_refused(changes, fact):
 
 @pytest.mark.parametrize(
     ("given", "remedy"),
-    [((), r"np\.broadcast_to\(ct, \(2, 3\)\)"), ((3, 2), r"np\.reshape\(ct, \(2, 3\)\)"),
+    [((3,), r"np\.broadcast_to\(ct, \(2, 3\)\)"), ((3, 2), r"np\.reshape\(ct, \(2, 3\)\)"),
      ((4,), r"np\.ones\(\(2, 3\)\)")],
 )  # fmt: skip
 def test_the_remedy_for_output_gradients_is_code_that_works(given, remedy):
