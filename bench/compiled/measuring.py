@@ -25,7 +25,7 @@ from bench.stats import Ratio, Spread, ratio, spread
 
 JAX = COMPILED_PEERS[0]
 OURS = OURS_COMPILED.name
-FIRST_SAMPLES = 3
+FIRST_SAMPLES = 5
 # What a side holds beside its data: results, temporaries, the library's copies of the data.
 BYTES_PER_NUMBER = 40
 

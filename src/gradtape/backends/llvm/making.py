@@ -11,6 +11,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import ctypes
+import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from queue import SimpleQueue
@@ -25,10 +26,11 @@ from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
-__all__ = ["Piece", "code", "each", "emitted", "linked", "optimised", "wake"]
+__all__ = ["Piece", "code", "each", "emitted", "linked", "meet", "optimised", "wake"]
 
 A = TypeVar("A")
 B = TypeVar("B")
+PATIENCE = 1.0  # seconds that what is not asked for yet waits for what is
 _RUN, _EMIT = "LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"
 _PARSE = "LLVMPY_ParseAssembly"
 
@@ -43,6 +45,7 @@ class Piece(NamedTuple):
 
 
 _at_work: list[None] = []  # one for each program that is being made now
+_helping: list[None] = []  # and one for each thread that helps with one
 
 
 @events.stage("wait for threads")
@@ -68,13 +71,19 @@ def each(function: Callable[[A], B], items: Iterable[A], most: int | None = None
 
     def help_out() -> None:
         work()
+        _helping.pop()
         ended.put(None)
 
     threads = available() if most is None else min(available(), most)
     helpers = 0
     with contextlib.suppress(RuntimeError):  # no threads here (a limit, or the interpreter ends)
         while helpers < threads - 1:
-            _thread.start_new_thread(help_out, ())
+            _helping.append(None)
+            try:
+                _thread.start_new_thread(help_out, ())
+            except BaseException:
+                _helping.pop()
+                raise
             helpers += 1
     try:
         for job in enumerate(items):
@@ -221,6 +230,19 @@ def _leave(module: Any, whole: set[str]) -> None:
         if not function.is_declaration and function.name not in whole:
             function.add_function_attribute("noinline")
             function.add_function_attribute("optnone")
+
+
+def meet(machine: Machine) -> None:
+    """Have LLVM make the first targets, which takes it ten milliseconds, and leave its cores free.
+
+    Then wait for the threads that make the code of a program: whoever calls a function as soon as
+    it is decorated waits for them, and for nothing else that can be done meanwhile.
+    """
+    for level in (0, 2):
+        _idle.setdefault((machine, level), []).append(machine.target(level))
+    end = time.monotonic() + PATIENCE
+    while _helping and time.monotonic() < end:
+        time.sleep(0.001)
 
 
 def wake(machine: Machine) -> None:

@@ -11,7 +11,8 @@ import re
 __all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "pieces"]
 
 MOST = 4  # modules of one kind that a text is cut into
-SHORT = 12_000  # characters of functions that are not worth a further module
+# Characters of functions that are not worth a further module, by the passes that it takes.
+SHORT = {"none": 16_000, "few": 9_000}
 _LITTLE = '"gt.work"="little"'
 NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 
@@ -68,7 +69,7 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     parts = [
         (kind, part)
         for kind, bodies in sorted(kinds.items())
-        for part in ([bodies] if kind == "all" else _parts(bodies))
+        for part in ([bodies] if kind == "all" else _parts(bodies, SHORT[kind]))
     ]
     if len(parts) <= 1:
         return [(text, parts[0][0] if parts else "none")]
@@ -87,10 +88,10 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     return made
 
 
-def _parts(bodies: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+def _parts(bodies: list[tuple[str, str]], short: int) -> list[list[tuple[str, str]]]:
     """Functions in parts of about one length, each in its order."""
     whole = sum(len(body) for _, body in bodies)
-    count = max(1, min(MOST, whole // SHORT, len(bodies)))
+    count = max(1, min(MOST, whole // short, len(bodies)))
     lengths, parts = [0] * count, [[] for _ in range(count)]  # type: ignore[var-annotated]
     for i in sorted(range(len(bodies)), key=lambda i: (-len(bodies[i][1]), i)):
         at = lengths.index(min(lengths))

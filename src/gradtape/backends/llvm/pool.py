@@ -32,7 +32,7 @@ from functools import cache
 from ... import events
 from .compile import Program, compile_text
 from .machine import host
-from .making import wake
+from .making import meet, wake
 
 __all__ = ["Pool", "pool"]
 
@@ -397,6 +397,7 @@ def prepare() -> None:
 
     def work() -> None:
         with contextlib.suppress(Exception):  # whoever needs it meets the error
+            meet(host())
             pool()
             wake(host())
 
