@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("llvmlite")
 from gradtape import config, configure
+from gradtape.backends.llvm import pool as pools
 from gradtape.backends.llvm.compile import compile_text
 from gradtape.backends.llvm.pool import Pool, pool
 from gradtape.core.parallel import available
@@ -216,7 +217,8 @@ def test_threads_are_those_of_the_setting_then_of_the_machine(monkeypatch):
 
 SCRIPT = """
     import ctypes, os, sys, threading, time
-    from gradtape.backends.llvm.compile import compile_text
+    from gradtape.backends.llvm import pool as pools
+from gradtape.backends.llvm.compile import compile_text
     from gradtape.backends.llvm.pool import pool
     program = compile_text('''
     define void @part(ptr %counts, i64 %i) {
@@ -304,3 +306,15 @@ def test_a_system_without_threads_computes_alone(program, monkeypatch):
 
 def test_the_pool_of_the_process_is_one():
     assert pool() is pool()
+
+
+def test_on_one_core_llvm_is_woken_and_no_pool_is_made(monkeypatch):
+    woken = []
+    monkeypatch.setattr(pools, "_pool", None)
+    monkeypatch.setattr(pools, "_preparing", None)
+    monkeypatch.setattr(pools, "meet", woken.append)
+    monkeypatch.setattr(pools, "wake", woken.append)
+    monkeypatch.setattr(pools, "available", lambda: 1)
+    pools.prepare()
+    pools._preparing.join()
+    assert len(woken) == 2 and pools._pool is None

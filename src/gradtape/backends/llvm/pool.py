@@ -27,9 +27,11 @@ import os
 import platform
 import sys
 import threading
+import time
 from functools import cache
 
 from ... import events
+from ...core.parallel import available
 from .compile import Program, compile_text
 from .machine import host
 from .making import meet, wake
@@ -40,6 +42,7 @@ MANY = 1 << 30  # threads, where no number is said
 # Pauses before a worker sleeps, 250 to 500 microseconds: between the products of a training step
 # lies some work of one thread, and a worker that sleeps then comes too late for the next one.
 SPIN = 10_000
+PAUSE = 0.05  # seconds that LLVM is left alone on one core
 PATIENCE = 2000  # and before a caller, who waits for the last part, lets others have the processor
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 
@@ -398,7 +401,10 @@ def prepare() -> None:
     def work() -> None:
         with contextlib.suppress(Exception):  # whoever needs it meets the error
             meet(host())
-            pool()
+            if available() > 1:
+                pool()
+            else:
+                time.sleep(PAUSE)  # on one core it would be in the way of a call at once
             wake(host())
 
     _preparing = threading.Thread(target=work, name="gradtape compiler")
