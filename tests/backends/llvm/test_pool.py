@@ -217,8 +217,7 @@ def test_threads_are_those_of_the_setting_then_of_the_machine(monkeypatch):
 
 SCRIPT = """
     import ctypes, os, sys, threading, time
-    from gradtape.backends.llvm import pool as pools
-from gradtape.backends.llvm.compile import compile_text
+    from gradtape.backends.llvm.compile import compile_text
     from gradtape.backends.llvm.pool import pool
     program = compile_text('''
     define void @part(ptr %counts, i64 %i) {
