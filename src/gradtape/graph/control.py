@@ -54,6 +54,7 @@ from .regions import (
     spread,
     strong,
     with_assigned,
+    without_none,
 )
 from .segments import behind, joined, parted, segment_length
 from .threads import shared
@@ -227,7 +228,7 @@ def turns(
 
     The first elements of `xs` are taken, also in reverse. Rows of `ys` behind them are zeros.
     """
-    leaves, build_x = _with_rows(xs)
+    leaves, build_x = without_none(xs)
     length = _length(leaves, length)
     tracing = bool(state.tapes and state.tapes[0].is_trace)
     if not tracing and count is None and not (checkpoint and state.tapes):
@@ -252,20 +253,6 @@ def turns(
     end = nc + len(assigned)
     assign(assigned, results[nc:end])
     return builds[0]([*results[:nc], *results[end:]])  # type: ignore[no-any-return]
-
-
-def _with_rows(xs: Tree) -> tuple[list[Any], Callable[[list[Any]], Tree]]:
-    """The leaves of `xs` and what builds it of others; None is in every turn what it is."""
-    found, rebuild = flatten(xs)
-    where = [n for n, x in enumerate(found) if x is not None]
-
-    def build(values: list[Any]) -> Tree:
-        filled: list[Any] = [None] * len(found)
-        for n, value in zip(where, values, strict=True):
-            filled[n] = value
-        return rebuild(filled)
-
-    return [found[n] for n in where], build
 
 
 def _scanned(

@@ -26,24 +26,30 @@ from .trace import Traced, trace
 Tree = Any
 
 
+def without_none(tree: Tree) -> tuple[list[Any], Callable[[list[Any]], Tree]]:
+    """The leaves that are not None, and what builds the tree of others in their places."""
+    leaves, rebuild = flatten(tree)
+    where = [n for n, leaf in enumerate(leaves) if leaf is not None]
+
+    def build(values: list[Any]) -> Tree:
+        filled: list[Any] = [None] * len(leaves)
+        for n, value in zip(where, values, strict=True):
+            filled[n] = value
+        return rebuild(filled)
+
+    return [leaves[n] for n in where], build
+
+
 def region_of(f: Callable[..., Tree], avals: Sequence[Aval], name: str) -> tuple[Traced, list[Any]]:
     """The graph of `f`, and [how its result is built]; numbers in the result become arrays."""
     builds: list[Any] = []
 
     def run(*tensors: Any) -> list[Any]:
-        leaves, rebuild = flatten(f(*tensors))
-        where = [n for n, leaf in enumerate(leaves) if leaf is not None]
-
-        def build(values: list[Any]) -> Tree:
-            filled: list[Any] = [None] * len(leaves)
-            for n, value in zip(where, values, strict=True):
-                filled[n] = value
-            return rebuild(filled)
-
+        leaves, build = without_none(f(*tensors))
         builds.append(build)
         return [
             leaf if isinstance(leaf, Tensor) or is_traced(leaf) else np.asarray(leaf)[()]
-            for leaf in (leaves[n] for n in where)
+            for leaf in leaves
         ]
 
     traced, _ = trace(run, avals, name, is_part=True)
