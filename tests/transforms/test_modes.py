@@ -403,3 +403,11 @@ def test_an_index_that_is_not_known_into_a_plain_array():
         gt.function(lambda i: plain[i], backend="numpy")(np.array(1))
     taken = gt.function(lambda i: gt.array(plain)[i], backend="numpy")
     assert float(taken(np.array(1))) == 1.0
+
+
+@pytest.mark.parametrize(
+    "given", [{"modes": ("bogus",)}, {"modes": ()}, {"modes": "reverse"}, {"order": 0}]
+)
+def test_a_check_of_nothing_is_refused(given):
+    with pytest.raises(ValueError, match=r'check nothing[\s\S]*modes=\("forward", "reverse"\)'):
+        gt.check_gradients(np.sin, (0.5,), **given)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.positions import decode, here
+from ..core.refusals import ArgumentValueError
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
 from ..errors import DTypeError, MismatchError, three_part
@@ -49,6 +50,8 @@ def check_gradients(
         (an `AssertionError`) With both numbers and the mode.
     DTypeError
         If no argument is floating.
+    ValueError
+        If `modes` has another word or none, or `order` is less than 1.
 
     Notes
     -----
@@ -61,6 +64,15 @@ def check_gradients(
     >>> gt.check_gradients(lambda x: np.sin(x) * x, (np.array([0.3, 2.0]),), order=2)
     """
     _check_callable("check_gradients", function)
+    if isinstance(modes, str) or not modes or not set(modes) <= {"forward", "reverse"} or order < 1:
+        raise ArgumentValueError(
+            three_part(
+                f"check_gradients: modes={modes!r} and order={order!r} check nothing.",
+                f"They were passed at {decode(*here())}; modes are 'forward' and 'reverse', and "
+                "orders begin with 1.",
+                'Write modes=("forward", "reverse"), order=1.',
+            )
+        )
     leaves, rebuild = flatten(list(primals))
     values = [np.asarray(raw(x)) if isinstance(x, Tensor) else np.asarray(x) for x in leaves]
     moving = [i for i, v in enumerate(values) if v.dtype.kind in "fc"]
