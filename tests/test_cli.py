@@ -478,7 +478,7 @@ def test_a_process_of_our_own_looks_for_garbage_seldom(command, spared, monkeypa
     monkeypatch.setattr(sys, "argv", ["gradtape", command, *words[command]])
     assert main() == 0
     assert seen[0] == usual == gc.get_threshold()
-    assert (seen[1][0] > 100 * usual[0], at_the_end) == (spared, [gc.freeze] * spared)
+    assert (seen[1][0] >= 100 * usual[0], at_the_end) == (spared, [gc.freeze] * spared)
 
 
 def test_garbage_that_is_not_looked_for_stays_so(monkeypatch):

@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # The rooms that an import loads; every other room waits until something of it is used.
 ROOMS = {"errors", "config", "events", "core", "ops", "tape"}
 
-# Standard-library modules that may come with it beyond those NumPy has loaded already; what these
-# load in their turn differs from one Python to the next, and is allowed too.
-STANDARD = "cmath, copy, threading"
+# Standard-library modules that may come with it beyond those NumPy has loaded already (NumPy 2.0
+# loads neither dis nor inspect); what these load in their turn differs from one Python to the
+# next, and is allowed too.
+STANDARD = "cmath, copy, dis, inspect, linecache, threading"
 
 HEAVY = {"scipy", "llvmlite", "matplotlib", "pandas", "pyarrow", "formulaic", "tqdm", "sklearn",
          "statsmodels", "asyncio", "http", "sqlite3", "unittest"}  # fmt: skip
