@@ -28,6 +28,11 @@ SMOOTH = {
     "no turn": (lambda x: gt.while_loop(lambda c: c < 1, lambda c: c * 3.0, x), np.float64(2)),
     "while of a vector": (
         lambda x: gt.while_loop(lambda c: np.sum(np.abs(c)) > 0.1, lambda c: c * 0.5, x), V),
+    "while of an element": (
+        lambda x: gt.while_loop(lambda c: c[0] * c[0] < 9.0, lambda c: c[::-1] * 1.5, x), V),
+    "while of rows": (
+        lambda x: gt.while_loop(lambda c: np.sum(c[0][1:].T[2] ** 2) < c[1],
+                                lambda c: (c[0] * 1.5, c[1] + 1.0), (x, 9.0)), M),
     "Newton": (
         lambda a: gt.while_loop(lambda c: np.abs(c * c - a) > 1e-12, lambda c: (c + a / c) / 2, a),
         np.float64(7)),

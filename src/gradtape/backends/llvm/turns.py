@@ -139,14 +139,18 @@ def find(p: Planner, node: Node) -> Turns | None:
 
 
 def _body(
-    p: Planner, graph: Graph, roots: int, captured: Sequence[Value], results: Sequence[Value]
-) -> tuple[list[Any], list[Value]] | None:
+    p: Planner, graph: Graph, roots: int, captured: Sequence[Value], results: Sequence[Value],
+    known: Sequence[Value] = (),
+) -> tuple[list[Any], list[Value]] | None:  # fmt: skip
     """(the parts, the values that stand for the first `roots` inputs), or None.
 
-    What the graph gives is written into `results`.
+    What the graph gives is written into `results`. `known` are values that stand for these inputs
+    already, those of another part of the loop; views of them are made while nodes are taken.
     """
     graph = _copied(prepare(optimise(graph)))
     inner = type(p)(graph, p.made)
+    for value, root in zip(graph.inputs, known, strict=False):
+        inner.see(value, whole(root))
     for value, outer in zip(graph.inputs[roots:], captured, strict=True):
         inner.see(value, p.view(outer))
     for node in graph.nodes:
@@ -231,11 +235,11 @@ def _while(
     truth = Value(Aval((), np.bool_))
     rest = node.inputs[nc:]
     done = _body(p, body, nc, [rest[n] for n in places[1]], after)
-    asked = _body(p, test, nc, [rest[n] for n in places[0]], [truth])
-    if done is None or asked is None:
+    if done is None:
         return None
-    for value, root in zip(asked[1], done[1], strict=True):
-        p.see(value, whole(root))
+    asked = _body(p, test, nc, [rest[n] for n in places[0]], [truth], done[1])
+    if asked is None:
+        return None
     carries, end = _carried(p, node, done[1], after)
     return Turns(node, "while", [asked[0], done[0]], carries, decides=truth, end=end)
 
