@@ -19,11 +19,9 @@ import numpy as np
 from ..core.aval import Aval, aval_of, is_differentiable
 from ..core.console import silent
 from ..core.dispatch import apply
-from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
 from ..core.state import state
 from ..core.streams import words_before
-from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_traced, raw
 from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
@@ -47,7 +45,9 @@ from .regions import (
     check_alike,
     check_carry,
     filled,
+    is_open,
     keeping,
+    one_truth,
     place_of,
     region_of,
     smooth_of,
@@ -79,7 +79,10 @@ def cond(
     Raises
     ------
     ShapeError
-        In a compiled function, if the results differ in structure or shape, or `pred` is not 0-d.
+        If `pred` has several elements; in a compiled function, if it is not 0-d, or the results
+        differ in structure or shape.
+    DTypeError
+        If `pred` is None.
 
     Examples
     --------
@@ -90,16 +93,9 @@ def cond(
     >>> f(np.array([1.0, -3.0]))
     array([-1.,  3.])
     """
+    pred = one_truth(pred, "cond: pred", "choose element by element: np.where(pred, a, b)")
     if not is_open(pred):
         return true_fn(*operands) if pred else false_fn(*operands)
-    if np.ndim(pred):
-        raise ShapeError(
-            three_part(
-                f"cond: pred has shape {np.shape(pred)}.",
-                f"Called at {decode(*here())}; one truth value decides.",
-                "Reduce it (np.any(pred)), or choose element by element: np.where(pred, a, b).",
-            )
-        )
     yes, builds = region_of(lambda: true_fn(*operands), [], "cond")
     first = builds[0]([*yes.graph.outputs])
     no, other = region_of(lambda: in_order(false_fn(*operands), first), [], "cond")
@@ -116,11 +112,6 @@ def cond(
     results = _choose(pred, regions, avals, assigned)
     assign(assigned, results[len(results) - len(assigned) :])
     return builds[0](list(results[: len(results) - len(assigned)]))
-
-
-def is_open(x: Any) -> bool:
-    """Whether `x` has no one truth value: it is traced, or differs from example to example."""
-    return is_traced(bottom(x)) or is_batched(x)
 
 
 def _choose(
@@ -223,10 +214,12 @@ def turns(
     reverse: bool = False,
     checkpoint: bool | int | None = None,
     count: Any = None,
+    name: str = "scan",
 ) -> tuple[Tree, Tree]:
     """`scan`; with a `count` of so many turns: an integer, maybe traced, no more than `length`.
 
     The first elements of `xs` are taken, also in reverse. Rows of `ys` behind them are zeros.
+    `name` is what the user called.
     """
     leaves, build_x = without_none(xs)
     length = _length(leaves, length)
@@ -241,10 +234,10 @@ def turns(
 
     def body(*flat: Any) -> Any:
         carry, y = _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))
-        return carried("scan", carry, init), y
+        return carried(name, carry, init), y
 
     region, builds = region_of(body, [*carry_avals, *x_avals], "scan")
-    check_carry("scan", region, carry_avals)
+    check_carry(name, region, carry_avals)
     assigned = assigned_by(region)
     region = carrying(region, assigned, nc)
     every = segment_length(length, checkpoint) if count is None else 1
@@ -367,7 +360,8 @@ def too_many_turns(most: int) -> ShapeError:
     return ShapeError(
         three_part(
             f"while_loop: its gradient would keep more than {most} carries at one level.",
-            "Their number is known when the loop has run; the memory for them is made before.",
+            "(A fori_loop to a bound that is not known is one.) Their number is known when the "
+            "loop has run; the memory for them is made before.",
             "Carry less, or take the gradient at the solution: implicit differentiation, "
             "gt.optimize.fixed_point.",
         )

@@ -19,11 +19,13 @@ from ..core.aval import Aval
 from ..core.console import silent
 from ..core.dispatch import apply
 from ..core.lift import is_batched
+from ..core.positions import decode, here
 from ..core.state import state
 from ..core.streams import words_before
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, raw
 from ..core.tree import flatten
-from .control import is_open, scan, turns
+from ..errors import DTypeError, ShapeError, three_part
+from .control import turns
 from .evaluate import evaluate
 from .lifted import while_rules
 from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, unregistered
@@ -35,6 +37,8 @@ from .regions import (
     check_carry,
     check_test,
     filled,
+    is_open,
+    one_truth,
     place_of,
     region_of,
     spread,
@@ -56,25 +60,57 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
     In a compiled function it is one node however many turns there are, with derivatives of every
     order; a `scan` with bounds that are Python integers, else a `while_loop`.
 
+    Raises
+    ------
+    ShapeError, DTypeError
+        If a bound is no integer; in a compiled function, if the carry changes its structure, shape
+        or dtype.
+
     Examples
     --------
     >>> import numpy as np, gradtape as gt
     >>> gt.fori_loop(0, 3, lambda i, x: x * 2.0 + i, 1.0)
     12.0
     """
+    _check_bounds(lower, upper)
     if is_open(lower) or is_open(upper):
-        start = np.asarray(lower) if not isinstance(lower, Tensor) else lower
-        return while_loop(
-            lambda turn: turn[0] < upper, lambda turn: (turn[0] + 1, body(*turn)), (start, init)
-        )[1]
+        start = (lower if isinstance(lower, Tensor) else np.asarray(lower)) + 0  # a bool counts too
+
+        def turned(turn: Any) -> Any:
+            return turn[0] + 1, carried("fori_loop", body(*turn), init)
+
+        return repeated(lambda turn: turn[0] < upper, turned, (start, init), "fori_loop", own=1)[1]
     lower, upper = int(lower), int(upper)
     if not (state.tapes and state.tapes[0].is_trace):
         carry = init
         for i in range(lower, upper):
             carry = body(i, carry)
         return carry
-    turns = np.arange(lower, max(upper, lower))
-    return scan(lambda carry, i: (body(i, carry), None), init, turns)[0]
+    numbers = np.arange(lower, max(upper, lower))
+    return turns(lambda carry, i: (body(i, carry), None), init, numbers, name="fori_loop")[0]
+
+
+def _check_bounds(*bounds: Any) -> None:
+    error: type[ShapeError | DTypeError] = ShapeError
+    if any(np.ndim(bound) for bound in bounds):
+        shapes = " and ".join(str(np.shape(bound)) for bound in bounds)
+        fact = f"its bounds have the shapes {shapes}"
+    elif all(raw(bound).dtype.kind in "biu" for bound in map(_array, bounds)):
+        return
+    else:
+        kinds = [raw(x).dtype.name if isinstance(x, Tensor) else type(x).__name__ for x in bounds]
+        fact, error = f"its bounds are {' and '.join(kinds)}", DTypeError
+    raise error(
+        three_part(
+            f"fori_loop: {fact}.",
+            f"Called at {decode(*here(3))}; it counts from one integer to another.",
+            "Pass integers: gt.fori_loop(0, len(x), body, init); of a number, int(n).",
+        )
+    )
+
+
+def _array(x: Any) -> Any:
+    return x if isinstance(x, Tensor) else np.asarray(x)
 
 
 def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], init: Tree) -> Tree:
@@ -83,15 +119,37 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     The carry keeps structure, shapes and dtypes. In a compiled function it is one node, with
     derivatives of every order; a gradient computes carries again and keeps about 2 sqrt(n) of them.
 
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the condition has several elements, or is None; in a compiled function, if the carry
+        changes its structure, shape or dtype.
+
     Examples
     --------
     >>> import gradtape as gt
     >>> gt.while_loop(lambda x: x < 100.0, lambda x: x * 3.0, 2.0)
     162.0
     """
+    return repeated(cond_fn, body_fn, init)
+
+
+def repeated(
+    cond_fn: Callable[[Tree], Any],
+    body_fn: Callable[[Tree], Tree],
+    init: Tree,
+    name: str = "while_loop",
+    own: int = 0,
+) -> Tree:
+    """`while_loop`, for what the user called by `name`; the first `own` carries are not his."""
+
+    def asked(carry: Tree) -> Any:
+        found = cond_fn(carry)
+        return one_truth(found, f"{name}: its condition", "carry one number and ask for that")
+
     if not (state.tapes and state.tapes[0].is_trace):
         while True:
-            holds = cond_fn(init)
+            holds = asked(init)
             if is_batched(holds):  # some examples have ended and some have not
                 break
             if not holds:
@@ -101,10 +159,10 @@ def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], 
     carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
     avals = [strong(c) for c in carries]
     body, builds = region_of(
-        lambda *flat: carried("while_loop", body_fn(build(list(flat))), init), avals, "while_loop"
+        lambda *flat: carried(name, body_fn(build(list(flat))), init), avals, "while_loop"
     )
-    test, _ = region_of(lambda *flat: cond_fn(build(list(flat))), avals, "while_loop")
-    check_carry("while_loop", body, avals)
+    test, _ = region_of(lambda *flat: asked(build(list(flat))), avals, "while_loop")
+    check_carry(name, body, avals, own)
     check_test(test)
     count, assigned = len(carries), assigned_by(body)
     body = carrying(body, assigned, count)

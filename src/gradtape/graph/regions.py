@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of, is_differentiable
+from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
 from ..core.streams import words_after
 from ..core.symbol import is_traced
@@ -94,8 +95,11 @@ def carried(name: str, carry: Tree, init: Tree) -> Tree:
     )
 
 
-def check_carry(name: str, region: Traced, avals: Sequence[Aval]) -> None:
-    """Raise unless the first results of a turn have the types of the carry."""
+def check_carry(name: str, region: Traced, avals: Sequence[Aval], own: int = 0) -> None:
+    """Raise unless the first results of a turn have the types of the carry.
+
+    The first `own` are those of the loop itself, and no part of what the user carries.
+    """
     found = [v.aval for v in region.graph.outputs[: len(avals)]]
     for n, (given, back) in enumerate(zip(avals, found, strict=False)):
         if given == back:
@@ -103,12 +107,44 @@ def check_carry(name: str, region: Traced, avals: Sequence[Aval]) -> None:
         error = ShapeError if given.shape != back.shape else DTypeError
         raise error(
             three_part(
-                f"{name}: part {n} of the carry is {given!r} before and {back!r} after a turn.",
+                f"{name}: part {n - own} of the carry is {given!r} before and {back!r} after a "
+                "turn.",
                 f"Called at {decode(*here(3))}; what is carried keeps its type.",
                 f"Start with that type: np.zeros({back.shape}, {str(back.dtype)!r}), or return "
                 f"x.astype({str(given.dtype)!r}).",
             )
         )
+
+
+def is_open(x: Any) -> bool:
+    """Whether `x` has no one truth value: it is traced, or differs from example to example."""
+    return is_traced(bottom(x)) or is_batched(x)
+
+
+def one_truth(x: Any, what: str, instead: str) -> Any:
+    """`x` as what decides: as it is where Python asks, a bool where a program does.
+
+    `what` is its name, `instead` what else to write where it has several elements.
+    """
+    if x is None:
+        raise DTypeError(
+            three_part(
+                f"{what} is NoneType.",
+                f"Called at {decode(*here(3))}; one truth value decides.",
+                "Return the comparison: lambda x: x < 3.0.",
+            )
+        )
+    if not isinstance(x, np.ndarray | Tensor):
+        return x
+    if np.ndim(x) and (is_open(x) or np.size(x) != 1):
+        raise ShapeError(
+            three_part(
+                f"{what} has shape {np.shape(x)}.",
+                f"Called at {decode(*here(3))}; one truth value decides.",
+                f"Reduce it (np.any, np.all), or {instead}.",
+            )
+        )
+    return x != 0 if is_open(x) and raw(x).dtype != bool else x
 
 
 def check_test(test: Traced) -> None:
