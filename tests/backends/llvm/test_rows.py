@@ -302,6 +302,27 @@ def test_what_is_joined_over_the_rows_begins_with_what_changes_nothing(small, si
     check(f, x, w)
 
 
+def nearest(means, points):
+    """What k-means makes small."""
+    apart = np.sum((points[:, None] - means) ** 2, axis=2)
+    return -np.sum(np.max(-apart, axis=1))
+
+
+def test_few_rows_are_work_for_two_threads():
+    """All of them fitted in the cache, so they were one block, and one thread had it."""
+    args = RNG.random((10, 5)), RNG.random((1000, 5))
+    both = gt.value_and_grad(nearest, (0, 1))
+    seen = []
+    stop = events.subscribe(lambda name, data: seen.append(data) if name == "pass" else None)
+    try:
+        check(both, *args, rtol=1e-11)
+    finally:
+        stop()
+    (after,) = {d["after"] for d in seen if d["run"] == "partition"}
+    assert int(dict(one.split(": ") for one in after.split(", "))["rows0"]) >= 2
+    check_bits(graph_of(both, *args), args)
+
+
 def test_a_group_is_published():
     def f(x, w, y):
         with gt.GradientTape() as tape:

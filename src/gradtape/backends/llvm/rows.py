@@ -246,8 +246,10 @@ class Rows:
                 assert axis is not None
                 e.chain(axis, FEWEST_ROWS)
             self.members.append(e)
-        self.block = self._block()
-        self.step = self._step()
+        self.calls = any(isinstance(e, ProductEmitter) and e.routine for e in self.members)
+        most = self._block()
+        self.step = self._step(most)
+        self.block = min(most, self.step)
 
     @property
     def sums(self) -> list[Sum]:
@@ -260,8 +262,7 @@ class Rows:
         for e in self.members:
             seen.update(self._by_rows(e))
         bytes_ = sum(_width(v, self.rows) * v.aval.dtype.itemsize for v in seen)
-        calls = any(isinstance(e, ProductEmitter) and e.routine for e in self.members)
-        least = CALLED_ROWS if calls else FEWEST_ROWS
+        least = CALLED_ROWS if self.calls else FEWEST_ROWS
         found = CACHE // max(bytes_, 1) // FEWEST_ROWS * FEWEST_ROWS
         return int(max(least, min(found, MOST_ROWS)))
 
@@ -281,14 +282,16 @@ class Rows:
                 if not isinstance(source, Count):
                     yield source
 
-    def _step(self) -> int:
-        """The rows of a part."""
+    def _step(self, block: int) -> int:
+        """The rows of a part, if a block has at most so many."""
         cost = 0.0
         for e in self.members:
             cost += e.cost
         kept = sum(one.size for one in self.sums if not one.strides[0])
         cost /= 1 + SUM_NS * kept / PART_NS
-        parts = parts_of(cost, max(self.rows // self.block, 1))
+        # Rows that fit in the cache together are work for several threads all the same.
+        least = block if self.calls else FEWEST_ROWS
+        parts = parts_of(cost, max(self.rows // least, 1))
         step = -(-self.rows // parts)
         return -(-step // FEWEST_ROWS) * FEWEST_ROWS
 
