@@ -84,6 +84,11 @@ def is_differentiable(dtype: Any) -> bool:
     return np.dtype(dtype).char in INEXACT
 
 
+def native(dtype: Any) -> Any:
+    """`dtype` in the byte order of the machine, which everything has that is computed."""
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
 def weak_result_type(*avals: Aval) -> np.dtype[Any]:
     """The dtype NumPy gives to an operation on these avals, weak scalars counted as weak."""
     examples = {"i": 1, "f": 1.0, "c": 1j}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .aval import native
 from .bands import BANDED, Bands
 from .batched_sweep import elementwise_parts
 from .lift import Batch, Level
@@ -129,7 +130,7 @@ def _fitted(level: Level, g: Any, source: Any) -> Any:
     value = held.read()
     if isinstance(value, Batch) and value.level is level:
         held = value.inner if isinstance(value.inner, Tensor) else new_traced(value.inner)
-    dtype, shape = source.dtype, (level.size or 0, *source.shape)
+    dtype, shape = native(source.dtype), (level.size or 0, *source.shape)
     if held.dtype != dtype:
         is_real = dtype.kind != "c" and held.dtype.kind == "c"
         held = (np.real(held) if is_real else held).astype(dtype)

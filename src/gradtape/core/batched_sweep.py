@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .aval import native
 from .bands import BANDED, Bands, full
 from .buffers import owns
 from .card import VALUES, Card, select
@@ -86,13 +87,13 @@ def backward_batched(
             g = g.real
         if (
             g.shape == shape
-            and g.dtype == s.dtype
+            and g.dtype == native(s.dtype)
             and owns(g)
             and _getrefcount(g) <= _SOLE
         ):  # nothing else refers to it
             results.append(g)
         else:
-            results.append(np.array(np.broadcast_to(g, shape), dtype=s.dtype))
+            results.append(np.array(np.broadcast_to(g, shape), dtype=native(s.dtype)))
     return results
 
 

@@ -41,6 +41,7 @@ from .regions import (
     assign,
     assigned_by,
     carried,
+    carried_first,
     carrying,
     check_alike,
     check_carry,
@@ -227,7 +228,7 @@ def turns(
     if not tracing and count is None and not (checkpoint and state.tapes):
         return _looped(f, init, leaves, build_x, length, reverse)
     carries, build_carry = flatten(init)
-    carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
+    carries = list(map(carried_first, carries))
     nc = len(carries)
     carry_avals = [strong(c) for c in carries]
     x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]

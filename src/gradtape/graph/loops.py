@@ -33,6 +33,7 @@ from .regions import (
     assign,
     assigned_by,
     carried,
+    carried_first,
     carrying,
     check_carry,
     check_test,
@@ -156,7 +157,7 @@ def repeated(
                 return init
             init = body_fn(init)
     carries, build = flatten(init)
-    carries = [c if isinstance(c, Tensor) else np.asarray(c)[()] for c in carries]
+    carries = list(map(carried_first, carries))
     avals = [strong(c) for c in carries]
     body, builds = region_of(
         lambda *flat: carried(name, body_fn(build(list(flat))), init), avals, "while_loop"

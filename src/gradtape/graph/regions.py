@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of, is_differentiable
+from ..core.aval import Aval, aval_of, is_differentiable, native
 from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
 from ..core.streams import words_after
@@ -77,6 +77,13 @@ def check_alike(label: str, builds: Any, other: Any, a: Any, b: Any) -> None:
                 "Return results of the same structure and shapes from both.",
             )
         )
+
+
+def carried_first(x: Any) -> Any:
+    """`x` as what a loop begins with: an array, in the byte order of what turns compute."""
+    x = x if isinstance(x, Tensor) else np.asarray(x)[()]
+    dtype = raw(x).dtype
+    return x if dtype.isnative else x.astype(native(dtype))
 
 
 def carried(name: str, carry: Tree, init: Tree) -> Tree:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import INEXACT
+from ..core.aval import INEXACT, native
 from ..core.positions import decode, here
 from ..core.refusals import stays_here
 from ..core.rows import rows_of, stilled
@@ -185,7 +185,8 @@ class ForwardAccumulator:
                 )
             )
         value = primal.value if isinstance(primal, Variable) else primal.read()
-        t = tangent if isinstance(tangent, Tensor) else settled(np.array(tangent, value.dtype))
+        dtype = native(value.dtype)
+        t = tangent if isinstance(tangent, Tensor) else settled(np.array(tangent, dtype))
         if t.shape != value.shape:
             raise ShapeError(
                 three_part(
@@ -195,7 +196,7 @@ class ForwardAccumulator:
                 )
             )
         if isinstance(t, Tensor):
-            t = t if t.dtype == value.dtype else t.astype(value.dtype)
+            t = t if t.dtype == dtype else t.astype(dtype)
             t = t if t.key else raw(t)
         if not primal.key:
             primal.key = next_key()
@@ -259,12 +260,13 @@ class ForwardAccumulator:
                 )
             t = self._player.tangents.get(x.key)
             value = x.value if isinstance(x, Variable) else x.read()
+            dtype = native(value.dtype)
             if t is None:
-                return new_tensor(settled(np.zeros(value.shape, value.dtype))) if zero else None
+                return new_tensor(settled(np.zeros(value.shape, dtype))) if zero else None
             if t.shape != value.shape:
                 t = np.broadcast_to(t, value.shape)
-            if t.dtype != value.dtype:
-                t = (np.real(t) if value.dtype.kind != "c" else t).astype(value.dtype)
+            if t.dtype != dtype:
+                t = (np.real(t) if dtype.kind != "c" else t).astype(dtype)
             return t if isinstance(t, Tensor) else new_tensor(settled(np.array(t)))
 
         return tree_map(of, primals)

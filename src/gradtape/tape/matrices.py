@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import events
 from ..core import bands
-from ..core.aval import INEXACT
+from ..core.aval import INEXACT, native
 from ..core.banded_sweep import backward_banded
 from ..core.batched_sweep import backward_batched
 from ..core.lift import Batch, Level
@@ -45,8 +45,8 @@ def pulled(
                 results.append(None)
                 continue
             g = np.broadcast_to(g, s.shape) if g.shape != s.shape else g
-            if g.dtype != s.dtype:
-                g = (np.real(g) if s.dtype.kind != "c" else g).astype(s.dtype)
+            if g.dtype != native(s.dtype):
+                g = (np.real(g) if s.dtype.kind != "c" else g).astype(native(s.dtype))
             held = g.read()
             if isinstance(held, Batch) and held.level is level:
                 inner = held.inner
@@ -83,7 +83,7 @@ def check_target(recorder: Recorder, operation: str, target: Any) -> Tensor:
 
 def identity(target: Tensor) -> Any:
     """A cotangent for each element of `target`."""
-    return bands.identity(target.shape, target.dtype)
+    return bands.identity(target.shape, native(target.dtype))
 
 
 def shaped(target: Tensor, found: Any, source: Tensor) -> Any:
@@ -121,5 +121,5 @@ def batch_cotangents(target: Tensor) -> Any:
     """A cotangent for each element of an example, the same for every example."""
     size, *rest = target.shape
     n = int(np.prod(rest))
-    rows = np.broadcast_to(np.eye(n, dtype=target.dtype)[:, None], (n, size, n))
+    rows = np.broadcast_to(np.eye(n, dtype=native(target.dtype))[:, None], (n, size, n))
     return np.array(rows).reshape((n, *target.shape))

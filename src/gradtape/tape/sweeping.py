@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import INEXACT
+from ..core.aval import INEXACT, native
 from ..core.buffers import owns
 from ..core.lift import Lift
 from ..core.observing import Keeping
@@ -126,7 +126,7 @@ def seeds_of(targets: list[Tensor], output_gradients: Any, recorded: bool) -> di
             if not t.key or value.dtype.char not in INEXACT:
                 continue
             is_number = issubclass(kind, np.generic)
-            ct: Any = kind(1) if is_number else settled(np.ones(value.shape, value.dtype))
+            ct: Any = kind(1) if is_number else settled(np.ones(value.shape, native(value.dtype)))
             if recorded:
                 ct = new_tensor(ct)
             seeds[t.key] = ct if t.key not in seeds else seeds[t.key] + ct
@@ -329,26 +329,29 @@ def identity(targets: list[Tensor], source: Tensor, output_gradients: Any) -> An
 
 
 def finish(g: Any, source: Tensor, recorded: bool, shared: bool = True) -> Tensor:
-    """`g` as it is handed to the user: dtype and shape of the source, materialised, un-aliased."""
+    """`g` as it is handed to the user: dtype and shape of the source, materialised, un-aliased.
+
+    The order of bytes is the machine's, as in what NumPy computes of another.
+    """
     value = source.value
     kind = type(g)
     if kind is type(value) and kind is not np.ndarray and not recorded:
         return new_tensor(g)
     if recorded:
         tensor: Any = g if isinstance(g, Tensor) else new_tensor(g)
-        if tensor.dtype != value.dtype:
+        if tensor.dtype != value.dtype or not value.dtype.isnative:
             if value.dtype.kind != "c" and tensor.dtype.kind == "c":
                 tensor = np.real(tensor)
-            tensor = tensor.astype(value.dtype)
+            tensor = tensor.astype(native(value.dtype))
         if tensor.shape != value.shape:
             tensor = np.broadcast_to(tensor, value.shape)
         return tensor  # type: ignore[no-any-return]
     if isinstance(g, Tensor):
         g = g.read()
-    if g.dtype != value.dtype:
+    if g.dtype != value.dtype or not g.dtype.isnative:
         if g.dtype.kind == "c" and value.dtype.kind != "c":
             g = g.real
-        g = g.astype(value.dtype)
+        g = g.astype(native(value.dtype))
     if type(g) is np.ndarray:
         if g.shape != value.shape:
             g = np.broadcast_to(g, value.shape)
@@ -380,7 +383,7 @@ _SOLE = _calibrate()
 def zeros(source: Tensor) -> Tensor:
     """The gradient of a source that the target does not depend on, where zeros are asked for."""
     value = source.value
-    return new_tensor(settled(np.zeros(value.shape, value.dtype)))
+    return new_tensor(settled(np.zeros(value.shape, native(value.dtype))))
 
 
 def check_aliases(recorder: Recorder) -> None:

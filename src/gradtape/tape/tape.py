@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import config, events
-from ..core.aval import INEXACT, is_differentiable
+from ..core.aval import INEXACT, is_differentiable, native
 from ..core.bands import full
 from ..core.lift import is_lifted
 from ..core.observing import Keeping
@@ -351,9 +351,9 @@ class GradientTape:
         Returns
         -------
         Tensor, None, or a tree of them
-            In the structure of `sources`, in each source's shape and dtype. For complex sources
-            the gradient is the conjugate of the holomorphic derivative (steepest ascent of a
-            real target).
+            In the structure of `sources`, in each source's shape and dtype, the order of bytes
+            being the machine's. For complex sources the gradient is the conjugate of the
+            holomorphic derivative (steepest ascent of a real target).
 
         Raises
         ------
@@ -564,7 +564,7 @@ class GradientTape:
                     reasons.warn_none(recorder, [target], s)
                 continue
             if g is None:
-                g = new_tensor(np.zeros((target.size, *s.shape), s.dtype))
+                g = new_tensor(np.zeros((target.size, *s.shape), native(s.dtype)))
             results.append(matrices.shaped(target, g, s))
         return rebuild(results)
 
@@ -615,7 +615,7 @@ class GradientTape:
         (g,) = self._pull(recorder, target, cts, [source])
         n, rest = source.shape[0], (*target.shape[1:], *source.shape[1:])
         if g is None:
-            return new_tensor(np.zeros((n, *rest), source.dtype))
+            return new_tensor(np.zeros((n, *rest), native(source.dtype)))
         return np.reshape(np.moveaxis(g, 1, 0), (n, *rest))
 
     def _ready(self, operation: str) -> Recorder:

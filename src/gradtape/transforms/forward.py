@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.aval import native
 from ..core.lift import Dual, Level, is_lifted
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
@@ -176,10 +177,11 @@ def _dual(level: Level, label: str, x: Any, t: Any) -> Any:
         primal: Any = np.positive(x) if state.tapes or is_lifted(x) else raw(x)
     else:
         primal = settled(np.array(value))
+    dtype = native(value.dtype)
     if isinstance(t, Tensor) and (state.tapes or is_lifted(t)):
-        tangent: Any = t if t.dtype == value.dtype else t.astype(value.dtype)
+        tangent: Any = t if t.dtype == dtype else t.astype(dtype)
     else:
-        tangent = settled(np.array(move, dtype=value.dtype))
+        tangent = settled(np.array(move, dtype=dtype))
     return new_traced(Dual(level, primal, tangent), next_key())
 
 

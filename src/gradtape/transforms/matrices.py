@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import events
+from ..core.aval import native
 from ..core.bands import Bands, full, identity
 from ..core.batched_sweep import backward_batched
 from ..core.lift import is_lifted
@@ -191,11 +192,11 @@ def _pulled(call: _Call, leaf: Any, cts: Any, nested: bool) -> list[Any]:
         found = backward_batched(call.recorder, leaf, cts, sources)
         events.publish("rows", recorder=call.recorder, target=leaf, sources=sources, results=found)
         return [
-            np.zeros((size, *s.shape), s.dtype) if g is None else g
+            np.zeros((size, *s.shape), native(s.dtype)) if g is None else g
             for s, g in zip(sources, found, strict=True)
         ]
     if not size:
-        return [np.zeros((0, *s.shape), s.dtype) for s in call.sources]
+        return [np.zeros((0, *s.shape), native(s.dtype)) for s in call.sources]
     if type(cts) is Bands and not state.levels and not call.recorder.is_lifted:
         return call.pull_bands(leaf, cts)
     cts = full(cts)
@@ -231,7 +232,8 @@ def _forward(
     again: Any = None
     columns: list[list[Any]] = []  # for each input leaf, the derivative of each output leaf
     for i, x in enumerate(leaves):
-        shape, dtype = np.shape(x), raw(x).dtype if hasattr(x, "dtype") else np.dtype(float)
+        shape = np.shape(x)
+        dtype = native(raw(x).dtype if hasattr(x, "dtype") else np.dtype(float))
         n = int(np.prod(shape))
         step = n if chunk_size is None else int(chunk_size)
         blocks = []
@@ -434,7 +436,7 @@ def hessian_diag(
             parts = []
             for start in range(0, n, max(step, 1)):
                 stop = min(start + max(step, 1), n)
-                ts = np.eye(n, dtype=getattr(x, "dtype", float))[start:stop]
+                ts = np.eye(n, dtype=native(np.dtype(getattr(x, "dtype", float))))[start:stop]
                 parts.append(vmap(entry)(ts.reshape((stop - start, *shape))))
             whole = np.zeros(shape) if not parts else np.reshape(np.concatenate(parts), shape)
             found.append(whole if isinstance(whole, Tensor) or is_lifted(whole) else whole[()])

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import events
 from .. import ops as _ops  # fills the dispatch tables
+from ..core.aval import native
 from ..core.banded_sweep import backward_banded
 from ..core.bands import Bands
 from ..core.lift import is_lifted
@@ -194,7 +195,7 @@ class _Call:
         targets = [o if isinstance(o, Tensor) else new_tensor(settled(np.asarray(o))) for o in outs]
         seeds: dict[int, Any] = {}
         if cts is None:
-            cts = [settled(np.ones(t.shape, t.dtype)) for t in targets]
+            cts = [settled(np.ones(t.shape, native(t.dtype))) for t in targets]
         else:
             cts = check_output_gradients(targets, list(cts))
         for t, ct in zip(targets, cts, strict=True):
@@ -215,7 +216,7 @@ class _Call:
             if g is None:
                 value = s.value
                 results.append(
-                    self.outward(new_tensor(settled(np.zeros(value.shape, value.dtype))))
+                    self.outward(new_tensor(settled(np.zeros(value.shape, native(value.dtype)))))
                 )
             else:
                 results.append(self.outward(finish(g, s, recorded)))
@@ -235,7 +236,7 @@ class _Call:
             found = backward_banded(self.recorder, target, cts, self.sources)
         self.warn([target], [g is None for g in found])
         return [
-            new_tensor(np.zeros((cts.rows, *s.shape), s.dtype)) if g is None else g
+            new_tensor(np.zeros((cts.rows, *s.shape), native(s.dtype))) if g is None else g
             for g, s in zip(found, self.sources, strict=True)
         ]
 

@@ -148,6 +148,8 @@ def _body(
     already, those of another part of the loop; views of them are made while nodes are taken.
     """
     graph = _copied(prepare(optimise(graph)))
+    if not all(map(lowerings.held, (*graph.inputs, *graph.outputs))):
+        return None
     inner = type(p)(graph, p.made)
     for value, root in zip(graph.inputs, known, strict=False):
         inner.see(value, whole(root))
