@@ -6,9 +6,11 @@ import signal
 import hypothesis
 import pytest
 
+from gradtape.backends import options
 from gradtape.passes import pipeline
 
 pipeline.checked = True  # every pass is followed by a check of the graph
+options.haste = False  # native code as it stays; tests/backends/llvm/test_later.py asks for haste
 
 # Before anything imports matplotlib: no test may need a display.
 os.environ["MPLBACKEND"] = "Agg"

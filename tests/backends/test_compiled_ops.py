@@ -1,14 +1,15 @@
 """Every op_case also runs compiled: the call and its backward sweep, against eager mode.
 
-A sample of the lines in the fast suite, all of them in the slow job.
+As first calls run it, and as it stays. A sample of the lines in the fast suite, all of them in the
+slow job.
 """
 
 import pytest
 
 pytest.importorskip("llvmlite")
-from gradtape.backends.llvm import segments
 from gradtape.testing import traced
 from tests import op_lines
+from tests.backends.haste import in_both_ways
 
 pytestmark = pytest.mark.slow  # as a file
 
@@ -18,7 +19,7 @@ SAMPLE = LINES[::16]
 
 @pytest.fixture(autouse=True)
 def _compiled(monkeypatch):
-    monkeypatch.setattr(traced, "COMPILERS", [segments.compile_graph])
+    monkeypatch.setattr(traced, "COMPILERS", [in_both_ways])
 
 
 @pytest.mark.parametrize("line", SAMPLE, ids=str)

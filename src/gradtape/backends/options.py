@@ -7,6 +7,8 @@ from dataclasses import dataclass
 __all__ = ["BACKENDS", "Options"]
 
 BACKENDS = ("llvm", "numpy")
+# Whether first calls may run native code of which LLVM has taken little care; the same bits.
+haste = True
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from . import numpy
 
 __all__ = ["ByNumpy", "Native", "Schedule", "Scheduler"]
 
+FEW = 2  # calls after which native code that was made in haste is worth to be made with care
+
 
 @dataclass
 class Native:
@@ -69,8 +71,23 @@ class Schedule:
             if place not in kept and self.start[place] is None:
                 self.dead[n].append(place)
         self.has_numpy = any(isinstance(step, ByNumpy) for step in self.steps)
+        self.calls = 0  # while some of its code was made in haste
+        natives: list[Any] = [step.call for step in self.steps if isinstance(step, Native)]
+        self.hasty = [one for one in natives if getattr(one, "is_hasty", False)]
+
+    def improve(self) -> None:
+        """Have the code that was made in haste made with care, now."""
+        for one in self.hasty:
+            one.improve_now()
+        self.hasty = []
 
     def __call__(self, arguments: Sequence[Any]) -> list[Any]:
+        if self.hasty:
+            self.calls += 1
+            if self.calls > FEW:
+                for one in self.hasty:
+                    one.improve_later()
+                self.hasty = []
         try:
             if not self.has_numpy:
                 return self._run(arguments)

@@ -55,8 +55,12 @@ class Program:
         self.looks = made.looks
         leaves, self.rebuild = flatten(made.result)
         self.static = [_NOTHING if _is_output(leaf) else leaf for leaf in leaves]
-        self._native = self._one_call()
-        self.direct = self._make_direct(made.result)
+        self._native: tuple[Any, Sequence[int] | None, tuple[int, ...]] | None = None
+        self.direct: Any = None
+        self._result = made.result
+        self._is_young = bool(getattr(self.run, "hasty", False))  # then `run` counts its calls
+        if not self._is_young:
+            self._settle()
         self.plan: Any = None  # of a twin: see recorded.py
 
     @property
@@ -68,6 +72,12 @@ class Program:
     def card(self) -> Any:
         """The program as an operation that tapes record."""
         return make_card(self.name, self.traced, self.values, self._derived)
+
+    def _settle(self) -> None:
+        """Go by the native call itself from now on, where there is one."""
+        self._is_young = False
+        self._native = self._one_call()
+        self.direct = self._make_direct(self._result)
 
     def _one_call(self) -> tuple[Any, Sequence[int] | None, tuple[int, ...]] | None:
         """(the native call, the inputs that it takes if not all in order, where results are).
@@ -188,6 +198,8 @@ class Program:
                 if not self.looks or not is_spoiled(made):
                     return tuple([made[i] for i in places])
         found = self.run(arguments)
+        if self._is_young and not self.run.hasty:
+            self._settle()
         if self.looks and is_spoiled(found):
             with silent():
                 found = self.careful(arguments)

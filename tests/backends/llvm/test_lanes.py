@@ -71,6 +71,20 @@ def test_a_loop_has_one_copy_of_its_mathematics_and_masks_at_its_end() -> None:
     assert "zmm" in program.assembly
 
 
+LITTLE = '%"a") "gt.work"="little"'
+
+
+def test_a_loop_of_little_work_is_short_code() -> None:
+    """One register's elements, and a mask for all of them: no second way for whole vectors."""
+    lines = (*READ, '%"w" = fmul double %"v", %"a"', *WRITE)
+    text, left = over_vectors(loop(*lines).replace('%"a")', LITTLE), 512)
+    assert not left
+    assert '%"w" = fmul <8 x double> %"v", ' in text
+    assert len(re.findall(r"call .*@llvm\.masked\.(?:load|store)", text)) == 2
+    assert text.count("br i1") == 2  # into the loop, and on
+    assert len(text.split("\n")) < 0.75 * len(over_vectors(loop(*lines), 512)[0].split("\n"))
+
+
 def test_what_is_the_same_for_all_elements_is_computed_before_the_loop() -> None:
     lines = ('%"b" = fadd double %"a", 0x3ff0000000000000', *READ,
              '%"w" = fmul double %"v", %"b"', *WRITE)  # fmt: skip
@@ -165,7 +179,9 @@ entry:
 }
 """
     (hot, few), (cold, none) = pieces(text, set())
-    assert (few, none) == ("few", "none")
+    assert (few, none) == ("later", "none")
+    long = text.replace("nounwind", 'nounwind "gt.run"="long"')
+    assert [passes for _, passes in pieces(long, set())] == ["few", "none"]
     assert [passes for _, passes in pieces(text, {"inner.body"})] == ["all", "none"]
     assert [passes for _, passes in pieces(text, None)] == ["all", "none"]
     assert '@"shape"' in cold and '@"shape"' not in hot
@@ -243,9 +259,10 @@ def test_a_known_number_of_elements_is_all_that_is_written(high: int) -> None:
 
 
 @HAS_MASKS
-def test_nothing_behind_the_end_is_written_or_read() -> None:
+@pytest.mark.parametrize("words", ['%"a")', LITTLE])
+def test_nothing_behind_the_end_is_written_or_read(words: str) -> None:
     """Elements behind the end are NaN before, and the same bits afterwards."""
-    text = loop(*READ, '%"w" = fmul double %"v", %"a"', *WRITE)
+    text = loop(*READ, '%"w" = fmul double %"v", %"a"', *WRITE).replace('%"a")', words)
     pointer, number = np.ctypeslib.ctypes.c_void_p, np.ctypeslib.ctypes.c_int64
     f = compile_text(text).function(
         "f", None, pointer, pointer, number, number, np.ctypeslib.ctypes.c_double

@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 
 from gradtape import events
-from gradtape.backends import store
+from gradtape.backends import options, store
 from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
 from gradtape.backends.llvm.making import Piece, code, each, emitted, linked, optimised
 from gradtape.backends.llvm.pieces import pieces
 
 __all__ = ["Program", "compile_text", "environment", "kept"]
-
 _local = threading.local()
 
 
@@ -50,13 +49,18 @@ class Program:
     ----------
     key : str
         Under which its machine code is kept on disk; "" where it is not.
+    waiting : dict of int to Piece
+        Modules that were compiled in haste, by their number: `improve` compiles them with care.
     """
 
     def __init__(
-        self, text: str, machine: Machine, key: str = "", objects: list[bytes] | None = None
-    ) -> None:
+        self, text: str, machine: Machine, key: str = "", objects: list[bytes] | None = None,
+        in_haste: bool = False,
+    ) -> None:  # fmt: skip
         self.machine, self.source, self.key = machine, text, key
         self._engine: Any = None
+        self._engines: list[Any] = []  # before it; what they hold may run now
+        self._in_haste, self.waiting = in_haste, dict[int, Piece]()
         # (No `cached_property`: until Python 3.12 all programs would wait for each other.)
         self._objects = objects
         self._modules: list[tuple[Any, Any]] | None = None
@@ -82,7 +86,28 @@ class Program:
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
         parts = pieces(source, left)
-        return linked(parts, self.machine), len(parts)
+        modules = linked(parts, self.machine)
+        return self._hasty(modules) if self._in_haste else modules, len(parts)
+
+    def _hasty(self, modules: Iterator[Piece]) -> Iterator[Piece]:
+        for number, piece in enumerate(modules):
+            if piece.can_wait:
+                self.waiting[number] = piece
+            yield piece.in_haste() if piece.can_wait else piece
+
+    def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Compile with care what was compiled in haste; addresses from then on are of that code.
+
+        A result has the same bits before and after: care makes code shorter, and rounds nothing.
+        Between modules it is asked whether it is still wanted.
+        """
+        objects = list(self.objects)
+        for number, piece in self.waiting.items():
+            if not is_wanted():
+                return
+            objects[number] = code(piece)
+        self._engines.append(self._engine)
+        self._objects, self._engine, self.waiting = objects, None, {}
 
     @property
     def llvm(self) -> str:
@@ -125,8 +150,10 @@ class Program:
 @events.stage("compile")
 def compile_text(text: str, machine: Machine | None = None) -> Program:
     """Return a module's text as a compiled program, for this machine if none is given."""
-    if machine is not None or not getattr(_local, "is_kept", False):
-        return Program(text, machine or host())
+    if machine is not None:
+        return Program(text, machine)
+    if not getattr(_local, "is_kept", False):
+        return Program(text, host(), in_haste=options.haste)
     key = store.key_of(environment(), text)
     found = store.read(key)
     if found is not None:

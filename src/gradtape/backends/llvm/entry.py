@@ -409,7 +409,7 @@ class Entry:
         keep: Any = None,
         name: str = "entry",
     ) -> None:
-        self.program = program
+        self.program, self.name = program, name
         api = ctypes.pythonapi
         self.extra: Any = (ctypes.c_void_p * max(len(extra), 1))(*extra)
         fixed = {
@@ -433,3 +433,7 @@ class Entry:
             ctypes.py_object, ctypes.POINTER(_MethodDef), ctypes.py_object, ctypes.py_object
         )(("PyCFunction_NewEx", api))
         self.call: Any = make(ctypes.byref(self._definition), table, alive)
+
+    def renew(self) -> None:
+        """Have the builtin run the code that the program has now; a call that runs goes on."""
+        self._definition.function = self.program.address(self.name)

@@ -76,6 +76,7 @@ class _How(NamedTuple):
 
     width: int  # of a vector in bits
     is_hot: bool  # whether it does much of the program's work
+    is_short: bool  # whether its code is to be short: it does next to nothing of the work
     is_whole: bool  # whether whole vectors may be computed behind its end
 
 
@@ -103,8 +104,9 @@ def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
         assert function is not None
         try:
             if kind != "loop":
-                is_hot = '"gt.work"="most"' in text[function.start() : found.start()]
-                how = _How(width, is_hot, kind == WHOLE)
+                head = text[function.start() : found.start()]
+                is_hot, is_short = '"gt.work"="most"' in head, '"gt.work"="little"' in head
+                how = _How(width, is_hot, is_short, kind == WHOLE)
                 block = "\n".join(["", *_in_cuts(made, label, body.split("\n"), how)])
             elif (branch := BRANCH.search(block)) and branch[1] == label:
                 left.add(function[1])  # its turns are one block of which nothing is known
@@ -187,7 +189,8 @@ class _Loop:
             elif one.re is CAST:
                 widest = max(widest, _SIZES[one[3]], _SIZES[one[5]])
         lanes = width // (8 * widest)
-        return lanes if self.how.is_whole or calls or count > LONG else 2 * lanes
+        is_one = self.how.is_whole or self.how.is_short or calls or count > LONG
+        return lanes if is_one else 2 * lanes
 
     def cuts(self) -> list[Cut]:
         """The pieces into which it is cut, if it is."""
@@ -214,7 +217,9 @@ class _Loop:
         over = self.made.name()
         inside = self._guarded(self.label)
         loop = f'%"{self.label}.loop"'  # the last block of a turn
-        if self.mask and self.stores:
+        if self.how.is_short:
+            loop = f'%"{self.label}.loop"'
+        elif self.mask and self.stores:
             loop = f'%"{self.label}.next"'
         elif len(inside) > len(self.inside):
             loop = f'%"{self.label}.known"'
@@ -510,7 +515,7 @@ class _Loop:
         plain, masked, joined = [], [], []
         for kind, name, at in self.loads:
             vector, size = self._kind(kind), _SIZES[kind]
-            whole, part = self.made.name(), self.made.name()
+            whole, part = self.made.name(), name if self.how.is_short else self.made.name()
             full = f"llvm.masked.load.v{self.lanes}{_SHORT.get(kind, kind)}.p0"
             self._declare(full, f"declare {vector} @{full}(ptr, i32 immarg, {mask}, {vector})")
             plain.append(f"  {whole} = load {vector}, ptr {at}, align {size}")
@@ -521,6 +526,8 @@ class _Loop:
             joined.append(
                 f'  {name} = phi {vector} [ {whole}, %"{label}.all" ], [ {part}, %"{label}.some" ]'
             )
+        if self.how.is_short:
+            return masked
         return self._either("all", plain, "some", masked, "turn", joined)
 
     def _either(
@@ -560,6 +567,8 @@ class _Loop:
             masked.append(
                 f"  call void @{full}({vector} {x}, ptr {at}, i32 {size}, {mask} {self.mask})"
             )
+        if self.how.is_short:
+            return masked
         return self._either("full", plain, "short", masked, "next", [])
 
     # ------------------------------------------------------------------ accumulators

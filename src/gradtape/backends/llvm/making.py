@@ -26,7 +26,7 @@ from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
-__all__ = ["Piece", "code", "each", "emitted", "linked", "meet", "optimised", "wake"]
+__all__ = ["Piece", "code", "each", "emitted", "give_way", "linked", "meet", "optimised", "wake"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -42,6 +42,11 @@ class Piece(NamedTuple):
     passes: str
     whole: set[str]
     machine: Machine
+    can_wait: bool = False  # whether it may be called before it has had its passes
+
+    def in_haste(self) -> Piece:
+        """The same for the first calls."""
+        return self._replace(passes="none", can_wait=False)
 
 
 _at_work: list[None] = []  # one for each program that is being made now
@@ -114,7 +119,9 @@ def linked(parts: Iterable[tuple[str, str]], machine: Machine) -> Iterator[Piece
         if passes == "none":
             text, waiting = waiting, text
         if text:
-            yield Piece(_with_attributes(text, machine), passes, whole, machine)
+            can_wait = passes == "later"
+            passes = "few" if can_wait else passes
+            yield Piece(_with_attributes(text, machine), passes, whole, machine, can_wait)
     if seldom:
         waiting = with_seldom(waiting, seldom)
     if waiting:
@@ -240,8 +247,17 @@ def meet(machine: Machine) -> None:
     """
     for level in (0, 2):
         _idle.setdefault((machine, level), []).append(machine.target(level))
-    end = time.monotonic() + PATIENCE
-    while _helping and time.monotonic() < end:
+    _wait_for(_helping, PATIENCE)
+
+
+def give_way(seconds: float) -> None:
+    """Wait until no program is being made, but not longer than that."""
+    _wait_for(_at_work, seconds)
+
+
+def _wait_for(busy: list[None], seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while busy and time.monotonic() < end:
         time.sleep(0.001)
 
 

@@ -12,8 +12,8 @@ __all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "pieces"]
 
 MOST = 4  # modules of one kind that a text is cut into
 # Characters of functions that are not worth a further module, by the passes that it takes.
-SHORT = {"none": 16_000, "few": 9_000}
-_LITTLE = '"gt.work"="little"'
+SHORT = {"none": 16_000, "few": 9_000, "later": 9_000}
+_LITTLE, _LONG = '"gt.work"="little"', '"gt.run"="long"'
 NAMES = re.compile(r'@"?([-+\w.$]+)"?')
 
 
@@ -50,18 +50,25 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     Functions that say `cold` run so seldom that to optimise them takes longer than they ever run:
     "none", and where loops are over vectors those too that do little of the work. Those that are
     `left` to LLVM's vectoriser, every other one where that is not known, and a kernel that loops
-    over the others, take "all"; where loops are over vectors already "few" do. A function that
-    takes "all" may be put into the one that calls it: these stay in one module.
+    over the others, take "all"; where loops are over vectors already "few" do, and "later" says
+    that these may wait, as nobody would notice it if the function ran a few times without them. A
+    function that takes "all" may be put into the one that calls it: these stay in one module.
     """
     text = f"\n{text}\n"
     found = functions(text)
     is_one = left is None or any(name == "kernel" and not is_cold(body) for name, body in found)
+    long: set[str] = set()  # with what they call
+    for name, body in found:
+        if _LONG in body[: body.index("\n")]:
+            long.update(NAMES.findall(body), (name,))
 
     def passes(name: str, body: str) -> str:
         is_little = left is not None and name not in left and _LITTLE in body[: body.index("\n")]
         if is_cold(body) or is_little:
             return "none"
-        return "all" if is_one or (left is not None and name in left) else "few"
+        if is_one or (left is not None and name in left):
+            return "all"
+        return "few" if name in long else "later"
 
     kinds: dict[str, list[tuple[str, str]]] = {}
     for name, body in found:

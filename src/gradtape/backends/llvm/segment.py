@@ -8,7 +8,7 @@ BLAS's, the pool), whose addresses the builtin hands to the code at each call.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,7 @@ from ... import config
 from ...core.parallel import available
 from ...core.refusals import OutOfRangeError
 from ...errors import three_part
-from . import blas
+from . import blas, later
 from .compile import Program, kept
 from .entry import Argument, Entry
 from .pool import pool
@@ -78,7 +78,25 @@ class Segment:
         self._targets = self.arguments[end - self.recycled : end]
         self._kept: list[list[Any]] = [[] for _ in self._targets]
         entry = Entry(self.program, self.arguments, self.results, extra=extra, keep=self.words)
-        self.call, self._extra = entry.call, entry.extra
+        self.call, self._extra, self._entry = entry.call, entry.extra, entry
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether LLVM has taken little care of some of its code so far."""
+        return bool(self.program.waiting)
+
+    def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Have its code made with care, if it is still wanted between one module and the next."""
+        self.program.improve(is_wanted)
+        self._entry.renew()
+
+    def improve_now(self) -> None:
+        """Have its code made with care before this returns."""
+        later.do(self)
+
+    def improve_later(self) -> None:
+        """Have its code made with care by another thread."""
+        later.ask(self)
 
     def set_threads(self) -> None:
         """Have as many workers ready as the next call may use, and tell the code."""

@@ -5,19 +5,24 @@ takes as long for each. So bodies say in their text what they are worth: `most` 
 those that do much of the work, `little` to those of which together it costs next to nothing that
 they stay as they are: a loop over vectors then takes about three times as long, and a tile, whose
 sums do not stay in registers, ten times.
+
+What is worth more is compiled without much care too, for the first calls, and again while they run
+(`later.py`): that takes LLVM a third of the time. Bodies of which even one such call would take
+long are told apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["with_worth", "worth_of"]
+__all__ = ["long_of", "with_worth", "worth_of"]
 
 NOTHING = 0.02  # of the work: what it costs together that bodies are worth little
 AT_LEAST_NS = 1000.0  # or this
 LOST = {"loop": 2.0, "tile": 9.0}  # of a body's work, where it stays as it is
 MUCH = 0.15  # of the work of a program that takes longer than this
 LONG_NS = 5000.0
+NOTICED_NS = 500_000.0  # what a call may lose by one body that LLVM took no care of
 
 
 def worth_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> dict[str, str]:
@@ -41,10 +46,26 @@ def worth_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> dict[st
     return worth
 
 
-def with_worth(lines: Sequence[str], worth: Mapping[str, str]) -> list[str]:
-    """The lines of a module whose functions say what they are worth."""
+def long_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> set[str]:
+    """The bodies of which one call takes long where LLVM has taken no care of them.
+
+    >>> sorted(long_of({"a": 900_000.0, "b": 80_000.0, "c": 80_000.0}, tiles=["b"]))
+    ['a', 'b']
+    """
+    return {
+        name for name, cost in costs.items()
+        if cost * LOST["tile" if name in tiles else "loop"] > NOTICED_NS
+    }  # fmt: skip
+
+
+def with_worth(
+    lines: Sequence[str], worth: Mapping[str, str], long: Collection[str] = ()
+) -> list[str]:
+    """The lines of a module whose functions say what they are worth, and whether they are long."""
     found = []
     for line in lines:
         name = line.split('"', 2)[1] if line.startswith("define ") and '"' in line else ""
-        found.append(f'{line} "gt.work"="{worth[name]}"' if name in worth else line)
+        if name in worth:
+            line = f'{line} "gt.work"="{worth[name]}"'
+        found.append(f'{line} "gt.run"="long"' if name in long else line)
     return found
