@@ -51,10 +51,11 @@ def missing() -> str | None:
 def load(options: Options) -> None:
     """Import the compiler and wake it, so that a first call has only itself to compile."""
     if options.backend == "llvm" and importlib.util.find_spec("llvmlite") is not None:
-        from .llvm import pool, segments  # noqa: F401
+        from .llvm import pool
 
         if not options.cache:  # else it is on the disk, as the rest is
             pool.prepare()
+        from .llvm import segments  # noqa: F401 - meanwhile
 
 
 def compile_graph(

@@ -317,3 +317,16 @@ def test_on_one_core_llvm_is_woken_and_no_pool_is_made(monkeypatch):
     pools.prepare()
     pools._preparing.join()
     assert len(woken) == 2 and pools._pool is None
+
+
+def test_llvm_is_woken_while_the_rest_of_the_compiler_is_imported() -> None:
+    script = """
+import sys
+from gradtape.backends.llvm import pool
+pool.prepare = lambda: print("gradtape.backends.llvm.segments" in sys.modules)
+import gradtape as gt
+f = gt.function(lambda x: x)
+print("gradtape.backends.llvm.segments" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
