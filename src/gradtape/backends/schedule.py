@@ -19,7 +19,7 @@ from . import numpy
 
 __all__ = ["ByNumpy", "Native", "Schedule", "Scheduler"]
 
-FEW = 2  # calls after which native code that was made in haste is worth to be made with care
+FEW = 1  # calls after which native code that was made in haste is worth to be made with care
 
 
 @dataclass

@@ -7,8 +7,8 @@ they stay as they are: a loop over vectors then takes about three times as long,
 sums do not stay in registers, ten times.
 
 What is worth more is compiled without much care too, for the first calls, and again while they run
-(`later.py`): that takes LLVM a third of the time. Bodies of which even one such call would take
-long are told apart.
+(`later.py`): that takes LLVM a third of the time. Bodies of which one such call would lose more
+than that spares are told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ AT_LEAST_NS = 1000.0  # or this
 LOST = {"loop": 2.0, "tile": 9.0}  # of a body's work, where it stays as it is
 MUCH = 0.15  # of the work of a program that takes longer than this
 LONG_NS = 5000.0
-NOTICED_NS = 500_000.0  # what a call may lose by one body that LLVM took no care of
+# What a call may lose by one body that LLVM took no care of: less than what LLVM takes for that.
+SPARED_NS = 6_000_000.0
 
 
 def worth_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> dict[str, str]:
@@ -49,12 +50,12 @@ def worth_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> dict[st
 def long_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> set[str]:
     """The bodies of which one call takes long where LLVM has taken no care of them.
 
-    >>> sorted(long_of({"a": 900_000.0, "b": 80_000.0, "c": 80_000.0}, tiles=["b"]))
+    >>> sorted(long_of({"a": 4_000_000.0, "b": 900_000.0, "c": 900_000.0}, tiles=["b"]))
     ['a', 'b']
     """
     return {
         name for name, cost in costs.items()
-        if cost * LOST["tile" if name in tiles else "loop"] > NOTICED_NS
+        if cost * LOST["tile" if name in tiles else "loop"] > SPARED_NS
     }  # fmt: skip
 
 
