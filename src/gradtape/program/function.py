@@ -117,6 +117,10 @@ def function(
 
     Notes
     -----
+    A first call waits for the compiler. So its native code is made in haste where a call or two of
+    that code lose less than it spares; from the second call on a thread makes it with care, and
+    later calls run that. Results have the same bits. With `cache=True` there is no haste.
+
     As one operation of a tape outside, a program is played backwards by a program, pushed
     forward by one, and mapped by one. Rules of `gt.custom_gradient` and `gt.custom_jvp` inside it
     hold for derivatives from outside too.
