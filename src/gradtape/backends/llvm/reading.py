@@ -1,4 +1,4 @@
-"""The lines of LLVM's text that `lanes.py` knows, in their parts.
+"""The lines of LLVM's text that `vectors.py` knows, in their parts.
 
 They are the lines that our own emitter writes, in the words in which it writes them.
 """
