@@ -241,6 +241,22 @@ def test_a_process_may_end_meanwhile() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_may_fork_at_its_end() -> None:
+    run(
+        """
+import atexit, os
+def fork():
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
+atexit.register(fork)  # runs after what is registered later
+"""
+        + SCRIPT
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_child_goes_on_with_what_waited() -> None:
     child = """
 pid = os.fork()

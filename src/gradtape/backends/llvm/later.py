@@ -99,7 +99,8 @@ def _work() -> None:
 def _close() -> None:
     global _is_closed
     _is_closed = True
-    _making.acquire()
+    with _making:  # LLVM is not there any more when the process has ended
+        pass
 
 
 def _in_child() -> None:
