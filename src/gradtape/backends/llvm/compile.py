@@ -17,6 +17,7 @@ from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
 from gradtape.backends.llvm.making import Piece, code, each, emitted, linked, optimised
 from gradtape.backends.llvm.pieces import pieces
+from gradtape.core.parallel import available
 
 __all__ = ["Program", "compile_text", "environment", "kept"]
 _local = threading.local()
@@ -85,7 +86,7 @@ class Program:
         source, left = self.source, None
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
-        parts = pieces(source, left)
+        parts = pieces(source, left, available())
         modules = linked(parts, self.machine)
         return self._hasty(modules) if self._in_haste else modules, len(parts)
 

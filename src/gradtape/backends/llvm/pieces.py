@@ -1,7 +1,8 @@
 """A module's text cut into modules: by the passes that its functions take, and by their length.
 
 LLVM makes code of several modules at a time (`making.py`), and what does little of the work need
-not be optimised. How a text is cut depends on the text alone, so that its code does too.
+not be optimised. A module takes a millisecond besides what its functions take, so there are no more
+of a kind than threads that make them; a function's code is the same in whichever it is.
 """
 
 from __future__ import annotations
@@ -44,8 +45,10 @@ def is_cold(body: str) -> bool:
     return " cold" in body[: body.index("\n")]
 
 
-def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
+def pieces(text: str, left: set[str] | None, threads: int = MOST) -> list[tuple[str, str]]:
     """A module's text as modules, each with the passes that it takes.
+
+    Of each kind there are no more than `threads` that make their code.
 
     Functions that say `cold` run so seldom that to optimise them takes longer than they ever run:
     "none", and where loops are over vectors those too that do little of the work. Those that are
@@ -76,7 +79,7 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     parts = [
         (kind, part)
         for kind, bodies in sorted(kinds.items())
-        for part in ([bodies] if kind == "all" else _parts(bodies, SHORT[kind]))
+        for part in ([bodies] if kind == "all" else _parts(bodies, SHORT[kind], threads))
     ]
     if len(parts) <= 1:
         return [(text, parts[0][0] if parts else "none")]
@@ -95,10 +98,12 @@ def pieces(text: str, left: set[str] | None) -> list[tuple[str, str]]:
     return made
 
 
-def _parts(bodies: list[tuple[str, str]], short: int) -> list[list[tuple[str, str]]]:
+def _parts(
+    bodies: list[tuple[str, str]], short: int, threads: int
+) -> list[list[tuple[str, str]]]:
     """Functions in parts of about one length, each in its order."""
     whole = sum(len(body) for _, body in bodies)
-    count = max(1, min(MOST, whole // short, len(bodies)))
+    count = max(1, min(MOST, threads, whole // short, len(bodies)))
     lengths, parts = [0] * count, [[] for _ in range(count)]  # type: ignore[var-annotated]
     for i in sorted(range(len(bodies)), key=lambda i: (-len(bodies[i][1]), i)):
         at = lengths.index(min(lengths))
