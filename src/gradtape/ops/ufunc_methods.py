@@ -23,7 +23,7 @@ from ..core.cards import Card, primitive
 from ..core.dispatch import apply, nondifferentiable_call, span, write_out
 from ..core.registry import CARDS, HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.symbol import is_known_to_hold
-from ..core.tensor import Tensor, raw
+from ..core.tensor import Tensor, another, raw
 from ..errors import DTypeError, three_part
 
 _NO = np._NoValue
@@ -204,7 +204,7 @@ def _fold(ufunc: Any, x: Any, axes: Any, keepdims: bool, initial: Any, where: An
     shape = x.shape
     if not axes:
         if initial is _NO or initial is None:
-            return np.positive(x)
+            return another(x)
         before = np.broadcast_to(as_array(initial).astype(x.dtype), shape)
         after = ufunc(before, x)
         return after if where is True else np.where(raw(where), after, before)
@@ -246,7 +246,7 @@ def _accumulate(ufunc: Any) -> Any:
         elif ufunc is np.multiply:
             result = np.cumprod(x, axis=axis)
         elif x.shape[axis] < 2:
-            result = np.positive(x)
+            result = another(x)
         elif ufunc in _SELECTING:
             result = x[_winners(ufunc, raw(x), axis)]
         elif ufunc in _ASSOCIATIVE:

@@ -13,7 +13,7 @@ from ..core.lift import Batch, Level, is_lifted
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import next_key, state
-from ..core.tensor import Tensor, new_tensor, new_traced, raw
+from ..core.tensor import Tensor, another, new_tensor, new_traced, raw
 from ..core.tree import _children, flatten, paths
 from ..errors import DTypeError, ShapeError, three_part
 from .forward import outward
@@ -173,7 +173,7 @@ def _batched(level: Level, x: Any, axis: int | None) -> Any:
         return x
     if isinstance(x, Tensor) and (state.tapes or is_lifted(x)):
         function: Any = np.moveaxis
-        inner: Any = function(x, axis, 0) if axis else np.positive(x)
+        inner: Any = function(x, axis, 0) if axis else another(x)
     else:
         array = np.asarray(raw(x))
         if array.dtype.kind not in "fciub":

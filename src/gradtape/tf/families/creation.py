@@ -444,26 +444,19 @@ def ensure_shape(x: Any, shape: Any, name: Any = None) -> Any:
             f"{wanted}.",
             "Print x.shape where x is made, or tf.reshape(x, shape).",
         )
-    return _same(t)
-
-
-def _same(t: Any) -> Any:
-    """Another tensor of the same value and history."""
-    if t.value.dtype.kind in "iufc":
-        return np.positive(t)
-    return core.new_traced(t.value, t.key, t.why)
+    return core.another(t)
 
 
 @op("guarantee_const")
 def guarantee_const(input: Any, name: Any = None) -> Any:
     """`input` itself: there is no graph to tell that it never changes."""
-    return _same(native(input))
+    return core.another(native(input))
 
 
 @op("identity_n")
 def identity_n(input: Any, name: Any = None) -> Any:
     """Tensors of the same values and histories."""
-    return [_same(native(x)) for x in _list_of("identity_n", input)]
+    return [core.another(native(x)) for x in _list_of("identity_n", input)]
 
 
 @op("bitcast")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...core.positions import decode, here
+from ...core.tensor import another
 from ...errors import three_part
 from ..base.arguments import bad
 from ..base.dtypes import BFLOAT16
@@ -385,7 +386,7 @@ def diag_part(
             f"Called at {decode(*here())}.",
             "Give a matrix, or a stack of matrices.",
         )
-    return np.positive(_diagonal("diag_part", x, _one_diagonal("diag_part", k)))
+    return another(_diagonal("diag_part", x, _one_diagonal("diag_part", k)))
 
 
 @op("linalg.set_diag")

@@ -121,7 +121,7 @@ def _extreme(ufunc: Any) -> Any:
             places = np.ravel_multi_index(_tuple(index), outer) if len(index) else places
         n = int(np.prod(outer, dtype=int))
         if not len(index) or not n:
-            return np.positive(x)
+            return core.another(x)
         groups = np.concatenate([np.arange(n), places])
         order = np.argsort(groups, kind="stable")
         rows = _np.concatenate([np.reshape(x, (n, *inner)), updates])[order]
