@@ -158,3 +158,19 @@ def test_a_condition_of_what_is_around_and_of_what_is_carried():
 
     x = np.array([0.0, 1.0, 2.0])
     np.testing.assert_array_equal(compiled(f)(x), f(x))
+
+
+def test_loops_without_a_turn_have_batches():
+    def end(x):
+        return np.sum(gt.fori_loop(0, 0, lambda i, c: c * np.sum(c), x) * x)
+
+    def stacked(x):
+        c, ys = gt.scan(lambda c, _: (c * 2, c * np.sum(c)), x, length=0)
+        assert ys.shape == (0, *x.shape)
+        return np.sum(ys * x) + np.sum(c)
+
+    batch = X * S
+    for f, expected in ((end, 2 * batch), (stacked, np.ones_like(batch))):
+        for ours in (gt.vmap(gt.grad(f)), gt.function(gt.vmap(gt.grad(f))),
+                     gt.vmap(gt.grad(gt.function(f)))):  # fmt: skip
+            np.testing.assert_array_equal(ours(batch), expected)

@@ -120,7 +120,7 @@ def test_the_global_names_that_a_function_reads_are_those_that_dis_sees():
             for i in dis.get_instructions(code)
             if i.opname == "LOAD_GLOBAL"
         }
-        assert signature._names(function.__code__) == tuple(sorted(seen))
+        assert signature.global_names(function.__code__) == tuple(sorted(seen))
     assert len(functions) > 100
 
 

@@ -37,7 +37,12 @@ class Slots:
         self.rng = np.random.RandomState(1)
 
 
+class OfAClass:
+    rng = np.random.default_rng(7)
+
+
 MODEL, SLOTS = Model(), Slots()
+BITS = np.random.PCG64(8)
 
 
 def helper():
@@ -51,6 +56,11 @@ def made_with_a_cell():
 
 def with_default(x, rng=np.random.default_rng(5)):  # noqa: B008 - the case in question
     return x + rng.normal()
+
+
+def calling_a_compiled_one():
+    inner = gt.function(made_with_a_cell())
+    return lambda x: inner(x)
 
 
 WHERE = {
@@ -67,6 +77,9 @@ WHERE = {
     "an attribute of self": MODEL.noisy,
     "an object that is called": MODEL,
     "an object with slots": lambda x: x + SLOTS.rng.normal(),
+    "a class": lambda x: x + OfAClass.rng.normal(),
+    "bits alone": lambda x: x + np.random.Generator(BITS).normal(),
+    "a compiled function that it calls": calling_a_compiled_one(),
     "Python's random": lambda x: x + random.random(),
 }
 

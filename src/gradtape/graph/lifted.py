@@ -185,8 +185,6 @@ def scan_rules(
         else:
             number = count
         last, ys = turns(body, first, xs, length, reverse, count=number)
-        if not length:  # the body was not looked at
-            return [*last, *ys], [*at[:nc], *(None for _ in ys)]
         ys = [
             _np.moveaxis(y, 1, 0) if mark else y for y, mark in zip(ys, batched[nc:], strict=True)
         ]

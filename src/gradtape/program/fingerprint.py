@@ -20,7 +20,6 @@ import enum
 import functools
 import hashlib
 import sys
-import sysconfig
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -33,14 +32,11 @@ from ..core.tensor import Tensor
 from ..core.tree import _children
 from ..core.variable import Variable
 from .signature import Static
+from .surroundings import is_library
 
 __all__ = ["Fingerprint", "Unknown"]
 
 _MOST = 200_000  # objects that are looked at before the function counts as unknown
-_LIBRARY = tuple(
-    path for path in {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib",
-                                                           "platlib")} if path
-)  # fmt: skip
 _OURS = ("gradtape", "numpy")
 _PLAIN = (int, bool, str, bytes, type(None), type(Ellipsis), type(NotImplemented), range)
 _BUILTIN = (types.BuiltinFunctionType, types.MethodWrapperType, types.WrapperDescriptorType,
@@ -201,7 +197,7 @@ class Fingerprint:
         if module.partition(".")[0] in _OURS:
             self._say(module, code.co_qualname, code.co_freevars)
         else:
-            if _is_library(code.co_filename):
+            if is_library(code.co_filename):
                 self._version(f.__module__)
             else:
                 self._code(code)
@@ -256,7 +252,7 @@ class Fingerprint:
         path = getattr(x, "__file__", None)
         if root in _OURS:
             return
-        if path is None or _is_library(path):
+        if path is None or is_library(path):
             self._version(x.__name__)
             return
         if (id(x), names) in self._modules:
@@ -284,7 +280,7 @@ class Fingerprint:
         module = sys.modules.get(x.__module__)
         path = getattr(module, "__file__", None)
         if module is None or (path is None and x.__module__ != "__main__") or (
-            path is not None and _is_library(path)
+            path is not None and is_library(path)
         ):  # fmt: skip
             self._version(x.__module__)
             return
@@ -363,11 +359,6 @@ def _attributes(x: Any) -> Iterator[tuple[str, Any]]:
             if name not in ("__dict__", "__weakref__") and hasattr(x, name):
                 found[name] = getattr(x, name)
     return iter(sorted(found.items(), key=lambda item: str(item[0])))
-
-
-def _is_library(path: str) -> bool:
-    """Whether a file belongs to Python or to an installed package, which its version stands for."""
-    return path.startswith(_LIBRARY) or path.startswith("<frozen")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from .signature import _names, _read_cell
+from .signature import global_names, read_cell
+from .surroundings import is_library
 
 _GLOBAL = getattr(np.random.mtrand, "_rand", None)
 _DEEPEST = 6
 _MOST = 20_000  # objects that are looked at
 _MOST_ITEMS = 1000  # of one container
-_OTHERS = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic, type,
+_OTHERS = (str, bytes, int, float, complex, bool, type(None), np.ndarray, np.generic,
            types.ModuleType, types.CodeType)  # fmt: skip
+_SOURCES = (np.random.Generator, np.random.RandomState, np.random.BitGenerator)
 
 
 def are_stale(frozen: Sequence[tuple[Any, Any]]) -> bool:
@@ -57,7 +60,8 @@ def _state(source: Any) -> Any:
         return random.getstate()
     if isinstance(source, np.random.RandomState):
         return _flat(source.get_state(legacy=False))
-    return _flat(source.bit_generator.state)
+    bits = source if isinstance(source, np.random.BitGenerator) else source.bit_generator
+    return _flat(bits.state)
 
 
 def _flat(state: Any) -> Any:
@@ -77,7 +81,7 @@ def _generators(roots: Any) -> Iterator[tuple[int, Any]]:
             if id(x) in seen or isinstance(x, _OTHERS) or len(seen) > _MOST:
                 continue
             seen.add(id(x))
-            if isinstance(x, np.random.Generator | np.random.RandomState):
+            if isinstance(x, _SOURCES):
                 if x is not _GLOBAL:
                     yield id(x), x
             else:
@@ -85,17 +89,25 @@ def _generators(roots: Any) -> Iterator[tuple[int, Any]]:
         level = below
 
 
+def _is_library(kind: type) -> bool:
+    module = sys.modules.get(kind.__module__)
+    path = getattr(module, "__file__", None)
+    return kind.__module__ == "builtins" or (path is not None and is_library(path))
+
+
 def _parts(x: Any) -> list[Any]:
     """What `x` holds or names."""
     if (type(x).__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
-        return []
+        return [vars(x).get("__wrapped__")] if hasattr(x, "__dict__") else []  # a compiled function
+    if isinstance(x, type):
+        return [] if _is_library(x) else list(vars(x).values())[:_MOST_ITEMS]
     if isinstance(x, types.FunctionType):
         if (x.__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
-            return [_read_cell(cell) for cell in x.__closure__ or ()]  # a function of the user's
-        names = [x.__globals__.get(name) for name in _names(x.__code__)]
+            return [read_cell(cell) for cell in x.__closure__ or ()]  # a function of the user's
+        names = [x.__globals__.get(name) for name in global_names(x.__code__)]
         modules = [m for m in names if isinstance(m, types.ModuleType)]
         names += [vars(m).get(name) for m in modules for name in x.__code__.co_names]
-        cells = [_read_cell(cell) for cell in x.__closure__ or ()]
+        cells = [read_cell(cell) for cell in x.__closure__ or ()]
         more = [*(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
         return [*names, *cells, *more, getattr(x, "__wrapped__", None)]
     if isinstance(x, types.MethodType):

@@ -38,7 +38,8 @@ from .program import Program, compiled, value_of
 from .recorded import observe, twin
 from .report import Report
 from .report import make as make_report
-from .signature import Surroundings, avals, check_static, describe, difference
+from .signature import avals, check_static, describe, difference
+from .surroundings import State, Surroundings
 
 _MANY = 5  # the trace from which on a user is told why
 
@@ -71,7 +72,8 @@ def function(
         take the dtype of what they meet; integers, truth values, text, None and other objects
         are static. A Variable is read at each call and assigned when the call has succeeded; an
         array that `f` finds outside is read at each call too (what NumPy makes of it alone,
-        `a > 0`, is made once).
+        `a > 0`, is made once). Numbers, functions and arrays that names and attributes mean outside
+        are part of the signature: where one means another, `f` is traced anew.
     static_argnames : str or sequence of str
         Arguments that are static though they are numbers.
     backend : {"llvm", "numpy"}
@@ -187,9 +189,10 @@ class CompiledFunction:
         self.programs: dict[tuple[Any, ...], Program] = {}
         self._last: tuple[Any, ...] | None = None
         self._is_said = False  # why programs are not kept
-        # the last program's way for plain arguments, and the numbers from outside that it has
-        self._direct: tuple[Any, list[Any]] | None = None
-        self._surroundings: Surroundings | None = None
+        # the last program's way for plain arguments, and what it takes from outside, if anything
+        self._direct: tuple[Any, State | None] | None = None
+        # by the objects among the arguments, which are a part of them
+        self._around: dict[tuple[int, ...], Surroundings] = {}
         # what a recording calls, of scalars alone or of everything
         self._twins: dict[bool, CompiledFunction] = {}
         observing.compiled.add(self)
@@ -247,8 +250,8 @@ class CompiledFunction:
         if tapes and tapes[0].is_trace:  # inside another program it is a part of that
             return self.function(*args, **kwargs)
         if self._direct is not None and not tapes and not kwargs:
-            direct, numbers = self._direct
-            if not numbers or self._surroundings.has(numbers):  # type: ignore[union-attr]
+            direct, outside = self._direct
+            if outside is None or outside.holds():
                 found = direct(args)
                 if found is not NotImplemented:
                     return found
@@ -265,7 +268,7 @@ class CompiledFunction:
             if program.frozen:
                 return program(leaves)
             if not observing.recordings and observing.eager.asked is None:
-                self._direct = program.direct, self._surroundings.values()  # type: ignore[union-attr]
+                self._direct = program.direct, program.outside or None
         return program(leaves)
 
     def _call_observed(self, args: Any, kwargs: Any) -> Any:
@@ -339,24 +342,23 @@ class CompiledFunction:
             args, kwargs = self._with_static(args, kwargs)
         key: list[Any] = []
         leaves: list[Any] = []
+        objects: list[Any] = []
         given: list[int] = []  # the leaves that are given away
         rebuilds = []
         for place, x in enumerate(args):
             start = len(leaves)
-            rebuilds.append(describe(x, key, leaves))
+            rebuilds.append(describe(x, key, leaves, objects))
             if place in self.donate:
                 given.extend(range(start, len(leaves)))
         for name in sorted(kwargs):
             key.append(name)
             start = len(leaves)
-            rebuilds.append(describe(kwargs[name], key, leaves))
+            rebuilds.append(describe(kwargs[name], key, leaves, objects))
             if name in self.donate:
                 given.extend(range(start, len(leaves)))
-        if self._surroundings is None:
-            self._surroundings = Surroundings(self.function)
-        if self._surroundings.readers:
-            key.append(self._surroundings.key())
-        full = tuple(key)
+        outside = self._outside(objects)
+        around = outside.now()
+        full = (*key, around.number)
         program = self.programs.get(full)
         if program is None or are_stale(program.frozen):
             names = sorted(kwargs)
@@ -368,7 +370,19 @@ class CompiledFunction:
                 return self.function(*built[:count], **dict(zip(names, built[count:], strict=True)))
 
             program = self._traced(run, full, leaves, (args, kwargs), tuple(given))
+            around = outside.after(around)
+            full = (*key, around.number)
+            self.programs[full], self._last = program, full
+        program.outside = around
         return program, leaves
+
+    def _outside(self, objects: list[Any]) -> Surroundings:
+        """What the function takes from outside, and what the objects among its arguments hold."""
+        place = tuple(map(id, objects))
+        around = self._around.get(place)
+        if around is None:
+            around = self._around[place] = Surroundings(self.function, objects)
+        return around
 
     def _with_static(self, args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         assert self._signature is not None
@@ -386,7 +400,7 @@ class CompiledFunction:
             warnings.warn(
                 three_part(
                     f"function: {self.name} is traced for the {_MANY}th time: "
-                    f"{difference(self._last, key)}.",
+                    f"{difference(self._last, key, self._changed())}.",
                     f"Called at {decode(*here(4))}; a program is made for shapes, dtypes and "
                     "static values.",
                     "Pass what changes as an array or a float (np.asarray(n)), and keep to few "
@@ -404,7 +418,7 @@ class CompiledFunction:
                 keep[2].run.graph = lambda: optimise(traced_later().graph)
             program = Program(self.name, keep[2], kept, self.options, traced_later, derived)
             program.is_kept, program.given = True, given
-            return self._added(key, program)
+            return program
         witness = Witness(self.function, kept)
         with _without_collector():
             traced, result = _trace(run, avals(leaves), self.name)
@@ -428,12 +442,11 @@ class CompiledFunction:
             self._keep(keep, made)
         program = Program(self.name, made, kept, self.options, lambda: traced, derived)
         program.given = given
-        return self._added(key, program)
-
-    def _added(self, key: tuple[Any, ...], program: Program) -> Program:
-        self.programs[key] = program
-        self._last = key
         return program
+
+    def _changed(self) -> str:
+        """The name of what was seen to change outside last."""
+        return next((x.changed for x in self._around.values() if x.changed), "")
 
     def _kept(self, arguments: Any) -> tuple[str, Fingerprint, stored.Stored | None] | None:
         """The key of the program on disk, what the key was made of, and the program if it is there.

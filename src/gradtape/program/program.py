@@ -61,6 +61,7 @@ class Program:
         self._is_young = bool(getattr(self.run, "hasty", False))  # then `run` counts its calls
         if not self._is_young:
             self._settle()
+        self.outside: Any = None  # the state of what is outside, at the last call: surroundings.py
         self.plan: Any = None  # of a twin: see recorded.py
 
     @property

@@ -2,9 +2,8 @@
 
 Arrays, Tensors, NumPy scalars and Python floats are inputs: the program is made for their shapes
 and dtypes. Everything else is static: integers, truth values, text, None, enums by value, Variables
-and other objects by identity. Numbers that the function takes from its surroundings (globals,
-variables of the function around it, attributes of `self`) are part of the signature too, for they
-stand in the program as constants.
+and other objects by identity. What the function takes from its surroundings (globals, variables of
+the function around it, attributes of `self`) is part of the signature too: `surroundings.py`.
 """
 
 from __future__ import annotations
@@ -27,8 +26,12 @@ from ..errors import DTypeError, three_part
 
 _BY_VALUE = (int, bool, str, bytes, type(None), enum.Enum)
 _WEAK = {float: Aval((), np.float64, True), complex: Aval((), np.complex128, True)}
-_SCALARS = (int, float, complex, bool, str, bytes, type(None))
-_MISSING = object()
+SCALARS = (int, float, complex, bool, str, bytes, type(None), np.generic)
+MISSING = object()
+
+
+class Outside(int):
+    """In a signature: the number of the state of what the function takes from outside."""
 
 
 class Static:
@@ -40,8 +43,12 @@ class Static:
         self.value = value
 
 
-def describe(tree: Any, key: list[Any], leaves: list[Any]) -> Callable[[Any], Any]:
+def describe(
+    tree: Any, key: list[Any], leaves: list[Any], objects: list[Any]
+) -> Callable[[Any], Any]:
     """Append to `key` what the program is made for, to `leaves` its inputs.
+
+    To `objects`, what is static by identity and may hold what the program is made for.
 
     Returns a function that takes an iterator over other inputs and builds `tree` around them.
     """
@@ -68,26 +75,35 @@ def describe(tree: Any, key: list[Any], leaves: list[Any]) -> Callable[[Any], An
         key.append((kind, tree))
         return lambda _: tree
     if kind is Static:
-        key.append((type(tree.value), tree.value))
+        key.append(exact(tree.value, lambda x: x))
         return lambda _: tree.value
     node = None if isinstance(tree, Tensor) else _children(tree)
     if node is None:
         key.append(("object", id(tree)))
-        key.extend(_attributes(tree))
+        if not isinstance(tree, Tensor):
+            objects.append(tree)
         return lambda _: tree
     children, make, labels = node
     key.append((kind, labels))
-    parts = [describe(child, key, leaves) for child in children]
+    parts = [describe(child, key, leaves, objects) for child in children]
     key.append(None)
     return lambda values: make([part(values) for part in parts])
 
 
-def _attributes(x: Any) -> Any:
-    """The numbers and texts among the attributes of an object, such as a model's learning rate."""
-    found = getattr(x, "__dict__", None)
-    if found is None or isinstance(x, type | types.ModuleType | types.FunctionType):
-        return ()
-    return [(name, type(v), v) for name, v in found.items() if isinstance(v, _SCALARS)]
+def exact(x: Any, other: Callable[[Any], Any]) -> Any:
+    """`x` as part of a key: numbers and texts by value and type, the rest as `other` says.
+
+    -0.0 is not 0.0, True is not 1, and NaN is NaN, in tuples too.
+    """
+    if isinstance(x, float):
+        return type(x), x.hex()
+    if isinstance(x, complex):
+        return type(x), x.real.hex(), x.imag.hex()
+    if isinstance(x, np.generic):
+        return type(x), x.dtype, x.tobytes()
+    if type(x) in (tuple, frozenset):
+        return type(x), type(x)(exact(item, other) for item in x)
+    return (type(x), x if isinstance(x, SCALARS) else other(x))
 
 
 def avals(leaves: list[Any]) -> list[Aval]:
@@ -116,14 +132,14 @@ def check_static(name: str, argument: str, value: Any) -> Static:
     return Static(value)
 
 
-# ---------------------------------------------------------------------------- surroundings
+# ------------------------------------------------------------------------- code and cells
 
 
 _LOAD_GLOBAL = dis.opmap["LOAD_GLOBAL"]
 
 
 @functools.lru_cache(maxsize=1024)
-def _names(code: types.CodeType) -> tuple[str, ...]:
+def global_names(code: types.CodeType) -> tuple[str, ...]:
     """The global names that a function reads, those of functions inside it too."""
     found: set[str] = set()
     words, more = code.co_code, 0
@@ -134,70 +150,23 @@ def _names(code: types.CodeType) -> tuple[str, ...]:
             found.add(code.co_names[arg >> 1])
     for const in code.co_consts:
         if isinstance(const, types.CodeType):
-            found.update(_names(const))
+            found.update(global_names(const))
     return tuple(sorted(found))
 
 
-class Surroundings:
-    """The numbers that a function, and the functions it names, take from outside."""
-
-    def __init__(self, function: Any) -> None:
-        self.readers: list[Any] = []
-        self._seen: set[int] = set()
-        self._visit(function)
-
-    def _visit(self, function: Any) -> None:
-        if isinstance(function, types.ModuleType):
-            return
-        function = getattr(function, "__wrapped__", function)
-        function = getattr(function, "__func__", function)
-        if not isinstance(function, types.FunctionType) or id(function) in self._seen:
-            return
-        if (function.__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
-            return
-        self._seen.add(id(function))
-        scope = function.__globals__
-        for name in _names(function.__code__):
-            self._note(scope.get(name, _MISSING), functools.partial(_read_global, scope, name))
-        for cell in function.__closure__ or ():
-            self._note(_read_cell(cell), functools.partial(_read_cell, cell))
-
-    def _note(self, value: Any, reader: Any) -> None:
-        if isinstance(value, _SCALARS):
-            self.readers.append(reader)
-        else:
-            self._visit(value)
-
-    def key(self) -> tuple[Any, ...]:
-        """The types and values of these numbers now."""
-        return tuple([(type(v), v) for v in self.values()])
-
-    def values(self) -> list[Any]:
-        """These numbers now."""
-        return [read() for read in self.readers]
-
-    def has(self, values: list[Any]) -> bool:
-        """Whether these numbers are still the same objects."""
-        for read, value in zip(self.readers, values, strict=True):  # noqa: SIM110 - it is faster
-            if read() is not value:
-                return False
-        return True
-
-
-def _read_global(scope: dict[str, Any], name: str) -> Any:
-    return scope.get(name, _MISSING)
-
-
-def _read_cell(cell: Any) -> Any:
+def read_cell(cell: Any) -> Any:
+    """What a cell of a closure holds; MISSING if it is not filled yet."""
     try:
         return cell.cell_contents
-    except ValueError:  # not filled yet
-        return _MISSING
+    except ValueError:
+        return MISSING
 
 
-def difference(old: tuple[Any, ...], new: tuple[Any, ...]) -> str:
-    """What distinguishes two signatures, in words."""
+def difference(old: tuple[Any, ...], new: tuple[Any, ...], outside: str) -> str:
+    """What distinguishes two signatures, in words; `outside` is what changed there last."""
     for a, b in zip(old, new, strict=False):
+        if a != b and isinstance(a, Outside):
+            return f"{outside or 'a value'}, which it takes from outside, became another"
         if a != b:
             return f"{_say(a)} became {_say(b)}"
     return "the number of arguments changed"
