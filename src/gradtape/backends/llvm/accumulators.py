@@ -33,6 +33,8 @@ class Sum:
     strides: list[int] = field(default_factory=list)  # of its result, over the nest
     level: int = 0  # from which axis on it runs in registers; the number of axes: nowhere
     partial: int = -1  # the slot of its accumulators, one for each part
+    row: int = 0  # which axis of the nest is the first of the loop's space
+    goes_on: bool = False  # whether block after block of rows is joined with what is there
 
     @property
     def size(self) -> int:
@@ -57,13 +59,18 @@ class Sum:
     @property
     def in_memory(self) -> bool:
         """Whether what is stored is joined with what is there."""
-        return any(s == 0 for s in self.strides[: self.level])
+        return self.goes_on or any(s == 0 for s in self.strides[: self.level])
+
+    @property
+    def is_by_row(self) -> bool:
+        """Whether each row of the space has results of its own."""
+        return self.strides[self.row] != 0
 
     def apart(self, parts: int) -> int:
         """The bytes of the accumulators that the parts have, 0 where they write the result."""
         if self.is_all:
             return 8 * parts
-        if parts > 1 and self.strides[0] == 0:
+        if parts > 1 and not self.is_by_row:
             return parts * self.step * self.dtype.itemsize
         return 0
 

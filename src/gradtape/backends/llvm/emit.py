@@ -23,6 +23,7 @@ import numpy as np
 from ...graph.ir import Constant, Node, Value
 from . import ir, lanes, lowerings, rolled, types
 from .accumulators import Sum, join, join_rows
+from .across import Across, Packed
 from .caller import Direct
 from .counting import counted
 from .fuse import Loop, Plan, uniform
@@ -53,6 +54,7 @@ class Nest:
     strides: dict[Any, list[int]]  # by operand: in elements, 0 where it is broadcast
     is_blocked: bool = False  # whether the first axis counts blocks of the second
     last: int = 0  # if so, the number of elements that they cut
+    row: int = 0  # which axis is the first of the space
 
 
 @dataclass
@@ -71,6 +73,7 @@ class Emitter:
     sums: list[Sum] = field(default_factory=list)
     flag: int = -1  # the slot of the word that says that an index was out of range
     is_chained: bool = False  # whether others work on a block of rows before the next is begun
+    across: Across | None = None  # if rows lie side by side in vectors
     direct: Direct | None = None  # set where the kernel calls the body itself
 
     # ------------------------------------------------------------------ the nest
@@ -124,15 +127,26 @@ class Emitter:
     def _nest(self) -> Nest:
         space, ndim = self.loop.space, len(self.loop.space)
         strides: dict[Any, list[int]] = {None: strides_of(space)}  # None: what is stored
+        order = list(range(ndim))
+        self.packed: dict[Value, Packed] = {}
         for value in self.reads:
             view = self.plan.view(value)
+            if self.across is not None:
+                found = self.across.pack(value, view, space, self.packed.values())
+                if found is not None:
+                    self.packed[value] = found
+                    strides[value] = self.across.strides(value, view)
+                    continue
+                view = self.across.view(view)
             own = [0 if n == 1 else s for n, s in zip(value.aval.shape, view.strides, strict=True)]
             strides[value] = [0] * (ndim - len(own)) + own
         for value, part in self.placed.items():
             strides[value] = list(part.strides)
         for one in self.sums:
             strides[one.node] = strides_of(space, set(one.how.axes))
-        order = list(range(ndim))
+        if self.across is not None:
+            self.across.turn(strides, self.inside & self.stored, self.sums)
+            order = [*order[1:], 0]
         along = self.loop.along
         if along is not None:
             strides["along"] = [int(axis == along) for axis in order]
@@ -143,11 +157,13 @@ class Emitter:
             nest.last, nest.is_blocked = nest.sizes[0], True
             nest.sizes = [-(-nest.last // BLOCK), BLOCK]
             nest.strides = {key: [s[0] * BLOCK, s[0]] for key, s in nest.strides.items()}
+        nest.row = 0 if self.across is None else len(nest.sizes) - 1
         for one in self.sums:
-            one.strides = nest.strides[one.node]
+            one.strides, one.row = nest.strides[one.node], nest.row
             one.level = len(one.strides)
             while one.level and one.strides[one.level - 1] == 0:
                 one.level -= 1
+            one.goes_on = self.across is not None and not one.is_all and not one.is_by_row
         return nest
 
     def _joined(self, order: list[int], strides: dict[Any, list[int]]) -> Nest:
@@ -161,7 +177,7 @@ class Emitter:
             alike = all(
                 nest.strides[key][-1:] == [own[axis] * size] for key, own in strides.items()
             )
-            if alike and nest.sizes:
+            if alike and nest.sizes and (axis or self.across is None):
                 nest.sizes[-1] *= size
                 for key, own in strides.items():
                     nest.strides[key][-1] = own[axis]
@@ -184,9 +200,9 @@ class Emitter:
             return 1
         return parts_of(cost_of(self.loop), self.nest.sizes[0])
 
-    def chain(self) -> None:
+    def chain(self, across: Across | None = None) -> None:
         """Have a body that goes on where it ended: `rows.py` calls it for block after block."""
-        self.is_chained = True
+        self.is_chained, self.across = True, across
         self.nest = self._nest()
 
     # ------------------------------------------------------------------ the function
@@ -279,10 +295,15 @@ class Emitter:
         for node, how in self.loop.nodes.items():
             if isinstance(how, Running):
                 self.rows[node] = b.alloca(types.scalar(node.outputs[0].aval.dtype))
+        if self.across is not None:
+            self.across.begin(self, low, high)
         for one in self.sums:  # behind all that is to become a register
-            if one.in_memory and (one.strides[0] or not self.is_chained):
+            if one.in_memory and (one.is_by_row or not self.is_chained):
                 self._clear(one, low, high)
-        self._axis(0, [], low, high)
+        self.bounds: tuple[Any, Any] = low, high
+        self._axis(0, [])
+        if self.across is not None:
+            self.across.end(self, low, high)
         if self.tells:
             self._tell_all()
         self.b.ret_void()
@@ -290,7 +311,10 @@ class Emitter:
 
     def _clear(self, one: Sum, low: Any, high: Any) -> None:
         """Set what this part joins in memory to what changes nothing."""
-        if one.strides[0]:
+        if self.across is not None:
+            self.across.clear(self, one, low, high)
+            return
+        if one.is_by_row:
             step = ir.Constant(_I64, one.strides[0])
             low, high = self.b.mul(low, step), self.b.mul(high, step)
         else:
@@ -300,7 +324,7 @@ class Emitter:
             at = self.b.gep(self.at[one.node], [i], source_etype=kind)
             put(self.b, one.how.neutral(one.dtype), at, one.dtype)
 
-    def _axis(self, axis: int, indices: list[Any], low: Any, high: Any) -> None:
+    def _axis(self, axis: int, indices: list[Any]) -> None:
         """The loops from `axis` on."""
         sizes = self.nest.sizes
         rows = [one for one in self.sums if one.in_registers and one.level == axis]
@@ -320,7 +344,8 @@ class Emitter:
             innermost = axis == len(sizes) - 1
             if innermost:
                 self._open_runs()
-            if axis > 0:
+            low, high = self.bounds
+            if axis != self.nest.row:
                 low, high = _zero(), ir.Constant(_I64, sizes[axis])
                 if self.nest.is_blocked and axis == 1:
                     start = self.b.mul(indices[0], ir.Constant(_I64, BLOCK))
@@ -329,7 +354,7 @@ class Emitter:
                     high = self.b.select(short, left, high)
             if innermost and self.rolled is not None:
                 self.rolled.emit(indices, low, high)
-            elif innermost and axis and sizes[axis] <= self._copies():
+            elif innermost and axis and sizes[axis] <= self.copies:
                 for n in range(sizes[axis]):
                     self._element([*indices, ir.Constant(_I64, n)])
             else:
@@ -337,7 +362,7 @@ class Emitter:
                     if innermost:
                         self._element([*indices, i])
                     else:
-                        self._axis(axis + 1, [*indices, i], None, None)
+                        self._axis(axis + 1, [*indices, i])
             if innermost:
                 self._close_runs()
         for one in rows:
@@ -347,7 +372,8 @@ class Emitter:
             else:
                 self._keep(one, Scalars(self.b, one.how.total).cast(total, one.dtype), indices)
 
-    def _copies(self) -> int:
+    @property
+    def copies(self) -> int:
         """The elements of an innermost axis for which the code is written out, no loop.
 
         LLVM is told to unroll nothing: it would do so for axes of 20, and compile twice as long.
@@ -413,6 +439,10 @@ class Emitter:
     def load(self, value: Value, indices: list[Any], more: Any = None) -> Any:
         """The element of a value that is read, `more` elements further on."""
         view, dtype = self.plan.view(value), value.aval.dtype
+        if self.across is not None:
+            if value in self.packed:
+                return get(self.b, self._address(("packed", value), value, dtype, indices), dtype)
+            view = self.across.view(view)
         if isinstance(view.source, Count):
             offset = self._offset(value, indices)
             start = ir.Constant(_I64, view.offset)
@@ -534,7 +564,8 @@ class Emitter:
             self.store(out, x, indices)
         elif out in self.stored:
             dtype = out.aval.dtype
-            put(self.b, x, self._address(out, None, dtype, indices), dtype)
+            by = out if out in self.nest.strides else None
+            put(self.b, x, self._address(out, by, dtype, indices), dtype)
 
     def join(self, one: Sum, x: Any, indices: list[Any]) -> None:
         """Join an element with what a reduction has."""

@@ -29,6 +29,7 @@ from ... import events
 from ...graph.ir import Value
 from . import ir
 from .accumulators import Sum
+from .across import Across, is_gain
 from .caller import Direct
 from .emit import Emitter
 from .fuse import Loop, Plan, told
@@ -46,6 +47,7 @@ REACH = 40  # parts among which a group is looked for: compiling takes no time t
 MOST_ROWS, FEWEST_ROWS = 512, 16
 CALLED_ROWS = 512  # of a block, where BLAS is called for it: it copies its second operand each time
 PANEL = 1 << 19  # bytes of that
+BESIDE = 8  # elements between columns of a block: else each would lie in the same lines of a cache
 WIDE = 32  # accumulators that are cleared at once
 SUM_NS = 12.0  # of the work of a part, for each accumulator that it clears and that is joined
 
@@ -232,6 +234,7 @@ class Rows:
     group: Group
     emitters: InitVar[Sequence[Emitter | ProductEmitter]]  # of all parts
     brief: set[Value] = field(default_factory=set)  # what only the group reads
+    across: Across | None = None  # if rows lie side by side in vectors
     rooms: int = -1  # the slot of the word that says which rooms for it are taken
     direct: Direct | None = None
 
@@ -250,6 +253,19 @@ class Rows:
         most = self._block()
         self.step = self._step(most)
         self.block = min(most, self.step)
+
+    def keep(self, brief: set[Value]) -> None:
+        """Have these in rooms of its own; they may then lie in any order."""
+        self.brief = brief
+        loops = [e for e in self.members if isinstance(e, Emitter)]
+        pitch = self.block + BESIDE
+        if len(loops) == len(self.members) and is_gain(loops, brief, pitch):
+            self.across = Across(pitch, brief)
+            for e in loops:
+                e.chain(self.across)
+            before = f"{self.name}: {self.rows} rows, one after the other"
+            after = f"{self.rows} rows side by side, in columns of {pitch}"
+            events.publish("pass", run="lay out rows", before=before, after=after)
 
     @property
     def sums(self) -> list[Sum]:
@@ -287,7 +303,7 @@ class Rows:
         cost = 0.0
         for e in self.members:
             cost += e.cost
-        kept = sum(one.size for one in self.sums if not one.strides[0])
+        kept = sum(one.size for one in self.sums if not one.is_by_row)
         cost /= 1 + SUM_NS * kept / PART_NS
         # Rows that fit in the cache together are work for several threads all the same.
         least = block if self.calls else FEWEST_ROWS
@@ -305,7 +321,12 @@ class Rows:
 
     def _kept(self, value: Value) -> int:
         """The elements from the room for a value to the next room for it."""
-        return self.block * _width(value, self.rows) + GAP // int(value.aval.dtype.itemsize)
+        pitch = self.block if self.across is None else self.across.pitch
+        return pitch * _width(value, self.rows) + GAP // int(value.aval.dtype.itemsize)
+
+    def _from_row(self, value: Value) -> int:
+        """The elements from what is kept of a row to what is kept of the next."""
+        return _width(value, self.rows) if self.across is None else 1
 
     def emit(self, parts: int, constants: dict[Value, int]) -> None:
         """Add `void <name>(ptr table, i64 part)`."""
@@ -358,11 +379,11 @@ class Rows:
                 found = at[key, slot]
                 brief = key.outputs[0] if key in sums else key
                 if brief in self.brief:  # as if all rows were there
-                    back = b.mul(b.sub(_int(0), first), _int(_width(brief, self.rows)))
+                    back = b.mul(b.sub(_int(0), first), _int(self._from_row(brief)))
                     found = b.gep(found, [back], source_etype=memory(brief.aval.dtype))
                 arguments.append(found)
             scale = 1
-            if isinstance(e, Emitter):
+            if isinstance(e, Emitter) and self.across is None:
                 scale = e.nest.sizes[0] // self.rows
             b.call(body, [*arguments, b.mul(first, _int(scale)), b.mul(last, _int(scale))])
         first.add_incoming(last, b.block)
@@ -381,7 +402,7 @@ class Rows:
         if one.is_all:
             put(b, one.how.neutral(one.how.total), at, one.how.total)
             return
-        if one.strides[0]:
+        if one.is_by_row:
             return  # rows of their own, which the body clears
         neutral, kind, whole = one.how.neutral(one.dtype), memory(one.dtype), 0
         if one.size >= WIDE and one.dtype.kind != "b":  # nothing here is optimised

@@ -227,9 +227,9 @@ def _compile(
                 continue
             together = Rows(module, f"rows{numbers[0]}", group, emitters[first:])
             here.append(together)
-            together.brief = {
+            together.keep({
                 v for v in inner if v in group.by_row and read_in.get(v, set()) <= set(numbers)
-            }
+            })  # fmt: skip
             brief.update(dict.fromkeys(together.brief, together))
         units_of[id(stretch[0])] = here
         units += here
