@@ -118,15 +118,17 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     frame = user_frame()
     kk = next_key()
     items = tuple(next_key() if is_differentiable(part.dtype) else 0 for part in z) if many else ()
-    for tape in tapes:
+    is_passed = not many and (type(z) in _DIFFERENTIABLE or z.dtype.char in INEXACT)
+    for tape in tapes:  # all of one before the next: an accumulator plays on those around it
         tape.is_lifted = tape.is_lifted or bool(lifted)
         record(tape, card, kk, keys, values, operands, params, z, items, frame)
+        _record_items(tape, frame, kk, items)
+        if is_passed:
+            tape.tracked.add(kk)
     if many:
-        return tuple(_item(tapes, frame, kk, i, part, why, items, made) for i, part in enumerate(z))
-    if type(z) not in _DIFFERENTIABLE and z.dtype.char not in INEXACT:
+        return tuple(_item(kk, part, why, key, made) for part, key in zip(z, items, strict=True))
+    if not is_passed:
         return made(z, 0, ended(why, "integer", keys, f"{card.name} -> {z.dtype}"))
-    for tape in tapes:
-        tape.tracked.add(kk)
     if card.unview is not None:
         return _as_view(z, kk, why, base, card, params)
     return made(z, kk, why)
@@ -148,10 +150,9 @@ def record_many(
         record(tape, card, kk, keys, list(values), operands, {}, z, items, frame)
         if tape.ops and tape.ops[-1][OUT] == kk:
             tape.ops[-1][10] = residuals
+        _record_items(tape, frame, kk, items)
     why = why_of([x for x in operands if isinstance(x, Tensor)])
-    return tuple(
-        _item(tapes, frame, kk, i, part, why, items, new_tensor) for i, part in enumerate(z)
-    )
+    return tuple(_item(kk, part, why, key, new_tensor) for part, key in zip(z, items, strict=True))
 
 
 def _carried(z: Any, why: Any) -> Any:
@@ -215,38 +216,21 @@ def _is_floating(x: Any) -> bool:
     return isinstance(x, ndarray | np.generic) and x.dtype.char in INEXACT
 
 
-def _item(
-    tapes: Any,
-    frame: Any,
-    kk: int,
-    i: int,
-    part: Any,
-    why: Any,
-    items: tuple[int, ...],
-    made: Any,
-) -> Any:
-    """Output `i` of a record with several outputs: a Tensor with a record of its own."""
-    key = items[i]
+def _record_items(tape: Recorder, frame: Any, kk: int, items: tuple[int, ...]) -> None:
+    """A record for each output of a record with several outputs."""
+    for i, key in enumerate(items):
+        if key:
+            tape.record(
+                [run_item, ITEM, key, frame.f_code, frame.f_lasti, kk, 0, i, len(items),
+                 None, None, None]
+            )  # fmt: skip
+            tape.tracked.add(key)
+
+
+def _item(kk: int, part: Any, why: Any, key: int, made: Any) -> Any:
+    """One output of a record with several outputs, as a Tensor."""
     if not key:
         return made(part, 0, ended(why, "integer", (kk,), str(part.dtype)))
-    for tape in tapes:
-        tape.record(
-            [
-                run_item,
-                ITEM,
-                key,
-                frame.f_code,
-                frame.f_lasti,
-                kk,
-                0,
-                i,
-                len(items),
-                None,
-                None,
-                None,
-            ]
-        )
-        tape.tracked.add(key)
     return made(part, key, why)
 
 

@@ -21,7 +21,7 @@ from .aval import INEXACT
 from .positions import decode, here
 from .registry import HOOKS
 from .state import next_key, state
-from .symbol import may_hold
+from .symbol import is_traced, may_hold
 
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
                       np.isrealobj, np.min_scalar_type, np.common_type])  # fmt: skip
@@ -259,6 +259,17 @@ def bare(x: Any) -> Any:
     if isinstance(x, Lift.tensor):
         x = x.read()
     return x.plain() if isinstance(x, Lift) else x
+
+
+def still(x: Any) -> Any:
+    """`x` as a constant: without its tangents and what tapes know; of a batch, each example's."""
+    if isinstance(x, Lift.tensor):
+        return still(x.read())
+    if isinstance(x, Dual):
+        return still(x.primal)
+    if isinstance(x, Batch):
+        return Batch(x.level, still(x.inner))
+    return x.cut() if is_traced(x) else x
 
 
 def bottom(x: Any) -> Any:

@@ -103,13 +103,14 @@ def quick(trace: Any, card: Card, operands: tuple[Any, ...]) -> Tensor | None:
         out.why = why
         return out
     kk = next_key()
+    is_passed = aval.dtype.char in INEXACT
     for tape in tapes:
         record(tape, card, kk, keys, values, operands, {}, z, (), frame)
-    if aval.dtype.char not in INEXACT:
+        if is_passed:
+            tape.tracked.add(kk)
+    if not is_passed:
         out.key = 0
         out.why = ended(why, "integer", keys, f"{card.name} -> {aval.dtype}")
         return out
-    for tape in tapes:
-        tape.tracked.add(kk)
     out.key, out.why = kk, why
     return out

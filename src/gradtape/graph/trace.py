@@ -26,7 +26,7 @@ import numpy as np
 from ..core.aval import Aval, aval_of
 from ..core.dispatch import apply
 from ..core.examples import part_of
-from ..core.lift import Lift
+from ..core.lift import Lift, still
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
@@ -497,8 +497,8 @@ def replay(
             params = {**params, "quiet": True}
         if node.op.kind == "plain":
             found = node.op.impl(*map(raw, operands), **params)
-            if node.op == STOP and type(found) is Symbol:
-                found = found.cut()
+            if node.op == STOP:
+                found = still(found)
         elif node.op.again is not None and is_followed(operands):
             found = node.op.again(operands)
         else:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import INEXACT, native
+from ..core.lift import is_lifted
 from ..core.positions import decode, here
 from ..core.refusals import stays_here
 from ..core.rows import rows_of, stilled
@@ -82,7 +83,7 @@ class _Player(Recorder):
             if card.kind == "custom":
                 tangents[rec[OUT]] = pushed(rec, ts)
                 return
-            keys, operands, out, params = unpack(rec, wrap if older else None)
+            keys, operands, out, params = unpack(rec, wrap if older or state.levels else None)
             if card.jvps is None:
                 raise unsupported_error(rec)
             t = card.jvp(ts, out, operands, params)
@@ -197,7 +198,7 @@ class ForwardAccumulator:
             )
         if isinstance(t, Tensor):
             t = t if t.dtype == dtype else t.astype(dtype)
-            t = t if t.key else raw(t)
+            t = t if t.key or is_lifted(t) else raw(t)
         if not primal.key:
             primal.key = next_key()
         if primal.key in self._player.tangents:

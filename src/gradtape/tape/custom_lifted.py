@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
+from ..core.exits import muted
 from ..core.lift import Batch, Dual, is_lifted
 from ..core.state import (
     below,
@@ -19,7 +21,7 @@ from ..core.state import (
     paused,
     state,
 )
-from ..core.tensor import Tensor, new_tensor, new_traced, raw
+from ..core.tensor import Tensor, new_traced, raw
 from ..core.tree import flatten
 from .custom_rule import (
     NUMBERS,
@@ -45,8 +47,8 @@ def call_dual(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any)
             continue
         held = raw(leaf)
         if isinstance(held, Dual) and held.level is level:
-            leaves[i] = new_traced(held.primal) if is_lifted(held.primal) else held.primal
-            leaves[i] = leaves[i] if isinstance(leaves[i], Tensor) else new_tensor(leaves[i])
+            inner = held.primal
+            leaves[i] = inner if isinstance(inner, Tensor) else new_traced(inner)
             tangents.append(held.tangent)
         else:
             tangents.append(None)
@@ -63,7 +65,11 @@ def call_dual(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any)
         if any(isinstance(d := raw(o), Dual) and d.level is level for o in outs):
             raise moved_around("custom_gradient", card.name)
         avals = [aval_of(raw(o)) for o in outs]
-        moved = transposed(kept[-1], avals, tangents, ())
+        grad_fn = kept[-1]
+        if any(is_lifted(x) for x in leaves):  # that one knows nothing of the levels around
+            with muted():
+                grad_fn = checked(card, f(*rebuild(leaves), **kwargs))[1]
+        moved = transposed(grad_fn, avals, tangents, ())
     duals = []
     for out, aval, t in zip(outs, avals, moved, strict=True):
         if not is_differentiable(aval.dtype):
@@ -130,7 +136,7 @@ def call_batch(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any
 
         def rule(*cts: Any, variables: Any = ()) -> Any:
             options = {"variables": variables} if variables else {}
-            with nullcontext() if level.active else level:  # the sweep may come after the call
+            with _within(level):
                 result = grad_fn(*map(lift, cts), **options)
                 if not variables:
                     return _gathered(level, leaves_of(result), batched)
@@ -143,6 +149,21 @@ def call_batch(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any
     with below(level.stamp):
         found = call(every, card, tuple(inner), {})
     return _recorded_inside(level, f, card, args, kwargs, build(found))
+
+
+@contextmanager
+def _within(level: Any) -> Iterator[None]:
+    """The level of a batch, for a rule that a sweep plays: during the call, or long after it.
+
+    What records now is around the batch, though it may have begun after it.
+    """
+    stamp = level.stamp
+    level.stamp = next_key()
+    try:
+        with nullcontext() if level.active else level:
+            yield
+    finally:
+        level.stamp = stamp
 
 
 def _inside(x: Any) -> Any:

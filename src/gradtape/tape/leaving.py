@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.exits import meant
+from ..core.lift import still
 from ..core.operands import blunted
 from ..core.positions import here
-from ..core.state import (
-    state,
-)
-from ..core.symbol import is_traced
-from ..core.tensor import Tensor, new_traced, raw
+from ..core.tensor import Tensor, new_traced
 from ..core.tree import tree_map
-from ..core.variable import Variable
 from .custom_rule import NUMBERS
 
 __all__ = ["stop_gradient", "value"]
@@ -44,9 +40,7 @@ def stop_gradient(x: Any) -> Any:
 
     def stop(leaf: Any) -> Any:
         if isinstance(leaf, Tensor):
-            value = leaf.value if isinstance(leaf, Variable) else leaf.read()
-            if state.tapes and is_traced(value := raw(leaf)):
-                value = value.cut()
+            value = still(leaf)
             why = ("stop_gradient", *position, leaf.key, None) if leaf.key else blunted(leaf.why)
             return new_traced(value, 0, why)
         return Tensor(leaf) if isinstance(leaf, NUMBERS) else leaf

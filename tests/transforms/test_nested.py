@@ -1,0 +1,140 @@
+"""What stands for a function (a rule, a stopped value) under transforms inside transforms.
+
+The reference is the same nest of transforms around the function written plainly, or mathematics.
+"""
+
+import numpy as np
+import pytest
+
+import gradtape as gt
+
+X, V, W = np.array([0.3, 0.7, -0.4]), np.array([1.0, 2.0, -0.5]), np.array([0.5, -1.0, 2.0])
+
+
+def jvp(f):
+    return lambda x: gt.jvp(f, (x,), (V,))[1]
+
+
+def grad(f):
+    return gt.grad(lambda x: np.sum(f(x) * W))
+
+
+def each(f):
+    return lambda x: np.sum(gt.vmap(f)(gt.stack([x, 2.0 * x])), axis=0)
+
+
+def pushed(f):
+    def of(x):
+        x = x if isinstance(x, gt.Tensor) else gt.array(x)
+        with gt.ForwardAccumulator(x, V) as acc:
+            y = f(x)
+        return acc.jvp(y)
+
+    return of
+
+
+def linear(f):
+    return lambda x: gt.linearize(f, x)[1](x * V)
+
+
+def columns(f):
+    return lambda x: gt.jacobian(f, mode="forward", chunk_size=2)(x) @ V
+
+
+def compiled(f):
+    return gt.function(lambda x: f(x))
+
+
+OUTER = [jvp, grad, each, pushed, linear, columns, compiled]
+
+
+def close(actual, desired):
+    np.testing.assert_allclose(gt.value(actual), gt.value(desired), rtol=1e-10, atol=1e-12)
+
+
+@gt.custom_gradient
+def by_rule(x, y):
+    return np.sin(x) * y, lambda ct: (ct * np.cos(x) * y, ct * np.sin(x))
+
+
+@pytest.mark.parametrize("first", OUTER)
+@pytest.mark.parametrize("second", OUTER)
+def test_a_rule_of_cotangents_in_two_transforms(first, second):
+    close(
+        second(first(lambda x: by_rule(x, x[::-1]) * x))(X),
+        second(first(lambda x: np.sin(x) * x[::-1] * x))(X),
+    )
+
+
+THREE = [
+    (each, jvp, jvp), (jvp, jvp, each), (jvp, each, grad), (grad, jvp, each), (columns, each, jvp),
+    (jvp, each, each),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("outer", THREE)
+def test_a_rule_of_cotangents_in_three_transforms(outer):
+    f, plain = lambda x: by_rule(x, W) * x, lambda x: np.sin(x) * W * x
+    for transform in outer:
+        f, plain = transform(f), transform(plain)
+    close(f(X), plain(X))
+
+
+STOPPED = [
+    *((f,) for f in OUTER[:-1]), (jvp, each), (each, jvp), (compiled, jvp), (compiled, each, jvp),
+    (jvp, compiled), (jvp, jvp), (grad, jvp),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("outer", STOPPED)
+def test_a_stopped_value_does_not_move(outer):
+    """The derivative of `constant * x` where it was stopped, in every mode."""
+    stopped, fixed = lambda x: gt.stop_gradient(np.exp(x)) * x**2, lambda x: np.exp(X) * x**2
+    twice = np.stack([X, 2 * X])
+    if each in outer:
+        want = sum(np.exp(z) * 2 * z * V * k for z, k in zip(twice, (1, 2), strict=True))
+        if outer[-1] is jvp:
+            want = sum(np.exp(z) * 2 * z * V for z in twice)
+    else:
+        want = fixed
+        for transform in reversed(outer):
+            want = transform(want)
+        want = want(X)
+    if outer == (each,):
+        want = sum(np.exp(z) * z**2 for z in twice)
+    f = stopped
+    for transform in reversed(outer):
+        f = transform(f)
+    close(f(X), want)
+
+
+def test_a_stopped_value_in_second_derivatives():
+    def f(x):
+        return np.sum(gt.stop_gradient(x) * x**2)
+
+    close(gt.hvp(f, (X,), (V,)), 2 * X * V)
+    close(gt.hessian(f)(X), np.diag(2 * X))
+    close(gt.jacobian(lambda x: gt.stop_gradient(x) * x, mode="forward")(X), np.diag(X))
+
+
+READ = [
+    np.exp, np.tanh, np.sqrt, lambda x: np.linalg.inv(np.diag(x)),
+    lambda x: np.split(np.exp(x), 3)[1] * x,
+    lambda x: gt.function(lambda a: (np.exp(a), np.tanh(a)))(x)[1],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", READ)
+@pytest.mark.parametrize("around", [grad, jvp, pushed])
+def test_an_accumulator_whose_rule_reads_the_result(f, around):
+    """A tape around sees that the tangent depends on it."""
+    x, w = np.abs(X), 3.0
+
+    def loss(derivative):
+        return lambda x: np.sum(derivative(f)(x) * w) * W
+
+    close(around(loss(pushed))(x), around(loss(jvp))(x))
+
+
+def test_compiled_an_accumulator_whose_rule_reads_the_result():
+    close(compiled(grad(pushed(np.exp)))(X), np.exp(X) * V * W)
