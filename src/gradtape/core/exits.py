@@ -32,7 +32,7 @@ from ..errors import ExitError, three_part
 from . import places
 from .arrivals import Front, follow, may_arrive
 from .aval import INEXACT
-from .phrases import WRITERS, phrase_of, remedy_for
+from .phrases import HIDDEN_WRITERS, WRITERS, phrase_of, remedy_for
 from .places import Place
 from .positions import decode, user_frame
 from .registry import HOOKS
@@ -336,7 +336,7 @@ def _write(container: Any, tensor: Any, kind: str, is_lost: bool) -> None:
             continue
         frame, library = places.frame_of_user(user_frame())
         place = places.place_at(frame)
-        if place.kind in WRITERS:
+        if place.kind in WRITERS or place.kind in HIDDEN_WRITERS:
             kind, is_lost = place.kind, True
         if tape.strict and (is_lost or place.is_dropped):
             raise _strict_error(tape, tensor, kind, place)

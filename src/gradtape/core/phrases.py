@@ -16,6 +16,9 @@ WRITERS = frozenset(
                                  "fill_diagonal")
 )  # fmt: skip
 
+# what takes no Tensor for this and fills an array of its own with it
+HIDDEN_WRITERS = frozenset(["numpy.full_like", "numpy.nan_to_num"])
+
 _MATH_NAMES = {
     "fabs": "abs", "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan",
     "atan2": "arctan2", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
@@ -32,6 +35,11 @@ _REMEDIES = {
     "numpy.array": "Use gt.array(...) in place of np.array(...), or gt.stack([...]).",
     "numpy.ascontiguousarray": "Use the Tensor itself: leave out np.ascontiguousarray(...).",
     "numpy.full": "Use gt.full(...) in place of np.full(...).",
+    "numpy.full_like": "Use gt.full(x.shape, value) in place of np.full_like(x, value).",
+    "numpy.nan_to_num": "Use np.where(np.isnan(x), value, x) in place of np.nan_to_num(x,"
+    " nan=value).",
+    "numpy.pad": "Make the array that is padded a Tensor: np.pad(gt.array(x), ...).",
+    "numpy.piecewise": "Use np.select([...], [...]) in place of np.piecewise(...).",
     "numpy.r_": "Use gt.concatenate([...]) for arrays, gt.stack([...]) for scalars.",
     "numpy.c_": "Use gt.stack([...], axis=1).",
     "numpy.vectorize": "Write the function for whole arrays (np.where in place of if) and call it"
@@ -115,6 +123,14 @@ def _takes_tensors(name: str) -> bool:
     return isinstance(found, np.ufunc) or hasattr(found, "_implementation")
 
 
+def is_named(kind: str) -> bool:
+    """Whether `remedy_of` knows what this kind of exit is, by itself or by its room."""
+    room, _, name = kind.partition(".")
+    if kind in _REMEDIES or kind in WRITERS or room in ("math", "cmath", "ndarray"):
+        return True
+    return room == "numpy" and name in _CREATED and name != "arange"  # its length is not known
+
+
 def remedy_of(kind: str) -> str:
     """What to write in place of an exit of this kind."""
     if kind in _REMEDIES:
@@ -140,6 +156,8 @@ def remedy_of(kind: str) -> str:
             " Tensors in a list."
         )
     if room == "ndarray":
+        if name == "__setitem__":
+            return _REMEDIES["store"]
         if name == "dot":
             return "Use np.dot(array, x) or array @ x in place of array.dot(x)."
         if name == "fill":

@@ -18,7 +18,9 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from ..errors import TracingError, three_part
-from .positions import decode, here
+from .phrases import HIDDEN_WRITERS, WRITERS, is_named, remedy_of
+from .places import frame_of_user, place_at
+from .positions import decode, here, user_frame
 
 # Queries about shape and dtype, answered from a stand-in.
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
@@ -26,6 +28,8 @@ _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, n
 # What these give is known too; where it is large, it is better made anew than kept.
 _FILLED = frozenset([np.zeros_like, np.ones_like])
 _FEW = 8192
+_NUMBERS = frozenset(["float", "int", "complex", "item()"])  # the sentences here say more
+_LOOKS = frozenset(["numpy()", "tolist()", "numpy.array", "numpy.asarray"])
 _REMEDIES = {
     "bool": "Choose inside the program: gt.cond(x > 0, lambda: a, lambda: b), or between values: "
     "np.where(x > 0, a, b).",
@@ -130,12 +134,36 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         made = f"made at {origin}: {origin.source}" if origin and origin.source else "an argument"
         asked = decode(*here(3))
         is_loop = what == "bool" and asked is not None and asked.source.startswith("while ")
+        remedy = _REMEDIES["while" if is_loop else what if what in _REMEDIES else "array"]
+        if what != "bool":
+            remedy = _in_place_of(place_at(frame_of_user(user_frame())[0]).kind) or remedy
         raise TracingError(
             three_part(
                 f"{what} of a value that is not known while tracing: "
                 f"{self.dtype}[{','.join(map(str, self.shape))}].",
                 f"Asked for at {asked}; the value is {made}.",
-                _REMEDIES["while" if is_loop else what if what in _REMEDIES else "array"],
+                remedy,
+            )
+        )
+
+    def refuse_write(self, name: str) -> NoReturn:
+        """TracingError for a function that writes this into a plain array."""
+        place = place_at(frame_of_user(user_frame())[0])
+        kind = place.kind
+        if place.callee == "at" or name.endswith(".at"):
+            how, kind = place.text.partition("(")[0] or name, "numpy.put"
+        elif kind in WRITERS or kind in HIDDEN_WRITERS:
+            how = f"np{kind[5:]}"
+        else:  # np.add(x, y, out=a), a += x
+            how = kind = "out="
+        raise TracingError(
+            three_part(
+                f"{how}: a value that is not known while tracing, "
+                f"{self.dtype}[{','.join(map(str, self.shape))}], cannot be written into a plain "
+                "array.",
+                f"Written at {decode(*here(3))}; a plain array holds numbers, and there are none "
+                "yet.",
+                remedy_of(kind),
             )
         )
 
@@ -187,6 +215,20 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __format__(self, spec: str) -> str:
         return repr(self)
+
+
+def _in_place_of(kind: str) -> str:
+    """What to write in place of what takes a value out; nothing where that is not clear."""
+    if kind in _NUMBERS or not is_named(kind):
+        return ""
+    said = remedy_of(kind)
+    return f"{said} Look at values outside of the compiled function." if kind in _LOOKS else said
+
+
+def asked_for(error: BaseException) -> BaseException:
+    """The TracingError behind what NumPy raised in its place (`y[0] = x` of a plain `y`)."""
+    cause = error.__cause__
+    return cause if type(error) is ValueError and isinstance(cause, TracingError) else error
 
 
 def _stand_in(x: Any) -> Any:

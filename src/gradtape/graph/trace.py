@@ -31,7 +31,7 @@ from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
 from ..core.state import SEVERAL, Recorder, next_key, state, traces
-from ..core.symbol import Symbol, in_a_set
+from ..core.symbol import Symbol, asked_for, in_a_set
 from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten
 from ..core.variable import Variable
@@ -48,6 +48,7 @@ from .traced import Traced, pruned
 __all__ = ["SPARE", "Trace", "Traced", "is_output", "replay", "trace"]
 
 ndarray = np.ndarray
+_WRITING = frozenset(["copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal"])
 CONTROL = frozenset(["cond", "scan", "while_loop"])  # nodes that hold graphs, and so prints
 
 
@@ -135,6 +136,8 @@ class Trace(Recorder):
                     f"Take the result: y = np.{name}(...).",
                 )
             )
+        if (name in _WRITING or name.endswith(".at")) and not isinstance(args[0], Symbol):
+            next(x for x in (*args, *kwargs.values()) if type(x) is Symbol).refuse_write(name)
         if any(isinstance(x, Lift) for x in args):  # played by its level, or taken for an input
             return HOOKS["lifted_raw"](function, args, kwargs)
         others = (n for n, x in enumerate(args) if not _is_array(x))
@@ -450,7 +453,13 @@ def trace(
         value = made.graph.add_input(aval, "argument")
         arguments.append(new_traced(Symbol(aval, value, made, position)))
     with made:
-        result = function(*arguments)
+        try:
+            result = function(*arguments)
+        except ValueError as error:
+            hidden = asked_for(error)
+            if hidden is error:
+                raise
+            raise hidden from None
         leaves, rebuild = flatten(result)
         del result  # `finish` counts who holds a result
         for leaf in leaves:

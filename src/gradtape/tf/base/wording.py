@@ -70,6 +70,22 @@ _SENTENCES: list[tuple[str, Any]] = [
         rf"Use {_CAST} in place of \1.",
     ),
     (
+        r"Use gt\.full\(x\.shape, value\) in place of (np\.full_like\(x, value\))\.",
+        r"Use tf.fill(x.shape, value) in place of \1.",
+    ),
+    (
+        r"Use np\.where\(np\.isnan\(x\), value, x\) in place of (np\.\w+)\(x, nan=value\)\.",
+        r"Use tf.where(tf.math.is_nan(x), value, x) in place of \1(x).",
+    ),
+    (
+        r"Make the array that is padded a Tensor: .*?, \.\.\.\)\.",
+        "Use tf.pad(x, paddings, constant_values=value).",
+    ),
+    (
+        r"Use np\.select\(.*?\) in place of (np\.piecewise\(\.\.\.\))\.",
+        r"Use tf.where(condition, a, b) in place of \1.",
+    ),
+    (
         r"Use gt\.(\w+)\(\.\.\.\) in place of (np\.\w+\(\.\.\.\))(, or gt\.stack\(\[\.\.\.\]\))?\.",
         lambda m: (
             f"Use {_function(m[1], _STACK)} in place of {m[2]}"

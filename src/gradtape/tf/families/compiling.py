@@ -20,6 +20,7 @@ from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.refusals import by_name
 from ...core.state import state
+from ...core.symbol import asked_for
 from ...core.tree import flatten, tree_map
 from ...errors import TracingWarning, three_part
 from ...program.function import function as compiled
@@ -124,7 +125,7 @@ class Function:
                 args, kwargs = tree_map(_arriving, (args, kwargs))
                 return tree_map(_leaving, _outward(python_function(*args, **kwargs)))
             except Exception as error:
-                raise _Untraceable from error
+                raise _Untraceable from asked_for(error)
 
         run.__name__ = self._name
         return compiled(run)
