@@ -404,3 +404,22 @@ def test_products_of_one_kind_have_one_body():
     text = part.native.program.source
     bodies = [line for line in text.splitlines() if line.startswith("define") and ".body" in line]
     assert sum("product" in line for line in bodies) == 1
+
+
+LONG = [(6, 16), (10, 10), (32, 10), (64, 64), (128, 48), (300, 70), (1, 64), (64, 1)]
+
+
+@pytest.mark.parametrize("shape", LONG, ids=str)
+@pytest.mark.parametrize(
+    ("f", "is_turned"),
+    [(lambda x, y: x @ y, (False, False)), (lambda x, y: x.T @ y, (True, False)),
+     (lambda x, y: x @ y.T, (False, True))],
+    ids=["x @ y", "x.T @ y", "x @ y.T"],
+)  # fmt: skip
+def test_a_long_inner_axis_is_summed_in_parts(f, is_turned, shape):
+    """Positive numbers: a chain of 4096 roundings is dozens of eps away."""
+    x, y = RNG.random((shape[0], 4096), np.float32), RNG.random((4096, shape[1]), np.float32)
+    truth = x.astype(float) @ y.astype(float)
+    x, y = (np.ascontiguousarray(a.T) if t else a for a, t in zip((x, y), is_turned, strict=True))
+    found = np.asarray(gt.function(f)(x, y))
+    assert np.max(np.abs(found - truth) / truth) < 8 * np.finfo(np.float32).eps
