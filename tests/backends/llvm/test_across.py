@@ -148,3 +148,16 @@ def test_columns_on_the_stack_are_few(always, monkeypatch):
     monkeypatch.setattr(across, "MOST", 1000)
     assert not layouts(lambda x, w: (f(x, w), np.tanh(x)), *args)
     check(f, *args)
+
+
+@pytest.mark.parametrize(("dtype", "count"), [(np.float64, 1), (np.float32, 0)])
+def test_long_sums_of_single_precision_stay_in_registers(dtype, count, always):
+    """Across rows they would be added one after the other in memory, in float32."""
+
+    def f(x, w):
+        apart = x[:, None] - w
+        return np.sum(apart * apart, axis=1), np.tanh(x)
+
+    args = RNG.random((64, 3)).astype(dtype), RNG.random((100, 3)).astype(dtype)
+    assert len(layouts(f, *args)) == count
+    assert layouts(f, args[0], args[1][:60])
