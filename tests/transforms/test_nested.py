@@ -57,24 +57,33 @@ def by_rule(x, y):
     return np.sin(x) * y, lambda ct: (ct * np.cos(x) * y, ct * np.sin(x))
 
 
+@gt.custom_gradient
+def by_residual(x, y):
+    """Its rule reads what was computed before the cotangent came."""
+    sine, slope = np.sin(x), np.cos(x) * y
+    return sine * y, lambda ct: (ct * slope, ct * sine)
+
+
+@pytest.mark.parametrize("rule", [by_rule, by_residual])
 @pytest.mark.parametrize("first", OUTER)
 @pytest.mark.parametrize("second", OUTER)
-def test_a_rule_of_cotangents_in_two_transforms(first, second):
+def test_a_rule_of_cotangents_in_two_transforms(first, second, rule):
     close(
-        second(first(lambda x: by_rule(x, x[::-1]) * x))(X),
+        second(first(lambda x: rule(x, x[::-1]) * x))(X),
         second(first(lambda x: np.sin(x) * x[::-1] * x))(X),
     )
 
 
 THREE = [
     (each, jvp, jvp), (jvp, jvp, each), (jvp, each, grad), (grad, jvp, each), (columns, each, jvp),
-    (jvp, each, each),
+    (jvp, each, each), (grad, each, grad), (grad, each, pushed), (grad, grad, each),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("outer", THREE)
-def test_a_rule_of_cotangents_in_three_transforms(outer):
-    f, plain = lambda x: by_rule(x, W) * x, lambda x: np.sin(x) * W * x
+@pytest.mark.parametrize("rule", [by_rule, by_residual])
+def test_a_rule_of_cotangents_in_three_transforms(outer, rule):
+    f, plain = lambda x: rule(x, W) * x, lambda x: np.sin(x) * W * x
     for transform in outer:
         f, plain = transform(f), transform(plain)
     close(f(X), plain(X))
@@ -138,3 +147,35 @@ def test_an_accumulator_whose_rule_reads_the_result(f, around):
 
 def test_compiled_an_accumulator_whose_rule_reads_the_result():
     close(compiled(grad(pushed(np.exp)))(X), np.exp(X) * V * W)
+
+
+PICKED = {
+    "sort": np.sort,
+    "largest": lambda x: x[np.argmax(x)] * x,
+    "along": lambda x: np.take_along_axis(x, np.argsort(x), axis=0) * W,
+    "running": lambda x: np.maximum.accumulate(x) * W,
+}
+
+
+@pytest.mark.parametrize("f", PICKED.values(), ids=PICKED)
+@pytest.mark.parametrize("inner", [jvp, grad, columns, lambda f: gt.jacobian(f, mode="reverse")])
+def test_an_index_of_each_example_in_derivatives(f, inner):
+    """Elements are picked by another index in each example, and their tangents with them."""
+    xs = np.stack([X, X[::-1] * 1.5])
+    close(gt.vmap(inner(f))(xs), np.stack([gt.value(inner(f)(x)) for x in xs]))
+    close(compiled(gt.vmap(inner(f)))(xs), np.stack([gt.value(inner(f)(x)) for x in xs]))
+
+
+@pytest.mark.parametrize("outer", [columns, each, lambda f: gt.jacobian(f, mode="reverse")])
+def test_a_scan_in_segments_in_a_batch_of_cotangents(outer):
+    def f(x, **options):
+        def body(c, r):
+            return np.tanh(c * r + x), c[0]
+
+        carry, ys = gt.scan(body, x, gt.stack([x, x * 2.0, x, x]), **options)
+        return carry + np.sum(ys)
+
+    of = outer(lambda x: gt.grad(lambda z: np.sum(f(z, checkpoint=2) * W))(x))
+    plain = outer(lambda x: gt.grad(lambda z: np.sum(f(z) * W))(x))
+    close(of(X), plain(X))
+    close(outer(lambda x: f(x, checkpoint=2))(X), outer(f)(X))

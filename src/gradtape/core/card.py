@@ -65,6 +65,7 @@ class Card:
         "keep",
         "keep_out",
         "kind",
+        "looks",
         "name",
         "outputs",
         "partials",
@@ -95,6 +96,7 @@ class Card:
         self.shape_rule: Any = None
         self.batch_rule: Any = None
         self.unview: Any = None
+        self.looks: Any = None  # (how the operand lies, shape, **params) -> whether it is a view
         self.add_into: Any = None
         self.drops: Any = False
         self.rows: Any = None

@@ -22,6 +22,7 @@ from .aval import INEXACT, aval_of, is_differentiable
 from .card import Card
 from .exits import came_back
 from .indexing import is_basic
+from .layouts import is_view
 from .lift import Lift
 from .observing import Keeping
 from .operands import (
@@ -241,7 +242,9 @@ ITEM.reason = "output of an operation with several outputs"
 def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str, Any]) -> Tensor:
     """`z` as a Tensor; as a View of `base` where NumPy gave a view of its buffer."""
     if isinstance(z, Lift):  # taken for a view where NumPy gives one of an array in C order
-        if not z.ndim or not is_basic(params.get("index", 0)) or isinstance(base, Variable | None):
+        if isinstance(base, Variable | None) or not is_basic(params.get("index", 0)):
+            return new_traced(z, key, why)
+        if not is_view(z, base, card, params):
             return new_traced(z, key, why)
         base.key = base.key or next_key()
         return _new_view(z, key, why, base, card, params)
@@ -250,6 +253,8 @@ def _as_view(z: Any, key: int, why: Any, base: Any, card: Card, params: dict[str
     buffer = base.value
     if type(z) is Symbol:  # taken for a view where NumPy gives one of an array in C order
         if type(base) is Variable or not is_basic(params.get("index", 0)):
+            return new_traced(z, key, why)
+        if not is_view(z, base, card, params):
             return new_traced(z, key, why)
     elif z.base is not buffer and not _looks_at(z, base, params):
         return new_traced(z, key, why)

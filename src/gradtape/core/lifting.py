@@ -27,7 +27,7 @@ from .refusals import LOWER, refuse
 from .registry import HOOKS
 from .rows import rows_of, stilled
 from .state import Recorder, below, next_key, state, taking_part
-from .symbol import Symbol
+from .symbol import Symbol, is_traced
 from .tensor import Tensor, new_tensor, new_traced, raw, settled
 from .variable import Variable
 
@@ -145,9 +145,18 @@ def _version(x: Any) -> Any:
     return new_traced(x.read(), x.key) if isinstance(x, Variable) else x
 
 
+def _is_unknown(tree: Any) -> bool:
+    """Whether a parameter, or a part of one (of an index), is a value that is not known."""
+    if type(tree) is dict:
+        return any(map(_is_unknown, tree.values()))
+    return any(map(_is_unknown, tree)) if type(tree) is tuple else is_traced(tree)
+
+
 def _evaluate(card: Card, operands: Any, params: dict[str, Any]) -> Any:
-    if any(isinstance(x, Tensor) for x in operands) or (
-        state.levels > 1 and next(lifts_in(params), None) is not None
+    if (
+        any(isinstance(x, Tensor) for x in operands)
+        or (state.levels > 1 and next(lifts_in(params), None) is not None)
+        or (_running_trace() is not None and _is_unknown(params))
     ):
         return dispatch.apply(card, tuple(operands), params)
     try:

@@ -21,7 +21,7 @@ from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.symbol import Symbol, is_traced
 from ..core.tensor import Tensor, new_traced, raw
-from .trace import Traced, replay
+from .trace import Traced, np_scalar, replay
 
 
 def unregistered(name: str, impl: Any) -> Card:
@@ -72,6 +72,7 @@ def value_and_pull_back(
             results = replay(traced.graph, sources, traced.graph.results)
     finally:
         pop(recorder)
+    recorder.is_lifted = recorder.is_lifted or any(map(is_lifted, cts))
     seeds: dict[int, Any] = {}
     given = iter(cts)
     for value, out in zip(traced.graph.outputs, results, strict=False):
@@ -83,7 +84,7 @@ def value_and_pull_back(
         if not is_recorded(recorder):
             ct = np.asarray(raw(ct))[()]
         elif not isinstance(ct, Tensor):
-            ct = new_traced(np.asarray(ct)[()])
+            ct = new_traced(np_scalar(ct))
         if isinstance(out, Tensor) and out.key in recorder.tracked:
             seeds[out.key] = ct if out.key not in seeds else seeds[out.key] + ct
     backward(recorder, seeds, {s.key for s in sources}, True)

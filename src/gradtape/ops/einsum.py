@@ -275,6 +275,15 @@ einsum = primitive(
     rows=Rows(_places, flagged=False, sums=True),
 )
 einsum.unview = _unview
+einsum.looks = lambda _laid, _shape, subscripts, dtype=None, **_: (
+    dtype is None and _is_rearranged(subscripts)
+)
+
+
+def _is_rearranged(subscripts: str) -> bool:
+    """Whether nothing is multiplied or summed, so that NumPy gives a view."""
+    mine, output = subscripts.split("->")
+    return "," not in mine and set(mine) == set(output)
 
 
 def _einsum_path(*args: Any, **options: Any) -> Any:

@@ -21,6 +21,7 @@ from ..core.cards import primitive
 from ..core.dispatch import apply
 from ..core.exits import came_back
 from ..core.indexing import add_at, behind_batch, is_basic, overwritten, plain_index
+from ..core.lift import is_lifted
 from ..core.observing import Keeping
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
@@ -102,11 +103,12 @@ def _read(x: Any, index: Any) -> Any:
 
 
 def _is_unknown(index: Any) -> bool:
-    return any(map(is_traced, index if type(index) is tuple else (index,)))
+    parts = index if type(index) is tuple else (index,)
+    return any(is_traced(i) or is_lifted(i) for i in parts)
 
 
 def _indexable(x: Any, index: Any) -> Any:
-    """`x`, which can be read at `index`: a plain array cannot where that is traced."""
+    """`x`, which can be read at `index`: a plain array cannot where that is traced or batched."""
     return new_tensor(x) if type(x) is np.ndarray and _is_unknown(index) else x
 
 
@@ -143,7 +145,7 @@ scatter_card = primitive(
     None,
     name="scatter_add",
     impl=_scatter,
-    vjp=lambda ct, _out, _x, shape, index: ct[index],
+    vjp=lambda ct, _out, _x, shape, index: _indexable(ct, index)[index],
     jvp=lambda t, _out, _x, shape, index: scatter_add(t, shape=shape, index=index),
     shape=lambda ct, shape, index: Aval(shape, ct.dtype),
     batch=_scatter_batch,
@@ -154,7 +156,7 @@ scatter_card = primitive(
 
 def scatter_add(ct: Any, *, shape: tuple[int, ...], index: Any) -> Any:
     """Zeros of `shape` with `ct` added at `index`: the transpose of reading."""
-    if isinstance(ct, Tensor):
+    if isinstance(ct, Tensor) or _is_unknown(index):
         return apply(scatter_card, (ct,), {"shape": shape, "index": index})
     return _scatter(ct, shape, index)
 

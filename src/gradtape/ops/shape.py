@@ -17,6 +17,7 @@ from ..core.bands import BANDED, Bands
 from ..core.batched import as_operand, batch_first, dims, stand_in
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
+from ..core.layouts import layout, stays
 from ..core.lift import is_lifted
 from ..core.registry import FUNCTIONS
 from ..core.state import AVALS, KEYS, PARAMS
@@ -80,6 +81,7 @@ reshape = linear(
     batch=_reshape_batch,
     unview=lambda base, new, shape, order: np.reshape(new, base.shape, order=order),
 )
+reshape.looks = lambda laid, _shape, shape, order: stays(laid, shape, order)
 
 
 def _banded_reshape(rec: list[Any], g: Bands) -> dict[int, Any] | None:
@@ -109,7 +111,8 @@ def ravel(a: Any, order: str = "C") -> Any:
         strides = getattr(raw(a), "strides", range(np.ndim(a)))
         a = np.transpose(a, sorted(range(np.ndim(a)), key=lambda i: -abs(strides[i])))
         order = "C"
-    flags = getattr(raw(a), "flags", None)
+    laid = layout(a) if is_traced(a) or is_lifted(a) else raw(a)
+    flags = getattr(laid, "flags", None)
     if flags is not None and not (flags.c_contiguous if order == "C" else flags.forc):
         a = np.copy(a, order="K")  # NumPy's ravel copies where a reshape could still be a view
     return np.reshape(a, -1, order)  # type: ignore[call-overload]

@@ -18,7 +18,6 @@ from ..core.lift import Batch, Dual, is_lifted
 from ..core.state import (
     below,
     next_key,
-    paused,
     state,
 )
 from ..core.tensor import Tensor, new_traced, raw
@@ -91,8 +90,8 @@ def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: 
         return y
     inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, NUMBERS)]
     starts = [(tape, len(tape.ops)) for tape in newer]
-    with paused():
-        grad_fn, variables = called(f, card, args, kwargs, inputs)[1:]
+    stamp = next_key()
+    grad_fn, variables = called(f, card, args, kwargs, inputs)[1:]
     for v in variables:
         for tape in newer:
             v.read_by(tape)
@@ -102,7 +101,7 @@ def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: 
     rule = Rule(grad_fn, len(inputs), variables)
     for tape in newer:
         tape.is_lifted = True
-    return record_of(card, rule, inputs, y, starts, next_key())
+    return record_of(card, rule, inputs, y, starts, stamp)
 
 
 def call_batch(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any) -> Any:
