@@ -211,6 +211,15 @@ def test_means_of_all_but_nan_are_native():
     native(gt.grad(lambda x: np.sum(np.nanmean(x, axis=1) ** 2)), M)
 
 
+@pytest.mark.parametrize("initial", [1.25, 2, np.float64(-0.5)])
+def test_what_a_sum_of_some_begins_with_is_added(initial):
+    """It was a node that nobody could run."""
+    some = np.arange(A.shape[-1]) % 3 > 0
+    for axis in (None, 0, 1, ()):
+        native(lambda x, axis=axis: np.sum(x, axis=axis, where=some, initial=initial), A)
+        native(lambda x, axis=axis: np.add.reduce(x, axis=axis, where=some, initial=initial), A)
+
+
 def test_gradients_of_reductions_are_native():
     for f in (np.max, np.min, np.prod, np.var, np.mean, np.std):
         for axis in (None, 0, 1):

@@ -461,18 +461,25 @@ def _count_nonzero(p: Planner, node: Node) -> bool:
 
 
 def _where_sum(p: Planner, node: Node) -> bool:
-    """A sum with `where=`: of 0 elsewhere."""
+    """A sum with `where=`: of 0 elsewhere, and what it begins with is added to it."""
     if "where" not in node.params or node.operands != 1 or len(node.inputs) != 1:
         return False
     mask = node.params["where"]
     x, params = node.inputs[0], {k: v for k, v in node.params.items() if k != "where"}
     if not isinstance(mask, np.ndarray) or mask.dtype != bool or x.aval.dtype.kind != "f":
         return False
+    out, initial = node.outputs[0].aval, params.pop("initial", 0)
     if np.broadcast_shapes(mask.shape, x.aval.shape) != x.aval.shape:
+        return False
+    if not isinstance(initial, int | float | np.number) or out.dtype.kind != "f":
         return False
     zero = p.constant(np.zeros((), x.aval.dtype)[()])
     taken = p.node("where", [p.constant(mask), x, zero], x.aval)
-    p.node(node.op.name, [taken], node.outputs[0].aval, stands=node, **params)
+    if "initial" not in node.params:
+        p.node(node.op.name, [taken], out, stands=node, **params)
+        return True
+    total = p.node(node.op.name, [taken], out, **params)
+    p.node("add", [total, p.constant(out.dtype.type(initial))], out, stands=node)
     return True
 
 
