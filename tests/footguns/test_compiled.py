@@ -249,3 +249,16 @@ def test_an_array_on_disk_is_an_argument_and_no_constant(tmp_path):
         x[:] = number
         assert np.asarray(f(x)).tolist() == [2.0 * number] * 2
     assert len(f.programs) == 1
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_a_store_out_of_range_is_said_with_its_line(backend):
+    @gt.function(backend=backend)
+    def f(x, i):
+        y = gt.array(x) * 1.0
+        y[i] = 7.0
+        return y
+
+    assert f(np.ones(3), np.array(-1)).tolist() == [1, 1, 7]
+    with pytest.raises(IndexError, match=r"index 5 is out of bounds(.|\n)*test_compiled.py"):
+        f(np.ones(3), np.array(5))

@@ -6,6 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
+import gradtape as gt
 import gradtape.tf as tf
 from gradtape.errors import TracingWarning
 
@@ -191,3 +192,61 @@ def test_a_value_that_numpy_drew_while_tracing_is_told():
     f = tf.function(lambda x: x + rng.normal())
     with pytest.warns(TracingWarning, match="drew random numbers"):
         f(tf.constant(1.0))
+
+
+def test_a_loop_over_known_values_leads_to_a_tensor_around_it():
+    @tf.function
+    def f():
+        x = tf.constant(2.0)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            _, y = tf.while_loop(
+                lambda i, y: i < 3, lambda i, y: (i + 1, y * x), (tf.constant(0), tf.constant(1.0))
+            )
+        return tape.gradient(y, x)
+
+    assert float(f()) == 12.0
+
+
+def test_case_without_a_default_claims_that_a_predicate_holds():
+    def f(x):
+        return tf.case([(x < 1, lambda: tf.constant(1)), (x < 5, lambda: tf.constant(2))])
+
+    for run in (f, tf.function(f)):
+        assert [int(run(tf.constant(x))) for x in (0, 3)] == [1, 2]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="none of the conditions"):
+            run(tf.constant(9))
+
+
+def test_case_that_is_exclusive_claims_that_one_predicate_holds():
+    def f(x):
+        pairs = [(x < 1, lambda: tf.constant(1)), (x < 5, lambda: tf.constant(2))]
+        return tf.case(pairs, default=lambda: tf.constant(3), exclusive=True)
+
+    for run in (f, tf.function(f)):
+        assert [int(run(tf.constant(x))) for x in (3, 9)] == [2, 3]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="More than one condition"):
+            run(tf.constant(0))
+
+
+def test_branches_of_two_dtypes_are_refused_and_run_eagerly():
+    f = tf.function(lambda x: tf.cond(x > 0, lambda: tf.constant(1), lambda: tf.constant(2.0)))
+    with pytest.warns(TracingWarning, match=r"\['int32'\] and \['float32'\]"):
+        assert f(tf.constant(3.0)).dtype == tf.int32
+    with pytest.raises(TypeError, match="no integer"):
+        tf.switch_case(tf.constant(1.0), [lambda: tf.constant(1)])
+
+
+def test_no_rows_are_tensors():
+    none = tf.zeros([0, 3])
+    for found in (
+        tf.map_fn(lambda x: x * 2.0, none),
+        tf.scan(lambda a, x: a + x, tf.constant([], tf.float32), initializer=tf.constant(2.0)),
+    ):
+        assert isinstance(found, tf.Tensor)
+        assert found.shape[0] == 0
+
+
+def test_a_tensor_of_the_dialect_is_no_argument_of_a_native_function():
+    with pytest.raises(gt.errors.DTypeError, match=r"tf\.function, or pass x\.numpy"):
+        gt.function(lambda x: x * 2)(tf.constant(1.0))

@@ -22,7 +22,7 @@ from ..core.dispatch import apply
 from ..core.positions import decode, here
 from ..core.state import state
 from ..core.streams import words_before
-from ..core.tensor import Tensor, new_traced, raw
+from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
@@ -466,7 +466,11 @@ def _no_rows(f: Any, init: Tree, leaves: list[Any], build_x: Any) -> Tree:
         return _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))[1]
 
     region, builds = region_of(y_of, avals, "scan")
-    return builds[0]([np.empty((0, *v.aval.shape), v.aval.dtype) for v in region.graph.outputs])
+    rows = [np.empty((0, *v.aval.shape), v.aval.dtype) for v in region.graph.outputs]
+    around = (*carries, *leaves, *region.sources)  # rows of Tensors would be Tensors
+    if any(isinstance(x, Tensor) for x in around):
+        return builds[0]([new_tensor(x) for x in rows])
+    return builds[0](rows)
 
 
 def _pair(found: Any) -> tuple[Any, Any]:

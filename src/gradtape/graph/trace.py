@@ -390,7 +390,9 @@ class Trace(Recorder):
                 objects[value] = held
                 continue
             ours = 2 * returned[id(held)] if held is not None else 0  # in `trace`, and `outputs`
-            if sys.getrefcount(held) <= TENSOR + ours:
+            if sys.getrefcount(held) <= TENSOR + ours and not (
+                held is not None and 0 < held.key < self.level  # or another name of one from before
+            ):
                 held = None  # a Tensor that was made while tracing
             entries.append((value, held))
             arrays.append(array)

@@ -208,7 +208,10 @@ def getitem(x: Any, index: Any) -> Any:
 
 def _setitem_value(x: Any, v: Any, index: Any) -> Any:
     new = np.array(x)
-    new[index] = v
+    try:
+        new[index] = v
+    except IndexError as error:
+        raise _refused(error, x, index) from None
     return new
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..core.aval import INEXACT, Aval, aval_of
 from ..core.operands import refuse_own_arithmetic
+from ..core.positions import decode, here
 from ..core.tensor import Tensor
 from ..core.tree import _children
 from ..core.variable import Variable
@@ -60,6 +61,8 @@ def describe(
         isinstance(tree, Tensor) and not isinstance(tree, Variable)
     ):  # fmt: skip
         dtype = tree.dtype
+        if not isinstance(dtype, np.dtype):
+            raise _of_dialect(tree)
         if dtype.kind in "iub" or dtype.char in INEXACT:
             key.append((tree.shape, dtype))
             leaves.append(tree)
@@ -88,6 +91,16 @@ def describe(
     parts = [describe(child, key, leaves, objects) for child in children]
     key.append(None)
     return lambda values: make([part(values) for part in parts])
+
+
+def _of_dialect(x: Any) -> DTypeError:
+    return DTypeError(
+        three_part(
+            f"function: an argument is a {type(x).__name__} of the TensorFlow dialect.",
+            f"Called at {decode(*here(4))}; gt.function compiles for arrays and gt.Tensor.",
+            "Compile it with tf.function, or pass x.numpy().",
+        )
+    )
 
 
 def exact(x: Any, other: Callable[[Any], Any]) -> Any:

@@ -10,6 +10,7 @@ from ...core.positions import decode, here
 from ...core.state import state
 from ...core.symbol import Symbol
 from ...errors import TracingError, three_part
+from .errors import invalid
 
 switches = {"eagerly": False}  # tf.config.run_functions_eagerly
 
@@ -53,6 +54,45 @@ class _InRange:
 def in_range(index: Any, stop: int) -> Any:
     """`index`, which a program looks at when it runs; what is known is left to the caller."""
     return _InRange(stop).impl(index) if type(index) is Symbol else index
+
+
+class Claimed:
+    """A predicate as it is, if so many of several hold: an operation of a graph."""
+
+    __slots__ = ("called", "least", "most", "what")
+    kind = "plain"
+    name = "claimed"
+    shape_rule = True
+
+    def __init__(self, what: str, least: int, most: int, called: str) -> None:
+        self.what, self.least, self.most, self.called = what, least, most, called
+
+    def shape(self, avals: Any, params: Any) -> Any:
+        """That of the predicate."""
+        return avals[0]
+
+    def look(self, count: int) -> None:
+        """Raise where too few or too many hold."""
+        if count < self.least:
+            raise invalid(
+                f"{self.what}: none of the conditions evaluated as True.",
+                f"Called at {self.called} without a default.",
+                "Pass default=function.",
+            )
+        if count > self.most:
+            raise invalid(
+                f"{self.what}: More than one condition evaluated as True: {count}.",
+                f"Called at {self.called} with exclusive=True.",
+                "Make the conditions exclude each other, or leave exclusive out.",
+            )
+
+    def impl(self, pred: Any, count: Any) -> Any:
+        """`pred`, or InvalidArgumentError."""
+        for x in (pred, count):
+            if type(x) is Symbol:
+                return x.trace.emit(self, (pred, count), {})
+        self.look(int(count))
+        return pred
 
 
 class CreatesVariable(TracingError):

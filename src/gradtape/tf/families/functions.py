@@ -24,7 +24,7 @@ from ...errors import three_part
 from ...graph import control, loops
 from ..base.dtypes import as_dtype, is_bfloat16
 from ..base.errors import RefusedType, RefusedValue, invalid
-from ..base.graphs import is_tracing
+from ..base.graphs import Claimed, is_tracing
 from ..base.making import adopt, bare, convert, export, native, natural
 from ..base.tensors import Tensor, make
 from ..base.variables import Variable
@@ -81,8 +81,25 @@ def _choose(pred: Any, true_fn: Any, false_fn: Any) -> Any:
     """`cond` for a tensor; in a program, whose results are tensors, by the engine."""
     if not is_traced(pred):
         return true_fn() if bool(pred) else false_fn()
-    branches = [lambda f=f: tree_map(_native, _outward(f())) for f in (true_fn, false_fn)]
-    return adopt(control.cond(native(pred), *branches))
+    dtypes: list[list[Any]] = []
+
+    def branch(f: Any) -> Any:
+        found = tree_map(_native, _outward(f()))
+        kinds = [x.read().dtype for x in flatten(found)[0] if isinstance(x, core.Tensor)]
+        if dtypes and len(kinds) == len(dtypes[0]) and kinds != dtypes[0]:
+            raise RefusedType(
+                three_part(
+                    f"tf.cond: true_fn and false_fn return {[str(k) for k in dtypes[0]]} and "
+                    f"{[str(k) for k in kinds]}.",
+                    f"Called at {decode(*here())}; a program has results of one dtype.",
+                    "Cast one of them: tf.cast(x, tf.float32).",
+                )
+            )
+        dtypes.append(kinds)
+        return found
+
+    calls = [functools.partial(branch, f) for f in (true_fn, false_fn)]
+    return adopt(control.cond(native(pred), *calls))
 
 
 def _native(leaf: Any) -> Any:
@@ -194,6 +211,14 @@ def switch_case(branch_index: Any, branch_fns: Any, default: Any = None, name: A
         )
     last = calls[max(calls)] if default is None else default
     index = natural(branch_index)
+    if index.read().dtype.kind not in "iu":
+        raise RefusedType(
+            three_part(
+                f"switch_case: branch_index is {index.dtype.name}, no integer.",
+                f"Called at {decode(*here())}.",
+                "Cast it: tf.cast(index, tf.int32).",
+            )
+        )
     if is_traced(index):
         return _among(native(index), calls, last)
     return calls.get(int(index.value), last)()
@@ -214,12 +239,14 @@ def case(
     strict: Any = False,
     name: Any = "case",
 ) -> Any:
-    """The result of the function beside the first predicate that holds."""
+    """The result of the function beside the first predicate that holds.
+
+    InvalidArgumentError where none does and there is no `default`, or several with `exclusive`.
+    """
+    least, most = int(default is None), 1 if exclusive else len(pred_fn_pairs)
+    claim = Claimed("case", least, most, str(decode(*here())))
     if any(is_traced(natural(pred)) for pred, _ in pred_fn_pairs):
-        rest = default if default is not None else pred_fn_pairs[-1][1]
-        for pred, call in reversed(list(pred_fn_pairs)):
-            rest = functools.partial(_choose, natural(pred), call, rest)
-        return rest()
+        return _first(list(pred_fn_pairs), default, claim)
     pairs = [(bool(natural(pred)), call) for pred, call in pred_fn_pairs]
     if not pairs and default is None:
         raise RefusedValue(
@@ -230,15 +257,19 @@ def case(
             )
         )
     true = [call for holds, call in pairs if holds]
-    if exclusive and len(true) > 1:
-        raise invalid(
-            f"case: More than one condition evaluated as True: {len(true)} of {len(pairs)}.",
-            f"Called at {decode(*here())} with exclusive=True.",
-            "Make the conditions exclude each other, or leave exclusive out.",
-        )
-    if true:
-        return true[0]()
-    return default() if default is not None else pairs[-1][1]()
+    claim.look(len(true))
+    return true[0]() if true else default()
+
+
+def _first(pairs: list[tuple[Any, Any]], default: Any, claim: Claimed) -> Any:
+    """The result of the first function whose predicate holds, in a program."""
+    preds = [natural(pred) for pred, _ in pairs]
+    count = functools.reduce(np.add, [np.where(native(pred), 1, 0) for pred in preds])
+    preds[0] = adopt(core.new_traced(claim.impl(core.raw(native(preds[0])), core.raw(count))))
+    rest = default if default is not None else pairs[-1][1]
+    for pred, (_, call) in zip(reversed(preds), reversed(pairs), strict=True):
+        rest = functools.partial(_choose, pred, call, rest)
+    return rest()
 
 
 @export("group")
