@@ -226,7 +226,7 @@ def turns(
     length = _length(leaves, length)
     tracing = bool(state.tapes and state.tapes[0].is_trace)
     if not tracing and count is None and not (checkpoint and state.tapes):
-        return _looped(f, init, leaves, build_x, length, reverse)
+        return _looped(f, init, leaves, build_x, length, reverse, name)
     carries, build_carry = flatten(init)
     carries = list(map(carried_first, carries))
     nc = len(carries)
@@ -426,7 +426,7 @@ def _scan_back(
 
 
 def _looped(
-    f: Any, init: Tree, leaves: list[Any], build_x: Any, length: int, reverse: bool
+    f: Any, init: Tree, leaves: list[Any], build_x: Any, length: int, reverse: bool, name: str
 ) -> tuple[Tree, Tree]:
     """`scan` as a loop of Python's."""
     carry = init
@@ -440,7 +440,7 @@ def _looped(
         if not is_like(y, first):
             raise ShapeError(
                 three_part(
-                    f"scan: a turn gave {_types(first)} to stack, another {_types(y)}.",
+                    f"{name}: a turn gave {_types(first)} to stack, another {_types(y)}.",
                     f"Called at {decode(*here(4))}.",
                     "Return a result of the same structure in every turn.",
                 )
@@ -449,7 +449,7 @@ def _looped(
     build = flatten(first)[1]
     if reverse:
         rows.reverse()
-    return carry, build([_stack(column) for column in zip(*rows, strict=True)])
+    return carry, build([_stack(column, name) for column in zip(*rows, strict=True)])
 
 
 def _types(tree: Tree) -> Tree:
@@ -487,8 +487,20 @@ def _pair(found: Any) -> tuple[Any, Any]:
     )
 
 
-def _stack(column: Sequence[Any]) -> Any:
-    return None if column[0] is None else np.stack(column)
+def _stack(column: Sequence[Any], name: str) -> Any:
+    if column[0] is None:
+        return None
+    shapes = [np.shape(x) for x in column]
+    other = next((n for n, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if other is not None:
+        raise ShapeError(
+            three_part(
+                f"{name}: a turn gave {shapes[0]} to stack, turn {other} gave {shapes[other]}.",
+                f"Called at {decode(*here(5))}; what is stacked has one shape.",
+                "Return a result of the same shape in every turn.",
+            )
+        )
+    return np.stack(column)
 
 
 def _length(leaves: list[Any], length: int | None) -> int:

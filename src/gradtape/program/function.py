@@ -174,6 +174,10 @@ def function(
 class CompiledFunction:
     """A function with its programs; see `function`."""
 
+    label = "function"  # what the user called it by, and what it takes for a value that changes
+    changing = "an array or a float (np.asarray(n))"
+    drawing = "gt.random, which draws at each call: gt.random.normal(size=n)"
+
     def __init__(
         self,
         f: Callable[..., Any],
@@ -399,15 +403,14 @@ class CompiledFunction:
         if self._last is not None and len(self.programs) + 1 == _MANY:
             warnings.warn(
                 three_part(
-                    f"function: {self.name} is traced for the {_MANY}th time: "
+                    f"{self.label}: {self.name} is traced for the {_MANY}th time: "
                     f"{difference(self._last, key, self._changed())}.",
                     f"Called at {decode(*here(4))}; a program is made for shapes, dtypes and "
                     "static values.",
-                    "Pass what changes as an array or a float (np.asarray(n)), and keep to few "
-                    "shapes.",
+                    f"Pass what changes as {self.changing}, and keep to few shapes.",
                 ),
                 TracingWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         keep = self._kept(kept)
         derived = functools.partial(_derived, self.options)
@@ -426,15 +429,15 @@ class CompiledFunction:
         if moved:
             warnings.warn(
                 three_part(
-                    f"function: {self.name} drew random numbers while it was traced: "
+                    f"{self.label}: {self.name} drew random numbers while it was traced: "
                     f"{', '.join(moved)}.",
                     f"Called at {decode(*here(4))}; these numbers are constants of the program "
                     "now, the same at every call.",
-                    "Draw from gt.random, which draws at each call: gt.random.normal(size=n); or "
-                    "draw outside and pass the numbers: step(x, rng.normal(size=n)).",
+                    f"Draw from {self.drawing}; or draw outside and pass the numbers: "
+                    "step(x, rng.normal(size=n)).",
                 ),
                 TracingWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         with _without_collector():
             made = compiled(traced, result, self.options, given)

@@ -12,7 +12,7 @@ from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.state import next_key, state
 from ...core.tree import flatten, tree_map
-from ...errors import three_part
+from ...errors import GradtapeError, three_part
 from ...tape import accumulator as native_forward
 from ...tape import custom as native_custom
 from ...tape import leaving
@@ -379,8 +379,12 @@ class _Custom:
 
 
 def _as_tensorflow(error: TypeError) -> TypeError:
-    said = str(error).replace("custom_gradient: grad_fn of ", "@tf.custom_gradient grad_fn of ")
-    return RefusedType(said) if said != str(error) else error
+    grad_fn = "custom_gradient: grad_fn of "
+    if str(error).startswith(grad_fn):
+        return RefusedType(str(error).replace(grad_fn, "@tf.custom_gradient grad_fn of "))
+    if isinstance(error, GradtapeError) and len(error.args) == 1:
+        error.args = (worded(str(error)),)
+    return error
 
 
 def _rule(grad_fn: Any) -> Any:

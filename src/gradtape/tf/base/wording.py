@@ -46,6 +46,11 @@ _WHOLE = "Write the function for whole tensors (tf.where in place of if) and cal
 
 # (what the core says, what is said here), the first that fits; \1 in a callable is a NumPy name
 _SENTENCES: list[tuple[str, Any]] = [
+    (r"^(cond|while_loop|function|custom_gradient|grad_pass_through): ", r"tf.\1: "),
+    (
+        r"Start with that type: np\.zeros\(.*?\), or return x\.astype\('(\w+)'\)\.",
+        r"Start with that shape and dtype, or return the first: tf.cast(x, tf.\1), tf.reshape.",
+    ),
     (
         r"Pass one Tensor, not a list: np\.([\w.]+)\(gt\.stack.*?in a list\.",
         lambda m: _in_place_of(f"np.{m[1]}", m[1]),

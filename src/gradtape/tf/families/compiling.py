@@ -22,7 +22,7 @@ from ...core.refusals import by_name
 from ...core.state import state
 from ...core.symbol import asked_for
 from ...core.tree import flatten, tree_map
-from ...errors import TracingWarning, three_part
+from ...errors import DTypeError, ShapeError, TracingWarning, three_part
 from ...program.function import function as compiled
 from ...program.signature import Static
 from ..base.errors import LOWER, RefusedType, RefusedValue, invalid
@@ -30,6 +30,7 @@ from ..base.graphs import CreatesVariable, is_tracing, switches
 from ..base.making import bare, convert, export, natural
 from ..base.tensors import Bfloat16InProgram, Tensor, make
 from ..base.variables import Variable
+from ..base.wording import worded
 
 
 @export("function")
@@ -128,7 +129,10 @@ class Function:
                 raise _Untraceable from asked_for(error)
 
         run.__name__ = self._name
-        return compiled(run)
+        program = compiled(run)
+        program.label, program.changing = "tf.function", "a tensor (tf.constant(n))"
+        program.drawing = "tf.random, which draws at each call: tf.random.normal([n])"
+        return program
 
     # ------------------------------------------------------------------ calling
 
@@ -167,11 +171,13 @@ class Function:
                 if isinstance(error, CreatesVariable):
                     raise _only_at_first(error) from None
         self._is_eager = True
-        fact, *rest = str(error).splitlines() or [type(error).__name__]
+        fact, *rest = worded(str(error)).splitlines() or [type(error).__name__]
         remedy = (
             "Use tf.cond, tf.while_loop and tf.where in place of `if`, `while` and `for` over "
             "tensors, and read values outside of the function"
         )
+        if isinstance(error, ShapeError | DTypeError) and len(rest) == 2:  # it has one of its own
+            remedy = rest[1].removesuffix(".")
         if isinstance(error, Bfloat16InProgram):
             remedy = "Compute in float32 inside of it, tf.cast(x, tf.float32), and cast the result"
         warnings.warn(

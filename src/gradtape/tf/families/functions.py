@@ -170,7 +170,7 @@ def _looped(cond: Any, body: Any, state: list[Any], most: Any) -> list[Any]:
         return turn + 1, [tree_map(_native, _outward(item)) for item in found]
 
     start = core.new_tensor(np.int64(0)), [tree_map(_native, item) for item in state]
-    return [adopt(x) for x in loops.while_loop(holds, turned, start)[1]]
+    return [adopt(x) for x in loops.repeated(holds, turned, start, "tf.while_loop", own=1)[1]]
 
 
 def _wrong_number(found: Any, state: Any) -> RefusedValue:

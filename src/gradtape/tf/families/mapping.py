@@ -12,10 +12,11 @@ import numpy as np
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.tree import flatten, tree_map
-from ...errors import three_part
+from ...errors import ShapeError, three_part
 from ...graph import control
+from ...graph.regions import carried
 from ..base.dtypes import as_dtype
-from ..base.errors import KINDS, RefusedType, RefusedValue, invalid
+from ..base.errors import KINDS, RefusedType, RefusedValue, invalid, refuse
 from ..base.making import adopt, bare, export, natural
 
 
@@ -61,7 +62,11 @@ def _called(fn: Any, *args: Any) -> Any:
 def _mapped(name: str, fn: Any, elems: Any) -> Any:
     rows = _rows(name, fn, elems)
     start = core.new_tensor(np.int64(0))
-    return tree_map(adopt, control.scan(lambda n, x: (n, _called(fn, x)), start, rows)[1])
+    try:
+        found = control.turns(lambda n, x: (n, _called(fn, x)), start, rows, name=f"tf.{name}")[1]
+    except ShapeError as error:
+        refuse(error, name, (elems,))
+    return tree_map(adopt, found)
 
 
 @export("map_fn")
@@ -123,12 +128,24 @@ def _folded(name: str, fn: Any, elems: Any, initializer: Any, reverse: bool) -> 
         start = tree_map(lambda x: bare(natural(x)), initializer)
 
     def turn(state: Any, row: Any) -> Any:
-        found = _called(fn, state, row)
-        return found, found
+        found = carried(f"tf.{name}", _called(fn, state, row), start)
+        return found, found if name == "scan" else None
 
-    last, states = control.scan(turn, start, rows, reverse=reverse)
+    try:
+        last, states = control.turns(turn, start, rows, reverse=reverse, name=f"tf.{name}")
+    except ShapeError as error:
+        refuse(error, name, (elems,))
+    if name != "scan":
+        return tree_map(adopt, last), None
     if initializer is None:
-        both = zip(flatten(start)[0], flatten(states)[0], strict=True)
+        both = list(zip(flatten(start)[0], flatten(states)[0], strict=True))
+        for x, s in both:
+            if s is not None and np.shape(s)[1:] != np.shape(x):
+                raise invalid(
+                    f"tf.scan: a state has shape {np.shape(s)[1:]}, the first {np.shape(x)}.",
+                    f"Called at {decode(*here())}; all states are stacked.",
+                    "Return a state of the shape of the first, or pass an initializer of its own.",
+                )
         firsts = [
             np.concatenate([s, x[None]] if reverse else [x[None], s]) if s is not None else x[None]
             for x, s in both
