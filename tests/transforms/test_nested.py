@@ -179,3 +179,58 @@ def test_a_scan_in_segments_in_a_batch_of_cotangents(outer):
     plain = outer(lambda x: gt.grad(lambda z: np.sum(f(z) * W))(x))
     close(of(X), plain(X))
     close(outer(lambda x: f(x, checkpoint=2))(X), outer(f)(X))
+
+
+CHOSEN = {
+    "branch": lambda f: lambda x: gt.cond(x[0] > -9.0, lambda: f(x, W), lambda: x),
+    "loop": lambda f: (
+        lambda x: gt.while_loop(
+            lambda c: c[1] < 2.0 + 0.0 * c[0][0], lambda c: (f(c[0], x), c[1] + 1.0), (x, 0.0)
+        )[0]
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "outer", [(jvp, each), (each, each, grad), (each, grad, each), (grad, each)]
+)
+@pytest.mark.parametrize("way", CHOSEN.values(), ids=CHOSEN)
+def test_a_checkpoint_in_a_branch_in_two_transforms(way, outer):
+    again, plain = way(gt.checkpoint(lambda x, y: np.sin(x) * y)), way(lambda x, y: np.sin(x) * y)
+    for transform in reversed(outer):
+        again, plain = transform(again), transform(plain)
+    close(again(X), plain(X))
+
+
+@pytest.mark.parametrize("backend", ["llvm", "numpy"])
+def test_a_number_of_pythons_alone_is_computed_with(backend):
+    """Rules look at the shape and dtype of what they are given."""
+
+    def f(x):
+        return np.var(x), np.mean(x), np.linalg.norm(x), np.flip(x), np.interp(x, [0.0, 3.0], W[:2])
+
+    found = gt.function(f, backend=backend)(2.5)
+    np.testing.assert_allclose(found, f(2.5), rtol=1e-15)
+
+
+def test_compiled_second_derivatives_of_a_determinant():
+    def f(x):
+        return np.linalg.det(np.outer(x, x) + np.eye(3)) ** 2
+
+    close(compiled(lambda x: gt.hvp(f, (x,), (V,)))(X), gt.hvp(f, (X,), (V,)))
+
+
+def test_compiled_a_sum_of_some_that_begins_with_a_number():
+    mask = np.array([[True, False, True], [False, True, True]])
+    x = np.stack([X, V])
+    for f in (np.sum, np.prod):
+        found = compiled(lambda x, f=f: f(x, axis=0, where=mask, initial=2.0))(x)
+        close(found, f(x, axis=0, where=mask, initial=2.0))
+
+
+def test_compiled_interpolation_between_known_points():
+    knots, heights = np.array([-1.0, 0.0, 0.5, 1.0]), np.array([1.0, 0.0, 2.0, 3.0])
+    f = compiled(lambda x: np.interp(x, knots, heights))
+    close(f(X), np.interp(X, knots, heights))
+    close(gt.grad(lambda x: np.sum(f(x)))(X), [4.0, 2.0, -1.0])
+    close(gt.vmap(jvp(f))(np.stack([X, X])), np.array([[4.0, 2.0, -1.0]] * 2) * V)

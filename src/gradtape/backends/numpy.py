@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..graph.evaluate import settle
+from ..graph.evaluate import implementation, settle
 from ..graph.ir import Constant, Graph, Value, fill, has_holes
 
 Program = Callable[[Sequence[Any]], list[Any]]
@@ -42,7 +42,7 @@ def compile_graph(graph: Graph) -> Program:
         }  # fmt: skip
         steps.append(
             (
-                node.op.impl,
+                implementation(node),
                 [places[v] for v in node.inputs],
                 node.operands if has_holes(node) else -1,
                 node.params,

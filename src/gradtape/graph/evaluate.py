@@ -18,14 +18,27 @@ _PYTHON = {"f": float, "i": int, "c": complex, "b": bool}
 def run_node(node: Node, values: Sequence[Any]) -> tuple[Any, ...]:
     """The results of one node; 0-d ones are NumPy scalars, weak ones Python numbers."""
     params = fill(node.params, values) if has_holes(node) else node.params
+    operands = values[: node.operands]
     try:
-        found = node.op.impl(*values[: node.operands], **params)
+        found = implementation(node)(*operands, **params)
     except LOWER as error:
-        refuse(error, node.op.name, values[: node.operands], params)
+        refuse(error, node.op.name, operands, params)
     parts = found if isinstance(found, tuple | list) else (found,)  # named tuples too
     return tuple(
         settle(part, value.aval.weak) for part, value in zip(parts, node.outputs, strict=True)
     )
+
+
+def implementation(node: Node) -> Callable[..., Any]:
+    """What computes a node: of Python's numbers alone it gets NumPy's, at whose shape rules look.
+
+    Among others they stay as they are, for their dtype is that of what they meet.
+    """
+    impl: Callable[..., Any] = node.op.impl
+    given = node.inputs[: node.operands]
+    if node.op.kind == "elementwise" or not given or not all(v.aval.weak for v in given):
+        return impl
+    return lambda *operands, **params: impl(*(np.asarray(x)[()] for x in operands), **params)
 
 
 def settle(x: Any, weak: bool = False) -> Any:

@@ -29,6 +29,12 @@ def _same(x: Any) -> Any:
     return x
 
 
+def _results(card: Card, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """What `card` gives: inside a further `vmap` it is in a tuple already."""
+    found = apply(card, tuple(operands), {})
+    return found if type(found) is tuple else (found,)
+
+
 def _make_assigned() -> Card:
     """As in eager mode, a derivative leads to the Variable, not to where the value came from."""
     card = Card("assigned", "primitive", lambda _w, value: value, 2)
@@ -47,7 +53,7 @@ def _assigned_spread(size: int, xs: Sequence[Any], axes: Sequence[int | None]) -
         x if a is not None else function(x, (size, *np.shape(x)))
         for x, a in zip(xs, axes, strict=True)
     ]
-    return (apply(ASSIGNED, tuple(every), {}),), (0,)
+    return _results(ASSIGNED, every), (0,)
 
 
 def _behind(x: Any, cts: Sequence[Any]) -> Any:
@@ -59,15 +65,15 @@ def _behind(x: Any, cts: Sequence[Any]) -> Any:
 
 
 def _spread(_size: int, xs: Sequence[Any], axes: Sequence[int | None]) -> tuple[Any, Any]:
-    return (apply(BEHIND, tuple(xs), {}),), (axes[0],)
+    return _results(BEHIND, xs), (axes[0],)
 
 
 def _make_behind() -> Card:
     card = Card("behind", "primitive", lambda x, *_: x, -1)
     del CARDS["behind"]  # no function of the user's, so none to be tested as one
     card.keep, card.keep_out = (), False
-    card.vjps = (lambda ct, _out, *_: ct,)
-    card.push = lambda primals, tangents: ((apply(card, tuple(primals), {}),), tangents[:1])
+    card.vjps = lambda i, ct, _out, *_: ct if i == 0 else None
+    card.push = lambda primals, tangents: (_results(card, primals), tangents[:1])
     card.spread = _spread
     card.shape_rule = lambda x, *_: aval_of(x)
     return card

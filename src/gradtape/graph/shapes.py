@@ -54,7 +54,10 @@ def results_of(
     weak = op.name in _ARITHMETIC and bool(avals) and all(a.weak for a in avals)
     if op.shape_rule is not None:
         if op.kind in ("primitive", "linear") and CARDS.get(op.name) is op:  # NumPy's, no loop
-            check(op, tuple(avals[:operands]), params)
+            given = avals[:operands]
+            if all(a.weak for a in given):  # numbers of Python's: rules look at shapes and dtypes
+                given = [Aval(a.shape, a.dtype) for a in given]
+            check(op, tuple(given), params)
         found = op.shape(avals[:operands], params)
     elif (known := _of_ufunc(op, avals, params)) is not None:
         found = known

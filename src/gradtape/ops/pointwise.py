@@ -16,7 +16,7 @@ from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.rows import pointwise
 from ..core.symbol import is_traced
-from ..core.tensor import Tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw
 from ..errors import three_part
 
 
@@ -191,6 +191,8 @@ def interp(
         inside = fp[np.zeros(np.shape(at), np.intp)]
     else:
         i = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, len(knots) - 2)
+        if is_traced(i) or is_lifted(i):  # a plain array cannot be read where that is not known
+            xp, fp = (a if isinstance(a, Tensor) else new_tensor(a) for a in (xp, fp))
         # a point outside is moved to the first knot, so that no interval of width 0 divides
         start, low = xp[i], fp[i]
         slope = (fp[i + 1] - low) / np.where(below | above, 1.0, xp[i + 1] - start)

@@ -69,7 +69,7 @@ def _cofactors_value(x: Any) -> Any:
     u, s, vh = _svd(x)
     n = x.shape[-1]
     but_one = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
-    phase = np.asarray(np.linalg.det(u) * np.linalg.det(vh))
+    phase = np.linalg.det(u) * np.linalg.det(vh)
     return _over_matrix(phase) * ((_conj(u) * but_one[..., None, :]) @ _conj(vh))
 
 
@@ -100,7 +100,7 @@ def _singular_back(h: Any, x: Any) -> Any:
     k = _conj(u).swapaxes(-1, -2) @ h @ _conj(vh).swapaxes(-1, -2)
     diagonal = np.einsum("...ii,...ik->...k", k, but_two)
     middle = np.where(eye, diagonal[..., None, :], -(k * but_two).swapaxes(-1, -2))
-    phase = np.asarray(np.linalg.det(u) * np.linalg.det(vh))
+    phase = np.linalg.det(u) * np.linalg.det(vh)
     return _over_matrix(phase) * (_conj(u) @ middle @ _conj(vh))
 
 
