@@ -411,3 +411,16 @@ def test_a_variable_is_assigned_a_number_in_a_branch_and_in_a_loop():
     for made in (f, gt.function(f, backend="numpy"), gt.function(f)):
         assert made(3.0) == 3.0 and v.numpy() == 9.0
         assert isinstance(v.value, np.float64)
+
+
+def test_the_numbers_of_many_turns_are_not_kept():
+    def f(x, n):
+        return gt.fori_loop(5, n + 5, lambda i, c: c * 0.999 + np.sin(i * x), x)
+
+    g = gt.function(f, static_argnames="n")
+    expected, slope = gt.value_and_grad(f)(0.3, 6000)
+    value, found = gt.value_and_grad(g)(0.3, 6000)
+    np.testing.assert_allclose([value, found], [expected, slope], rtol=1e-9)
+    assert "[6000]" not in g.graph(0.3, 6000)
+    with pytest.raises(DTypeError, match="fori_loop: part 0 of the carry is float32"):
+        gt.function(lambda x: gt.fori_loop(0, 10**9, lambda i, c: c * i, x))(np.float32(1))

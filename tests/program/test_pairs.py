@@ -230,3 +230,31 @@ def test_two_tapes_that_follow_different_inputs(backend):
     dx, dw = taped(net, X, W)
     close(one.gradient(y, x).numpy(), dx)
     close(two.gradient(y, w).numpy(), dw)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x, y: np.sum(x * 2), lambda x, y: np.sum(x * 2) + np.sum(gt.stop_gradient(y))]
+)
+def test_what_does_not_lead_to_the_result_is_silent_as_in_eager_mode(f):
+    x, y = np.ones(2), np.ones(2)
+    for run in (f, gt.function(f)):
+        g = gt.grad(run, argnums=(0, 1))
+        assert g(x, y)[1].tolist() == [0, 0]
+        assert gt.vmap(g)(x[None], y[None])[1].tolist() == [[0, 0]]
+
+
+def test_why_a_program_gives_no_gradient():
+    v = gt.Variable(1.0, name="v")
+
+    def found(f):
+        with gt.GradientTape() as tape:
+            z = gt.function(f)(gt.array(3.0), v)
+        return tape.explain(z, v)
+
+    assert found(lambda x, y: x * 2).kind == "no dependence"
+    stopped = found(lambda x, y: x * gt.stop_gradient(y))
+    assert stopped.kind == "stop_gradient"
+    assert "cuts the path by gt.stop_gradient" in stopped.cause
+    rounded = gt.function(lambda x, y: x * np.floor(y))
+    with pytest.warns(gt.errors.GradientWarning, match="in a comparison, as an index, rounded"):
+        gt.grad(rounded, argnums=1)(1.0, 2.5)

@@ -65,6 +65,7 @@ class Card:
         "keep",
         "keep_out",
         "kind",
+        "leads",
         "looks",
         "name",
         "outputs",
@@ -107,6 +108,9 @@ class Card:
         self.signature: Any = None
         self.reason = ""
         self.regions: Any = None  # of control flow: the graphs of its functions, for a compiler
+        # of a program: a function that says of each operand how it leads to a result: "path",
+        # "stop_gradient", or "" where it does not
+        self.leads: Any = None
         CARDS[name] = self
 
     def __repr__(self) -> str:

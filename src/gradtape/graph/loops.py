@@ -52,6 +52,7 @@ _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do n
 SLOTS, FEWEST = 4096, 64  # the most and the fewest carries that are kept of a segment,
 BYTES = 1 << 20  # and in between, how much of them
 ENOUGH = 1 << 18  # turns for which there must be levels
+_MOST_NUMBERS = 1 << 12  # of turns that stand in memory; beyond, they are counted
 COUNT = Aval((), np.int64)
 
 
@@ -87,6 +88,14 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
         for i in range(lower, upper):
             carry = body(i, carry)
         return carry
+    if upper - lower > _MOST_NUMBERS:
+
+        def counting(turn: Any, _: Any) -> Any:
+            carry, i = turn
+            return (carried("fori_loop", body(i, carry), init), i + 1), None
+
+        first = init, np.int64(lower)
+        return turns(counting, first, length=upper - lower, name="fori_loop")[0][0]
     numbers = np.arange(lower, max(upper, lower))
     return turns(lambda carry, i: (body(i, carry), None), init, numbers, name="fori_loop")[0]
 

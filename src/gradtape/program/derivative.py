@@ -26,6 +26,7 @@ from ..core.state import KEYS, state
 from ..core.tensor import Tensor, raw
 from ..graph.forward import map_over, push_forward
 from ..graph.ir import Constant, Graph
+from ..graph.marks import STOP
 from ..graph.pullback import (
     cotangents,
     hand_out,
@@ -174,8 +175,24 @@ def make_card(name: str, traced: Traced, run: Callable[..., Any], compiled: Any)
         return tuple(f(*operands)), tuple(given)
 
     card.run, card.push, card.spread = run_backward, push, spread
+    card.leads = functools.cache(functools.partial(_leads, graph))
     card.regions = ("program", graph)  # for whoever shows or replays what is inside
     return card
+
+
+def _leads(graph: Graph) -> tuple[str, ...]:
+    """How each input leads to an output: by a "path", behind "stop_gradient" alone, or not ("")."""
+    found: dict[Any, str] = dict.fromkeys(graph.outputs, "path")
+    for node in reversed(graph.nodes):
+        ways = {found.get(v, "") for v in node.outputs}
+        way = "path" if "path" in ways else max(ways)
+        if not way:
+            continue
+        way = "stop_gradient" if node.op == STOP else way
+        for v in node.inputs:
+            if found.get(v) != "path":
+                found[v] = way
+    return tuple(found.get(v, "") for v in graph.inputs)
 
 
 def _pushed(graph: Graph, mask: tuple[bool, ...], *flat: Any) -> Any:

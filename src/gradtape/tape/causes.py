@@ -19,7 +19,7 @@ from ..core.registry import CARDS
 from ..core.state import OUT
 from ..core.variable import Variable
 from .facts import Explanation, Facts, returns
-from .reach import backward_reach, flatten_why
+from .reach import backward_reach, flatten_why, stopped_in
 
 # --------------------------------------------------------------------- why there is none
 
@@ -160,6 +160,21 @@ def _why_stop_gradient(facts: Facts, why: Any, at: Position | None) -> Explanati
     return facts.missing(
         "stop_gradient", True, f"At {at} gt.stop_gradient cut the path.", "Leave it out.", at
     )
+
+
+def _by_program(facts: Facts) -> Explanation | None:
+    """A compiled function cuts the path inside."""
+    for index, rec in enumerate(facts.recorder.ops):
+        if rec[OUT] in facts.reached_from and any(k in facts.reach for k in stopped_in(rec)):
+            at = record_position(facts.recorder, index)
+            return facts.missing(
+                "stop_gradient",
+                True,
+                f"The compiled function that was called at {at} cuts the path by gt.stop_gradient.",
+                "Leave it out.",
+                at,
+            )
+    return None
 
 
 _WHYS = {
@@ -456,6 +471,7 @@ REASONS = (
     _by_age,
     _by_why,
     _by_return,
+    _by_program,
     _unwatched,
     _by_reset,
     _by_assignment,

@@ -17,9 +17,20 @@ def input_keys(rec: list[Any]) -> tuple[int, ...]:
     """The keys that a record's output depends on, where its rule has a derivative."""
     card = rec[CARD]
     keys = rec[KX] if type(rec[KX]) is tuple else (rec[KX], rec[KY])
+    if card.leads is not None and rec[RUN] is not run_item:
+        ways = zip(keys, card.leads(), strict=True)
+        return tuple(k for k, way in ways if k > 0 and way == "path")
     if rec[RUN] is run_item or card.vjps is None:
         return tuple(k for k in keys if k > 0)
     return tuple(k for i, k in enumerate(keys) if k > 0 and card.has_vjp(i))
+
+
+def stopped_in(rec: list[Any]) -> tuple[int, ...]:
+    """The keys that a program's results depend on behind `stop_gradient` alone."""
+    card = rec[CARD]
+    if card.leads is None or rec[RUN] is run_item:
+        return ()
+    return tuple(k for k, way in zip(rec[KX], card.leads(), strict=True) if way == "stop_gradient")
 
 
 def name_of(rec: list[Any]) -> str:

@@ -195,10 +195,17 @@ def _connected(facts: Facts) -> Explanation:
 def _blocked(facts: Facts, found: Explanation) -> Explanation:
     """There is a path, and its rules gave no derivative (the condition of `np.where`)."""
     where = ", ".join(map(str, found.path[:4]))
+    is_inside = any(
+        rec[CARD].leads is not None and rec[OUT] in facts.reach and rec[OUT] in facts.reached_from
+        for rec in facts.recorder.ops
+    )
     return facts.missing(
         "nondifferentiable",
         True,
-        f"It is used only where no derivative with respect to it exists (at {where}), as the"
+        f"The compiled function that was called at {where} uses it only for other results, or where"
+        " no derivative with respect to it exists: in a comparison, as an index, rounded."
+        if is_inside
+        else f"It is used only where no derivative with respect to it exists (at {where}), as the"
         " condition of np.where.",
         "Let the values depend on it, not the choice between them.",
         *found.path,
