@@ -302,7 +302,11 @@ class CompiledFunction:
                 give_away(self.name, x)
 
     def graph(self, *args: Any, **kwargs: Any) -> str:
-        """The graph of the program for these arguments, as text: what was traced."""
+        """The graph of the program for these arguments, as text: what was traced, before passes.
+
+        What shares a loop, or runs in the tiles of a product, is no matter of the graph: `report`
+        shows the parts of native code with the nodes of each.
+        """
         return show(self._program(args, kwargs)[0].traced.graph)
 
     def llvm(self, *args: Any, target: str | None = None, **kwargs: Any) -> str:
