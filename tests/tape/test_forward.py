@@ -146,6 +146,22 @@ def test_checkpoint_keeps_less():
     assert peaks[1] < 0.2 * peaks[0]
 
 
+def test_a_real_value_has_no_complex_tangent():
+    x = gt.array([1.0, 2.0])
+    for tangent in (np.array([1j, 2j]), gt.array([1j, 2j])):
+        with pytest.raises(gt.errors.DTypeError, match="float64, its tangent is complex"):
+            gt.ForwardAccumulator(x, tangent)
+
+
+def test_what_is_passed_through_keeps_its_shape():
+    f = gt.grad(lambda x: np.sum(gt.grad_pass_through(lambda a: a[:1])(x)))
+    with pytest.raises(
+        gt.errors.ShapeError,
+        match=r"^grad_pass_through: the argument has shape \(2,\)(.|\n)*at test_forward\.py",
+    ):
+        f(np.ones(2))
+
+
 def test_grad_pass_through():
     f = gt.grad_pass_through(np.round)
     x, w = gt.Variable(X), gt.Variable(2.0)

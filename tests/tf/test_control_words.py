@@ -123,7 +123,7 @@ SAID = {
         "custom_gradient function expected to return 1 gradients", "Return one for each"),
     "passed through another shape": (
         gradient(lambda v: tf.grad_pass_through(lambda a: a[:1])(v)),
-        "tf.custom_gradient: gradient 0 has shape (1,)", "shape of the input"),
+        "tf.grad_pass_through: the argument has shape (2,), the result (1,)", "keeps the shape"),
     "an if over a tensor": (
         graphed(lambda x: x if x[0] > 0 else -x), EAGER + "bool of a value", "tf.cond"),
     "a value that is read": (

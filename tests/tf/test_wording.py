@@ -96,6 +96,15 @@ def test_a_partial_gradient_says_so_too():
         assert float(step(lambda v: v * float(v))) == 2.0
 
 
+def test_a_value_that_leaves_where_it_is_computed_again_says_so_too():
+    v = tf.Variable([1.0, 2.0])
+    with tf.GradientTape() as tape:
+        y = tf.recompute_grad(lambda a: a * float(a[0]))(v)
+    with pytest.warns(ExitWarning, match=r"take it with tf\.stop_gradient\(\.\.\.\)") as caught:
+        tape.gradient(y, v)
+    assert "gt." not in str(caught[0].message)
+
+
 def test_watching_late_says_that_watch_returns_nothing():
     x = tf.constant(2.0)
     with tf.GradientTape() as tape:
@@ -146,6 +155,8 @@ def refusals():
     yield "gradient when used up", lambda: used.gradient(y, x)
     yield "jacobian when used up", lambda: used.jacobian(y, x)
     yield "an integer primal", lambda: tf.autodiff.ForwardAccumulator(tf.constant(1), 1)
+    imaginary = tf.constant([1j, 2j])
+    yield "a complex tangent", lambda: tf.autodiff.ForwardAccumulator(x, imaginary)
     yield "a tangent's shape", lambda: tf.autodiff.ForwardAccumulator(x, tf.constant([2.0]))
 
 

@@ -187,6 +187,15 @@ class ForwardAccumulator:
             )
         value = primal.value if isinstance(primal, Variable) else primal.read()
         dtype = native(value.dtype)
+        if dtype.kind != "c" and np.iscomplexobj(raw(tangent)):
+            raise DTypeError(
+                three_part(
+                    f"ForwardAccumulator: a primal is {dtype}, its tangent is complex.",
+                    f"They were passed at {decode(*here(4))}; a real value moves along the real "
+                    "axis.",
+                    "Pass the tangent's real part, or make the primal complex.",
+                )
+            )
         t = tangent if isinstance(tangent, Tensor) else settled(np.array(tangent, dtype))
         if t.shape != value.shape:
             raise ShapeError(

@@ -12,11 +12,11 @@ from ..core.aval import INEXACT, aval_of
 from ..core.console import silent
 from ..core.positions import decode, here
 from ..core.registry import HOOKS
-from ..core.state import only, state
+from ..core.state import Recorder, only, state
 from ..core.streams import replayed
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten, tree_map
-from ..errors import DTypeError, three_part
+from ..errors import DTypeError, ShapeError, three_part
 from .custom import as_tensor, custom_gradient
 from .custom_rule import NUMBERS
 from .sieve import Sieve
@@ -82,6 +82,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             sieve = Sieve()
             tapes, draws = state.tapes, replayed()
             is_strict = any(t.strict for t in tapes)
+            own_tape = _tape_of(next((type(t) for t in tapes if t.worded is not str), Recorder))
             with only((*(t for t in tapes if t.is_trace), sieve)), draws:
                 out = call(xs)
             captured = sieve.found(tapes)
@@ -97,7 +98,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 if trace is not None and trace.is_trace:
                     trace.postpone(variables, cts)
                 own = [_own(x, cts) for x in xs]
-                with GradientTape(watch_accessed_variables=False, strict=is_strict) as tape:
+                with own_tape(watch_accessed_variables=False, strict=is_strict) as tape:
                     fresh = [tape.watch(x) if _is_smooth(x) else x for x in own]
                     for v in variables:
                         tape.watch(v)
@@ -124,6 +125,12 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
                 return tree_map(as_tensor, f(*args, **kwargs))
 
     return recomputed
+
+
+@functools.cache
+def _tape_of(kind: type[Recorder]) -> type[GradientTape]:
+    """The class of a tape that says what it has to say in the words of another's recorder."""
+    return type("GradientTape", (GradientTape,), {"__slots__": (), "_recorder_class": kind})
 
 
 def _gradients(tape: GradientTape, outs: Any, sources: Any, cts: Any) -> list[Any]:
@@ -189,9 +196,21 @@ def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def passed(*args: Any, **kwargs: Any) -> Any:
+        called = here()
+
         @custom_gradient
         def run(*xs: Any) -> Any:
             def grad_fn(*cts: Any, variables: Any = None) -> Any:
+                if len(cts) == len(xs) == 1 and np.shape(raw(cts[0])) != np.shape(raw(xs[0])):
+                    raise ShapeError(
+                        three_part(
+                            f"grad_pass_through: the argument has shape {np.shape(raw(xs[0]))}, "
+                            f"the result {np.shape(raw(cts[0]))}.",
+                            f"It was called at {decode(*called)}; the gradient of the one is that "
+                            "of the other.",
+                            "Pass a function that keeps the shape, and reduce or cut its result.",
+                        )
+                    )
                 found = cts[0] if len(cts) == 1 else list(cts)
                 return (found, [None] * len(variables)) if variables else found
 
