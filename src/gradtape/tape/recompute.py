@@ -82,7 +82,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             sieve = Sieve()
             tapes, draws = state.tapes, replayed()
             is_strict = any(t.strict for t in tapes)
-            own_tape = _tape_of(next((type(t) for t in tapes if t.worded is not str), Recorder))
+            kind: Any = next((type(t) for t in tapes if t.worded is not str), Recorder)
+            own_tape = _tape_of(kind)
             with only((*(t for t in tapes if t.is_trace), sieve)), draws:
                 out = call(xs)
             captured = sieve.found(tapes)
