@@ -109,7 +109,10 @@ def test_the_number_of_threads_changes_no_bit():
 
 
 def test_parts_share_no_line_of_the_cache():
-    """Sums of two threads in one line of the cache made a loop six times as long."""
+    """Sums of two threads in one line of the cache made a loop six times as long.
+
+    And where one lay close behind the other, a core fetched what the other one wrote.
+    """
     args = data(100_000, 20)
     graph = graph_of(gt.value_and_grad(logistic), *args)
     made = fuse.plan(prepare(graph))
@@ -120,9 +123,26 @@ def test_parts_share_no_line_of_the_cache():
     # what is kept of rows lies in a room that a thread takes, not in one for each part
     assert body.count("@\"take_room\"(") == body.count("@\"leave_room\"(") == 1
     apart = [int(n) for n in re.findall(r" = mul i64 %\"[^\"]+\", (\d+)", body)]
-    assert any(n % accumulators.APART == 0 for n in apart)
+    assert any(n % accumulators.LINES == 0 and n >= accumulators.APART for n in apart)
     one = accumulators.Sum(made.graph.nodes[0], Reduction("add", (0,), np.dtype("f8")), [0], 1)
-    assert one.step * 8 % accumulators.APART == 0 and one.apart(3) == 3 * 8 * one.step
+    assert one.step * 8 % accumulators.LINES == 0 and one.apart(3) == 3 * 8 * one.step
+    assert (one.step - one.size) * 8 >= accumulators.APART
+
+
+def test_rooms_for_much_lie_far_apart():
+    """Close behind each other they made GMM's gradient take a third longer with two threads."""
+    args = np.ones((3000, 250)), np.ones(250)
+
+    def f(x, w):
+        e = np.exp(x - np.max(x, axis=1, keepdims=True))
+        return np.sum(np.tanh(e / np.sum(e, axis=1, keepdims=True)) * w)
+
+    made = fuse.plan(prepare(graph_of(gt.value_and_grad(f, (0, 1)), *args)))
+    (native,) = (p.native for p in segments.segments(made))
+    text = native.program.source
+    room = re.search(r'(%\S+) = call i64 @"take_room"', text)[1]
+    strides = [8 * int(n) for n in re.findall(rf" = mul i64 {re.escape(room)}, (\d+)", text)]
+    assert max(strides) >= rows.FAR + rows.LARGE
 
 
 def test_nan_and_infinity_go_through():

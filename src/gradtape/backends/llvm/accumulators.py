@@ -18,7 +18,9 @@ from .reductions import Reduction
 
 __all__ = ["Sum", "join", "join_rows"]
 
-APART = 128  # bytes: two threads that write to one line of the cache wait for each other
+# Bytes: two threads that write to one line of the cache, or of which one fetches what lies behind
+# its own, wait for each other.
+LINES, APART = 128, 4096
 FEW = 20_000  # elements that are joined in less time than it takes to optimise how
 WRITTEN = 8  # parts beyond which joining them is a loop
 _I64, _PTR = ir.IntType(64), ir.PointerType()
@@ -77,8 +79,8 @@ class Sum:
     @property
     def step(self) -> int:
         """The elements from the accumulators of a part to those of the next."""
-        unit = APART // self.dtype.itemsize
-        return -(-self.size // unit) * unit
+        unit = LINES // self.dtype.itemsize
+        return -(-(self.size + APART // self.dtype.itemsize) // unit) * unit
 
 
 @contextlib.contextmanager
