@@ -149,7 +149,14 @@ def test_compiled_an_accumulator_whose_rule_reads_the_result():
     close(compiled(grad(pushed(np.exp)))(X), np.exp(X) * V * W)
 
 
+def replaced(x):
+    y = x * 1.0
+    y[np.argmax(x)] = x[0] * x[1]
+    return y * x
+
+
 PICKED = {
+    "replaced": replaced,
     "sort": np.sort,
     "largest": lambda x: x[np.argmax(x)] * x,
     "along": lambda x: np.take_along_axis(x, np.argsort(x), axis=0) * W,
@@ -234,3 +241,30 @@ def test_compiled_interpolation_between_known_points():
     close(f(X), np.interp(X, knots, heights))
     close(gt.grad(lambda x: np.sum(f(x)))(X), [4.0, 2.0, -1.0])
     close(gt.vmap(jvp(f))(np.stack([X, X])), np.array([[4.0, 2.0, -1.0]] * 2) * V)
+
+
+@gt.custom_gradient
+def shaken(x):
+    """Its rule has the numbers that were drawn for the value."""
+    numbers = gt.random.normal(size=3)
+    return x * numbers, lambda ct: ct * numbers
+
+
+@pytest.mark.parametrize("f", [shaken, gt.checkpoint(lambda x: x * gt.random.normal(size=3))])
+def test_a_rule_draws_once(f):
+    def both(x):
+        return gt.value_and_grad(lambda z: np.sum(f(z)))(x)
+
+    gt.random.seed(7)
+    numbers = gt.random.normal(size=3)
+    gt.random.seed(7)
+    (value, slope), (tangent, _) = gt.jvp(both, (X,), (V,))
+    close(value, np.sum(X * numbers))
+    close(slope, numbers)
+    close(tangent, np.sum(V * numbers))
+    gt.random.seed(7)
+    close(grad(each(lambda x: jvp(f)(x)))(X), np.zeros(3))
+    gt.random.seed(7)
+    value, inner = gt.jvp(lambda x: gt.jvp(f, (x,), (V,)), (X,), (V,))[0]
+    close(value, X * numbers)
+    close(inner, V * numbers)

@@ -30,7 +30,7 @@ from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
 from ..core.sweep import WRAPPED, run_general
-from ..core.symbol import Symbol, is_traced
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor, View, new_tensor, raw, writable_value
 from ..core.variable import Variable, VariableSlice, slice_of
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
@@ -92,7 +92,8 @@ def _index_shape(x: Any, index: Any) -> Aval:
 
 def _typical(i: Any) -> Any:
     """An index of 0s in place of one that is not known."""
-    return np.broadcast_to(np.zeros((), i.dtype), i.shape) if type(i) is Symbol else i
+    is_unknown = is_traced(i) or is_lifted(i)
+    return np.broadcast_to(np.zeros((), i.dtype), i.shape) if is_unknown else i
 
 
 def _read(x: Any, index: Any) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
+from ..core.console import silent
 from ..core.exits import muted
 from ..core.lift import Batch, Dual, is_lifted
 from ..core.state import (
@@ -20,6 +21,7 @@ from ..core.state import (
     next_key,
     state,
 )
+from ..core.streams import replayed
 from ..core.tensor import Tensor, new_traced, raw
 from ..core.tree import flatten
 from .custom_rule import (
@@ -59,14 +61,16 @@ def call_dual(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any)
             kept.append(grad_fn)
             return y, grad_fn
 
-        y = call(keeping, card, tuple(rebuild(leaves)), kwargs)
+        draws = replayed()
+        with draws:
+            y = call(keeping, card, tuple(rebuild(leaves)), kwargs)
         outs, again = flatten(y)
         if any(isinstance(d := raw(o), Dual) and d.level is level for o in outs):
             raise moved_around("custom_gradient", card.name)
         avals = [aval_of(raw(o)) for o in outs]
         grad_fn = kept[-1]
         if any(is_lifted(x) for x in leaves):  # that one knows nothing of the levels around
-            with muted():
+            with muted(), draws, silent():
                 grad_fn = checked(card, f(*rebuild(leaves), **kwargs))[1]
         moved = transposed(grad_fn, avals, tangents, ())
     duals = []
@@ -77,13 +81,16 @@ def call_dual(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any)
         held = out if state.tapes or is_lifted(out) else raw(out)
         t = zeros_of(aval) if t is None else t
         duals.append(new_traced(Dual(level, held, t), next_key()))
-    return _recorded_inside(level, f, card, args, kwargs, again(duals))
+    return _recorded_inside(level, f, card, args, kwargs, again(duals), draws)
 
 
-def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: Any) -> Any:
+def _recorded_inside(
+    level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: Any, draws: Any
+) -> Any:
     """`y` with a record on the tapes inside the level that follow an input.
 
-    These play the rule on lifts, so that its own derivative is taken.
+    These play the rule on lifts, so that its own derivative is taken: of a second call, which
+    draws the random numbers of the first again.
     """
     newer = [t for t in state.tapes if t.level > level.stamp]
     if not newer:
@@ -91,7 +98,8 @@ def _recorded_inside(level: Any, f: Any, card: Card, args: Any, kwargs: Any, y: 
     inputs = [leaf for leaf in flatten(list(args))[0] if isinstance(leaf, NUMBERS)]
     starts = [(tape, len(tape.ops)) for tape in newer]
     stamp = next_key()
-    grad_fn, variables = called(f, card, args, kwargs, inputs)[1:]
+    with draws, silent():
+        grad_fn, variables = called(f, card, args, kwargs, inputs)[1:]
     for v in variables:
         for tape in newer:
             v.read_by(tape)
@@ -145,9 +153,10 @@ def call_batch(level: Any, call: Any, f: Any, card: Card, args: Any, kwargs: Any
 
         return [_in_front(level, outs[i]) for i in at], rule
 
-    with below(level.stamp):
+    draws = replayed()
+    with below(level.stamp), draws:
         found = call(every, card, tuple(inner), {})
-    return _recorded_inside(level, f, card, args, kwargs, build(found))
+    return _recorded_inside(level, f, card, args, kwargs, build(found), draws)
 
 
 @contextmanager
