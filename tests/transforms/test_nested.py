@@ -268,3 +268,24 @@ def test_a_rule_draws_once(f):
     value, inner = gt.jvp(lambda x: gt.jvp(f, (x,), (V,)), (X,), (V,))[0]
     close(value, X * numbers)
     close(inner, V * numbers)
+
+
+@pytest.mark.parametrize("inner", [grad, lambda f: gt.jacobian(f, mode="reverse")])
+def test_a_number_written_where_a_mask_holds_gets_its_gradient(inner):
+    """How many are written is known to nobody while tracing, nor is it the same in a batch."""
+
+    def f(x):
+        y = x * 1.0
+        y[x > 0.2] = x[0] * 2.0
+        return y * x
+
+    def plain(x):
+        return np.where(x > 0.2, x[0] * 2.0, x) * x
+
+    xs = np.stack([X, X[::-1], -X])
+    want = np.stack([gt.value(inner(plain)(x)) for x in xs])
+    close(np.stack([gt.value(inner(f)(x)) for x in xs]), want)
+    close(gt.vmap(inner(f))(xs), want)
+    close(np.stack([compiled(inner(f))(x) for x in xs]), want)
+    close(np.stack([inner(compiled(f))(x) for x in xs]), want)
+    close(compiled(gt.vmap(inner(f)))(xs), want)

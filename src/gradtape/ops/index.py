@@ -108,6 +108,10 @@ def _is_unknown(index: Any) -> bool:
     return any(is_traced(i) or is_lifted(i) for i in parts)
 
 
+def _is_unknown_mask(index: Any) -> bool:
+    return _is_unknown(index) and type(index) is not tuple and index.dtype == bool
+
+
 def _indexable(x: Any, index: Any) -> Any:
     """`x`, which can be read at `index`: a plain array cannot where that is traced or batched."""
     return new_tensor(x) if type(x) is np.ndarray and _is_unknown(index) else x
@@ -229,6 +233,10 @@ def _lost(shape: tuple[int, ...], index: Any) -> Any:
 def _setitem_vjp(i: int, ct: Any, _out: Any, x: Any, v: Any, index: Any) -> Any:
     if i == 0:
         return setitem_op(ct, np.zeros((), ct.dtype), index)
+    if _is_unknown_mask(index) and v.ndim <= x.ndim - index.ndim:
+        # how many are written is not known, but all of them are written with the same
+        mask = np.reshape(index, (*index.shape, *(1,) * (x.ndim - index.ndim)))
+        return HOOKS["unbroadcast"](np.where(mask, ct, np.zeros((), ct.dtype)), v.shape)
     part, lost = ct[index], _lost(x.shape, index)
     if lost is not None:
         part = np.where(lost, np.zeros((), ct.dtype), part)
