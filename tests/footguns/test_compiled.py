@@ -262,3 +262,16 @@ def test_a_store_out_of_range_is_said_with_its_line(backend):
     assert f(np.ones(3), np.array(-1)).tolist() == [1, 1, 7]
     with pytest.raises(IndexError, match=r"index 5 is out of bounds(.|\n)*test_compiled.py"):
         f(np.ones(3), np.array(5))
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x[0] in {1.0, 2.0}, lambda x: {1.0: 2.0}.get(x[0], 3.0), lambda x: len({x})]
+)
+def test_looking_a_value_up_in_a_set_or_a_dict_is_refused(f):
+    with pytest.raises(TracingError, match=r"test_compiled\.py:\d+(.|\n)*np\.any"):
+        gt.function(f)(np.array([1.0, 2.0]))
+
+
+def test_a_shape_that_depends_on_values_is_refused_with_its_line():
+    with pytest.raises(TracingError, match=r"test_compiled\.py:\d+(.|\n)*np\.where\(mask"):
+        gt.function(lambda x: x[x > 1])(np.ones(3))

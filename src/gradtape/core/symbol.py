@@ -167,6 +167,19 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             )
         )
 
+    def refuse_hash(self) -> NoReturn:
+        """TracingError for a set or a dict that would look for this, and not find it."""
+        raise TracingError(
+            three_part(
+                "hash of a value that is not known while tracing: "
+                f"{self.dtype}[{','.join(map(str, self.shape))}].",
+                f"Asked for at {decode(*here(3))}; a set or a dict does not find a value that is "
+                "not known, nor has a set an order in which a program could give its values.",
+                "Compare the value, np.any(x == np.array([1.0, 2.0])), or choose by it, np.where. "
+                "Return a list, a tuple or a dict.",
+            )
+        )
+
     def __bool__(self) -> bool:
         self._refuse("bool")
 

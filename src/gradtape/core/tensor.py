@@ -174,6 +174,8 @@ class Tensor(ArrayMethods):
         return (self[i] for i in range(len(self)))
 
     def __hash__(self) -> int:
+        if type(self.value) is Symbol:
+            self.value.refuse_hash()
         return id(self)
 
     # ------------------------------------------------------------------ leaving the tape

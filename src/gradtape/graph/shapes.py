@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, aval_of, broadcast_shapes, make_aval
+from ..core.positions import decode, here
 from ..core.registry import CARDS
 from ..errors import TracingError, three_part
 from .fits import check, stand_in
@@ -114,7 +115,7 @@ def _data_dependent(name: str, avals: Sequence[Aval]) -> TracingError:
         three_part(
             f"{name}({', '.join(map(repr, avals))}): the shape of the result depends on values "
             "that are not known while tracing.",
-            "A compiled program is made for shapes.",
+            f"Called at {decode(*here())}; a compiled program is made for shapes.",
             "Keep the shape and choose by np.where(mask, x, 0), or leave this part outside of the "
             "compiled function.",
         )

@@ -78,4 +78,3 @@ for _name, _ufunc in {**_COMPARE, **_UNARY}.items():
         _bind(_name, UFUNCS[_ufunc])
 for _name, _ufunc, _same in (("eq", np.equal, operator.eq), ("ne", np.not_equal, operator.ne)):
     _bind(_name, make_step(_ufunc.__name__, _ufunc, _equality(_ufunc.__name__, _same)))
-Tensor.__hash__ = lambda self: id(self)  # type: ignore[method-assign]
