@@ -19,8 +19,8 @@ from .reductions import Reduction
 __all__ = ["Sum", "join", "join_rows"]
 
 # Bytes: two threads that write to one line of the cache, or of which one fetches what lies behind
-# its own, wait for each other.
-LINES, APART = 128, 4096
+# its own, wait for each other. The second matters where there are MANY.
+LINES, APART, MANY = 128, 4096, 1024
 FEW = 20_000  # elements that are joined in less time than it takes to optimise how
 WRITTEN = 8  # parts beyond which joining them is a loop
 _I64, _PTR = ir.IntType(64), ir.PointerType()
@@ -79,8 +79,9 @@ class Sum:
     @property
     def step(self) -> int:
         """The elements from the accumulators of a part to those of the next."""
-        unit = LINES // self.dtype.itemsize
-        return -(-(self.size + APART // self.dtype.itemsize) // unit) * unit
+        bytes_ = self.size * self.dtype.itemsize
+        bytes_ = -(-bytes_ // LINES) * LINES + APART * (bytes_ >= MANY)
+        return int(bytes_ // self.dtype.itemsize)
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ from .fuse import Loop, Plan
 from .product import Product
 from .roll import LEAST_NODES
 
-__all__ = ["Buffer", "Overwriting", "place"]
+__all__ = ["Buffer", "Overwriting", "place", "spaced"]
 
 LINE = 64  # bytes; each buffer begins on a line of the cache
 # A processor takes two addresses for one while it knows only their place in a page. What a loop
@@ -74,8 +74,7 @@ def place(buffers: Sequence[Buffer], name: str = "part") -> tuple[list[int], int
         while alive and alive[0][0] < one.first:
             _, start, end = heapq.heappop(alive)
             _open(gaps, start, end)
-        size = -(-one.size // LINE) * LINE
-        size += APART * (size % PAGE == 0)
+        size = spaced(one.size)
         fits = [gap for gap in gaps if gap[1] - gap[0] >= size]
         if fits:
             gap = min(fits, key=lambda gap: (gap[1] - gap[0], gap[0]))
@@ -94,6 +93,12 @@ def place(buffers: Sequence[Buffer], name: str = "part") -> tuple[list[int], int
         events.publish("pass", run="plan buffers", part=name, before=before,
                        after=f"one arena of {total} bytes")  # fmt: skip
     return offsets, total
+
+
+def spaced(size: int) -> int:
+    """The bytes from the beginning of a buffer to that of the next."""
+    size = -(-size // LINE) * LINE
+    return size + APART * (size % PAGE == 0)
 
 
 def _open(gaps: list[tuple[int, int]], start: int, end: int) -> None:

@@ -30,6 +30,7 @@ from ...graph.ir import Value
 from . import ir
 from .accumulators import Sum
 from .across import Across, is_gain
+from .buffers import LINE, spaced
 from .caller import Direct
 from .emit import Emitter
 from .fuse import Loop, Plan, told
@@ -51,9 +52,9 @@ BESIDE = 8  # elements between columns of a block: else each would lie in the sa
 WIDE = 32  # accumulators that are cleared at once
 SUM_NS = 12.0  # of the work of a part, for each accumulator that it clears and that is joined
 
-# Bytes between rooms: a core fetches what lies behind the one that it works in, the further the
-# longer it reads on. Of a mixture, 32 KB take a sixth less time than 1 KB.
-LARGE, GAP, FAR = 1 << 13, 1 << 10, 1 << 15
+# Bytes between rooms, a quarter of a room within these bounds: a core fetches what lies behind what
+# it works on. What is kept of a mixture's rows, 1 KB apart, took a sixth more time.
+GAP, FAR = 1 << 10, 1 << 15
 # A part takes the first room that is free: with two threads there are two rooms, each of them in
 # the cache of the thread that had it before. With a room for each part all went from core to core.
 ROOMS = """
@@ -235,7 +236,9 @@ class Rows:
     name: str
     group: Group
     emitters: InitVar[Sequence[Emitter | ProductEmitter]]  # of all parts
-    brief: set[Value] = field(default_factory=set)  # what only the group reads
+    # what only the group reads, and where it lies in a room
+    brief: dict[Value, int] = field(default_factory=dict)
+    room: int = 0  # bytes from a room to the next
     across: Across | None = None  # if rows lie side by side in vectors
     rooms: int = -1  # the slot of the word that says which rooms for it are taken
     direct: Direct | None = None
@@ -256,11 +259,10 @@ class Rows:
         self.step = self._step(most)
         self.block = min(most, self.step)
 
-    def keep(self, brief: set[Value]) -> None:
+    def keep(self, values: Sequence[Value]) -> None:
         """Have these in rooms of its own; they may then lie in any order."""
-        self.brief = brief
         loops = [e for e in self.members if isinstance(e, Emitter)]
-        pitch = self.block + BESIDE
+        pitch, brief = self.block + BESIDE, set(values)
         if len(loops) == len(self.members) and is_gain(loops, brief, pitch):
             self.across = Across(pitch, brief)
             for e in loops:
@@ -268,6 +270,7 @@ class Rows:
             before = f"{self.name}: {self.rows} rows, one after the other"
             after = f"{self.rows} rows side by side, in columns of {pitch}"
             events.publish("pass", run="lay out rows", before=before, after=after)
+        self._furnish(values)
 
     @property
     def sums(self) -> list[Sum]:
@@ -317,15 +320,18 @@ class Rows:
         """How many parts there are, by shapes alone."""
         return -(-self.rows // self.step)
 
-    def buffer(self, value: Value, parts: int) -> int:
-        """The bytes of what only the group reads: a block for each part."""
-        return int(parts * self._kept(value) * value.aval.dtype.itemsize)
-
-    def _kept(self, value: Value) -> int:
-        """The elements from the room for a value to the next room for it."""
+    def _furnish(self, values: Sequence[Value]) -> None:
+        """Give each value its place in a room."""
         pitch = self.block if self.across is None else self.across.pitch
-        elements, size = pitch * _width(value, self.rows), int(value.aval.dtype.itemsize)
-        return elements + (FAR if elements * size >= LARGE else GAP) // size
+        for value in values:
+            self.brief[value] = self.room
+            size = pitch * _width(value, self.rows) * int(value.aval.dtype.itemsize)
+            self.room += spaced(size)
+        self.room += min(max(self.room // 4 // LINE * LINE, GAP), FAR)
+
+    def buffer(self, value: Value, parts: int) -> int:
+        """The bytes of a value that only the group reads: of all rooms for the first."""
+        return 0 if self.brief[value] else parts * self.room
 
     def _from_row(self, value: Value) -> int:
         """The elements from what is kept of a row to what is kept of the next."""
@@ -354,8 +360,9 @@ class Rows:
                 found = b.load(b.gep(table, [_int(slot)], source_etype=_PTR), typ=_PTR)
                 brief = key.outputs[0] if key in sums else key
                 if brief in self.brief:
-                    place = b.mul(room, _int(self._kept(brief)))
-                    found = b.gep(found, [place], source_etype=memory(brief.aval.dtype))
+                    found = b.gep(
+                        found, [b.mul(room, _int(self.room))], source_etype=ir.IntType(8)
+                    )
                 elif key in sums:
                     found = b.gep(
                         found, [b.mul(part, _int(sums[key].apart(parts) // parts))],

@@ -227,9 +227,9 @@ def _compile(
                 continue
             together = Rows(module, f"rows{numbers[0]}", group, emitters[first:])
             here.append(together)
-            together.keep({
+            together.keep([
                 v for v in inner if v in group.by_row and read_in.get(v, set()) <= set(numbers)
-            })  # fmt: skip
+            ])  # fmt: skip
             brief.update(dict.fromkeys(together.brief, together))
         units_of[id(stretch[0])] = here
         units += here
@@ -267,6 +267,10 @@ def _compile(
     if turns:  # what a turn leaves is there in the next
         buffers = [Buffer(one.size, 0, len(units)) for one in buffers]
     offsets, total = place(buffers)
+    rooms: dict[int, int] = {}  # where those of a group begin: with their first value
+    for j, v in enumerate(own_place):
+        if v in brief:
+            offsets[j] = rooms.setdefault(id(brief[v]), offsets[j]) + brief[v].brief[v]
     recycled = [
         j for j, v in enumerate(gives) if v not in shares and v.aval.shape
         and v.aval.size * v.aval.dtype.itemsize >= RECYCLED
