@@ -2,6 +2,7 @@
 
 import enum
 import gc
+import pickle
 import threading
 from dataclasses import dataclass
 
@@ -534,3 +535,26 @@ def test_results_that_numpy_gives_as_named_tuples(backend):
     a = np.diag([3.0, 2.0, 1.0])
     for f in (lambda a: np.linalg.svd(a)[1], lambda a: np.linalg.eigh(a)[0] * 2.0):
         np.testing.assert_allclose(gt.function(f, backend=backend)(a), f(a), rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.dtype("f8").newbyteorder("="),
+        lambda: np.dtype("f8", metadata={"unit": "m"}),
+        lambda: pickle.loads(pickle.dumps(np.ones(2))).dtype,
+    ],
+)
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_dtype_is_known_by_what_it_says(turned, make):
+    """NumPy makes dtypes that are equal and not the same object, and builtins compare objects."""
+    other = make()
+    assert other == np.float64 and other is not np.dtype("f8")
+    x = np.linspace(0.0, 1.0, 7)
+    y, z = x.copy().view(other), np.repeat(x, 2)[::2]
+    f = gt.function(lambda x, y: (np.exp(x) * y, np.sum(x)))
+    first, then = ((y, y), (x, x)) if turned else ((x, x), (y, y))
+    for args in (first, then, (x, y), (y, z), (z, y), (z, z)):
+        product, total = f(*args)
+        np.testing.assert_allclose(product, np.exp(x) * x, rtol=1e-15)
+        assert product.dtype is np.dtype("f8") and np.isclose(total, np.sum(x))

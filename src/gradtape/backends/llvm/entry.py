@@ -70,6 +70,11 @@ class Argument:
     is_written: bool = False
     reuses: int = -1
 
+    def __post_init__(self) -> None:
+        # The builtin compares objects, and NumPy makes equal ones: of pickles, by newbyteorder.
+        if self.dtype.kind in "biufc":
+            object.__setattr__(self, "dtype", np.dtype(self.dtype.type))
+
     @property
     def type(self) -> type:
         """The exact type of the Python object."""

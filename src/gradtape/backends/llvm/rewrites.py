@@ -466,7 +466,7 @@ def _where_sum(p: Planner, node: Node) -> bool:
         return False
     mask = node.params["where"]
     x, params = node.inputs[0], {k: v for k, v in node.params.items() if k != "where"}
-    if set(params) - {"axis", "keepdims", "dtype", "rest"}:  # initial=
+    if set(params) - {"axis", "keepdims", "dtype", "rest", "initial"}:
         return False
     if not isinstance(mask, np.ndarray) or mask.dtype != bool or x.aval.dtype.kind != "f":
         return False

@@ -180,5 +180,7 @@ def _fitted(x: Any, argument: Argument) -> Any:
     if argument.kind == "scalar":
         return argument.dtype.type(x)
     if type(x) is np.ndarray and x.shape == argument.shape:
-        return np.require(x, argument.dtype, ["C", "A", "W"] if argument.is_written else ["C", "A"])
-    return np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)
+        x = np.require(x, argument.dtype, ["C", "A", "W"] if argument.is_written else ["C", "A"])
+    else:
+        x = np.ascontiguousarray(np.asarray(x, argument.dtype)).reshape(argument.shape)
+    return x if x.dtype is argument.dtype else x.view(argument.dtype)
