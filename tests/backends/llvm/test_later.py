@@ -69,9 +69,13 @@ def native(f: Any) -> list[Any]:
     return [s.call for s in program.run.steps if isinstance(s, schedule.Native)]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_bits_are_the_same_before_and_after(name: str) -> None:
+def test_the_bits_are_the_same_before_and_after(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda: threads)
     f, args = CASES[name]
     g = gt.function(f)
     first = g(*args)
@@ -85,9 +89,11 @@ def test_the_bits_are_the_same_before_and_after(name: str) -> None:
         assert bits(g(*args)) == bits(first)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_what_is_made_with_care_is_what_is_made_without_haste(
-    monkeypatch: pytest.MonkeyPatch,
+    threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda: threads)
     g = gt.function(gt.hessian(rosenbrock))
     for _ in range(3):
         g(X)
@@ -96,6 +102,19 @@ def test_what_is_made_with_care_is_what_is_made_without_haste(
     h = gt.function(gt.hessian(rosenbrock))
     h(X)
     assert [one.program.objects for one in native(g)] == [one.program.objects for one in native(h)]
+
+
+def test_one_thread_compiles_one_module_in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for threads in (1, 2):
+        monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda n=threads: n)
+        g = gt.function(gt.hessian(rosenbrock))
+        g(X)
+        counts.append([len(one.program.objects) for one in native(g)])
+        for one in native(g):
+            one.improve_now()
+        counts.append([len(one.program.objects) for one in native(g)])
+    assert counts == [[1], [2], [2], [2]]
 
 
 def test_the_builtin_is_called_by_itself_once_it_has_counted() -> None:

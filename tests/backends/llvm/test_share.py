@@ -77,3 +77,40 @@ def test_a_step_that_is_repeated_is_compiled_once(monkeypatch: pytest.MonkeyPatc
     wanted, slopes = gt.value_and_grad(smoothed)(x)
     np.testing.assert_allclose(value, wanted, rtol=1e-13)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-12, atol=1e-14)
+
+
+def source(f: Any, *args: Any) -> str:
+    """The module of a function's only program, as it is written."""
+    g = gt.function(f)
+    g(*args)
+    ((program,),) = [g.programs.values()]
+    return str(program.run.steps[0].call.program.source)
+
+
+def test_what_is_done_at_another_place_is_the_same() -> None:
+    """One body writes the three diagonals of a Hessian: the kernel says where each begins."""
+
+    def rosenbrock(x: Any) -> Any:
+        return np.sum(100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2)
+
+    text = source(gt.hessian(rosenbrock), np.linspace(0.0, 1.0, 200))
+    calls = re.findall(r'call void @"(loop\d+\.body)"', text)
+    assert len(calls) == 8
+    assert len(set(calls)) == 6
+
+
+@pytest.mark.parametrize("shift", [0, 1, 3, 17])
+def test_places_that_are_read_and_written_begin_where_they_should(shift: int) -> None:
+    rng = np.random.default_rng(shift)
+    x, y = rng.normal(size=(2, 40, 30))
+
+    def f(x: Any, y: Any) -> Any:
+        a = gt.zeros((60, 50))
+        a[shift : shift + 40, shift : shift + 30] = x[::-1] * 2
+        a[shift + 1 : shift + 41, shift + 2 : shift + 32] += y[:, ::-1]
+        b = a[shift:, shift:] * 1.0
+        b[1:] -= b[:-1] * 0.5
+        return a, b, x[shift:, shift:] + y[: 40 - shift, : 30 - shift], x.T[shift:] - y.T[shift:]
+
+    for found, want in zip(gt.function(f)(x, y), f(x, y), strict=True):
+        np.testing.assert_allclose(np.asarray(found), np.asarray(want), rtol=1e-14, atol=1e-15)

@@ -20,11 +20,15 @@ _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
 @dataclass(frozen=True)
 class Direct:
-    """A body that is called without a table: the slots of its pointers, and its last element."""
+    """A body that is called without a table: the slots of its pointers, and its last element.
+
+    `bytes` are added to the pointers, where there are any.
+    """
 
     body: Any
     slots: Sequence[int]
     size: int
+    bytes: Sequence[int] = ()
 
 
 class Unit(Protocol):
@@ -106,6 +110,10 @@ class Caller:
         """Run a loop or a product."""
         if e.direct is not None:
             arguments = [self.pointer(slot) for slot in e.direct.slots]
+            for i, more in enumerate(e.direct.bytes):
+                if more:
+                    step = ir.Constant(_I64, more)
+                    arguments[i] = self.b.gep(arguments[i], [step], source_etype=_BYTE)
             ends = [ir.Constant(_I64, 0), ir.Constant(_I64, e.direct.size)]
             self.b.call(e.direct.body, [*arguments, *ends])
             e.finish(self.b, self.pointer, parts)

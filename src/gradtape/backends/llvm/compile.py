@@ -52,6 +52,8 @@ class Program:
         Under which its machine code is kept on disk; "" where it is not.
     waiting : dict of int to Piece
         Modules that were compiled in haste, by their number: `improve` compiles them with care.
+    parts : list of (str, str)
+        Or all, where one thread has compiled everything as one module.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Program:
         self._engine: Any = None
         self._engines: list[Any] = []  # before it; what they hold may run now
         self._in_haste, self.waiting = in_haste, dict[int, Piece]()
+        self.parts: list[tuple[str, str]] = []
         # (No `cached_property`: until Python 3.12 all programs would wait for each other.)
         self._objects = objects
         self._modules: list[tuple[Any, Any]] | None = None
@@ -81,14 +84,18 @@ class Program:
         return self._modules
 
     @events.stage("vectors, modules")
-    def _pieces(self) -> tuple[Iterator[Piece], int]:
+    def _pieces(self, in_haste: bool = False) -> tuple[Iterator[Piece], int]:
         """The modules that the text is cut into, and how many."""
         source, left = self.source, None
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
-        parts = pieces(source, left, available())
-        modules = linked(parts, self.machine)
-        return self._hasty(modules) if self._in_haste else modules, len(parts)
+        threads = available()
+        parts = pieces(source, left, threads)
+        if not in_haste:
+            return linked(parts, self.machine), len(parts)
+        if threads == 1 and {kind for _, kind in parts} == {"later", "none"}:
+            self.parts, parts = parts, [(f"\n{source}\n", "none")]
+        return self._hasty(linked(parts, self.machine)), len(parts)
 
     def _hasty(self, modules: Iterator[Piece]) -> Iterator[Piece]:
         for number, piece in enumerate(modules):
@@ -96,19 +103,25 @@ class Program:
                 self.waiting[number] = piece
             yield piece.in_haste() if piece.can_wait else piece
 
+    @property
+    def is_hasty(self) -> bool:
+        """Whether something is left for `improve`."""
+        return bool(self.waiting or self.parts)
+
     def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Compile with care what was compiled in haste; addresses from then on are of that code.
 
         A result has the same bits before and after: care makes code shorter, and rounds nothing.
         Between modules it is asked whether it is still wanted.
         """
-        objects = list(self.objects)
-        for number, piece in self.waiting.items():
+        found = dict(enumerate(() if self.parts else self.objects))
+        for number, piece in self.waiting.items() or enumerate(linked(self.parts, self.machine)):
             if not is_wanted():
                 return
-            objects[number] = code(piece)
+            found[number] = code(piece)
         self._engines.append(self._engine)
-        self._objects, self._engine, self.waiting = objects, None, {}
+        self._objects, self._engine = list(found.values()), None
+        self.waiting, self.parts = {}, []
 
     @property
     def llvm(self) -> str:
@@ -127,7 +140,7 @@ class Program:
             if self._modules is not None:
                 self._objects = [emitted(module, target) for module, target in self._modules]
             else:
-                self._objects = each(code, *self._pieces())
+                self._objects = each(code, *self._pieces(self._in_haste))
         return self._objects
 
     @events.stage("link")

@@ -87,6 +87,7 @@ class Emitter:
         self.targets = {part.source for part in self.placed.values()}
         self.sums = [Sum(node, how) for node, how in self.loop.sums.items()]
         self.tells = any(getattr(how, "tells", False) for how in self.loop.nodes.values())
+        self.begins: dict[Any, int] = {}
         self.reads = self._reads()
         self.nest = self._nest()
         self.rolled = rolled.find(self)
@@ -209,11 +210,17 @@ class Emitter:
 
     def emit(self, parts: int, constants: dict[Value, int], is_direct: bool = False) -> None:
         """Add `void <name>(ptr table, i64 part)`; none where the kernel calls the body itself."""
-        body, pointers = self.body(constants)
         if is_direct:
+            self.begins = self._begins()
+            body, pointers = self.body(constants)
             size = self.nest.sizes[0] if self.nest.sizes else 1
-            self.direct = Direct(body, list(pointers.values()), size)
+            bytes_ = [
+                self.begins[key] * key.aval.dtype.itemsize if key in self.begins else 0
+                for key in pointers
+            ]
+            self.direct = Direct(body, list(pointers.values()), size, bytes_)
             return
+        body, pointers = self.body(constants)
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
         function = ir.Function(self.module, kind, self.name)
         function.attributes.add("nounwind")
@@ -239,6 +246,25 @@ class Emitter:
         high = b.select(over, end, high)
         b.call(body, [*arguments, low, high])
         b.ret_void()
+
+    def _begins(self) -> dict[Any, int]:
+        """By pointer the element at which all begins that it is used for; the kernel adds it.
+
+        So bodies that do the same at other places (two diagonals of a matrix) are the same.
+        """
+        found: dict[Any, set[int]] = {}
+        for value in self.reads:
+            view = self.plan.view(value)
+            if not isinstance(view.source, Count):
+                found.setdefault(view.source, set()).add(view.offset)
+        for node in self.loop.nodes:
+            out = node.outputs[0]
+            part = self.placed.get(out)
+            at = (out, 0) if part is None else (part.source, part.offset)
+            found.setdefault(at[0], set()).add(at[1])
+        if not self.nest.sizes or self.loop.along is not None or self.rolled:
+            return {}
+        return {key: min(starts) for key, starts in found.items() if len(starts) == 1}
 
     def body(self, constants: dict[Value, int]) -> tuple[Any, dict[Any, int]]:
         """A function of pointers and a range of the first axis; the slots of the pointers.
@@ -266,6 +292,8 @@ class Emitter:
         self.same = {
             key: first[slot] for key, slot in pointers.items() if first.setdefault(slot, key) != key
         }
+        for key in (*self.same, *self.same.values()):
+            self.begins.pop(key, None)
         pointers = {key: slot for key, slot in pointers.items() if key not in self.same}
         return self._body(pointers), pointers
 
@@ -416,7 +444,7 @@ class Emitter:
         offset = self._offset(by, indices)
         if more is not None:
             offset = more if offset is None else self.b.add(offset, more)
-        at = self.at[key]
+        at, start = self.at[key], start - self.begins.get(key, 0)
         if start:
             at = self.b.gep(at, [ir.Constant(_I64, start)], source_etype=memory(dtype))
         if offset is None:

@@ -83,7 +83,7 @@ class Segment:
     @property
     def is_hasty(self) -> bool:
         """Whether LLVM has taken little care of some of its code so far."""
-        return bool(self.program.waiting)
+        return self.program.is_hasty
 
     def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Have its code made with care, if it is still wanted between one module and the next."""
