@@ -7,13 +7,14 @@ The body of any other loop is called with its pointers at once: that is less cod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from . import ir
+from .views import Count
 
-__all__ = ["Caller", "Direct"]
+__all__ = ["Caller", "Direct", "begins", "bytes_of"]
 
 _I64, _PTR, _BYTE = ir.IntType(64), ir.PointerType(), ir.IntType(8)
 
@@ -29,6 +30,32 @@ class Direct:
     slots: Sequence[int]
     size: int
     bytes: Sequence[int] = ()
+
+
+def begins(e: Any) -> dict[Any, int]:
+    """By pointer of a loop the element at which all begins that it is used for; the kernel adds it.
+
+    So bodies that do the same at other places (two diagonals of a matrix) are the same.
+    """
+    if not e.nest.sizes or e.loop.along is not None or e.rolled:
+        return {}
+    found: dict[Any, set[int]] = {}
+    for value in e.reads:
+        view = e.plan.view(value)
+        if not isinstance(view.source, Count):
+            found.setdefault(view.source, set()).add(view.offset)
+    for node in e.loop.nodes:
+        out = node.outputs[0]
+        part = e.placed.get(out)
+        at = (out, 0) if part is None else (part.source, part.offset)
+        found.setdefault(at[0], set()).add(at[1])
+    return {key: min(starts) for key, starts in found.items() if len(starts) == 1}
+
+
+def bytes_of(e: Any, pointers: Iterable[Any]) -> list[int]:
+    """What the kernel adds to the pointers of a loop."""
+    found = e.begins
+    return [found[key] * key.aval.dtype.itemsize if key in found else 0 for key in pointers]
 
 
 class Unit(Protocol):

@@ -24,7 +24,7 @@ from ...graph.ir import Constant, Node, Value
 from . import ir, lanes, lowerings, rolled, types
 from .accumulators import Sum, join, join_rows
 from .across import Across, Packed
-from .caller import Direct
+from .caller import Direct, begins, bytes_of
 from .counting import counted
 from .fuse import Loop, Plan, uniform
 from .library import ARITIES
@@ -211,14 +211,10 @@ class Emitter:
     def emit(self, parts: int, constants: dict[Value, int], is_direct: bool = False) -> None:
         """Add `void <name>(ptr table, i64 part)`; none where the kernel calls the body itself."""
         if is_direct:
-            self.begins = self._begins()
+            self.begins = begins(self)
             body, pointers = self.body(constants)
             size = self.nest.sizes[0] if self.nest.sizes else 1
-            bytes_ = [
-                self.begins[key] * key.aval.dtype.itemsize if key in self.begins else 0
-                for key in pointers
-            ]
-            self.direct = Direct(body, list(pointers.values()), size, bytes_)
+            self.direct = Direct(body, list(pointers.values()), size, bytes_of(self, pointers))
             return
         body, pointers = self.body(constants)
         kind = ir.FunctionType(ir.VoidType(), [_PTR, _I64])
@@ -246,25 +242,6 @@ class Emitter:
         high = b.select(over, end, high)
         b.call(body, [*arguments, low, high])
         b.ret_void()
-
-    def _begins(self) -> dict[Any, int]:
-        """By pointer the element at which all begins that it is used for; the kernel adds it.
-
-        So bodies that do the same at other places (two diagonals of a matrix) are the same.
-        """
-        found: dict[Any, set[int]] = {}
-        for value in self.reads:
-            view = self.plan.view(value)
-            if not isinstance(view.source, Count):
-                found.setdefault(view.source, set()).add(view.offset)
-        for node in self.loop.nodes:
-            out = node.outputs[0]
-            part = self.placed.get(out)
-            at = (out, 0) if part is None else (part.source, part.offset)
-            found.setdefault(at[0], set()).add(at[1])
-        if not self.nest.sizes or self.loop.along is not None or self.rolled:
-            return {}
-        return {key: min(starts) for key, starts in found.items() if len(starts) == 1}
 
     def body(self, constants: dict[Value, int]) -> tuple[Any, dict[Any, int]]:
         """A function of pointers and a range of the first axis; the slots of the pointers.
