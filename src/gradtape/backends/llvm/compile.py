@@ -15,8 +15,8 @@ from gradtape import events
 from gradtape.backends import options, store
 from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
-from gradtape.backends.llvm.making import Piece, code, each, emitted, linked, optimised
-from gradtape.backends.llvm.pieces import pieces
+from gradtape.backends.llvm.making import Piece, code, each, emitted, lent, linked, optimised
+from gradtape.backends.llvm.pieces import kinds, pieces
 from gradtape.core.parallel import available
 
 __all__ = ["Program", "compile_text", "environment", "kept"]
@@ -52,8 +52,8 @@ class Program:
         Under which its machine code is kept on disk; "" where it is not.
     waiting : dict of int to Piece
         Modules that were compiled in haste, by their number: `improve` compiles them with care.
-    parts : list of (str, str)
-        Or all, where one thread has compiled everything as one module.
+    is_one : bool
+        Whether one thread has compiled everything in haste, as one module.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Program:
         self._engine: Any = None
         self._engines: list[Any] = []  # before it; what they hold may run now
         self._in_haste, self.waiting = in_haste, dict[int, Piece]()
-        self.parts: list[tuple[str, str]] = []
+        self.is_one = False
         # (No `cached_property`: until Python 3.12 all programs would wait for each other.)
         self._objects = objects
         self._modules: list[tuple[Any, Any]] | None = None
@@ -90,12 +90,13 @@ class Program:
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
         threads = available()
+        if in_haste and threads == 1:
+            self.is_one = {kind for _, _, kind in kinds(source, left)} == {"later", "none"}
+            if self.is_one:
+                return linked([(f"\n{source}\n", "none")], self.machine), 1
         parts = pieces(source, left, threads)
-        if not in_haste:
-            return linked(parts, self.machine), len(parts)
-        if threads == 1 and {kind for _, kind in parts} == {"later", "none"}:
-            self.parts, parts = parts, [(f"\n{source}\n", "none")]
-        return self._hasty(linked(parts, self.machine)), len(parts)
+        modules = linked(parts, self.machine)
+        return self._hasty(modules) if in_haste else modules, len(parts)
 
     def _hasty(self, modules: Iterator[Piece]) -> Iterator[Piece]:
         for number, piece in enumerate(modules):
@@ -106,7 +107,7 @@ class Program:
     @property
     def is_hasty(self) -> bool:
         """Whether something is left for `improve`."""
-        return bool(self.waiting or self.parts)
+        return bool(self.waiting or self.is_one)
 
     def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Compile with care what was compiled in haste; addresses from then on are of that code.
@@ -114,14 +115,14 @@ class Program:
         A result has the same bits before and after: care makes code shorter, and rounds nothing.
         Between modules it is asked whether it is still wanted.
         """
-        found = dict(enumerate(() if self.parts else self.objects))
-        for number, piece in self.waiting.items() or enumerate(linked(self.parts, self.machine)):
+        found = dict(enumerate(() if self.is_one else self.objects))
+        for number, piece in self.waiting.items() or enumerate(self._pieces()[0]):
             if not is_wanted():
                 return
             found[number] = code(piece)
         self._engines.append(self._engine)
         self._objects, self._engine = list(found.values()), None
-        self.waiting, self.parts = {}, []
+        self.waiting, self.is_one = {}, False
 
     @property
     def llvm(self) -> str:
@@ -147,7 +148,7 @@ class Program:
     def address(self, name: str) -> int:
         """Return the address of a compiled function."""
         if self._engine is None:
-            target = self.machine.target(2)
+            target = lent(self.machine, 2)
             self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
             for data in self.objects:
                 self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))

@@ -26,7 +26,8 @@ from .apart import with_seldom
 from .machine import Machine
 from .pieces import functions, is_whole
 
-__all__ = ["Piece", "code", "each", "emitted", "give_way", "linked", "meet", "optimised", "wake"]
+__all__ = ["Piece", "code", "each", "emitted", "give_way", "lent", "linked", "meet", "optimised",
+           "wake"]  # fmt: skip
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -145,18 +146,18 @@ def _level(passes: str) -> int:
     return 0 if passes == "none" else 2
 
 
-def _target(piece: Piece) -> Any:
-    level = _level(piece.passes)
+def lent(machine: Machine, level: int) -> Any:
+    """A target that nobody uses, or a new one."""
     try:
-        return _idle[piece.machine, level].pop()
+        return _idle[machine, level].pop()
     except (KeyError, IndexError):
-        return piece.machine.target(level)  # makes LLVM ready
+        return machine.target(level)  # makes LLVM ready
 
 
 @events.stage("LLVM: target, verify")
 def optimised(piece: Piece) -> tuple[Any, Any]:
     """A module after LLVM's passes, in a context of its own, and its target."""
-    target = _target(piece)
+    target = lent(piece.machine, _level(piece.passes))
     module = _parsed(piece.text)
     module.triple = piece.machine.triple
     module.data_layout = str(target.target_data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "pieces"]
+__all__ = ["NAMES", "declared", "functions", "is_cold", "is_whole", "kinds", "pieces"]
 
 MOST = 4  # modules of one kind that a text is cut into
 # Characters of functions that are not worth a further module, by the passes that it takes.
@@ -45,20 +45,16 @@ def is_cold(body: str) -> bool:
     return " cold" in body[: body.index("\n")]
 
 
-def pieces(text: str, left: set[str] | None, threads: int = MOST) -> list[tuple[str, str]]:
-    """A module's text as modules, each with the passes that it takes.
-
-    Of each kind there are no more than `threads` that make their code.
+def kinds(text: str, left: set[str] | None) -> list[tuple[str, str, str]]:
+    """The functions of a module, by name, with the passes that each takes.
 
     Functions that say `cold` run so seldom that to optimise them takes longer than they ever run:
     "none", and where loops are over vectors those too that do little of the work. Those that are
     `left` to LLVM's vectoriser, every other one where that is not known, and a kernel that loops
     over the others, take "all"; where loops are over vectors already "few" do, and "later" says
-    that these may wait, as nobody would notice it if the function ran a few times without them. A
-    function that takes "all" may be put into the one that calls it: these stay in one module.
+    that these may wait, as nobody would notice it if the function ran a few times without them.
     """
-    text = f"\n{text}\n"
-    found = functions(text)
+    found = functions(f"\n{text}\n")
     is_one = left is None or any(name == "kernel" and not is_cold(body) for name, body in found)
     long: set[str] = set()  # with what they call
     for name, body in found:
@@ -73,12 +69,24 @@ def pieces(text: str, left: set[str] | None, threads: int = MOST) -> list[tuple[
             return "all"
         return "few" if name in long else "later"
 
-    kinds: dict[str, list[tuple[str, str]]] = {}
-    for name, body in found:
-        kinds.setdefault(passes(name, body), []).append((name, body))
+    return [(name, body, passes(name, body)) for name, body in found]
+
+
+def pieces(text: str, left: set[str] | None, threads: int = MOST) -> list[tuple[str, str]]:
+    """A module's text as modules, each with the passes that it takes, as `kinds` has them.
+
+    Of each kind there are no more than `threads` that make their code. A function that takes "all"
+    may be put into the one that calls it: these stay in one module.
+    """
+    known = kinds(text, left)
+    found = [(name, body) for name, body, _ in known]
+    text = f"\n{text}\n"
+    by_kind: dict[str, list[tuple[str, str]]] = {}
+    for name, body, kind in known:
+        by_kind.setdefault(kind, []).append((name, body))
     parts = [
         (kind, part)
-        for kind, bodies in sorted(kinds.items())
+        for kind, bodies in sorted(by_kind.items())
         for part in ([bodies] if kind == "all" else _parts(bodies, SHORT[kind], threads))
     ]
     if len(parts) <= 1:
