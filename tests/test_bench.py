@@ -515,8 +515,7 @@ def check_document(document: dict[str, Any]) -> None:
     """Assert that results hold every case x peer row, each with figures or a reason."""
     found = {(e["case"], e["peer"], e.get("threads", 2)): e for e in document["rows"]}
     wanted = {(row.case, row.peer, row.threads) for row in every_row()}
-    has_one = any("threads" in entry for entry in document["rows"])  # of a run before these rows
-    assert set(found) == (wanted if has_one else {key for key in wanted if key[2] == 2})
+    assert set(found) == wanted
     for entry in found.values():
         if entry["status"] == "ok":
             assert entry["ours"]["minimum"] <= entry["ours"]["median"]
@@ -529,7 +528,7 @@ def check_document(document: dict[str, Any]) -> None:
     assert bars == [
         (bar.case, n)
         for bar in BARS
-        for n in ((2, 1) if has_one and bar.case in run.ALONE else (2,))
+        for n in ((2, 1) if bar.case in run.ALONE else (2,))
     ]
 
 
