@@ -123,7 +123,7 @@ def apply(card: Card, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     for tape in tapes:  # all of one before the next: an accumulator plays on those around it
         tape.is_lifted = tape.is_lifted or bool(lifted)
         record(tape, card, kk, keys, values, operands, params, z, items, frame)
-        _record_items(tape, frame, kk, items)
+        record_items(tape, frame, kk, items)
         if is_passed:
             tape.tracked.add(kk)
     if many:
@@ -151,7 +151,7 @@ def record_many(
         record(tape, card, kk, keys, list(values), operands, {}, z, items, frame)
         if tape.ops and tape.ops[-1][OUT] == kk:
             tape.ops[-1][10] = residuals
-        _record_items(tape, frame, kk, items)
+        record_items(tape, frame, kk, items)
     why = why_of([x for x in operands if isinstance(x, Tensor)])
     return tuple(_item(kk, part, why, key, new_tensor) for part, key in zip(z, items, strict=True))
 
@@ -217,7 +217,7 @@ def _is_floating(x: Any) -> bool:
     return isinstance(x, ndarray | np.generic) and x.dtype.char in INEXACT
 
 
-def _record_items(tape: Recorder, frame: Any, kk: int, items: tuple[int, ...]) -> None:
+def record_items(tape: Recorder, frame: Any, kk: int, items: tuple[int, ...]) -> None:
     """A record for each output of a record with several outputs."""
     for i, key in enumerate(items):
         if key:

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
 from ..core.cotangents import accumulate
-from ..core.dispatch import ITEM
+from ..core.dispatch import record_items
 from ..core.exits import muted, note_capture
 from ..core.lift import is_lifted
 from ..core.operands import why_of
@@ -33,7 +33,7 @@ from ..core.state import (
     push,
     state,
 )
-from ..core.sweep import backward, is_recorded, run_item
+from ..core.sweep import backward, is_recorded
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, in_order
@@ -176,12 +176,7 @@ def record_of(
             [run_custom, card, kk, frame.f_code, frame.f_lasti, signed, items, avals, {},
              rule, None, out_avals]
         )  # fmt: skip
-        for i, key in enumerate(items):
-            if key:
-                tape.record(
-                    [run_item, ITEM, key, frame.f_code, frame.f_lasti, kk, 0, i, len(items),
-                     None, None, None]
-                )  # fmt: skip
+        record_items(tape, frame, kk, items)
         tape.tracked.update(key for key in outs if key)
         if captured:
             note_capture(tape, frame, captured, kk)
