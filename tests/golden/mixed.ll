@@ -18,7 +18,7 @@ done:
   ret void
 }
 
-define void @kernel(ptr %.1) cold nounwind
+define void @kernel(ptr %.1) cold nounwind "gt.run"="brief"
 {
 entry:
   %.2 = load ptr, ptr %.1
@@ -66,7 +66,7 @@ fine:
   ret void
 }
 
-define void @kernel(ptr %.1) cold nounwind
+define void @kernel(ptr %.1) cold nounwind "gt.run"="brief"
 {
 entry:
   %.2 = load ptr, ptr %.1

@@ -85,7 +85,7 @@ entry:
   ret void
 }
 
-define void @kernel(ptr %.1) cold nounwind
+define void @kernel(ptr %.1) cold nounwind "gt.run"="brief"
 {
 entry:
   %.2 = alloca [320 x i8], align 64

@@ -14,8 +14,10 @@ import pytest
 
 import gradtape as gt
 from gradtape.backends import options, schedule
-from gradtape.backends.llvm import later, making, worth
+from gradtape.backends.llvm import compile as machine_code
+from gradtape.backends.llvm import later, making, pieces, worth
 from gradtape.backends.llvm.compile import Program
+from gradtape.backends.llvm.machine import host
 
 R = np.random.default_rng(3)
 X, LONG, A = R.normal(size=200), R.normal(size=5000), R.normal(size=(37, 53))
@@ -105,6 +107,7 @@ def test_what_is_made_with_care_is_what_is_made_without_haste(
 
 
 def test_one_thread_compiles_one_module_in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worth, "BRIEF_NS", 0.0)
     counts = []
     for threads in (1, 2):
         monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda n=threads: n)
@@ -115,6 +118,70 @@ def test_one_thread_compiles_one_module_in_haste(monkeypatch: pytest.MonkeyPatch
             one.improve_now()
         counts.append([len(one.program.objects) for one in native(g)])
     assert counts == [[1], [2], [2], [2]]
+
+
+@pytest.mark.skipif(not host().has_avx512, reason="the host has no masks")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_brief_programs_run_over_single_elements_at_first(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the code; where sums stand, vectors say in which order."""
+    made: list[str] = []
+    linked = machine_code.linked
+
+    def told(parts: Any, machine: Any) -> Iterator[making.Piece]:
+        for piece in linked(parts, machine):
+            if '@"loop0' in piece.text:  # and not the pool's
+                made.append(piece.text)
+            yield piece
+
+    monkeypatch.setattr(machine_code, "linked", told)
+    monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda: threads)
+    g = gt.function(gt.hessian(rosenbrock))
+    g(X)
+    (text,) = made
+    assert " x double>" not in text
+    (one,) = native(g)
+    one.improve_now()
+    assert " x double>" in "".join(made[1:]) and len(one.program.objects) == 2
+    made.clear()
+    h = gt.function(lambda x: (np.sum(np.exp(x) * x), np.exp(-x[:700]) / 3))
+    h(LONG[:900])
+    (text,) = made
+    bodies = {n: b for n, b in pieces.functions(f"\n{text}\n") if n.startswith("loop")}
+    assert len(bodies) == 2
+    for body in bodies.values():
+        assert (" x double>" in body) == (" reassoc " in body)
+    made.clear()
+    g = gt.function(gt.hessian(rosenbrock))
+    g(np.ones(2000))  # four million numbers
+    assert " x double>" in made[0]
+
+
+@pytest.mark.skipif(not host().has_avx512, reason="the host has no masks")
+def test_long_texts_of_brief_programs_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    def f(x: Any) -> Any:
+        for n in range(40):
+            y = np.sin(x[n : n + 9]) if n % 3 else np.exp(x[n : n + 9]) * n
+            x = np.concatenate([y / (n + 2), np.sqrt(np.abs(x[9:])) + np.sum(y)])
+        return x
+
+    counts = []
+    for threads in (1, 2):
+        monkeypatch.setattr("gradtape.backends.llvm.compile.available", lambda n=threads: n)
+        g = gt.function(f)
+        found = g(X)
+        (one,) = native(g)
+        counts.append(len(one.program.objects))
+        one.improve_now()
+        assert bits(g(X)) == bits(found)
+    assert counts[0] == 1 and counts[1] == 2
+
+
+def test_programs_of_little_work_are_made_once() -> None:
+    g = gt.function(lambda x: np.exp(x) - x)
+    g(X)
+    assert not any(one.is_hasty for one in native(g))
 
 
 def test_the_builtin_is_called_by_itself_once_it_has_counted() -> None:

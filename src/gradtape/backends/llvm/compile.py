@@ -17,6 +17,7 @@ from gradtape.backends.llvm import lanes
 from gradtape.backends.llvm.machine import Machine, host
 from gradtape.backends.llvm.making import Piece, code, each, emitted, lent, linked, optimised
 from gradtape.backends.llvm.pieces import kinds, pieces
+from gradtape.backends.llvm.worth import says_brief
 from gradtape.core.parallel import available
 
 __all__ = ["Program", "compile_text", "environment", "kept"]
@@ -52,8 +53,9 @@ class Program:
         Under which its machine code is kept on disk; "" where it is not.
     waiting : dict of int to Piece
         Modules that were compiled in haste, by their number: `improve` compiles them with care.
-    is_one : bool
-        Whether one thread has compiled everything in haste, as one module.
+    is_hasty_all : bool
+        Whether everything was compiled in haste: by one thread, or over single elements. `improve`
+        cuts the text anew then.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Program:
         self._engine: Any = None
         self._engines: list[Any] = []  # before it; what they hold may run now
         self._in_haste, self.waiting = in_haste, dict[int, Piece]()
-        self.is_one = False
+        self.is_hasty_all = False
         # (No `cached_property`: until Python 3.12 all programs would wait for each other.)
         self._objects = objects
         self._modules: list[tuple[Any, Any]] | None = None
@@ -86,17 +88,32 @@ class Program:
     @events.stage("vectors, modules")
     def _pieces(self, in_haste: bool = False) -> tuple[Iterator[Piece], int]:
         """The modules that the text is cut into, and how many."""
+        if in_haste and self.machine.has_avx512 and says_brief(self.source):
+            source = self._brief()
+            if source:
+                return self._all_hasty(source)
         source, left = self.source, None
         if self.machine.has_avx512:
             source, left = lanes.over_vectors(source, self.machine.width)
         threads = available()
-        if in_haste and threads == 1:
-            self.is_one = {kind for _, _, kind in kinds(source, left)} == {"later", "none"}
-            if self.is_one:
-                return linked([(f"\n{source}\n", "none")], self.machine), 1
+        if in_haste and threads == 1 and _may_wait(source, left):
+            return self._all_hasty(source)
         parts = pieces(source, left, threads)
         modules = linked(parts, self.machine)
         return self._hasty(modules) if in_haste else modules, len(parts)
+
+    def _brief(self) -> str:
+        """The text with vectors in its sums alone; "" where it is not worth to be made twice."""
+        if not _may_wait(self.source, set()):
+            return ""
+        source, left = lanes.over_vectors(self.source, self.machine.width, only_sums=True)
+        return "" if left else source
+
+    def _all_hasty(self, source: str) -> tuple[Iterator[Piece], int]:
+        """The modules of a text of which everything is made in haste."""
+        self.is_hasty_all = True
+        parts = pieces(source, set(), available(), "none")
+        return linked(parts, self.machine), len(parts)
 
     def _hasty(self, modules: Iterator[Piece]) -> Iterator[Piece]:
         for number, piece in enumerate(modules):
@@ -107,7 +124,7 @@ class Program:
     @property
     def is_hasty(self) -> bool:
         """Whether something is left for `improve`."""
-        return bool(self.waiting or self.is_one)
+        return bool(self.waiting or self.is_hasty_all)
 
     def improve(self, is_wanted: Callable[[], bool] = lambda: True) -> None:
         """Compile with care what was compiled in haste; addresses from then on are of that code.
@@ -115,14 +132,14 @@ class Program:
         A result has the same bits before and after: care makes code shorter, and rounds nothing.
         Between modules it is asked whether it is still wanted.
         """
-        found = dict(enumerate(() if self.is_one else self.objects))
+        found = dict(enumerate(() if self.is_hasty_all else self.objects))
         for number, piece in self.waiting.items() or enumerate(self._pieces()[0]):
             if not is_wanted():
                 return
             found[number] = code(piece)
         self._engines.append(self._engine)
         self._objects, self._engine = list(found.values()), None
-        self.waiting, self.is_one = {}, False
+        self.waiting, self.is_hasty_all = {}, False
 
     @property
     def llvm(self) -> str:
@@ -160,6 +177,11 @@ class Program:
         found: Any = ctypes.CFUNCTYPE(result, *arguments)(self.address(name))
         found.program = self  # the code must outlive the pointer
         return found
+
+
+def _may_wait(source: str, left: set[str] | None) -> bool:
+    """Whether some functions of a text can be compiled in haste first, and all others always."""
+    return {kind for _, _, kind in kinds(source, left)} == {"later", "none"}
 
 
 @events.stage("compile")

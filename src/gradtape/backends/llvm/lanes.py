@@ -30,14 +30,20 @@ _BLOCK = re.compile(rf"\n(({FREE}|{WHOLE}|loop)[.\d]*):\n((?:  .*\n)*  .*)")
 _DEFINE = re.compile(r'define [^\n]*?@"?([-+\w.$]+)"?\(')
 
 
-def over_vectors(text: str, width: int) -> tuple[str, set[str]]:
-    """`text` with vectors of `width` bits in its loops, and the functions with one left to LLVM."""
+def over_vectors(text: str, width: int, only_sums: bool = False) -> tuple[str, set[str]]:
+    """`text` with vectors of `width` bits in its loops, and the functions with one left to LLVM.
+
+    With `only_sums`, no others than those whose vectors say in which order numbers are added: the
+    rest has the same bits over single elements.
+    """
     made = Text()
     left: set[str] = set()
     parts: list[str] = []
     done = 0
     for found in _BLOCK.finditer(text):
         block, label, kind, body = found[0], found[1], found[2], found[3]
+        if only_sums and " reassoc " not in body:
+            continue
         function = _DEFINE.match(text, text.rfind("\ndefine ", 0, found.start()) + 1)
         assert function is not None
         try:

@@ -72,16 +72,18 @@ def kinds(text: str, left: set[str] | None) -> list[tuple[str, str, str]]:
     return [(name, body, passes(name, body)) for name, body in found]
 
 
-def pieces(text: str, left: set[str] | None, threads: int = MOST) -> list[tuple[str, str]]:
-    """A module's text as modules, each with the passes that it takes, as `kinds` has them.
+def pieces(
+    text: str, left: set[str] | None, threads: int = MOST, passes: str = ""
+) -> list[tuple[str, str]]:
+    """A module's text as modules, each with the passes that it takes: `passes`, or as `kinds` says.
 
     Of each kind there are no more than `threads` that make their code. A function that takes "all"
     may be put into the one that calls it: these stay in one module.
     """
-    known = kinds(text, left)
-    found = [(name, body) for name, body, _ in known]
+    known = [] if passes else kinds(text, left)
     text = f"\n{text}\n"
-    by_kind: dict[str, list[tuple[str, str]]] = {}
+    found = functions(text) if passes else [(name, body) for name, body, _ in known]
+    by_kind: dict[str, list[tuple[str, str]]] = {passes: found} if passes else {}
     for name, body, kind in known:
         by_kind.setdefault(kind, []).append((name, body))
     parts = [

@@ -34,7 +34,7 @@ from .share import share
 from .tiles import CALL_GEMM, ProductEmitter
 from .turns import Turns, emit_turns, leaves, stretches, turns_of
 from .views import Count
-from .worth import long_of, with_worth, worth_of
+from .worth import is_brief, long_of, with_worth, worth_of
 
 __all__ = ["Part", "compile_graph", "segments"]
 
@@ -396,7 +396,8 @@ def _compile(
             costs[name] = costs.get(name, 0.0) + e.cost
             if isinstance(e, ProductEmitter) and not e.routine:
                 tiles.add(name)
-        lines = with_worth(lines, worth_of(costs, tiles), long_of(costs, tiles))
+        worth, long = worth_of(costs, tiles), long_of(costs, tiles)
+        lines = with_worth(lines, worth, long, is_brief(costs))
     text = "\n".join([*lines, *written.values(), door])
     native = Segment(compile_text(text), arguments, results, words, arena, len(recycled))
     return Part(loops, list(reads), gives, native)

@@ -8,14 +8,15 @@ sums do not stay in registers, ten times.
 
 What is worth more is compiled without much care too, for the first calls, and again while they run
 (`later.py`): that takes LLVM a third of the time. Bodies of which one such call would lose more
-than that spares are told apart.
+than that spares are told apart. A program that takes microseconds says so: its first calls run over
+single elements, which is half of the code again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-__all__ = ["long_of", "with_worth", "worth_of"]
+__all__ = ["is_brief", "long_of", "says_brief", "with_worth", "worth_of"]
 
 NOTHING = 0.02  # of the work: what it costs together that bodies are worth little
 AT_LEAST_NS = 1000.0  # or this
@@ -24,6 +25,9 @@ MUCH = 0.15  # of the work of a program that takes longer than this
 LONG_NS = 5000.0
 # What a call may lose by one body that LLVM took no care of: less than what LLVM takes for that.
 SPARED_NS = 6_000_000.0
+SINGLE = 15.0  # of a program's work, over single elements and without care
+BRIEF_NS = 1_000_000.0  # what a call may lose by that: half of what is spared by six loops
+_BRIEF = '"gt.run"="brief"'
 
 
 def worth_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> dict[str, str]:
@@ -59,13 +63,33 @@ def long_of(costs: Mapping[str, float], tiles: Collection[str] = ()) -> set[str]
     }  # fmt: skip
 
 
+def is_brief(costs: Mapping[str, float]) -> bool:
+    """Whether a program is worth no vectors at first.
+
+    >>> is_brief({"a": 8_000.0, "b": 900.0}), is_brief({"a": 60_000.0, "b": 9_000.0})
+    (True, False)
+    """
+    return sum(costs.values()) * SINGLE < BRIEF_NS
+
+
+def says_brief(text: str) -> bool:
+    """Whether a module's text says that of its kernel."""
+    return _BRIEF in text
+
+
 def with_worth(
-    lines: Sequence[str], worth: Mapping[str, str], long: Collection[str] = ()
-) -> list[str]:
-    """The lines of a module whose functions say what they are worth, and whether they are long."""
+    lines: Sequence[str], worth: Mapping[str, str], long: Collection[str] = (),
+    is_brief: bool = False,
+) -> list[str]:  # fmt: skip
+    """The lines of a module whose functions say what they are worth, and whether they are long.
+
+    Of a brief program the kernel says so.
+    """
     found = []
     for line in lines:
         name = line.split('"', 2)[1] if line.startswith("define ") and '"' in line else ""
+        if is_brief and name == "kernel":
+            line = f"{line} {_BRIEF}"
         if name in worth:
             line = f'{line} "gt.work"="{worth[name]}"'
         found.append(f'{line} "gt.run"="long"' if name in long else line)
