@@ -6,10 +6,13 @@ import signal
 import hypothesis
 import pytest
 
+from gradtape import config
 from gradtape.backends import options
 from gradtape.passes import pipeline
 
 pipeline.checked = True  # every pass is followed by a check of the graph
+# Loops made in the background come when they please; tests/core/test_short.py asks for them.
+config.current = config.current._replace(native_after=0)
 options.haste = False  # native code as it stays; tests/backends/llvm/test_later.py asks for haste
 
 # Before anything imports matplotlib: no test may need a display.

@@ -70,6 +70,7 @@ def __getattr__(name: str) -> Any:
 
     if name in _SURFACE:
         import_module("gradtape.ops")
+        import_module("gradtape.core.registry").HOOKS["native_loops"] = _native_loops
         found = getattr(import_module(f"gradtape.{_SURFACE[name]}"), name)
         globals()[name] = found
         return found
@@ -80,6 +81,12 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"gradtape.{name}")
     raise AttributeError(_unknown(name))
+
+
+def _native_loops() -> Any:
+    from importlib import import_module
+
+    return import_module("gradtape.backends.llvm.short").loops()
 
 
 def _unknown(name: str) -> str:

@@ -19,6 +19,9 @@ class Config(NamedTuple):
     reuse_buffers : int
         Bytes of freed large arrays that are kept for the next results instead of being returned
         to the system (returning and taking them again costs page faults); 0 turns it off.
+    native_after : int
+        Bytes of large results with short rows after which a thread loads the compiler and makes
+        native loops for such operations, which have the same bits; 0 leaves them to NumPy.
     threads : int
         Threads for elementwise work on arrays of several megabytes; 0 takes the cores that the
         affinity mask and OMP_NUM_THREADS allow.
@@ -31,6 +34,7 @@ class Config(NamedTuple):
 
     copy_limit: int = 65536
     reuse_buffers: int = 256 << 20
+    native_after: int = 256 << 20
     threads: int = 0
     cache_folder: str = ""
     cache_bytes: int = 512 << 20

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gradtape as gt
-from gradtape.core.products import _alerts, beware, calm
+from gradtape.core.alerts import alerts, beware, calm
 from gradtape.core.registry import CARDS, HOOKS
 from gradtape.core.state import Recorder, next_key, pop, push
 from gradtape.core.sweep import backward
@@ -249,7 +249,7 @@ def test_a_sweep_is_careful_to_its_end_and_no_longer():
     @gt.custom_gradient
     def look(x):
         def back(ct):
-            seen.append(bool(_alerts))
+            seen.append(bool(alerts))
             return ct
 
         return x * 1.0, back
@@ -257,10 +257,10 @@ def test_a_sweep_is_careful_to_its_end_and_no_longer():
     x = np.ones(3)
     gt.grad(lambda x: np.sum(look(x) * 2.0))(x)
     gt.grad(lambda x: np.sum((look(x) * 2.0)[1:]))(x)
-    assert seen == [False, True] and not _alerts
+    assert seen == [False, True] and not alerts
     with pytest.raises(gt.errors.ShapeError):
         gt.grad(lambda x: np.sum(wrong(x)[1:]))(x)
-    assert not _alerts
+    assert not alerts
 
 
 def test_a_training_step_is_careful_to_its_end_and_no_longer():
@@ -268,7 +268,7 @@ def test_a_training_step_is_careful_to_its_end_and_no_longer():
     with gt.GradientTape() as tape:
         loss = np.sum(((x * GAPS) ** 2)[[0, 2]])
     assert tape.gradient(loss, [x])[0].tolist() == [2.0, 0.0, 18.0]
-    assert not _alerts
+    assert not alerts
 
 
 @gt.custom_gradient
@@ -299,10 +299,10 @@ def test_other_threads_do_not_end_it():
         other = threading.Thread(target=lambda: gt.grad(lambda x: np.sum(x[1:]))(np.ones(3)))
         other.start()
         other.join()
-        assert _alerts
+        assert alerts
     finally:
         calm()
-    assert not _alerts
+    assert not alerts
 
 
 @pytest.mark.parametrize(

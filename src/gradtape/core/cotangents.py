@@ -22,7 +22,9 @@ _getrefcount = sys.getrefcount
 ndarray = np.ndarray
 _add_reduce = np.add.reduce
 _WIDE = 32  # elements of a row from which NumPy's loop over it is not mostly its start
-_BLOCK = 1 << 15  # elements that are summed one after the other
+# What is summed one after the other: so many elements, or rows where these are long.
+_BLOCK = 1 << 15
+_ROWS = 512
 
 
 def sum_to(g: Any, shape: tuple[int, ...] | None) -> Any:
@@ -58,18 +60,23 @@ def product_sum(g: Any, p: Any, shape: tuple[int, ...]) -> Any:
     if width < _WIDE or shape[first:] != g.shape[g.ndim - len(shape) + first :]:
         return None
     g, p = g.reshape(-1, width), p.reshape(-1, width)
-    total, height = np.zeros(width, g.dtype), -(-_BLOCK // width)
+    total, height = np.zeros(width, g.dtype), max(-(-_BLOCK // width), _ROWS)
     for start in range(0, len(g), height):
         stop = start + height
         total += np.einsum("ij,ij->j", g[start:stop], p[start:stop])
-    return None if np.isnan(total).any() else total.reshape(shape)
+    return None if np.isnan(total.dot(total)) else total.reshape(shape)
+
+
+def seen_once(g: Any) -> Any:
+    """`g` with axes of length 1 where it repeats its numbers, as the cotangent of a sum does."""
+    return g[tuple(slice(None) if step else slice(1) for step in g.strides)]
 
 
 def twice_few(g: Any) -> Any:
     """Twice `g` where few numbers are seen as many, as in the cotangent of a sum; else None."""
     if 0 not in g.strides or g.dtype.char not in "fd":
         return None
-    few = g[tuple(slice(None) if step else slice(1) for step in g.strides)]
+    few = seen_once(g)
     few = few + few
     return np.broadcast_to(few, g.shape) if isfinite(square_sum(few.reshape(-1))) else None
 

@@ -93,17 +93,18 @@ def _repeats(shape: tuple[int, ...], index: Any) -> bool:
         if i is None or isinstance(i, bool | np.bool_):
             continue
         if isinstance(i, np.ndarray):
-            many = i.nonzero() if i.dtype == bool else (i % shape[axis],)
+            many = i.nonzero() if i.dtype == bool else (i,)
             arrays += many
             axes += [shape[axis + n] for n in range(len(many))]
             axis += len(many)
         else:
             axis += 1
-    together: Any = arrays
+    together: Any = tuple(arrays)
     if any(i.shape != arrays[0].shape for i in arrays):
         together = np.broadcast_arrays(*arrays)
-    flat = np.sort(np.ravel_multi_index(together, axes), axis=None)
-    return bool(np.any(flat[1:] == flat[:-1]))
+    flat = np.ravel_multi_index(together, axes, mode="wrap").ravel()  # from the end: below 0
+    flat.sort()
+    return bool((flat[1:] == flat[:-1]).any())
 
 
 def overwritten(shape: tuple[int, ...], index: Any) -> Any:

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from . import parallel
+from . import parallel, short
+from .alerts import alerts, beware, settled
 from .buffers import SMALLEST, owns, spread, take
 from .card import VALUES, Card, select, twice
-from .cotangents import _add_array, can_add, product_sum, sum_to, twice_few
+from .cotangents import _add_array, can_add, product_sum, seen_once, sum_to, twice_few
 from .numbers import DOUBLE, SINGLE, doubles, number, singles
 from .runs import broadcast
 from .squares import square_sum
@@ -56,6 +57,9 @@ def make_product(card: Card, i: int) -> Any:
     def product(g: Any, z: Any, x: Any, y: Any, out: Any = None) -> Any:
         if type(g) is ndarray and g.nbytes >= SMALLEST:
             if partial is twice and (g.nbytes < parallel.SMALLEST or not any(g.strides)):
+                gi = _twice(g, x)
+                if gi is not None:
+                    return gi
                 few = twice_few(g)
                 if few is not None:
                     return by_x(few, z, x, y)
@@ -86,7 +90,7 @@ def make_product(card: Card, i: int) -> Any:
             return g if p else np.zeros_like(g)[()]
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g) if _alerts else gi
+        return settled(gi, g) if alerts else gi
 
     return product
 
@@ -105,7 +109,46 @@ def _times(g: Any, p: Any, out: Any) -> Any:
         out = None  # a NaN is settled by what `g` was
     if out is None:
         out = take(g.shape, g.dtype, g.nbytes)
-    return broadcast(_multiply, g, p, out) if g.flags.c_contiguous else _multiply(g, p, out)
+    if out is g and short.run("multiply", g, p, None, out) is not None:
+        return out  # `p` is finite: whatever the loop tells, there is nothing to settle
+    if not g.flags.c_contiguous:
+        few = seen_once(g)
+        if p.shape != g.shape or not few.flags.c_contiguous:
+            return _multiply(g, p, out)
+        g = few
+    return broadcast(_multiply, g, p, out)
+
+
+def _twice(g: Any, x: Any) -> Any:
+    """`g * (x + x)` where `g` sees few numbers as many, by a native loop; None where none does."""
+    if alerts or type(x) is not ndarray or x.shape != g.shape or x.dtype is not g.dtype:
+        return None
+    few = seen_once(g)
+    if g.dtype.char not in "fd" or short.layout(few.shape, x.shape) is None:
+        return None
+    out = take(x.shape, x.dtype, x.nbytes)
+    told = short.run("multiply_twice", few, x, None, out)
+    return out if told is not None and told != short.LOUD else None
+
+
+def _adds(g: Any, p: Any, grads: dict[int, Any], key: int) -> bool:
+    """Whether a native loop has added `g * p` to the cotangent of `key`, to which no 0 gives NaN.
+
+    It spares writing the product and reading it again, where few numbers stand for many in `p`.
+    """
+    total = grads.get(key)
+    return bool(
+        type(total) is ndarray
+        and can_add(total, g)
+        and not alerts
+        and type(p) is ndarray
+        and p.dtype is g.dtype
+        and p.ndim <= g.ndim
+        and 4 * p.size <= g.size
+        and short.layout(g.shape, p.shape) is not None
+        and _is_finite(p)
+        and short.run("multiply_add", g, p, total, total) is not None
+    )
 
 
 def _is_finite(p: Any) -> bool:
@@ -192,17 +235,17 @@ def _blocked(
                 if not isfinite(square_sum(product.reshape(-1))):
                     product = np.where(p, product, dtype.type(0))
             elif overwrites and not _is_finite(p):
-                product = _settled(gb * p, gb)
+                product = settled(gb * p, gb)
             else:
                 into_p = add and type(p) is ndarray and _is_temporary(p)
                 product = _multiply(gb, p, (p if into_p else None) if add else target)
-                if _alerts and not overwrites:
-                    product = _settled(product, gb)
+                if alerts and not overwrites:
+                    product = settled(product, gb)
             if add:
                 target += product
             elif product is not target:
                 target[...] = product
-        _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
+        alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if g.nbytes >= limits[dtype.char]:
         parallel.split(part, len(into))
@@ -257,12 +300,12 @@ def _finite_product(g: Any, p: Any, out: Any) -> Any:
             stop = min(start + block, last)
             gb, pb, target = g[start:stop], p[start:stop], into[start:stop]
             if overwrites and not isfinite(square_sum(pb)):
-                target[...] = _settled(gb * pb, gb)
+                target[...] = settled(gb * pb, gb)
                 continue
             _multiply(gb, pb, target)
-            if _alerts and not overwrites and (settled := _settled(target, gb)) is not target:
-                target[...] = settled
-        _alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
+            if alerts and not overwrites and (found := settled(target, gb)) is not target:
+                target[...] = found
+        alerts.discard(get_ident())  # blocks are looked at; a worker's note would stay for good
 
     if p.nbytes >= parallel.SMALLEST:
         parallel.split(part, p.size)
@@ -285,54 +328,9 @@ def _make_value_product(which: int) -> Any:
             gi = g * p.conj() if p.dtype.kind == "c" else _times(g, p, out)
         else:
             gi = g * (p.conjugate() if tp in _COMPLEX else p)
-        return _settled(gi, g) if _alerts else gi
+        return settled(gi, g) if alerts else gi
 
     return product
-
-
-# Why a product may be NaN where its cotangent is 0; while this is empty, none is looked at.
-# A thread's number: an invalid operation (0 * inf, inf - inf) happened there since it was last
-# looked at. The processor notices them for nothing; NumPy hands the news to `note_invalid` (see
-# `sweep.hush`). It notices no NaN that was there before. But where no rule drops an entry, such a
-# NaN is in the result too; so the number negated says that the thread's sweep has passed a rule
-# that does (`where`, an index), and looks at every product until its end.
-_alerts: set[int] = set()
-
-
-def note_invalid(_kind: str, _flag: int) -> None:
-    """Called by NumPy after a computation in which an invalid operation happened."""
-    _alerts.add(get_ident())
-
-
-def beware() -> None:
-    """Look at every product of this thread's sweep from here on: an entry was dropped."""
-    _alerts.add(-get_ident())
-
-
-def calm() -> None:
-    """At the end of a sweep: the next one has dropped nothing yet."""
-    if _alerts:
-        _alerts.discard(-get_ident())
-
-
-def _settled(gi: Any, g: Any) -> Any:
-    """The product `gi`, with 0 where the cotangent `g` is exactly 0, if there is a NaN in it.
-
-    0 times an infinite partial is NaN; a branch that is not taken must not say so. Called where
-    there is an alert, and where a block of a large partial is not finite.
-    """
-    _alerts.discard(get_ident())
-    if type(gi) is ndarray:
-        if gi.flags.c_contiguous:
-            total = square_sum(gi.reshape(-1))
-        else:
-            total = _add_reduce(gi, None)
-        if total == total:
-            return gi
-        return np.where(np.equal(g, 0), gi.dtype.type(0), gi)
-    if gi == gi or g != 0:
-        return gi
-    return type(gi)(0)
 
 
 _SOLE = 1 << 30
@@ -388,8 +386,8 @@ def make_run1(card: Card) -> Any:
                 gi = product(g, rec[11], rec[9], None)
             else:
                 gi = g * p
-            if _alerts:
-                gi = _settled(gi, g)
+            if alerts:
+                gi = settled(gi, g)
         k = rec[5]
         p = grads.get(k)
         if p is None:
@@ -441,9 +439,15 @@ def _make_run2(card: Card) -> Any:
         return _make_run_signs(*card.partials)
     product_x, product_y = make_product(card, 0), make_product(card, 1)
     value_x, value_y = card.partials[0] == "y", card.partials[1] == "x"
+    is_value = value_x or value_y
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         _, _, _, _, _, kx, ky, sx, sy, xv, yv, z = rec
+        if is_value and type(g) is ndarray and g.nbytes >= SMALLEST:
+            if value_x and kx > 0 and _adds(g, yv, grads, kx):
+                kx = 0
+            if value_y and ky > 0 and _adds(g, xv, grads, ky):
+                ky = 0
         if kx > 0 and product_x is not None:
             if type(g) is ndarray:
                 if g.nbytes >= SMALLEST:
@@ -523,8 +527,8 @@ def make_run_number(card: Card, general: Any) -> Any:
             gi = _multiply(g, number(y, dtype) if p is None else p)
         else:
             gi = g * y
-        if _alerts:
-            gi = _settled(gi, g)
+        if alerts:
+            gi = settled(gi, g)
         k = rec[5]
         p = grads.get(k)
         if p is None:

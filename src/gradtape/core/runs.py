@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from . import short
+
 ndarray = np.ndarray
 _MANY = 4096  # elements from which it pays to lay the work out
 _BLOCK = 1 << 18  # bytes of a block that stays in the cache
@@ -128,9 +130,11 @@ _LONG = 1 << 17  # elements of a result from which a tile pays for longer runs, 
 def broadcast(ufunc: Any, x: Any, y: Any, out: Any) -> Any:
     """`ufunc(x, y)` into `out`, contiguous, of the dtype of `x` and `y` and the shape of both.
 
-    An operand that broadcasting repeats beside a short run is repeated in memory first. `out` may
-    be the other one.
+    An operand that broadcasting repeats beside a short run is repeated in memory first, where no
+    native loop does it. `out` may be the other one.
     """
+    if out is not x and out is not y and short.binary(ufunc, x, y, out):
+        return out
     found = _layout(x.shape, y.shape)
     if found is None:
         return ufunc(x, y, out=out)
@@ -157,11 +161,18 @@ def _tile(call: Any, row: Any, many: Any, out: Any) -> None:
     """`call(row, many, out)` where one short row meets all of `many`."""
     times, run = out.shape
     each = max(1, min(_TILE // run, times))
-    tile, whole = np.tile(row, each), times - times % each
+    tile, whole = _tiled(row, each), times - times % each
     call(tile, many[:whole].reshape(-1, tile.size), out[:whole].reshape(-1, tile.size))
     if whole < times:
         rest = out[whole:].reshape(-1)
         call(tile[: rest.size], many[whole:].reshape(-1), rest)
+
+
+def _tiled(row: Any, times: int) -> Any:
+    """`np.tile(row, times)`, for a third of what it costs."""
+    tile = np.empty((times, row.size), row.dtype)
+    tile[...] = row
+    return tile.reshape(-1)
 
 
 def _repeat(call: Any, few: Any, many: Any, out: Any, room: Any) -> None:
@@ -174,7 +185,7 @@ def _repeat(call: Any, few: Any, many: Any, out: Any, room: Any) -> None:
     each = max(1, _TILE // width)  # rows of the result to one of a tile
     height = each * max(1, _BLOCK // (each * width * out.itemsize))
     index = _repeated(height, times)
-    tile = np.tile(many.reshape(-1), each) if len(many) == 1 else None
+    tile = _tiled(many.reshape(-1), each) if len(many) == 1 else None
     for start in range(0, outer, height):
         block = out[start : start + height]
         n = len(block)
@@ -201,16 +212,7 @@ def _layout(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[bool, int, int, int
     That is so where both operands have the last axes, a short run; one alone those before; and
     the one without these all that are before them, or there are none.
     """
-    ndim = max(len(x), len(y))
-    x, y = (1,) * (ndim - len(x)) + x, (1,) * (ndim - len(y)) + y
-    groups: list[tuple[bool, bool, int]] = []  # neighbouring axes that the same operands have
-    for nx, ny in zip(x, y, strict=True):
-        if nx == ny == 1:
-            continue
-        n, has = max(nx, ny), (nx != 1, ny != 1)
-        if groups and groups[-1][:2] == has:
-            n *= groups.pop()[2]
-        groups.append((*has, n))
+    groups = short.grouped(x, y)
     if not 2 <= len(groups) <= 3 or groups[-1][:2] != (True, True):
         return None
     has_x, _, times = groups[-2]

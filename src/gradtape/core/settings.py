@@ -14,8 +14,8 @@ def configure(**changes: int | str) -> config.Config:
     Parameters
     ----------
     **changes : int or str
-        By the names of `gradtape.config.Config`: `copy_limit`, `reuse_buffers`, `threads`,
-        `cache_folder`, `cache_bytes`.
+        By the names of `gradtape.config.Config`: `copy_limit`, `reuse_buffers`, `native_after`,
+        `threads`, `cache_folder`, `cache_bytes`.
 
     Raises
     ------

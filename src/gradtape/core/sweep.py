@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedOperationError, three_part
+from .alerts import alerts, beware, calm, note_invalid
 from .aval import Aval, make_aval
 from .buffers import owns
 from .card import Card
 from .cotangents import accumulate
 from .lift import Lift
 from .positions import decode
-from .products import _alerts, beware, calm, note_invalid
 from .registry import HOOKS
 from .rows import rows_of, spared, stilled
 from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
@@ -55,7 +55,7 @@ def run_general(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         gi = card.vjp(i, g, out, operands, params)
         if gi is None:
             continue
-        if card.kind == "primitive" and (_alerts or not _is_flagged(card)):
+        if card.kind == "primitive" and (alerts or not _is_flagged(card)):
             gi = spared(card, i, gi, g, out, operands, params, avals)
         if gi.dtype.kind == "c" and avals[i].dtype.kind != "c":
             gi = gi.real

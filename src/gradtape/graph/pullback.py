@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.alerts import beware
 from ..core.aval import is_differentiable
 from ..core.card import Card
 from ..core.console import silent
 from ..core.cotangents import accumulate
 from ..core.lift import Lift, is_lifted
-from ..core.products import beware
 from ..core.registry import CARDS
 from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from ..core.alerts import beware
 from ..core.aval import Aval, aval_of, make_aval
 from ..core.bands import BANDED, Bands, put_rows, read_rows, sliced
 from ..core.buffers import owns
@@ -25,7 +26,6 @@ from ..core.lift import is_lifted
 from ..core.observing import Keeping
 from ..core.operands import lost_cause, operand
 from ..core.positions import decode, is_internal, user_frame
-from ..core.products import beware
 from ..core.refusals import OutOfRangeError
 from ..core.registry import HOOKS
 from ..core.state import AVALS, KEYS, PARAMS, next_key, state
@@ -406,7 +406,8 @@ def _fitted(x: Tensor, index: Any, value: Any, key: int, v: Any) -> tuple[Any, i
         v = np.reshape(v, dims[spare:]) if key or is_traced(v) else value
         key = v.key if isinstance(v, Tensor) else 0
     try:
-        np.broadcast_to(np.empty(value.shape, bool), slot)
+        if value.shape != slot:
+            np.broadcast_to(np.empty(value.shape, bool), slot)
     except ValueError:
         raise ShapeError(
             three_part(

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.alerts import beware
 from ..core.buffers import SMALLEST
 from ..core.cards import elementwise
 from ..core.fast import make_binary
-from ..core.products import beware
 from ..core.registry import HOOKS, UFUNCS
 from ..core.symbol import may_hold
 from ..core.tensor import Tensor, View, raw

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.alerts import beware
 from ..core.aval import aval_of, is_differentiable
 from ..core.cards import Card
 from ..core.cotangents import accumulate
@@ -19,7 +20,6 @@ from ..core.exits import muted, note_capture
 from ..core.lift import is_lifted
 from ..core.operands import why_of
 from ..core.positions import decode, here, user_frame
-from ..core.products import beware
 from ..core.state import (
     AVALS,
     CARD,

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..core.alerts import calm
 from ..core.aval import INEXACT, native
 from ..core.buffers import owns
 from ..core.lift import Lift
 from ..core.observing import Keeping
 from ..core.operands import fingerprint
 from ..core.positions import decode
-from ..core.products import calm
 from ..core.refusals import door
 from ..core.state import RESIDUALS, Recorder
 from ..core.sweep import hush, run_unsupported, unsupported_error

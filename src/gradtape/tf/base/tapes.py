@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core import tensor as core
 from ...core.positions import decode, here
+from ...core.registry import HOOKS
 from ...core.state import next_key, state
 from ...core.tree import flatten, tree_map
 from ...errors import GradtapeError, three_part
@@ -29,6 +30,15 @@ from .wording import TensorFlowRecorder, spoken, worded
 
 if TYPE_CHECKING:
     from ...tape.facts import Explanation
+
+
+def _native_loops() -> Any:
+    from ...backends.llvm.short import loops
+
+    return loops()
+
+
+HOOKS["native_loops"] = _native_loops
 
 
 @export("UnconnectedGradients")
