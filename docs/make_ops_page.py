@@ -17,8 +17,9 @@ import numpy as np
 
 import gradtape.ops as ops
 from gradtape.core.cards import Card
-from gradtape.core.registry import CARDS, FUNCTIONS, UFUNC_METHODS, UFUNCS
+from gradtape.core.registry import CARDS, FUNCTIONS, UFUNC_METHODS, UFUNCS, load
 
+load()
 PAGE = Path(__file__).resolve().parent / "ops.md"
 METHODS = ("reduce", "accumulate", "reduceat", "outer", "at")
 INTRODUCTION = """\

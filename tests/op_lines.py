@@ -15,10 +15,11 @@ import numpy as np
 
 import gradtape.core.dispatch as dispatch
 import gradtape.core.fast as fast
-from gradtape.core.registry import CARDS, FUNCTIONS, UFUNC_METHODS, UFUNCS
+from gradtape.core.registry import CARDS, FUNCTIONS, UFUNC_METHODS, UFUNCS, load
 from gradtape.core.state import CARD
 from gradtape.testing import OpCase, Run
 
+load()
 FOLDER = Path(__file__).parent / "ops"
 # The lists of op_case lines that the test modules keep; all of them are parametrised there.
 LISTS = ("CASES", "WRITES")

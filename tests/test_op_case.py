@@ -6,12 +6,13 @@ import pytest
 import gradtape as gt
 from gradtape.core.cards import elementwise, primitive
 from gradtape.core.dispatch import apply
-from gradtape.core.registry import CARDS
+from gradtape.core.registry import CARDS, load
 from gradtape.testing import op_case
 
 
 @pytest.fixture(autouse=True)
 def _no_card_stays():
+    load()
     before = dict(CARDS)
     yield
     CARDS.clear()

@@ -24,8 +24,9 @@ import numpy as np
 from gradtape.core.aval import Aval
 from gradtape.core.cards import Card
 from gradtape.core.products import make_product, make_run1, make_run2
-from gradtape.core.registry import CARDS, HOOKS
+from gradtape.core.registry import CARDS, HOOKS, load
 
+load()
 OPS = "gradtape.ops."
 
 

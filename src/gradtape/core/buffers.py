@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
+from _thread import allocate_lock
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,13 @@ class Buffer(np.ndarray[Any, Any]):
 
 _pool: dict[int, list[Buffer]] = {}
 _held = 0
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def _renew_lock() -> None:
     """A forked child may have copied the lock while another thread held it."""
     global _lock
-    _lock = threading.Lock()
+    _lock = allocate_lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -10,6 +10,8 @@ equal contents, and for what was computed from it, which the code tells (`arriva
 A strict tape raises `ExitError` at the exit. Where that is `y[0] = x[0]` with a plain `y`, NumPy
 turns any error of `__float__` into its own ValueError; the ExitError is its cause.
 
+What reads the user's code (`places.py`, `arrivals.py`) is imported where something leaves.
+
 Memory is bounded: scalars and weak references only, and no more than the limits below.
 
 Interface for the rest of core: `note_exit(tensor, how, result)` where a value leaves, and
@@ -19,24 +21,24 @@ Interface for the rest of core: `note_exit(tensor, how, result)` where a value l
 from __future__ import annotations
 
 import cmath
-import threading
 import weakref
+from _thread import _local
 from collections import deque
 from collections.abc import Iterable
 from types import CodeType, FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import ExitError, three_part
-from . import places
-from .arrivals import Front, follow, may_arrive
 from .aval import INEXACT
-from .phrases import HIDDEN_WRITERS, WRITERS, phrase_of, remedy_for
-from .places import Place
 from .positions import decode, user_frame
 from .registry import HOOKS
 from .state import next_key, state
+
+if TYPE_CHECKING:
+    from .arrivals import Front
+    from .places import Place
 
 MOST_PLACES = 256
 MOST_SCALARS = 4096
@@ -118,7 +120,7 @@ class Exits:
 # --------------------------------------------------------------------------------- leaving
 
 
-class _Muted(threading.local):
+class _Muted(_local):
     depth: int = 0
 
 
@@ -150,7 +152,9 @@ def note_exit(tensor: Any, how: str, result: Any = None) -> None:
         if key in tape.tracked:
             if _muted.depth:
                 return
-            frame, library = places.frame_of_user(user_frame())
+            from .places import frame_of_user
+
+            frame, library = frame_of_user(user_frame())
             remember(tape, tensor, how, result, frame, library)
 
 
@@ -158,6 +162,8 @@ def remember(
     tape: Any, tensor: Any, how: str, result: Any, frame: FrameType, library: str = ""
 ) -> None:
     """Add one exit to `tape`."""
+    from . import places
+
     place = places.place_at(frame)
     is_step = place.kind in places.STEPS
     if tape.strict and not is_step and not (place.is_shown and place.kind.startswith("math.")):
@@ -208,6 +214,8 @@ def _entry(tape: Any, place: Place, how: str, library: str) -> tuple[Exits, Exit
 
 def _follow(tape: Any, exits: Exits, found: Exit, frame: FrameType) -> None:
     """Note where what is computed from an exited value can go."""
+    from .arrivals import follow
+
     if follow(exits.fronts, found, frame) or found.count > 1:
         return
     if found.kind.startswith(("math.", "cmath.")):  # the code is too long: it may be anywhere
@@ -334,6 +342,9 @@ def _write(container: Any, tensor: Any, kind: str, is_lost: bool) -> None:
     for tape in state.tapes:
         if key not in tape.tracked or _muted.depth:
             continue
+        from . import places
+        from .phrases import HIDDEN_WRITERS, WRITERS
+
         frame, library = places.frame_of_user(user_frame())
         place = places.place_at(frame)
         if place.kind in WRITERS or place.kind in HIDDEN_WRITERS:
@@ -360,8 +371,10 @@ def meant(tensor: Any) -> None:
 
 def note_capture(tape: Any, frame: FrameType, keys: list[tuple[int, int]], out_key: int) -> None:
     """Remember tracked values that a custom_gradient function used without having them as input."""
+    from .places import place_at
+
     _exits(tape)
-    place = places.place_at(frame)
+    place = place_at(frame)
     found = Exit(place, "custom_gradient", "")
     found.keys.extend(keys)
     tape.returns.append(Return(out_key, found, keys, True, place.code, place.lasti))
@@ -397,6 +410,8 @@ def came_back(tape: Any, out_key: int, card: Any, *operands: Any) -> None:
             continue
         _look_up_scalar(tape, exits, out_key, x)
     if exits.fronts:
+        from .arrivals import may_arrive
+
         arrived = may_arrive(exits.fronts, tape.tracked, operands)
         if arrived:
             _note_arrivals(tape, out_key, arrived, operands, told)
@@ -518,11 +533,15 @@ def _note_return(
 ) -> None:
     returns = tape.returns
     if len(returns) < MOST_RETURNS:
-        frame, _ = places.frame_of_user(user_frame(3))
+        from .places import frame_of_user
+
+        frame, _ = frame_of_user(user_frame(3))
         returns.append(Return(out_key, found, keys, certain, frame.f_code, frame.f_lasti))
 
 
 def _strict_error(tape: Any, tensor: Any, how: str, place: Place) -> ExitError:
+    from .phrases import phrase_of, remedy_for
+
     found = Exit(place, how if how == "out=" else _kind(place, how), "")
     return ExitError(
         three_part(

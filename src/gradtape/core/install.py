@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from . import lifting as _lifting  # fills its hooks
-from . import uncarded as _uncarded
 from .card import Card
 from .dispatch import apply, nondifferentiable_call, span, write_out
 from .fast import FASTER, make_binary, make_step, make_unary
@@ -16,8 +14,6 @@ from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
 from .state import state
 from .tensor import Tensor
 from .ufunc_call import make_general
-
-_ = _uncarded, _lifting
 
 
 def install_elementwise(card: Card, ufunc: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
+from _thread import _local, allocate_lock
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
@@ -19,7 +19,7 @@ from .tensor import Tensor
 __all__ = ["Looker"]
 
 _slot: Any = vars(Tensor)["value"]
-_lock = threading.Lock()
+_lock = allocate_lock()
 _lookers: tuple[Looker, ...] = ()  # that some thread asks, those of subclasses first
 
 
@@ -85,7 +85,7 @@ class Looker:
                 self._switch(on)
 
 
-class _Thread(threading.local):
+class _Thread(_local):
     asks = False
     inside = False
 

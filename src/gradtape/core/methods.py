@@ -18,7 +18,7 @@ from .exits import note_exit
 from .flat import Flat, plain_index
 from .positions import decode, here, note_reshape
 from .refusals import LOWER, door, name_of, refuse
-from .registry import FUNCTIONS, HOOKS
+from .registry import FUNCTIONS, HOOKS, later
 from .state import next_key, state
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def _call(function: Any, *args: Any, **kwargs: Any) -> Tensor:
     kwargs = {
         k: v for k, v in kwargs.items() if v is not _NO and (v is not None or k == "axis")
     }
-    operation = FUNCTIONS.get(function)
+    operation = FUNCTIONS.get(function) or later(FUNCTIONS, function)
     tapes: Any = state.tapes
     if tapes and tapes[0].is_trace:
         tapes[0].look(args, kwargs)

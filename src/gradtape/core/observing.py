@@ -7,8 +7,8 @@ anyway, gets an entry while somebody wants to hear of assignments.
 
 from __future__ import annotations
 
-import threading
 import weakref
+from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +20,7 @@ compiled: weakref.WeakSet[Any] = weakref.WeakSet()  # compiled functions, whose 
 on_keep: list[Callable[[bool], None]] = []  # switches of the closures that make records
 recordings = 0  # how many runs are being recorded: compiled functions tell what they see
 observers: tuple[Told, ...] = ()  # each is called with a Variable that has been assigned
-_lock = threading.Lock()
+_lock = allocate_lock()
 _keepers = 0
 
 

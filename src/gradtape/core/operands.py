@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from _thread import get_ident
 from collections.abc import Iterable
-from threading import get_ident
 from typing import Any
 
 import numpy as np

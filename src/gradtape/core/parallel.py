@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextvars
 import os
-import threading
+from _thread import allocate_lock
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -59,12 +59,13 @@ class _Workers:
 
     def __init__(self, count: int) -> None:
         from queue import SimpleQueue
+        from threading import Thread
 
         self.process = os.getpid()
         self.inbox: SimpleQueue[Any] = SimpleQueue()
         self.count = count
         for _ in range(count):
-            threading.Thread(target=self._serve, name="gradtape", daemon=True).start()
+            Thread(target=self._serve, name="gradtape", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
@@ -79,13 +80,13 @@ class _Workers:
 
 
 _workers: _Workers | None = None
-_lock = threading.Lock()
+_lock = allocate_lock()
 
 
 def _renew_lock() -> None:
     """A forked child may have copied the lock while another thread held it."""
     global _lock
-    _lock = threading.Lock()
+    _lock = allocate_lock()
 
 
 if hasattr(os, "register_at_fork"):

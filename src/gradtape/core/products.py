@@ -8,8 +8,8 @@ refers to: the cotangent's own where this is its last use.
 from __future__ import annotations
 
 import sys
+from _thread import get_ident
 from math import isfinite
-from threading import get_ident
 from typing import Any
 
 import numpy as np

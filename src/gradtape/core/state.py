@@ -8,10 +8,9 @@ a Tensor; a Tensor never holds a Recorder. So nothing here forms a reference cyc
 from __future__ import annotations
 
 import itertools
-import threading
+from _thread import _local, get_ident
 from typing import Any
 
-_get_ident = threading.get_ident
 next_key = itertools.count(1).__next__
 
 # A record is a list. Its first nine fields are the skeleton, which outlives the gradient; what
@@ -59,7 +58,7 @@ class Recorder:
         self.record = self.ops.append
         self.tracked: set[int] = set()
         self.leaves: dict[int, Any] = {}  # key -> the Variable, or facts about a watched Tensor
-        self.thread = _get_ident()
+        self.thread = get_ident()
         self.has_unsupported = False
         self.level = 0  # when it was entered, inside a level of jvp or vmap
         self.is_lifted = False  # records hold lifts, so that sweeps must run on Tensors
@@ -102,7 +101,7 @@ class Recorder:
 SEVERAL = Recorder(auto_watch=False)  # stands for "more than one": follows nothing by itself
 
 
-class _State(threading.local):
+class _State(_local):
     """`tapes` are the active recorders; `tape` is the only one, None, or `SEVERAL`."""
 
     tape: Recorder | None = None

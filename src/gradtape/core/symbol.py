@@ -18,8 +18,6 @@ from typing import Any, ClassVar, NoReturn
 import numpy as np
 
 from ..errors import TracingError, three_part
-from .phrases import HIDDEN_WRITERS, WRITERS, is_named, remedy_of
-from .places import frame_of_user, place_at
 from .positions import decode, here, user_frame
 
 # Queries about shape and dtype, answered from a stand-in.
@@ -136,6 +134,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         is_loop = what == "bool" and asked is not None and asked.source.startswith("while ")
         remedy = _REMEDIES["while" if is_loop else what if what in _REMEDIES else "array"]
         if what != "bool":
+            from .places import frame_of_user, place_at
+
             remedy = _in_place_of(place_at(frame_of_user(user_frame())[0]).kind) or remedy
         raise TracingError(
             three_part(
@@ -148,6 +148,9 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
     def refuse_write(self, name: str) -> NoReturn:
         """TracingError for a function that writes this into a plain array."""
+        from .phrases import HIDDEN_WRITERS, WRITERS, remedy_of
+        from .places import frame_of_user, place_at
+
         place = place_at(frame_of_user(user_frame())[0])
         kind = place.kind
         if place.callee == "at" or name.endswith(".at"):
@@ -232,6 +235,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
 
 def _in_place_of(kind: str) -> str:
     """What to write in place of what takes a value out; nothing where that is not clear."""
+    from .phrases import is_named, remedy_of
+
     if kind in _NUMBERS or not is_named(kind):
         return ""
     said = remedy_of(kind)

@@ -27,7 +27,7 @@ from .lift import Lift
 from .methods import ArrayMethods, fixed
 from .positions import decode, here, reshaped_at
 from .refusals import LOWER, name_of, refuse
-from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS
+from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS, later
 from .state import state
 from .symbol import Symbol
 
@@ -299,6 +299,8 @@ class Tensor(ArrayMethods):
                     return operation(*inputs)
             operation = UFUNC_METHODS.get((ufunc, method))
             if operation is None:
+                operation = later(UFUNC_METHODS, (ufunc, method))
+            if operation is None:
                 return HOOKS["uncarded_ufunc"](ufunc, method, inputs, kwargs)
             return operation(*inputs, **kwargs)
         except LOWER as error:
@@ -311,6 +313,8 @@ class Tensor(ArrayMethods):
             tapes[0].look(args, kwargs)
         try:
             operation = FUNCTIONS.get(func)
+            if operation is None:
+                operation = later(FUNCTIONS, func)
             if operation is None:
                 return HOOKS["uncarded"](func, args, kwargs)
             return operation(*args, **kwargs)

@@ -5,7 +5,6 @@ The views of a dict (`d.values()`) are nodes too, and become lists.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,7 +23,9 @@ def _children(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any], tuple[A
 
         def rebuild(values: list[Any]) -> Any:
             pairs = zip(keys, values, strict=True)
-            new = copy.copy(tree)  # keeps a defaultdict's factory, an OrderedDict's order
+            from copy import copy
+
+            new = copy(tree)  # keeps a defaultdict's factory, an OrderedDict's order
             new.update(pairs)
             return new
 

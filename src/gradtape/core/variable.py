@@ -20,7 +20,6 @@ from ..errors import DTypeError, GradientWarning, ShapeError, StaleViewError, th
 from .aval import INEXACT, Aval, is_differentiable
 from .buffers import owns
 from .observing import store, tell_assigned
-from .places import frame_of_user
 from .positions import decode, here, user_frame
 from .refusals import LOWER, door, refuse
 from .registry import HOOKS
@@ -362,6 +361,8 @@ class Variable(Tensor):
 
     def __copy__(self) -> Variable:
         copied = Variable(self.value, self.trainable, self.name)
+        from .places import frame_of_user
+
         frame, _ = frame_of_user(user_frame())  # not the line of copy.copy
         copied.position = (frame.f_code, frame.f_lasti)
         copied.why = ("assigned", *copied.position, self.key, "copying")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import opcode
 import sys
-from threading import get_ident
+from _thread import get_ident
 from typing import Any, NoReturn
 
 import numpy as np

@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops  # noqa: F401  (fills the table of cards)
+from .. import ops  # noqa: F401  (fills the table of cards; `load` does the rest)
 from ..core.aval import Aval, aval_of
-from ..core.registry import CARDS
+from ..core.registry import CARDS, load
 from ..errors import RunError, three_part
 from ..graph.coding import Reader
 from .schema import DTYPES
 
 __all__ = ["Operation", "operation", "parameters", "refuse"]
+
+load()
 
 _KINDS = frozenset(("elementwise", "linear", "primitive", "nondifferentiable"))
 _NEVER = frozenset(("empty_like",))  # what lies in memory is nobody's business

@@ -29,7 +29,6 @@ from ..core.variable import Variable
 from ..errors import DTypeError, three_part
 from .custom_lifted import call_batch, call_dual
 from .custom_rule import (
-    NUMBERS,
     Rule,
     called,
     check_count,
@@ -44,6 +43,7 @@ from .custom_rule import (
     with_order,
     without_variables,
 )
+from .leaving import NUMBERS
 
 __all__ = ["custom_gradient"]
 

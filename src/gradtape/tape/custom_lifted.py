@@ -25,7 +25,6 @@ from ..core.streams import replayed
 from ..core.tensor import Tensor, new_traced, raw
 from ..core.tree import flatten
 from .custom_rule import (
-    NUMBERS,
     Rule,
     called,
     checked,
@@ -35,6 +34,7 @@ from .custom_rule import (
     transposed,
     zeros_of,
 )
+from .leaving import NUMBERS
 
 __all__ = ["call_batch", "call_dual"]
 

@@ -39,14 +39,13 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, in_order
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, TracingError, three_part
+from .leaving import NUMBERS
 
 __all__ = [
-    "NUMBERS", "Rule", "called", "check_count", "check_shape", "checked", "details_of", "is_pair",
+    "Rule", "called", "check_count", "check_shape", "checked", "details_of", "is_pair",
     "leaves_of", "moved_around", "pushed", "pushed_by", "record_of", "run_custom",
     "takes_variables", "transposed", "without_variables", "zeros_of",
 ]  # fmt: skip
-
-NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
 
 
 class Rule:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..core.exits import meant
 from ..core.lift import still
 from ..core.operands import blunted
 from ..core.positions import here
 from ..core.tensor import Tensor, new_traced
 from ..core.tree import tree_map
-from .custom_rule import NUMBERS
 
-__all__ = ["stop_gradient", "value"]
+__all__ = ["NUMBERS", "stop_gradient", "value"]
+
+NUMBERS = (Tensor, np.ndarray, np.number, np.bool_, int, float, complex)
 
 
 def stop_gradient(x: Any) -> Any:

@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, raw
 from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from .custom import as_tensor, custom_gradient
-from .custom_rule import NUMBERS
+from .leaving import NUMBERS
 from .sieve import Sieve
 from .sweeping import zeros
 from .tape import GradientTape

@@ -6,7 +6,6 @@ The file is long because one class has all that a user asks of a tape, with its 
 from __future__ import annotations
 
 import contextlib
-import copy
 import sys
 import weakref
 from collections.abc import Iterator
@@ -117,9 +116,11 @@ class GradientTape:
     def __deepcopy__(self, memo: dict[int, Any]) -> GradientTape:
         """A tape of its own, with records and values of its own."""
         copied = memo[id(self)] = type(self).__new__(type(self))
+        from copy import deepcopy
+
         state: Any = object.__getstate__(self)
         for name, value in {**(state[0] or {}), **state[1]}.items():
-            setattr(copied, name, copy.deepcopy(value, memo))
+            setattr(copied, name, deepcopy(value, memo))
         return copied
 
     # ------------------------------------------------------------------ context

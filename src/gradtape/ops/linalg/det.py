@@ -20,7 +20,6 @@ from ...core.dispatch import apply
 from ...core.registry import FUNCTIONS, HOOKS
 from ...core.rows import cores
 from ...core.tensor import Tensor, raw
-from ...core.uncarded import unsupported
 
 
 def _transpose(x: Any) -> Any:
@@ -82,6 +81,8 @@ def _cofactors_back(h: Any, x: Any) -> Any:
         back = trace * _transpose(b) - _transpose(np.matmul(b, np.matmul(h, b)))
         return _over_matrix(d) * back
     if isinstance(x, Tensor) or isinstance(h, Tensor):
+        from ...core.uncarded import unsupported
+
         # third derivatives at a singular matrix: computed, and refused when a gradient needs them
         return unsupported(
             "det at a singular matrix (third derivative)", _singular_back, (h, x), {}

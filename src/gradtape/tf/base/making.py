@@ -27,7 +27,7 @@ from ...core.registry import CARDS, HOOKS
 from ...core.state import state
 from ...core.sweep import quiet
 from ...errors import three_part
-from . import bfloat16, numerics
+from . import numerics
 from .dtypes import BFLOAT16, BY_CHAR
 from .errors import LOWER, RefusedType, invalid, refuse
 from .names import export
@@ -126,6 +126,8 @@ def _general(
 
 def _in_float32(name: str, card: Card, fast: Any, operands: Any, args: Any, depth: int) -> Any:
     """A call with operands of bfloat16."""
+    from . import bfloat16  # few calls have any
+
     bfloat16.check(name)
     steps = bfloat16.in_steps(name or card.name)
     if steps is not None:
@@ -231,6 +233,8 @@ def _plain(name: str, card: Card, dtypes: str, rule: str, arity: int) -> Any:
     def run(*args: Any) -> Any:
         operands = unify(name, args, rule)
         if operands[0].value.dtype.char == BFLOAT16 and "f" in dtypes:
+            from . import bfloat16
+
             bfloat16.check(name)
             return bfloat16.narrowed(run(*map(bfloat16.widened, operands)))
         allow(name, operands[0], dtypes, rule)
@@ -264,7 +268,9 @@ def op(*names: str, errors: Any = None) -> Callable[[Any], Any]:
                 try:
                     found = adopt(body(*args, **kwargs))
                 except Bfloat16Operand:
-                    return bfloat16.again(function, title, args, kwargs)
+                    from .bfloat16 import again
+
+                    return again(function, title, args, kwargs)
                 except LOWER as error:
                     if _is_a_call_mistake(error, body):
                         raise

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+from _thread import _local
 from typing import Any
 
 from .names import export
 
 
-class _Scopes(threading.local):
+class _Scopes(_local):
     names: tuple[str, ...] = ()
 
 

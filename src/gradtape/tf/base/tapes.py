@@ -1,29 +1,23 @@
-"""tf.GradientTape: the tape, with TensorFlow's doors; and custom and stopped gradients."""
+"""tf.GradientTape: the tape, with TensorFlow's doors; and stopped gradients."""
 
 from __future__ import annotations
 
 import enum
-import functools
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...core import tensor as core
 from ...core.positions import decode, here
 from ...core.registry import HOOKS
-from ...core.state import next_key, state
 from ...core.tree import flatten, tree_map
-from ...errors import GradtapeError, three_part
-from ...tape import accumulator as native_forward
-from ...tape import custom as native_custom
+from ...errors import three_part
 from ...tape import leaving
-from ...tape import recompute as native_recompute
 from ...tape import tape as native_tape
 from ...tape.sweeping import broadcast
 from . import numerics
-from .errors import RefusedState, RefusedType, RefusedValue
+from .errors import RefusedState, RefusedValue
 from .names import export
-from .promotion import bare, natural
+from .promotion import bare
 from .tensors import Tensor, Traced, adopt, make
 from .variables import Held, Variable
 from .wording import TensorFlowRecorder, spoken, worded
@@ -151,21 +145,21 @@ class GradientTape(native_tape.GradientTape):
                     return found
             unconnected_gradients = native_tape._BY_DEFAULT
         if output_gradients is not None:
-            output_gradients = tree_map(_plain, output_gradients)
+            output_gradients = tree_map(plain, output_gradients)
         known: dict[int, Any] = {}
         fresh = self._consumed is None
         try:
             with spoken():
                 found = super().gradient(
-                    _native(target, known),
-                    _native(sources, known),
+                    native_tree(target, known),
+                    native_tree(sources, known),
                     output_gradients,
                     unconnected_gradients,
                 )
         finally:
             if fresh and self._consumed is not None:
                 self._consumed = (frame.f_code, frame.f_lasti)
-        found = _shown(found)
+        found = shown_tree(found)
         if numerics.wanted():
             numerics.look("gradient", found)
         return found
@@ -183,8 +177,9 @@ class GradientTape(native_tape.GradientTape):
         known: dict[int, Any] = {}
         option = _plain_option(unconnected_gradients)
         with spoken():
-            found = super().jacobian(_native(target, known), _native(sources, known), option)
-        return _shown(found)
+            natives = native_tree(target, known), native_tree(sources, known)
+            found = super().jacobian(*natives, option)
+        return shown_tree(found)
 
     def batch_jacobian(
         self,
@@ -198,14 +193,14 @@ class GradientTape(native_tape.GradientTape):
         _loops_allowed(self, experimental_use_pfor)
         known: dict[int, Any] = {}
         with spoken():
-            found = super().batch_jacobian(_native(target, known), _native(source, known))
-        return _shown(found)
+            found = super().batch_jacobian(native_tree(target, known), native_tree(source, known))
+        return shown_tree(found)
 
     def explain(self, target: Any, source: Any) -> Explanation:
         """Why a gradient is what it is, or is missing; see `gradtape.GradientTape.explain`."""
         known: dict[int, Any] = {}
         with spoken():
-            found = super().explain(_native(target, known), _native(source, known))
+            found = super().explain(native_tree(target, known), native_tree(source, known))
         from dataclasses import replace
 
         return replace(found, cause=worded(found.cause), remedy=worded(found.remedy))
@@ -231,40 +226,7 @@ def _loops_allowed(tape: Any, use_pfor: bool) -> None:
         )
 
 
-@export("autodiff.ForwardAccumulator")
-class ForwardAccumulator(native_forward.ForwardAccumulator):
-    """Derivatives in one direction beside the values; see `gradtape.ForwardAccumulator`.
-
-    Unlike TensorFlow, the shapes of the tangents are checked.
-    """
-
-    __slots__ = ()
-
-    def __init__(self, primals: Any, tangents: Any) -> None:
-        known: dict[int, Any] = {}
-        with spoken():
-            super().__init__(_keyed(primals, known), tree_map(_plain, tangents))
-
-    def jvp(
-        self, primals: Any, unconnected_gradients: Any = UnconnectedGradients.NONE
-    ) -> Any:
-        """The tangents of `primals`, in their structure."""
-        return _shown(super().jvp(_native(primals, {}), unconnected_gradients))
-
-
-def _keyed(tree: Any, known: dict[int, Any]) -> Any:
-    """As `_native`, of tensors that are given a key, by which they are known later."""
-
-    def key(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor) and not leaf.key:
-            leaf.key = next_key()
-        return leaf
-
-    tree_map(key, tree)
-    return _native(tree, known)
-
-
-def _native(tree: Any, known: dict[int, Any]) -> Any:
+def native_tree(tree: Any, known: dict[int, Any]) -> Any:
     """`tree` of the dialect's tensors and Variables as one of the core's; one for each object."""
     kind = type(tree)
     if kind is Variable:
@@ -275,7 +237,7 @@ def _native(tree: Any, known: dict[int, Any]) -> Any:
             twin = known[id(tree)] = core.new_traced(tree.value, tree.key, tree.why)
         return twin
     if kind is list:
-        return [_native(item, known) for item in tree]
+        return [native_tree(item, known) for item in tree]
     if isinstance(tree, Variable):
         return tree.held
     if isinstance(tree, Tensor):
@@ -283,22 +245,23 @@ def _native(tree: Any, known: dict[int, Any]) -> Any:
     leaves, rebuild = flatten(tree)
     if len(leaves) == 1 and leaves[0] is tree:
         return tree
-    return rebuild([_native(leaf, known) for leaf in leaves])
+    return rebuild([native_tree(leaf, known) for leaf in leaves])
 
 
-def _plain(leaf: Any) -> Any:
+def plain(leaf: Any) -> Any:
+    """A leaf as the core takes it: without the dialect's class."""
     if isinstance(leaf, Variable):
         return bare(leaf)
     return bare(leaf) if isinstance(leaf, Tensor) else leaf
 
 
-def _shown(found: Any) -> Any:
+def shown_tree(found: Any) -> Any:
     """Gradients as the dialect's tensors."""
     kind = type(found)
     if kind is core.Tensor:
         return make(found.value, found.key, found.why)
     if kind is list:
-        return [_shown(item) for item in found]
+        return [shown_tree(item) for item in found]
     return None if found is None else tree_map(_adopted, found)
 
 
@@ -308,9 +271,6 @@ def _adopted(leaf: Any) -> Any:
     return leaf
 
 
-# ----------------------------------------------------------------------- the user's own rules
-
-
 @export("stop_gradient")
 def stop_gradient(input: Any, name: Any = None) -> Any:
     """`input` as a constant, through which no gradient passes."""
@@ -318,112 +278,3 @@ def stop_gradient(input: Any, name: Any = None) -> Any:
     if numerics.wanted():
         numerics.look("stop_gradient", found)
     return found
-
-
-@export("custom_gradient")
-def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
-    """A decorator for functions that bring their own gradient: `f(*args) -> (y, grad_fn)`.
-
-    Unlike TensorFlow, a gradient of a wrong shape is refused.
-    """
-    return custom_gradient if f is None else _Custom(f)
-
-
-@export("recompute_grad")
-def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`f`, whose values in between the gradient computes again."""
-    return _by_native(f, native_recompute.recompute_grad)
-
-
-@export("grad_pass_through")
-def grad_pass_through(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`f`, whose gradient is that of the identity."""
-    return _by_native(f, native_recompute.grad_pass_through)
-
-
-def _by_native(f: Callable[..., Any], transform: Any) -> Callable[..., Any]:
-    """`f` of the dialect's tensors under a transform of the core's."""
-
-    @functools.wraps(f)
-    def inner(*given: Any, **options: Any) -> Any:
-        return tree_map(_inner, f(*tree_map(_outer, list(given)), **options))
-
-    transformed = transform(inner)
-
-    @functools.wraps(f)
-    def outer(*args: Any, **kwargs: Any) -> Any:
-        return adopt(transformed(*(tree_map(_operand, arg) for arg in args), **kwargs))
-
-    return outer
-
-
-class _Custom:
-    """A function with its own gradient; as a method it binds like a function."""
-
-    def __init__(self, f: Callable[..., Any]) -> None:
-        self._f = f
-        functools.update_wrapper(self, f)
-
-    def __get__(self, owner: Any, cls: Any = None) -> Any:
-        return self if owner is None else _Custom(self._f.__get__(owner, cls))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        f = self._f
-
-        @functools.wraps(f)
-        def inner(*given: Any, **options: Any) -> Any:
-            result = f(*tree_map(_outer, list(given)), **options)
-            if not (isinstance(result, tuple | list) and len(result) == 2 and callable(result[1])):
-                return result
-            y, grad_fn = result
-            return tree_map(_inner, y), _rule(grad_fn)
-
-        operands = [tree_map(_operand, arg) for arg in args]
-        try:
-            if not state.tapes:  # the rule is checked all the same
-                with native_tape.GradientTape():
-                    return adopt(native_custom.custom_gradient(inner)(*operands, **kwargs))
-            return adopt(native_custom.custom_gradient(inner)(*operands, **kwargs))
-        except TypeError as error:
-            raise _as_tensorflow(error) from None
-
-
-def _as_tensorflow(error: TypeError) -> TypeError:
-    grad_fn = "custom_gradient: grad_fn of "
-    if str(error).startswith(grad_fn):
-        return RefusedType(str(error).replace(grad_fn, "@tf.custom_gradient grad_fn of "))
-    if isinstance(error, GradtapeError) and len(error.args) == 1:
-        error.args = (worded(str(error)),)
-    return error
-
-
-def _rule(grad_fn: Any) -> Any:
-    @functools.wraps(grad_fn)
-    def rule(*cts: Any, **options: Any) -> Any:
-        if "variables" in options:
-            options["variables"] = [
-                v.shown() if isinstance(v, Held) else v for v in options["variables"]
-            ]
-        return tree_map(_inner, grad_fn(*map(_outer, cts), **options))
-
-    return rule
-
-
-def _operand(leaf: Any) -> Any:
-    """An argument as the core's `custom_gradient` follows it."""
-    if isinstance(leaf, Variable):
-        return leaf.held
-    if callable(leaf) or leaf is None or isinstance(leaf, str | bytes):
-        return leaf
-    return bare(leaf)
-
-
-def _outer(leaf: Any) -> Any:
-    """What the user's function gets."""
-    if isinstance(leaf, Held):
-        return leaf.shown()
-    return natural(leaf) if isinstance(leaf, core.Tensor) else leaf
-
-
-def _inner(leaf: Any) -> Any:
-    return bare(leaf) if isinstance(leaf, core.Tensor | Variable) else leaf

@@ -8,7 +8,6 @@ import numpy as np
 
 from ...core import tensor as core
 from ...core.dispatch import nondifferentiable_call
-from ...core.uncarded import unsupported
 from ..base.arguments import (
     bad,
     bad_type,
@@ -478,6 +477,8 @@ def bitcast(input: Any, type: Any, name: Any = None) -> Any:
             f"cannot bitcast from {dtype.name} to {target.name}: shape {x.value.shape}.",
             f"Going to a wider dtype, the last axis must have length {joined}.",
         )
+    from ...core.uncarded import unsupported
+
     return unsupported("bitcast", lambda v: _bits(v, target, ratio), (x,), {})
 
 

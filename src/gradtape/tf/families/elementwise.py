@@ -6,6 +6,7 @@ and the dtypes that TensorFlow takes.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -15,7 +16,6 @@ from ...core.cards import unbroadcast
 from ...core.positions import decode, here
 from ...core.tensor import raw
 from ...errors import three_part
-from ...tape.custom import custom_gradient
 from ..base import surface as _surface  # the names that every script asks for
 from ..base.arguments import no_kernel
 from ..base.dtypes import BY_CHAR, DTYPES
@@ -392,15 +392,21 @@ def nextafter(x1: Any, x2: Any, name: Any = None) -> Any:
     """The next number from `x1` towards `x2`; it moves with `x1`."""
     x, y = unify("nextafter", (x1, x2))
     allow("nextafter", x, "fd")
-    return _next(native(x), native(y))
+    return _next()(native(x), native(y))
 
 
-@custom_gradient
-def _next(x: Any, y: Any) -> Any:
-    def grad(ct: Any) -> Any:
-        return unbroadcast(ct, np.shape(x)), np.zeros_like(y)
+@functools.cache
+def _next() -> Any:
+    from ...tape.custom import custom_gradient
 
-    return np.nextafter(raw(x), raw(y)), grad
+    @custom_gradient
+    def _next(x: Any, y: Any) -> Any:
+        def grad(ct: Any) -> Any:
+            return unbroadcast(ct, np.shape(x)), np.zeros_like(y)
+
+        return np.nextafter(raw(x), raw(y)), grad
+
+    return _next
 
 
 # ------------------------------------------------------------------------------ the operators

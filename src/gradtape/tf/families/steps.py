@@ -17,7 +17,8 @@ from ..base.making import natural, unify
 from ..base.names import lookup
 from ..base.slices import IndexedSlices
 from ..base.surface import cast
-from ..base.tapes import custom_gradient, stop_gradient
+from ..base.tapes import stop_gradient
+from .derivatives import custom_gradient
 
 
 def steps(*names: str) -> Callable[[Any], Any]:
