@@ -90,6 +90,9 @@ def identity(shape: tuple[int, ...], dtype: Any, start: int = 0, stop: int | Non
 # card -> function(record, bands): the cotangents of its operands by key, or None where the
 # record cannot have them as bands. What has no entry gets the matrix.
 BANDED: dict[Card, Callable[[list[Any], Bands], dict[int, Any] | None]] = {}
+# card -> function(record, cotangents with the batch in front), for `batched_sweep.py`: the same of
+# a stack; None where the card's own rule has to run.
+STACKED: dict[Card, Any] = {}
 
 
 def sliced(index: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:

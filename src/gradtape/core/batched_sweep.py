@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from .aval import native
-from .bands import BANDED, Bands, full
+from .bands import BANDED, STACKED, Bands, full
 from .buffers import owns
-from .card import VALUES, Card, select
+from .card import VALUES, select
 from .cards import unbroadcast
 from .lift import Batch, Level
 from .squares import square_sum
@@ -31,10 +31,6 @@ _getrefcount = sys.getrefcount
 ndarray = np.ndarray
 _NO_PARAMS: dict[str, Any] = {}
 Grads = dict[int, Any]
-
-# card -> function(record, cotangents with the batch in front): the cotangents of its operands by
-# key; None where its own rule has to run.
-STACKED: dict[Card, Any] = {}
 
 
 def backward_batched(

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..errors import DTypeError, ShapeError, UnsupportedOperationError, three_part
 from .exits import note_exit
-from .flat import Flat, plain_index
 from .positions import decode, here, note_reshape
 from .refusals import LOWER, door, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, later
 from .state import next_key, state
 
 if TYPE_CHECKING:
+    from .flat import Flat
     from .tensor import Tensor
 
 _NO: Any = np._NoValue
@@ -369,6 +369,8 @@ class ArrayMethods:
 
     def put(self, indices: Any, values: Any, mode: Any = "raise") -> None:
         """Set elements of the flattened array."""
+        from .flat import plain_index
+
         index = np.asarray(plain_index(indices)).ravel()
         if mode == "raise":
             if index.size and not (-self.size <= index.min() and index.max() < self.size):
@@ -561,6 +563,8 @@ class ArrayMethods:
 
     @property
     def flat(self) -> Flat:
+        from .flat import Flat
+
         return Flat(cast("Tensor", self))
 
     @flat.setter
@@ -568,6 +572,8 @@ class ArrayMethods:
         self.flat[:] = value
 
     def __contains__(self, item: Any) -> bool:
+        from .flat import plain_index
+
         return bool(np.any(np.equal(self.read(), plain_index(item))))
 
     def __round__(self, ndigits: int | None = None) -> Any:

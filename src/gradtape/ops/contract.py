@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval, broadcast_shapes
-from ..core.bands import BANDED, Bands
+from ..core.bands import BANDED, STACKED, Bands
 from ..core.batched import as_array
-from ..core.batched_sweep import STACKED
 from ..core.buffers import matrix_product
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, write_out
