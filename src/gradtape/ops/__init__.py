@@ -62,7 +62,7 @@ _WAITING = {
     ),
     "ranges": ("linspace", "logspace", "geomspace", "vander", "linspace_card"),
     "sort": (
-        "sort", "partition", "sort_complex", "argsort", "argpartition", "searchsorted",
+        "sort", "partition", "sort_complex", "argsort", "argpartition", "searchsorted", "in1d",
         "digitize", "nonzero", "flatnonzero", "argwhere", "lexsort", "unravel_index",
         "ravel_multi_index", "ix_", "isin", "diag_indices_from", "tril_indices_from",
         "triu_indices_from", "unique", "unique_values", "unique_all", "unique_counts",
