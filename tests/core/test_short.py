@@ -331,6 +331,8 @@ for _ in range(2000):
     if short.loops: break
     time.sleep(0.01)
 assert ("subtract", "d") in short.loops
+import threading
+assert threading.main_thread().ident == threading.get_ident()
 print(float(step()[0, 0]))
 """
     )

@@ -15,7 +15,6 @@ import contextlib
 import ctypes
 import functools
 import os
-import threading
 from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
@@ -155,7 +154,7 @@ def grouped(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[tuple[bool, bool, i
 _counted = 0  # bytes of results that loops would have computed
 _is_asked = False
 _is_closed = False
-_making = threading.Lock()  # while the compiler is loaded and at work
+_making = _thread.allocate_lock()  # while the compiler is loaded and at work
 
 
 def _count(nbytes: int) -> None:
@@ -165,6 +164,7 @@ def _count(nbytes: int) -> None:
     if after and _counted >= after and not _is_asked and "native_loops" in HOOKS:
         _is_asked = True
         import atexit
+        import threading  # noqa: F401 - it takes the thread that imports it for the main one
 
         atexit.register(_close)
         with contextlib.suppress(RuntimeError):  # no threads here: NumPy goes on
@@ -194,7 +194,7 @@ def _close() -> None:
 
 def _in_child() -> None:
     global _making, _is_asked
-    _making, _is_asked = threading.Lock(), bool(loops)
+    _making, _is_asked = _thread.allocate_lock(), bool(loops)
 
 
 if hasattr(os, "register_at_fork"):
