@@ -129,6 +129,21 @@ def test_a_ufunc_of_many_numbers_is_not_run_while_tracing(monkeypatch):
     ("getitem", [X], {"index": slice(0, 99)}),
     ("getitem", [X], {"index": (slice(None), 7)}),
     ("getitem", [Aval((), X.dtype)], {"index": slice(0, 1)}),
+    ("setitem", [X, SINGLE], {"index": slice(0, 3)}),
+    ("setitem", [X, Aval((2, 4), X.dtype)], {"index": slice(None, None, 2)}),
+    ("setitem", [X, Aval((2, 4), X.dtype)], {"index": slice(0, 3)}),
+    ("setitem", [X, Aval((1, 1, 4), X.dtype)], {"index": slice(0, 3)}),
+    ("setitem", [X, WEAK[0]], {"index": slice(5, 2)}),
+    ("setitem", [X, SINGLE], {"index": slice(0, 3, 0)}),
+    ("setitem", [X, SINGLE], {"index": slice(0.5, 3)}),
+    ("setitem", [Aval((), X.dtype), WEAK[0]], {"index": slice(0, 3)}),
+    ("add_at", [X, X], {"index": slice(None, None, -1)}),
+    ("add_at", [X, Aval((2, 4), X.dtype)], {"index": slice(1, None)}),
+    ("add_at", [X, Aval((3,), X.dtype)], {"index": slice(1, None)}),
+    ("add_at", [WHOLE, Aval(WHOLE.shape, X.dtype)], {"index": slice(None)}),
+    ("scatter_add", [Aval((2, 4), X.dtype)], {"shape": (3, 4), "index": slice(1, None)}),
+    ("scatter_add", [Aval((2, 4), X.dtype)], {"shape": (3, 4), "index": slice(None)}),
+    ("scatter_add", [X], {"shape": (), "index": slice(None)}),
 ])  # fmt: skip
 def test_what_fits_at_a_glance_fits_when_it_is_tried(name, avals, params, monkeypatch):
     def outcome():
@@ -142,6 +157,15 @@ def test_what_fits_at_a_glance_fits_when_it_is_tried(name, avals, params, monkey
     found = outcome()
     monkeypatch.setattr(fits, "_AT_A_GLANCE", {})
     assert outcome() == found
+
+
+def test_slices_are_seen_at_a_glance(monkeypatch):
+    tried = []
+    monkeypatch.setattr(fits, "_error", lambda *given: tried.append(given))
+    monkeypatch.setattr(fits, "_known", set())
+    line = Aval((7,), X.dtype)
+    trace(gt.hessian(lambda x: np.sum((x[1:] - x[:-1] ** 2) ** 2)), [line], "f")
+    assert not tried
 
 
 def test_a_number_seen_as_many_is_computed_once():

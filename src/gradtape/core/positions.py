@@ -61,17 +61,18 @@ def is_within(filename: str) -> bool:
 
 def user_frame(depth: int = 2) -> FrameType:
     """The nearest frame that is neither gradtape's nor NumPy's."""
-    frame = sys._getframe(depth)
+    frame, known = sys._getframe(depth), _internal
     while True:
         module = id(frame.f_globals)
-        if module not in _internal:
+        if module not in known:
             if not frame.f_code.co_filename.startswith(_ROOTS):
                 return frame
             if frame.f_globals.get("__name__", "").partition(".")[0] in ("gradtape", "numpy"):
-                _internal.add(module)  # a module's globals live as long as the process
-        if frame.f_back is None:
+                known.add(module)  # a module's globals live as long as the process
+        back = frame.f_back
+        if back is None:
             return frame
-        frame = frame.f_back
+        frame = back
 
 
 def user_level() -> int:

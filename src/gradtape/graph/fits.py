@@ -85,6 +85,20 @@ def _multiplies(x: Aval, y: Aval, **others: Any) -> bool:
     return x.shape[-1] == y.shape[-2 if y.ndim > 1 else -1]
 
 
+def _takes(shape: tuple[int, ...], v: Aval, index: Any) -> bool:
+    """Whether a slice of the first axis takes what is written there."""
+    if type(index) is not slice or not shape:
+        return False
+    try:
+        rows = len(range(*index.indices(shape[0])))
+    except (TypeError, ValueError):  # NumPy says which
+        return False
+    part = (rows, *shape[1:])
+    return v.ndim <= len(part) and all(
+        n in (1, m) for n, m in zip(v.shape[::-1], part[::-1], strict=False)
+    )
+
+
 _AT_A_GLANCE: dict[str, Any] = {
     "sum": _reduces,
     "mean": _reduces,
@@ -100,6 +114,9 @@ _AT_A_GLANCE: dict[str, Any] = {
         and all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1], strict=False))
     ),
     "getitem": lambda x, index: type(index) is slice and x.ndim > 0,
+    "setitem": lambda x, v, index: _takes(x.shape, v, index),
+    "add_at": lambda x, v, index: x.dtype == v.dtype and _takes(x.shape, v, index),
+    "scatter_add": lambda v, shape, index: _takes(shape, v, index),
     "where": lambda c, x, y: True,  # the shape rule asks NumPy
 }
 

@@ -229,6 +229,32 @@ def test_llvm_needs_no_lock_of_llvmlites() -> None:
     thread.join()
 
 
+def test_what_is_not_optimised_has_no_passes_where_nothing_is_inlined(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran: list[str] = []
+    optimise = making._optimise
+
+    def told(module: Any, target: Any, which: str) -> None:
+        ran.append(which)
+        optimise(module, target, which)
+
+    monkeypatch.setattr(making, "_optimise", told)
+    for words in ("", "alwaysinline "):
+        text = calls(["f"]) + function("f", 3, words).replace("define", "define internal")
+        for passes in ("none", "few"):
+            made = next(making.linked([(text, passes)], host()))
+            module, _ = making.optimised(made)
+            assert ("call i64" in str(module)) is not bool(words)
+    assert ran == ["few", "none", "few"]
+
+
+def test_an_engine_has_no_module_to_make_code_of() -> None:
+    program = compile_text(function("f", 4))
+    assert program.function("f", ctypes.c_int64, ctypes.c_int64)(1) == 7
+    assert program._engine is not None and not program._engine._modules
+
+
 def test_functions_of_many_threads_are_compiled_at_once() -> None:
     x = np.linspace(0.1, 2.0, 37)
     found: dict[int, Any] = {}

@@ -165,8 +165,9 @@ class Program:
     def address(self, name: str) -> int:
         """Return the address of a compiled function."""
         if self._engine is None:
-            target = lent(self.machine, 2)
-            self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+            target, empty = lent(self.machine, 2), llvm.parse_assembly("")
+            self._engine = llvm.create_mcjit_compiler(empty, target)
+            self._engine.remove_module(empty)  # or LLVM makes code of it, in half a millisecond
             for data in self.objects:
                 self._engine.add_object_file(llvm.ObjectFileRef.from_data(data))
             self._engine.finalize_object()

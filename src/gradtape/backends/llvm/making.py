@@ -34,6 +34,7 @@ B = TypeVar("B")
 PATIENCE = 1.0  # seconds that what is not asked for yet waits for what is
 _RUN, _EMIT = "LLVMPY_RunNewModulePassManager", "LLVMPY_TargetMachineEmitToMemory"
 _PARSE = "LLVMPY_ParseAssembly"
+_INLINED = "alwaysinline"
 
 
 class Piece(NamedTuple):
@@ -162,7 +163,8 @@ def optimised(piece: Piece) -> tuple[Any, Any]:
     module.triple = piece.machine.triple
     module.data_layout = str(target.target_data)
     module.verify()
-    _optimise(module, target, piece.passes)
+    if piece.passes != "none" or _INLINED in piece.text:
+        _optimise(module, target, piece.passes)
     if piece.passes == "few":
         _leave(module, piece.whole)
     return module, target
