@@ -48,7 +48,7 @@ LOOPS = {
     [
         (lambda i, c: np.concatenate([c, c]), lambda x: x, ShapeError,
          r"part 0 of the carry is float64\[2\] before and float64\[4\] after a turn\."),
-        (lambda i, c: (c[0], c[1] * 1.5), lambda x: (x, 1), DTypeError,
+        (lambda i, c: (c[0], c[1] * 1.5), lambda x: (x, np.int64(1)), DTypeError,
          r"part 1 of the carry is int64\[\] before and float64\[\] after a turn\."),
         (lambda i, c: {"a": c}, lambda x: x, ShapeError,
          r"the carry is float64\[2\] before and \{'a': float64\[2\]\} after a turn\."),

@@ -68,11 +68,13 @@ def aval_of(value: Any) -> Aval:
     if type(value) is np.ndarray:
         return make_aval(value.shape, value.dtype)
     if type(value) in (float, int, complex, bool):
-        return Aval((), np.result_type(value), weak=type(value) is not bool)
+        return Aval((), np.result_type(value), weak=True)
     shape = getattr(value, "shape", None)
     dtype = getattr(value, "dtype", None)
     if type(shape) is tuple and isinstance(dtype, np.dtype):
-        return make_aval(shape, dtype)
+        aval = make_aval(shape, dtype)
+        aval.weak = getattr(value, "weak", False)  # of a symbol
+        return aval
     if shape is None or dtype is None:
         array = np.asarray(value)
         shape, dtype = array.shape, array.dtype

@@ -8,6 +8,7 @@ import numpy as np
 
 from .aval import Aval
 from .lift import Lift
+from .pythons import strengthened
 from .registry import HOOKS
 from .symbol import Symbol
 from .tensor import Tensor
@@ -43,6 +44,6 @@ def batch_first(x: Any, axis: int | None, size: int) -> Any:
 
 def as_array(x: Any) -> Any:
     """`x` with `.shape`, `.ndim` and `.dtype`: sequences and Python scalars become arrays."""
-    x = as_operand(x)
+    x = strengthened(as_operand(x))
     known = Tensor | Symbol | Lift | np.ndarray | np.generic
     return x if isinstance(x, known) else np.asarray(x)

@@ -100,6 +100,8 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             return self.shape
         if func is np.iscomplexobj:
             return self.dtype.kind == "c"
+        if func is np.min_scalar_type and not self.shape:  # it looks at the number
+            self._refuse("float")
         if func in _QUERIES or (func in _FILLED and self.size <= _FEW):
             return func(*map(_stand_in, args), **kwargs)
         return self.trace.plain(func.__name__, func, args, kwargs)
@@ -251,7 +253,8 @@ def asked_for(error: BaseException) -> BaseException:
 
 def _stand_in(x: Any) -> Any:
     if isinstance(x, Symbol):
-        return np.broadcast_to(np.zeros((), x.dtype), x.shape)
+        value = np.zeros((), x.dtype)
+        return value.item() if x.weak else np.broadcast_to(value, x.shape)
     return x
 
 

@@ -26,6 +26,7 @@ from .exits import note_exit
 from .lift import Lift
 from .methods import ArrayMethods, fixed
 from .positions import decode, here, reshaped_at
+from .pythons import Numbers
 from .refusals import LOWER, name_of, refuse
 from .registry import FUNCTIONS, HOOKS, UFUNC_METHODS, UFUNCS, later
 from .state import state
@@ -337,11 +338,10 @@ class Tensor(ArrayMethods):
         self.value, self.key, self.why = new, other.key, other.why
 
 
-class Traced(Tensor):
+class Traced(Numbers, Tensor):
     """A Tensor that holds a Symbol; a class of its own, which the fast path leaves to `apply`."""
 
     __slots__ = ()
-
 
 Symbol.tensor = Tensor
 class Lifted(Tensor):

@@ -20,13 +20,14 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.registry import CARDS
 from .ir import Constant, Graph, Hole, Node, Plain, Value
-from .marks import ASSIGNED, BEHIND, STOP
+from .marks import ASSIGNED, BEHIND, NUMBER, STOP
 
 __all__ = ["Reader", "Uncodable", "Writer"]
 
 _PYTHON = {kind.__name__: kind for kind in (bool, int, float, complex)}
 _SPECIAL: dict[str, Any] = {  # operations that are in no table
     "assigned": ASSIGNED, "behind": BEHIND, "stop": STOP,
+    "python_number": NUMBER,
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of, is_differentiable
+from ..core.aval import Aval, aval_of
 from ..core.console import silent
 from ..core.dispatch import apply
 from ..core.positions import decode, here
@@ -26,8 +26,9 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
-from .evaluate import evaluate
+from .evaluate import evaluate, settle
 from .lifted import cond_rules, scan_rules
+from .marks import as_weak
 from .pullback import (
     cotangents,
     hand_out,
@@ -60,6 +61,7 @@ from .regions import (
 from .segments import behind, joined, parted, segment_length
 from .threads import shared
 from .trace import Traced, is_followed, np_scalar, replay, trace
+from .weak import as_wide, either, handed_out, is_smooth, settled_carry, type_of, typed
 
 Tree = Any
 
@@ -74,6 +76,8 @@ def cond(
     pred : bool or 0-d array_like
     true_fn, false_fn : callable
         Return trees of one structure, whose leaves have the same shapes. Both may assign Variables.
+        In a compiled function a result has the dtype that NumPy gives to both: that of the one
+        where the other is a Python number, a Python number where both are.
     *operands : array_like or tree
         Handed to the one that is called. What else the functions use needs no mention.
 
@@ -103,12 +107,8 @@ def cond(
     check_alike("cond: true_fn and false_fn", builds, other, yes.graph.outputs, no.graph.outputs)
     assigned = assigned_by(yes, no)
     regions = [with_assigned(region, assigned) for region in (yes, no)]
-    dtypes = [
-        np.result_type(a.aval.dtype, b.aval.dtype)
-        for a, b in zip(*(r.graph.outputs for r in regions), strict=True)
-    ]
     avals = tuple(
-        Aval(v.aval.shape, d) for v, d in zip(regions[0].graph.outputs, dtypes, strict=True)
+        either(a.aval, b.aval) for a, b in zip(*(r.graph.outputs for r in regions), strict=True)
     )
     results = _choose(pred, regions, avals, assigned)
     assign(assigned, results[len(results) - len(assigned) :])
@@ -127,7 +127,10 @@ def _choose(
         i = 0 if pred else 1
         with silent(quiet):
             outputs, _ = evaluate(regions[i].graph, [values[n] for n in places[i]])
-        return tuple(np.asarray(x, aval.dtype)[()] for x, aval in zip(outputs, avals, strict=True))
+        return tuple(
+            settle(np.asarray(x, aval.dtype)[()], aval.weak)
+            for x, aval in zip(outputs, avals, strict=True)
+        )
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         pred, *values = operands_of(rec)
@@ -151,7 +154,7 @@ def _choose(
     card.run, card.regions = run, ("cond", [region.graph for region in regions], places)
     card.push, card.spread = cond_rules(cond, regions, places, avals)
     card.shape_rule = lambda *_, quiet=False: avals
-    return apply(card, (pred, *sources), {})
+    return handed_out(apply(card, (pred, *sources), {}))
 
 
 # ---------------------------------------------------------------------------------------- scan
@@ -170,7 +173,7 @@ def scan(
     Parameters
     ----------
     f : callable
-        Its carry keeps structure, shapes and dtypes.
+        Its carry keeps structure, shapes and dtypes; a Python number becomes what turns make of it.
     init : array_like or tree
         The first carry.
     xs : array_like or tree of them, optional
@@ -216,11 +219,14 @@ def turns(
     checkpoint: bool | int | None = None,
     count: Any = None,
     name: str = "scan",
+    is_counter: bool = False,
+    widens: bool = False,
 ) -> tuple[Tree, Tree]:
     """`scan`; with a `count` of so many turns: an integer, maybe traced, no more than `length`.
 
     The first elements of `xs` are taken, also in reverse. Rows of `ys` behind them are zeros.
-    `name` is what the user called.
+    `name` is what the user called. With `is_counter`, the elements of `xs` are Python's numbers;
+    where it `widens`, a carry begins in the dtype that turns give.
     """
     leaves, build_x = without_none(xs)
     length = _length(leaves, length)
@@ -230,15 +236,24 @@ def turns(
     carries, build_carry = flatten(init)
     carries = list(map(carried_first, carries))
     nc = len(carries)
-    carry_avals = [strong(c) for c in carries]
-    x_avals = [Aval(np.shape(x)[1:], raw(x).dtype) for x in leaves]
+    x_avals = [Aval(np.shape(x)[1:], raw(x).dtype, is_counter) for x in leaves]
 
     def body(*flat: Any) -> Any:
         carry, y = _pair(f(build_carry(list(flat[:nc])), build_x(list(flat[nc:]))))
         return carried(name, carry, init), y
 
-    region, builds = region_of(body, [*carry_avals, *x_avals], "scan")
+    (region, builds), carry_avals, is_same = settled_carry(
+        lambda avals: region_of(body, [*avals, *x_avals], "scan"), list(map(type_of, carries)),
+        widens,
+    )
     check_carry(name, region, carry_avals)
+    if not length and count is None:
+        return tree_map(carried_first, init), _no_rows(f, init, leaves, build_x)
+    if not is_same and count is None:
+        return _first_apart(
+            f, init, leaves, build_x, length, reverse, checkpoint, name, is_counter
+        )
+    carries = list(map(typed, carries, carry_avals))
     assigned = assigned_by(region)
     region = carrying(region, assigned, nc)
     every = segment_length(length, checkpoint) if count is None else 1
@@ -247,6 +262,34 @@ def turns(
     end = nc + len(assigned)
     assign(assigned, results[nc:end])
     return builds[0]([*results[:nc], *results[end:]])  # type: ignore[no-any-return]
+
+
+def _first_apart(
+    f: Any, init: Tree, leaves: list[Any], build_x: Any, length: int, reverse: bool,
+    checkpoint: bool | int | None, name: str, is_counter: bool,
+) -> tuple[Tree, Tree]:  # fmt: skip
+    """The first turn by itself, which takes Python's numbers, and those behind it as a scan."""
+    first = [x[-1] if reverse else x[0] for x in leaves]
+    if is_counter:
+        first = [x.item() for x in first]
+    carry, y = _pair(f(tree_map(carried_first, init), build_x(first)))
+    carry = carried(name, carry, init)
+    rest = [x[:-1] if reverse else x[1:] for x in leaves]
+    carry, ys = turns(
+        f, carry, build_x(rest), length - 1, reverse, checkpoint, None, name, is_counter
+    )
+    rows, build = flatten(y)
+    more = flatten(in_order(ys, y))[0]
+    both = [
+        a if a is None else _stack_on(a, b, reverse) for a, b in zip(rows, more, strict=True)
+    ]
+    return carry, build(both)
+
+
+def _stack_on(row: Any, rows: Any, reverse: bool) -> Any:
+    """`rows` with one more in front, or behind; in NumPy's common dtype, as `np.stack` has it."""
+    one = np.stack([row])
+    return np.concatenate([rows, one] if reverse else [one, rows])
 
 
 def _scanned(
@@ -276,7 +319,7 @@ def _scanned(
 
     segments = length // every
     whole, rest = parted(xs, length, every, reverse)
-    avals = [strong(c) for c in carries] + [Aval(np.shape(x)[1:], raw(x).dtype) for x in whole]
+    avals = [v.aval for v in region.graph.inputs[: nc + len(xs)]]
     outer, _ = trace(lambda *flat: segment(flat[:nc], flat[nc:], every), avals, "scan of a segment")
     found = _scanned(outer, carries, whole, segments, reverse)
     ends, ys = found[:nc], [joined(y) for y in found[nc:]]
@@ -307,6 +350,7 @@ def _run_scan(
         Aval((length, *a.shape), a.dtype) for a in ys
     )
     made = np.zeros if bounded else np.empty
+    weak = [v.aval.weak for v in graph.inputs[nc : nc + nx]]
 
     def taken_apart(values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], Any]:
         """(first carries, xs, what was captured, the number of turns if it is an operand)."""
@@ -323,7 +367,8 @@ def _run_scan(
         stacked = [made(a.shape, a.dtype) for a in avals[nc:]]
         with silent(quiet):
             for i in reversed(order) if reverse else order:
-                outputs, _ = evaluate(graph, [*carry, *(x[i] for x in taken), *rest])
+                xi = [settle(x[i], w) for x, w in zip(taken, weak, strict=True)]
+                outputs, _ = evaluate(graph, [*carry, *xi, *rest])
                 carry = outputs[:nc]
                 for buffer, y in zip(stacked, outputs[nc:], strict=True):
                     buffer[i] = y
@@ -331,9 +376,7 @@ def _run_scan(
 
     def run(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
         first, taken, rest, number = taken_apart(operands_of(rec))
-        cts = [
-            ct for ct, aval in zip(g, avals, strict=True) if is_differentiable(aval.dtype)
-        ]  # fmt: skip
+        cts = [ct for ct, aval in zip(g, avals, strict=True) if is_smooth(aval)]
         carries = results_of(rec)[len(avals) - kept :] if kept else None
         found = _scan_back(region, first, taken, rest, cts, carries, length, reverse, number)
         found[nc + nx : nc + nx] = [None] * len(bounded)
@@ -353,7 +396,7 @@ def _run_scan(
     card.keep_out = bool(kept)
     card.shape_rule = lambda *_, quiet=False: avals
     params = {"quiet": True} if state.is_silent else {}
-    return tuple(apply(card, (*carries, *xs, *bounded, *captured), params))
+    return handed_out(apply(card, (*carries, *xs, *bounded, *captured), params))
 
 
 def too_many_turns(most: int) -> ShapeError:
@@ -407,12 +450,16 @@ def _scan_back(
         carry, x, given = turn
         found = iter(given)
         ct_y = [next(found) if mark else None for mark in has_ct]
-        values = [*carry, *x, *rest]
+        values = [
+            as_weak(c) if v.aval.weak else c
+            for c, v in zip([*carry, *x, *rest], region.graph.inputs, strict=True)
+        ]
+        carry, x = values[: len(first)], values[len(first) : len(first) + len(xs)]
         found = filled(values, range(len(values)), pull_back(region, values, [*ct_carry, *ct_y]))
         n, m = len(smooth), len(smooth_of(x))
-        return (found[:n], [s + d for s, d in zip(sums, found[n + m :], strict=True)]), found[
-            n : n + m
-        ]
+        ends = list(map(as_wide, found[:n], ct_carry))
+        sums = [s + d for s, d in zip(sums, found[n + m :], strict=True)]
+        return (ends, sums), found[n : n + m]
 
     (ct_first, sums), ct_xs = turns(
         back,
@@ -421,6 +468,7 @@ def _scan_back(
         length,
         not reverse,
         count=count,
+        widens=True,  # a cotangent of float64 may come to a carry of float32
     )
     return spread([*first, *xs, *rest], [*ct_first, *ct_xs, *sums])
 

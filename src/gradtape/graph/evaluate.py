@@ -43,10 +43,10 @@ def implementation(node: Node) -> Callable[..., Any]:
 
 def settle(x: Any, weak: bool = False) -> Any:
     """`x` as eager mode holds it."""
+    if weak:
+        return x.item() if isinstance(x, np.generic | np.ndarray) else x
     if type(x) is np.ndarray:
         return x[()] if x.ndim == 0 else x
-    if weak:
-        return x.item() if isinstance(x, np.generic) else x
     if type(x) in (bool, int, float, complex):
         return np.asarray(x)[()]
     return x

@@ -18,16 +18,17 @@ import numpy as np
 from ..core.aval import Aval
 from ..core.console import silent
 from ..core.dispatch import apply
-from ..core.lift import is_batched
+from ..core.lift import is_batched, is_lifted
 from ..core.positions import decode, here
 from ..core.state import state
 from ..core.streams import words_before
 from ..core.tensor import Tensor, raw
-from ..core.tree import flatten
+from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, ShapeError, three_part
-from .control import turns
+from .control import cond, turns
 from .evaluate import evaluate
 from .lifted import while_rules
+from .marks import as_weak
 from .pullback import cotangents, hand_out, operands_of, pull_back, results_of, unregistered
 from .regions import (
     assign,
@@ -39,13 +40,14 @@ from .regions import (
     check_test,
     filled,
     is_open,
+    is_tracing,
     one_truth,
     place_of,
     region_of,
     spread,
-    strong,
 )
 from .trace import Traced, is_followed, replay, trace
+from .weak import alike, handed_out, is_kept, settled_carry, type_of, typed
 
 Tree = Any
 _np: Any = np  # NumPy's functions as they are for Tensors, which its stubs do not know
@@ -60,7 +62,8 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
     """The last carry of `carry = body(i, carry)` for `i` from `lower` up to but not `upper`.
 
     In a compiled function it is one node however many turns there are, with derivatives of every
-    order; a `scan` with bounds that are Python integers, else a `while_loop`.
+    order; a `scan` with bounds that are Python integers, else a `while_loop`. `i` is a Python
+    integer, which takes the dtype of what it meets, of 64 bits in a compiled function.
 
     Raises
     ------
@@ -77,6 +80,8 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
     _check_bounds(lower, upper)
     if is_open(lower) or is_open(upper):
         start = (lower if isinstance(lower, Tensor) else np.asarray(lower)) + 0  # a bool counts too
+        if is_tracing() and not is_lifted(start):
+            start = as_weak(start.astype(np.int64))  # Python counts with Python's numbers
 
         def turned(turn: Any) -> Any:
             return turn[0] + 1, carried("fori_loop", body(*turn), init)
@@ -94,10 +99,12 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
             carry, i = turn
             return (carried("fori_loop", body(i, carry), init), i + 1), None
 
-        first = init, np.int64(lower)
+        first = init, lower
         return turns(counting, first, length=upper - lower, name="fori_loop")[0][0]
     numbers = np.arange(lower, max(upper, lower))
-    return turns(lambda carry, i: (body(i, carry), None), init, numbers, name="fori_loop")[0]
+    return turns(
+        lambda carry, i: (body(i, carry), None), init, numbers, name="fori_loop", is_counter=True
+    )[0]
 
 
 def _check_bounds(*bounds: Any) -> None:
@@ -126,8 +133,9 @@ def _array(x: Any) -> Any:
 def while_loop(cond_fn: Callable[[Tree], Any], body_fn: Callable[[Tree], Tree], init: Tree) -> Tree:
     """The first carry for which `cond_fn(carry)` does not hold, going on by `body_fn(carry)`.
 
-    The carry keeps structure, shapes and dtypes. In a compiled function it is one node, with
-    derivatives of every order; a gradient computes carries again and keeps about 2 sqrt(n) of them.
+    The carry keeps structure, shapes and dtypes; a Python number becomes what turns make of it, in
+    a compiled function also where there is no turn. There it is one node, with derivatives of every
+    order; a gradient computes carries again and keeps about 2 sqrt(n) of them.
 
     Raises
     ------
@@ -167,18 +175,33 @@ def repeated(
             init = body_fn(init)
     carries, build = flatten(init)
     carries = list(map(carried_first, carries))
-    avals = [strong(c) for c in carries]
-    body, builds = region_of(
-        lambda *flat: carried(name, body_fn(build(list(flat))), init), avals, "while_loop"
-    )
-    test, _ = region_of(lambda *flat: asked(build(list(flat))), avals, "while_loop")
+    begun = list(map(type_of, carries))
+
+    def turn_of(avals: list[Aval]) -> Any:
+        return region_of(
+            lambda *flat: carried(name, body_fn(build(list(flat))), init), avals, "while_loop"
+        )
+
+    def test_of(avals: list[Aval]) -> Any:
+        return region_of(lambda *flat: asked(build(list(flat))), avals, "while_loop")[0]
+
+    (body, builds), avals, is_same = settled_carry(turn_of, begun)
+    test = test_of(avals)
     check_carry(name, body, avals, own)
     check_test(test)
+    if not (is_same and is_kept(begun, avals, lambda: alike(test, test_of(begun)))):
+        first = tree_map(carried_first, init)  # its first turn is another one than those behind it
+        return cond(
+            asked(first),
+            lambda: repeated(cond_fn, body_fn, carried(name, body_fn(first), init), name, own),
+            lambda: first,
+        )
+    carries = list(map(typed, carries, avals))
     count, assigned = len(carries), assigned_by(body)
     body = carrying(body, assigned, count)
     test = carrying(test, assigned, count, gives=False)
     carries = [*carries, *map(words_before, assigned)]
-    avals += [strong(v) for v in assigned]
+    avals += [type_of(v) for v in assigned]
     results = _repeated(test, body, carries, tuple(avals))
     assign(assigned, results[count:])
     return builds[0](list(results[:count]))
@@ -241,7 +264,7 @@ def _run_loop(
     card.again, card.keep_out = again, is_counted
     card.shape_rule = lambda *_, quiet=False: avals
     params = {"quiet": True} if state.is_silent else {}
-    return tuple(apply(card, (*carries, *sources), params))
+    return handed_out(apply(card, (*carries, *sources), params))
 
 
 def _loop_back(
@@ -276,7 +299,7 @@ def _loop_back(
     values = [*first, *rest]
     played, _ = trace(
         lambda *flat: ahead(list(flat[:nc]), flat[nc:-1], flat[-1], levels),
-        [*map(strong, values), COUNT],
+        [*map(type_of, values), COUNT],
         "turns of a while_loop",
     )
     return pull_back(played, [*values, count], cts)[:-1]

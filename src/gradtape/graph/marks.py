@@ -4,6 +4,8 @@
 
 `assigned(w, value)`: what is read of the Variable `w` after `value` was assigned to it.
 
+`python_number(x)`: the number as Python's, which takes the dtype of what it meets.
+
 `behind(x, *cts)`: x, known only when the cotangents are. So what `gt.checkpoint` computes again
 from it is another value than what was computed before (common subexpressions are not merged), is a
 part of the backward program, which needs no more of it than x (`passes/split.py`), and stands in no
@@ -20,8 +22,11 @@ import numpy as np
 from ..core.aval import aval_of
 from ..core.card import Card
 from ..core.dispatch import apply
+from ..core.pythons import PYTHON
 from ..core.registry import CARDS, HOOKS
 from ..core.state import state
+from ..core.symbol import Symbol
+from ..core.tensor import new_traced, raw
 from .ir import Plain
 
 
@@ -79,7 +84,22 @@ def _make_behind() -> Card:
     return card
 
 
+def _number(x: Any) -> Any:
+    return x.item() if isinstance(x, np.generic | np.ndarray) else x
+
+
+def as_weak(x: Any) -> Any:
+    """`x` as a number of Python's: the symbol of one, where it is not known."""
+    value = raw(x)
+    if type(value) in PYTHON:
+        return value
+    if type(value) is not Symbol:
+        return value.item() if isinstance(value, np.generic) else x
+    return x if value.weak else new_traced(value.trace.emit(NUMBER, (value,), {}))
+
+
 STOP = Plain("stop", _same)
+NUMBER = Plain("python_number", _number)
 ASSIGNED = _make_assigned()
 BEHIND = _make_behind()
 HOOKS["behind"] = _behind

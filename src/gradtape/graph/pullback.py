@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..core.alerts import beware
-from ..core.aval import is_differentiable
 from ..core.card import Card
 from ..core.console import silent
 from ..core.cotangents import accumulate
@@ -22,6 +21,7 @@ from ..core.sweep import backward, is_recorded
 from ..core.symbol import Symbol, is_traced
 from ..core.tensor import Tensor, new_traced, raw
 from .trace import Traced, np_scalar, replay
+from .weak import is_smooth
 
 
 def unregistered(name: str, impl: Any) -> Card:
@@ -60,7 +60,7 @@ def value_and_pull_back(
         if not isinstance(x, Tensor):
             x = new_traced(np.asarray(x)[()] if not is_traced(x) else x)
         source: Any = x
-        if is_differentiable(x.dtype) and (wanted is None or wanted[n]):
+        if is_smooth(x) and (wanted is None or wanted[n]):
             source = np.positive(x)  # a version of its own, which what records outside follows too
             source.key = source.key or next_key()
             recorder.tracked.add(source.key)
@@ -76,7 +76,7 @@ def value_and_pull_back(
     seeds: dict[int, Any] = {}
     given = iter(cts)
     for value, out in zip(traced.graph.outputs, results, strict=False):
-        if not is_differentiable(value.aval.dtype):
+        if not is_smooth(value.aval):
             continue
         ct = next(given)
         if ct is None:
@@ -98,7 +98,7 @@ def cotangents(rec: list[Any], g: Any, avals: Sequence[Any]) -> list[Any]:
     return [
         np.zeros(aval.shape, aval.dtype)[()] if ct is None else ct
         for aval, ct in zip(avals, parts, strict=True)
-        if is_differentiable(aval.dtype)
+        if is_smooth(aval)
     ]
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, aval_of, is_differentiable, native
+from ..core.aval import Aval, aval_of, native
 from ..core.lift import bottom, is_batched
 from ..core.positions import decode, here
+from ..core.pythons import PYTHON
+from ..core.state import state
 from ..core.streams import words_after
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, raw
@@ -23,6 +25,7 @@ from ..errors import DTypeError, ShapeError, TracingError, three_part
 from .ir import Value
 from .marks import ASSIGNED
 from .trace import Traced, trace
+from .weak import is_smooth, region_output
 
 Tree = Any
 
@@ -42,14 +45,15 @@ def without_none(tree: Tree) -> tuple[list[Any], Callable[[list[Any]], Tree]]:
 
 
 def region_of(f: Callable[..., Tree], avals: Sequence[Aval], name: str) -> tuple[Traced, list[Any]]:
-    """The graph of `f`, and [how its result is built]; numbers in the result become arrays."""
+    """The graph of `f`, and [how its result is built]."""
     builds: list[Any] = []
+    keeps = is_tracing()  # elsewhere a region is run by itself, on NumPy's numbers
 
     def run(*tensors: Any) -> list[Any]:
         leaves, build = without_none(f(*tensors))
         builds.append(build)
         return [
-            leaf if isinstance(leaf, Tensor) or is_traced(leaf) else np.asarray(leaf)[()]
+            leaf if isinstance(leaf, Tensor) or is_traced(leaf) else region_output(leaf, keeps)
             for leaf in leaves
         ]
 
@@ -80,7 +84,12 @@ def check_alike(label: str, builds: Any, other: Any, a: Any, b: Any) -> None:
 
 
 def carried_first(x: Any) -> Any:
-    """`x` as what a loop begins with: an array, in the byte order of what turns compute."""
+    """`x` as what a loop begins with: an array, in the byte order of what turns compute.
+
+    A Python number stays one, where a function is traced.
+    """
+    if type(x) in PYTHON and is_tracing() and aval_of(x).dtype.kind in "bifc":
+        return x
     x = x if isinstance(x, Tensor) else np.asarray(x)[()]
     dtype = raw(x).dtype
     return x if dtype.isnative else x.astype(native(dtype))
@@ -121,6 +130,11 @@ def check_carry(name: str, region: Traced, avals: Sequence[Aval], own: int = 0) 
                 f"x.astype({str(given.dtype)!r}).",
             )
         )
+
+
+def is_tracing() -> bool:
+    """Whether a function is traced."""
+    return bool(state.tapes and state.tapes[0].is_trace)
 
 
 def is_open(x: Any) -> bool:
@@ -268,16 +282,16 @@ def filled(values: Sequence[Any], places: Sequence[int], back: Sequence[Any]) ->
     return [
         found[n] if n in found else np.zeros(np.shape(x), raw(x).dtype)[()]
         for n, x in enumerate(values)
-        if is_differentiable(aval_of(raw(x)).dtype)
+        if is_smooth(x)
     ]
 
 
 def spread(values: Sequence[Any], found: Sequence[Any]) -> list[Any]:
     """One for each value, None where it is not differentiable."""
     given = iter(found)
-    return [next(given) if is_differentiable(aval_of(raw(x)).dtype) else None for x in values]
+    return [next(given) if is_smooth(x) else None for x in values]
 
 
 def smooth_of(values: Sequence[Any]) -> list[Any]:
     """The differentiable ones among `values`."""
-    return [x for x in values if is_differentiable(aval_of(raw(x)).dtype)]
+    return [x for x in values if is_smooth(x)]

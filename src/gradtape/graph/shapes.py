@@ -16,15 +16,22 @@ import numpy as np
 
 from ..core.aval import Aval, aval_of, broadcast_shapes, make_aval
 from ..core.positions import decode, here
-from ..core.registry import CARDS
+from ..core.registry import CARDS, HOOKS
 from ..errors import TracingError, three_part
 from .fits import check, stand_in
 from .ir import Value, fill
+from .marks import NUMBER
 
 # What Python's operators make of two Python numbers is a Python number.
 _ARITHMETIC = frozenset(["add", "subtract", "multiply", "divide", "true_divide", "power",
-                         "negative", "positive", "remainder", "floor_divide",
-                         "power_of_number"])  # fmt: skip
+                         "negative", "positive", "remainder", "floor_divide", "power_of_number",
+                         "absolute", "absolute_complex", "real", "imag", "conjugate",
+                         "bitwise_and", "bitwise_or", "bitwise_xor",
+                         "left_shift", "right_shift", "invert", "less", "less_equal", "greater",
+                         "greater_equal", "equal", "not_equal", NUMBER.name])  # fmt: skip
+# What Python makes a number of two truth values with, and NumPy something else.
+_COUNTS = frozenset(["add", "multiply", "power", "remainder", "floor_divide", "absolute",
+                     "left_shift", "right_shift", "invert", "power_of_number"])  # fmt: skip
 _UNKNOWN = frozenset(["nonzero", "flatnonzero", "argwhere", "unique", "unique_all", "unique_counts",
                       "unique_inverse", "unique_values", "extract", "compress", "bincount",
                       "union1d", "intersect1d", "setdiff1d", "setxor1d", "trim_zeros", "repeat",
@@ -53,6 +60,11 @@ def results_of(
     if operands < len(avals):
         params = fill(params, [_place(a) for a in avals])
     weak = op.name in _ARITHMETIC and bool(avals) and all(a.weak for a in avals)
+    if weak and op.name in _COUNTS and all(a.dtype == bool for a in avals):
+        if op.kind != "plain":
+            raise _of_truths(op.name)
+        weak = False  # a rule's own arithmetic, which is NumPy's
+    weak = weak or op == NUMBER
     if op.shape_rule is not None:
         if op.kind in ("primitive", "linear") and CARDS.get(op.name) is op:  # NumPy's, no loop
             given = avals[:operands]
@@ -70,10 +82,12 @@ def results_of(
     if not weak and type(found) is Aval and not found.weak:
         return (found,), False
     parts = found if many else (found,)
-    return tuple(Aval(a.shape, a.dtype, weak) for a in map(aval_of, parts)), many
+    is_loop = getattr(op, "regions", None) is not None  # what those carry says it itself
+    types = map(aval_of, parts)
+    return tuple(Aval(a.shape, a.dtype, weak or (is_loop and a.weak)) for a in types), many
 
 
-_PYTHON = {"f": float, "i": int, "c": complex}
+_PYTHON = {"f": float, "i": int, "c": complex, "b": np.dtype(bool)}
 
 
 def _of_ufunc(op: Any, avals: Sequence[Aval], params: dict[str, Any]) -> Aval | None:
@@ -108,6 +122,20 @@ def _counts_on_values(op: Any, avals: Sequence[Aval], operands: int) -> bool:
     if name in ("getitem", "scatter_add", "add_at"):
         return bool(masks)
     return name == "setitem" and bool(masks) and avals[1].ndim > 0
+
+
+def _of_truths(name: str) -> TracingError:
+    return TracingError(
+        three_part(
+            f"{name}: Python reckons with the numbers 0 and 1 here, NumPy with truth values.",
+            f"Called at {decode(*here())} for truth values of Python's, such as c > 1.0 of a "
+            "Python float c.",
+            "Say which: 1 * (c > 1.0) is a number, np.logical_not(c > 1.0) a truth value.",
+        )
+    )
+
+
+HOOKS["of_truths"] = _of_truths
 
 
 def _data_dependent(name: str, avals: Sequence[Aval]) -> TracingError:

@@ -39,7 +39,7 @@ from ..errors import TracingError, three_part
 from .counts import TENSOR, held_here
 from .ir import Constant, Graph, Hole, Plain, Value, fill, lift
 from .known import computed
-from .marks import ASSIGNED, BEHIND, STOP
+from .marks import ASSIGNED, BEHIND, STOP, as_weak
 from .quick import quick
 from .shapes import results_of
 from .spare import SPARE
@@ -492,7 +492,9 @@ def replay(
     Under a trace, this copies the graph into it. `results` are other values than the outputs.
     Inside `silent()`, loops and branches of the graph print nothing either, when they are run.
     """
-    known: dict[Value, Any] = dict(zip(graph.inputs, arguments, strict=True))
+    known: dict[Value, Any] = {}
+    for value, given in zip(graph.inputs, arguments, strict=True):
+        known[value] = as_weak(given) if value.aval.weak else given
 
     def read(value: Value) -> Any:
         return value.data if isinstance(value, Constant) else known[value]
@@ -516,7 +518,11 @@ def replay(
             found = apply(node.op, tuple(operands), params)
         parts = found if type(found) in (tuple, list) else (found,)
         for value, part in zip(node.outputs, parts, strict=True):
-            known[value] = part if isinstance(part, Tensor) else new_traced(np_scalar(part))
+            if value.aval.weak:
+                part = as_weak(part)
+            elif not isinstance(part, Tensor):
+                part = new_traced(np_scalar(part))
+            known[value] = part
         for made in copied[start:]:  # the user's line stays where it was
             made.position = node.position or made.position
     return [read(v) for v in (graph.outputs if results is None else results)]

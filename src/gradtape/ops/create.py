@@ -17,6 +17,7 @@ from ..core.batched import dims
 from ..core.cards import nondifferentiable
 from ..core.operands import rewrap, unwrap
 from ..core.positions import decode, here
+from ..core.pythons import strengthened
 from ..core.refusals import door
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, laid_out, new_tensor, new_traced, raw
@@ -123,7 +124,7 @@ def array(
     >>> tape.gradient(loss, x)
     Tensor([1., 4.], shape=(2,), dtype=float64)
     """
-    found = stack_nested(object)
+    found = stack_nested(strengthened(object))
     order = "K" if order is None else order
     if not isinstance(found, Tensor):
         if copy is False:

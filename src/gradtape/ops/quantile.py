@@ -22,6 +22,7 @@ from ..core.batched import as_array
 from ..core.cards import Card, composite, nondifferentiable, primitive
 from ..core.dispatch import apply, write_out
 from ..core.notices import warn_here
+from ..core.pythons import is_weak
 from ..core.registry import HOOKS
 from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
@@ -270,12 +271,17 @@ def _check_axis(a: Any, axis: Any) -> None:
         np.lib.array_utils.normalize_axis_tuple(axis, np.ndim(a))
 
 
+def _is_unknown(q: Any) -> bool:
+    """Whether `q` is a Python number that is not known while tracing."""
+    return isinstance(q, Tensor) and is_weak(q)
+
+
 def _quantile(
     name: str, a: Any, q: Any, axis: Any, out: Any, method: str, keepdims: Any, weights: Any,
     skip_nan: bool,
 ) -> Any:  # fmt: skip
     weak = _NUMBERS if "percentile" in name else _WEAK
-    a, is_weak, q = as_array(a), type(q) in weak, as_array(q)
+    a, is_number, q = as_array(a), type(q) in weak or _is_unknown(q), as_array(q)
     keepdims = keepdims is not _NO and bool(keepdims)
     _check_axis(a, axis)
     if a.dtype.kind == "c":
@@ -314,7 +320,7 @@ def _quantile(
                     "Pass more elements, or another axis.",
                 )
             )
-        result = _interpolated(name, x, np.reshape(q, (-1,)), method, is_weak, skip_nan)
+        result = _interpolated(name, x, np.reshape(q, (-1,)), method, is_number, skip_nan)
     result = _shaped(result, q_shape, np.shape(a), axis, keepdims)
     return result if out is None else write_out(out, result, "unsafe" if skip_nan else "same_kind")
 
@@ -472,7 +478,8 @@ def nanpercentile(
 
 
 def _hundredth(q: Any) -> Any:
-    return q / 100 if type(q) in (int, float) else np.true_divide(as_array(q), 100)
+    is_number = type(q) in (int, float) or _is_unknown(q)
+    return q / 100 if is_number else np.true_divide(as_array(q), 100)
 
 
 # ----------------------------------------------------------------------------------- medians

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.pythons import is_weak
 from ..core.registry import FUNCTIONS
 from ..core.tensor import Tensor
 
@@ -15,6 +16,8 @@ def _stand_in(x: Any) -> Any:
     """An array of the same shape and dtype as `x` that holds no data of its own."""
     if isinstance(x, Tensor):
         aval: Aval = x.aval
+        if is_weak(x):
+            return np.zeros((), aval.dtype).item()
         return np.broadcast_to(np.zeros((), aval.dtype), aval.shape)
     if type(x) in (list, tuple):
         return type(x)(_stand_in(item) for item in x)
@@ -32,7 +35,7 @@ def _query(function: Any) -> None:
 
 for _function in (
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
-    np.isrealobj, np.common_type, np.min_scalar_type,
+    np.isrealobj, np.common_type,
 ):  # fmt: skip
     _query(_function)
 
@@ -56,6 +59,7 @@ def _value(x: Any) -> Any:
 
 for _reading in (
     np.array_equal, np.array_equiv, np.allclose, np.array2string, np.array_repr, np.array_str,
-    np.save, np.savez, np.savez_compressed, np.savetxt, np.shares_memory, np.may_share_memory,
+    np.min_scalar_type, np.save, np.savez, np.savez_compressed, np.savetxt, np.shares_memory,
+    np.may_share_memory,
 ):  # fmt: skip
     _values(_reading)

@@ -15,6 +15,7 @@ from ..core.batched import as_operand, batch_first, stand_in
 from ..core.cards import composite, linear
 from ..core.dispatch import apply
 from ..core.positions import decode, here
+from ..core.pythons import is_weak
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.tensor import Tensor, raw, read_only
 from ..errors import DTypeError, ShapeError, three_part
@@ -415,7 +416,7 @@ def _fill_diagonal(a: Any, val: Any, wrap: bool = False) -> None:
 
 def _copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) -> None:
     src = as_operand(src)
-    weak = type(src) in (bool, int, float, complex)  # a Python number
+    weak = is_weak(src)  # a Python number
     source_dtype = np.result_type(src, dst.dtype) if weak else src.dtype
     if not np.can_cast(source_dtype, dst.dtype, casting):
         raise DTypeError(

@@ -44,6 +44,7 @@ def check(f, *args, rtol=1e-13, atol=0.0):
     for _ in range(2):
         for x, y in zip(program(inputs), expected, strict=True):
             assert type(x) is type(y)
+            x, y = np.asarray(x), np.asarray(y)
             assert x.dtype == y.dtype and x.shape == y.shape
             scale = np.max(np.abs(y), initial=0.0) if y.dtype.kind == "f" else 0
             np.testing.assert_allclose(x, y, rtol=rtol, atol=atol + rtol * np.nan_to_num(scale))

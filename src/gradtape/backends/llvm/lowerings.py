@@ -52,7 +52,8 @@ _TESTS = {
 _ON_TRUTHS = frozenset(["and_", "or_", "xor", "add", "mul", "maximum", "minimum"])
 # What gives its (first) operand, as it is or in the dtype of the result.
 _SAME = frozenset(
-    ["positive", "stop", "broadcast_to", "copy", "astype", "real", "conjugate", "conj", "array"]
+    ["positive", "stop", "broadcast_to", "copy", "astype", "real", "conjugate", "conj", "array",
+     "python_number"]
 )
 
 
