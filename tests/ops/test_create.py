@@ -313,3 +313,12 @@ def test_vander_at_zero_has_a_finite_gradient():
     with gt.GradientTape() as tape:
         loss = np.sum(np.vander(x, 3))
     np.testing.assert_allclose(tape.gradient(loss, x).numpy(), [1.0, 2 * 2.0 + 1.0])
+
+
+def test_geomspace_of_float32_is_of_float64_as_in_numpy():
+    x = np.float32([1.0, 2.0])
+    for stop, options in ((x + 1, {}), (4.0, {}), (4.0, {"dtype": np.float32})):
+        expected = np.geomspace(x, stop, 3, **options)
+        found = np.geomspace(gt.array(x), stop, 3, **options)
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-15)

@@ -381,3 +381,15 @@ def test_what_numpy_refuses_is_refused(error, call, message):
         call(np.ones(3))
     with pytest.raises(error, match=message):
         call(gt.array(np.ones(3)))
+
+
+def test_a_python_number_among_the_choices_takes_the_dtype_of_the_others():
+    x = np.float32([1.5, 2.5])
+    for other in (2.0, 2, 2j, np.float64(2.0)):
+        expected = np.choose([0, 1], [x, other])
+        for found in (
+            np.choose([0, 1], [gt.array(x), other]),
+            gt.function(lambda s, other=other: np.choose([0, 1], [s, other]))(x),
+        ):
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)

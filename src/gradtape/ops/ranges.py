@@ -143,7 +143,8 @@ def geomspace(
         )
     shape = np.broadcast_shapes(np.shape(start), np.shape(stop))
     (axis,) = np.lib.array_utils.normalize_axis_tuple(axis, len(shape) + 1)
-    kind = np.result_type(start, stop, float(num))
+    kinds = [x.dtype if isinstance(x, Tensor) else np.asarray(x).dtype for x in (start, stop)]
+    kind = np.result_type(*kinds, float(num), np.dtype(dtype))  # float64 at least, or what is asked
     start, stop = (
         x.astype(kind) if isinstance(x, Tensor) else np.asarray(x, kind) for x in (start, stop)
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval, broadcast_shapes, weak_result_type
+from ..core.aval import Aval, aval_of, broadcast_shapes, weak_result_type
 from ..core.batched import as_array, as_operand
 from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, nondifferentiable_call, write_out
@@ -95,7 +95,11 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Any:
     """`np.choose`: element by element, from the choice whose number stands in `a`."""
     options = list(choices) if isinstance(choices, list | tuple) else [*as_array(choices)]
+    kinds = [aval_of(raw(c)) for c in options]
     options = [as_array(c) for c in options]
+    if len({a.weak for a in kinds}) > 1:  # a Python number takes the dtype of the others
+        kind = weak_result_type(*kinds)
+        options = [c.astype(kind) if a.weak else c for c, a in zip(options, kinds, strict=True)]
     index = raw(as_array(a))
     if index.dtype.kind not in "iub":
         np.choose(index, [np.zeros(np.shape(c)) for c in options])  # NumPy's refusal
