@@ -1,5 +1,7 @@
 """reduce, accumulate, reduceat, outer and at of every ufunc that has a derivative."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 import gradtape as gt
 from gradtape.core.tensor import Tensor
-from gradtape.errors import DTypeError
+from gradtape.errors import DTypeError, TracingError
 from gradtape.tape.facts import flatten_why
 from gradtape.testing import op_case
 
@@ -321,6 +323,85 @@ def test_at_refuses_a_dtype_that_does_not_fit():
         np.add.at(gt.array([1.0]), [0], np.array([1j]))
     with pytest.raises(ValueError, match="second operand"):
         np.add.at(gt.array([1.0]), [0])
+
+
+def test_at_adds_one_place_after_another_as_numpy_does():
+    a, plain = gt.array([0.1, 5.0]), np.array([0.1, 5.0])
+    for x in (a, plain):
+        np.add.at(x, [0, 0], [0.2, 0.3])
+        np.subtract.at(x, [0, 0], [0.7, 0.4])
+    assert a.numpy().tobytes() == plain.tobytes()
+
+
+def at(ufunc, x, index, *values):
+    x = x * 1.0
+    ufunc.at(x, index, *values)
+    return x + 0.0
+
+
+AT = {
+    "add": (np.add, np.array([1, 3, 1, -1]), np.array([0.3, -1.7, 0.2, 4.0])),
+    "subtract": (np.subtract, np.array([1, 3, 1, -1]), np.array([0.3, -1.7, 0.2, 4.0])),
+    "a number": (np.add, np.array([1, 3, 1, -1]), 0.7),
+    "one place": (np.multiply, np.int64(2), 0.7),
+    "one place of a list": (np.maximum, np.array([2]), np.array([9.0])),
+    "one operand": (np.negative, np.int64(-2)),
+    "a mask": (np.hypot, np.array([True, False, True, True, False]), 2.0),
+    "a mask, added": (np.add, np.array([True, False, True, True, False]), 2.0),
+}
+
+
+@pytest.mark.parametrize("ufunc, index, values", [(u, i, v) for u, i, *v in AT.values()], ids=AT)
+def test_at_places_that_are_not_known_while_tracing(ufunc, index, values):
+    x = np.array([0.5, -1.5, 2.5, 0.25, 1.0])
+    eager = at(ufunc, x, index, *values)
+    for backend in ("llvm", "numpy"):
+        compiled = gt.function(functools.partial(at, ufunc), backend=backend)
+        for _ in range(3):
+            assert compiled(x, index, *values).tobytes() == eager.tobytes()
+    several = np.stack([x, x[::-1]]), np.stack([index, np.flip(index)])
+    each = [at(ufunc, a, i, *values) for a, i in zip(*several, strict=True)]
+    mapped = gt.vmap(lambda a, i: at(ufunc, a, i, *values))
+    for function in (mapped, gt.function(mapped)):
+        assert function(*several).tobytes() == np.stack(each).tobytes()
+
+    def slope(x, index, *values):
+        weights = np.arange(1.0, 6.0)
+        return gt.grad(lambda x: np.sum(weights * at(ufunc, x, index, *values) ** 2))(x)
+
+    np.testing.assert_allclose(gt.function(slope)(x, index, *values), slope(x, index, *values))
+
+
+def test_at_places_that_are_not_known_in_two_axes():
+    def f(x, index, v):
+        x = x * 1.0
+        np.add.at(x, (slice(None), index), v)
+        np.subtract.at(x, (index[0], slice(1, 3)), v[:2, 0])
+        return x + 0.0
+
+    x, index, v = np.arange(12.0).reshape(3, 4), np.array([1, 1, 0, 2]), np.arange(12.0)[::-1]
+    v = v.reshape(3, 4)
+    assert gt.function(f)(x, index, v).tobytes() == f(x, index, v).tobytes()
+
+
+def test_at_many_places_that_are_not_known_says_what_to_write():
+    index = np.array([0, 0])
+    with pytest.raises(TracingError, match=r"np\.multiply\.at of float64\[3\](?s:.)*fori_loop"):
+        gt.function(functools.partial(at, np.multiply))(np.ones(3), index, np.ones(2))
+
+    def instead(x, index, v):
+        def body(n, a):
+            a = a + 0.0
+            a[index[n]] = np.multiply(a[index[n]], v[n])
+            return a
+
+        return gt.fori_loop(0, 2, body, x)
+
+    assert gt.function(instead)(np.ones(3), index, np.array([2.0, 3.0])).tolist() == [6, 1, 1]
+    with pytest.raises(TracingError, match="depends on values"):
+        gt.function(functools.partial(at, np.add))(np.ones(3), np.ones(3, bool), np.ones(3))
+    with pytest.raises(IndexError, match=r"index 7 is out of bounds(?s:.)*Indexed at"):
+        gt.function(functools.partial(at, np.add))(np.ones(3), np.array([7]), np.ones(1))
 
 
 def test_outer_passes_its_keywords_on():

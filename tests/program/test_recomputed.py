@@ -163,3 +163,50 @@ def test_the_dialects_recompute_grad_saves_as_much():
     few, found = residuals(tf.recompute_grad)
     assert few <= 2 * X.nbytes < many / 4
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13)
+
+
+RESULTS = {
+    "a number": lambda x: 3.0,
+    "a NumPy number": lambda x: np.float64(3.0),
+    "an integer": lambda x: 3,
+    "a plain array": lambda x: (np.sin(x).sum(), np.ones(2))[1].sum(),
+}
+
+
+@pytest.mark.parametrize("f", RESULTS.values(), ids=RESULTS)
+def test_a_block_whose_result_is_a_constant(f):
+    x, block = np.ones(3), gt.checkpoint(f)
+    loss = lambda x: block(x) * 2.0 * x[0]
+    for gradient in (gt.grad(loss), gt.function(gt.grad(loss)), gt.grad(gt.function(loss))):
+        assert gradient(x).tolist() == [2.0 * f(x), 0, 0]
+    assert gt.vmap(gt.grad(loss))(np.ones((2, 3))).tolist() == [[2.0 * f(x), 0, 0]] * 2
+
+
+def test_a_block_with_a_constant_among_its_results():
+    block = gt.checkpoint(lambda x: (x * 2.0, np.ones(2), 4.0))
+    loss = lambda x: sum(np.sum(y) for y in block(x))
+    assert gt.grad(loss)(np.ones(3)).tolist() == [2, 2, 2]
+    assert gt.function(gt.grad(loss))(np.ones(3)).tolist() == [2, 2, 2]
+
+
+def test_a_block_that_a_value_leaves_says_where():
+    block = gt.checkpoint(lambda x: float(x.sum()))
+    with pytest.warns(gt.errors.GradientWarning, match=r"float\(x\.sum\(\)\) took the value out"):
+        assert gt.grad(block)(np.ones(3)).tolist() == [0, 0, 0]
+
+
+def test_a_rule_whose_function_returns_numbers():
+    @gt.custom_gradient
+    def f(x):
+        return (x * 2.0, 3.0, True, 4), lambda ct, *_: ct * 5.0
+
+    def g(x):
+        doubled, three, _, four = f(x)
+        return np.sum(doubled) * three + four
+
+    x = np.ones(3)
+    assert gt.function(g)(x) == g(x) == 22
+    for gradient in (gt.grad(g), gt.function(gt.grad(g)), gt.grad(gt.function(g))):
+        assert gradient(x).tolist() == [15, 15, 15]
+    plain = [np.asarray(gt.value(y)).dtype for y in f(x)]
+    assert [y.dtype for y in gt.function(lambda x: f(x))(x)] == plain

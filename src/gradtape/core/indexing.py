@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from .lift import is_lifted
 from .refusals import door
 from .state import kept_array
+from .symbol import is_traced
 from .tensor import Tensor, raw
 
 
@@ -18,6 +20,12 @@ def is_basic(index: Any) -> bool:
 
 def _is_basic_part(i: Any) -> bool:
     return type(i) in (int, slice) or i is None or i is Ellipsis or isinstance(i, np.integer)
+
+
+def is_unknown(index: Any) -> bool:
+    """Whether a part of `index` is not known while tracing, or another for each example."""
+    parts = index if type(index) is tuple else (index,)
+    return any(is_traced(i) or is_lifted(i) for i in parts)
 
 
 def plain_index(index: Any) -> Any:

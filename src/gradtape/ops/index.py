@@ -21,7 +21,7 @@ from ..core.buffers import owns
 from ..core.cards import primitive
 from ..core.dispatch import apply
 from ..core.exits import came_back
-from ..core.indexing import add_at, behind_batch, is_basic, overwritten, plain_index
+from ..core.indexing import add_at, behind_batch, is_basic, is_unknown, overwritten, plain_index
 from ..core.lift import is_lifted
 from ..core.observing import Keeping
 from ..core.operands import lost_cause, operand
@@ -103,18 +103,13 @@ def _read(x: Any, index: Any) -> Any:
         raise _refused(error, x, index) from None
 
 
-def _is_unknown(index: Any) -> bool:
-    parts = index if type(index) is tuple else (index,)
-    return any(is_traced(i) or is_lifted(i) for i in parts)
-
-
 def _is_unknown_mask(index: Any) -> bool:
-    return _is_unknown(index) and type(index) is not tuple and index.dtype == bool
+    return is_unknown(index) and type(index) is not tuple and index.dtype == bool
 
 
 def _indexable(x: Any, index: Any) -> Any:
     """`x`, which can be read at `index`: a plain array cannot where that is traced or batched."""
-    return new_tensor(x) if type(x) is np.ndarray and _is_unknown(index) else x
+    return new_tensor(x) if type(x) is np.ndarray and is_unknown(index) else x
 
 
 getitem_card = primitive(
@@ -161,7 +156,7 @@ scatter_card = primitive(
 
 def scatter_add(ct: Any, *, shape: tuple[int, ...], index: Any) -> Any:
     """Zeros of `shape` with `ct` added at `index`: the transpose of reading."""
-    if isinstance(ct, Tensor) or _is_unknown(index):
+    if isinstance(ct, Tensor) or is_unknown(index):
         return apply(scatter_card, (ct,), {"shape": shape, "index": index})
     return _scatter(ct, shape, index)
 
@@ -222,7 +217,7 @@ def _setitem_value(x: Any, v: Any, index: Any) -> Any:
 
 def _lost(shape: tuple[int, ...], index: Any) -> Any:
     """`overwritten`, also for an index that is not known while tracing."""
-    if not _is_unknown(index):
+    if not is_unknown(index):
         return overwritten(shape, index)
     slot = _index_shape(Aval(shape, np.intp), index).shape
     order = np.arange(math.prod(slot)).reshape(slot)
@@ -279,7 +274,7 @@ setitem_card = primitive(
 
 def setitem_op(x: Any, v: Any, index: Any) -> Any:
     """A new array: `x` with `v` at `index`."""
-    if isinstance(x, Tensor) or isinstance(v, Tensor) or _is_unknown(index):
+    if isinstance(x, Tensor) or isinstance(v, Tensor) or is_unknown(index):
         return apply(setitem_card, (x, v), {"index": index})
     return _setitem_value(x, v, index)
 
@@ -449,7 +444,10 @@ def run_setitem(rec: list[Any], g: Any, grads: dict[int, Any]) -> None:
 
 
 def _add_value(p: Any, v: Any, index: Any) -> Any:
-    return add_at(np.array(p), v, None, index)
+    try:
+        return add_at(np.array(p), v, None, index)
+    except IndexError as error:
+        raise _refused(error, p, index) from None
 
 
 def _add_jvp(i: int, t: Any, _out: Any, p: Any, _v: Any, index: Any) -> Any:

@@ -17,14 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval
+from ..core.aval import Aval, aval_of
 from ..core.batched import as_array
 from ..core.cards import Card, primitive
 from ..core.dispatch import apply, nondifferentiable_call, span, write_out
+from ..core.indexing import is_unknown, plain_index
+from ..core.positions import decode, here
 from ..core.registry import CARDS, HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.symbol import is_known_to_hold
-from ..core.tensor import Tensor, another, raw
-from ..errors import DTypeError, three_part
+from ..core.tensor import Tensor, another, new_tensor, raw
+from ..errors import DTypeError, TracingError, three_part
 
 _NO = np._NoValue
 _LN2 = math.log(2)
@@ -361,35 +363,62 @@ def _at(ufunc: Any) -> Any:
 
 def _applied(ufunc: Any, a: Any, indices: Any, b: Any) -> Any:
     """`a` after `ufunc.at(a, indices, b)`, as a new Tensor."""
-    places = np.arange(a.size).reshape(a.shape)[_plain_index(indices)]
+    index = plain_index(indices)
+    if ufunc in (np.add, np.subtract):
+        b = as_array(b)
+        if not np.can_cast(b.dtype, a.dtype, "same_kind"):
+            raise DTypeError(
+                three_part(
+                    f"{ufunc.__name__}.at: {b.dtype} cannot be added into {a.dtype}.",
+                    "The operation works in place, and the dtype of the array stays.",
+                    f"Convert the array first: a = a.astype({str(b.dtype)!r}).",
+                )
+            )
+    if is_unknown(index):
+        return _applied_somewhere(ufunc, a, index, b)
+    places = np.arange(a.size).reshape(a.shape)[index]
     flat, target = np.reshape(a, (-1,)), places.reshape(-1)
     rest: tuple[Any, ...] = ()
     if b is not _NO:
         rest = (np.reshape(np.broadcast_to(as_array(b), places.shape), (-1,)),)
-    if ufunc in (np.add, np.subtract) and not np.can_cast(rest[0].dtype, a.dtype, "same_kind"):
-        raise DTypeError(
-            three_part(
-                f"{ufunc.__name__}.at: {rest[0].dtype} cannot be added into {a.dtype}.",
-                "The operation works in place, and the dtype of the array stays.",
-                f"Convert the array first: a = a.astype({str(rest[0].dtype)!r}).",
-            )
-        )
     if ufunc in (np.add, np.subtract):
-        added = HOOKS["op:scatter_add"](rest[0], shape=(a.size,), index=target)
-        return np.reshape(ufunc(flat, added).astype(a.dtype), a.shape)
+        return np.reshape(_added(ufunc, flat, target, rest[0]), a.shape)
     for turn in _turns(target):
         step = ufunc(flat[target[turn]], *(r[turn] for r in rest))
         flat = HOOKS["op:setitem"](flat, step.astype(a.dtype), index=target[turn])
     return np.reshape(flat, a.shape)
 
 
-def _plain_index(index: Any) -> Any:
-    if isinstance(index, tuple):
-        return tuple(raw(i) for i in index)
-    if isinstance(index, list):
-        index = np.asarray(raw(index))
-        return index if index.size else index.astype(np.intp)  # [] is of floats, and names nothing
-    return raw(index)
+def _added(ufunc: Any, a: Any, index: Any, b: Any) -> Any:
+    """One place after another, as NumPy: the sum of all of them has other bits."""
+    if a.dtype == bool:
+        added = HOOKS["op:scatter_add"](b, shape=a.shape, index=index)
+        return ufunc(a, added).astype(a.dtype)
+    return HOOKS["op:add_at"](a, b if ufunc is np.add else np.negative(b), index=index)
+
+
+def _applied_somewhere(ufunc: Any, a: Any, index: Any, b: Any) -> Any:
+    """`_applied` at an index that is not known while tracing, or another for each example."""
+    if type(index) is tuple and len(index) == 1:
+        (index,) = index
+    if type(index) is not tuple and index.dtype == bool and np.ndim(b) == 0 < a.ndim:
+        mask = np.reshape(index, (*index.shape, *(1,) * (a.ndim - index.ndim)))
+        return np.where(mask, ufunc(a, *(() if b is _NO else (b,))), a).astype(a.dtype)
+    known = a if isinstance(a, Tensor) else new_tensor(a)
+    shape = np.shape(known[index])  # an index whose shape is not known is refused
+    if ufunc in (np.add, np.subtract):
+        return _added(ufunc, a, index, np.broadcast_to(b, shape))
+    if math.prod(shape) != 1:
+        raise TracingError(
+            three_part(
+                f"np.{ufunc.__name__}.at of {aval_of(a)!r} at places that are not known.",
+                f"Called at {decode(*here())}; a place may be named several times, one after another.",
+                "Take one place after another with gt.fori_loop, whose body writes "
+                f"a[i[n]] = np.{ufunc.__name__}(a[i[n]], ...).",
+            )
+        )
+    step = ufunc(known[index], *(() if b is _NO else (np.broadcast_to(b, shape),)))
+    return HOOKS["op:setitem"](a, step.astype(a.dtype), index=index)
 
 
 def _turns(target: Any) -> list[Any]:

@@ -187,7 +187,8 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
                 found[i] = value
             return again(found)
 
-        return [found[i] for i in at]
+        # a plain number, which a trace takes for no result, is one as it is outside of a trace
+        return [x if isinstance(x := found[i], Tensor) else raw(as_tensor(x)) for i in at]
 
     def backward(xs: list[Any], cts: list[Any], variables: list[Variable]) -> list[Any]:
         grad_fn = call(xs)[1]

@@ -136,14 +136,18 @@ def _tape_of(kind: type[Recorder]) -> type[GradientTape]:
 
 def _gradients(tape: GradientTape, outs: Any, sources: Any, cts: Any) -> list[Any]:
     """Zeros where nothing leads to a source; a path that broke on the way there is told."""
-    found = tape.gradient(outs, sources, cts, unconnected_gradients="none")
+    moving = [(o, ct) for o, ct in zip(outs, cts, strict=True) if isinstance(o, Tensor)]
+    found: Any = [None] * len(sources)
+    if moving:  # a plain result is a constant, or a value that left
+        targets, given = map(list, zip(*moving, strict=True))
+        found = tape.gradient(targets, sources, given, unconnected_gradients="none")
     missing = [g is None for g in found]
     recorder = tape._recorder
     if any(missing) and recorder is not None:
         from .reasons import warn_lost
 
         lost = [x for x, is_missing in zip(sources, missing, strict=True) if is_missing]
-        warn_lost(recorder, outs, lost, [True] * len(lost))
+        warn_lost(recorder, list(map(as_tensor, outs)), lost, [True] * len(lost))
     return [zeros(x) if g is None else g for x, g in zip(sources, found, strict=True)]
 
 
