@@ -176,7 +176,10 @@ RESULTS = {
 @pytest.mark.parametrize("f", RESULTS.values(), ids=RESULTS)
 def test_a_block_whose_result_is_a_constant(f):
     x, block = np.ones(3), gt.checkpoint(f)
-    loss = lambda x: block(x) * 2.0 * x[0]
+
+    def loss(x):
+        return block(x) * 2.0 * x[0]
+
     for gradient in (gt.grad(loss), gt.function(gt.grad(loss)), gt.grad(gt.function(loss))):
         assert gradient(x).tolist() == [2.0 * f(x), 0, 0]
     assert gt.vmap(gt.grad(loss))(np.ones((2, 3))).tolist() == [[2.0 * f(x), 0, 0]] * 2
@@ -184,7 +187,10 @@ def test_a_block_whose_result_is_a_constant(f):
 
 def test_a_block_with_a_constant_among_its_results():
     block = gt.checkpoint(lambda x: (x * 2.0, np.ones(2), 4.0))
-    loss = lambda x: sum(np.sum(y) for y in block(x))
+
+    def loss(x):
+        return sum(np.sum(y) for y in block(x))
+
     assert gt.grad(loss)(np.ones(3)).tolist() == [2, 2, 2]
     assert gt.function(gt.grad(loss))(np.ones(3)).tolist() == [2, 2, 2]
 

@@ -205,6 +205,20 @@ def test_a_forward_accumulator_goes_through_a_program():
     close(acc.jvp(z), expected)
 
 
+def test_a_product_with_the_hessian_by_an_accumulator_around_a_tape():
+    x = np.arange(6.0).reshape(2, 3)
+    w, b = gt.Variable([0.5, -0.25, 0.125]), gt.Variable(0.1)
+
+    def product(x, v):
+        with gt.ForwardAccumulator([w, b], [v, 1.0]) as acc:
+            with gt.GradientTape() as tape:
+                loss = np.mean(np.log1p(np.exp(x @ w + b)))
+            gradients = tape.gradient(loss, [w, b])
+        return acc.jvp(loss), acc.jvp(gradients)
+
+    close(gt.function(product)(x, np.ones(3)), product(x, np.ones(3)))
+
+
 def test_tape_jacobian_and_batch_jacobian_through_a_program():
     f, x = compiled(vector), gt.array(X)
     with gt.GradientTape() as tape:

@@ -17,8 +17,9 @@ next_key = itertools.count(1).__next__
 # follows are the residuals, which a consuming gradient deletes.
 RUN, CARD, OUT, CODE, LASTI, KX, KY, SX, SY, RESIDUALS = range(10)
 # General records (`dispatch.apply`) use KX for the tuple of keys, SX for the avals of the
-# operands, SY for the parameters, and hold operands and output as residuals.
-KEYS, AVALS, PARAMS = KX, SX, SY
+# operands, SY for the parameters, and hold operands and output as residuals; the avals of the
+# outputs follow where these are several, and None where there is one.
+KEYS, AVALS, PARAMS, OUTS = KX, SX, SY, 11
 
 
 class Recorder:

@@ -26,7 +26,21 @@ from .lift import Lift
 from .positions import decode
 from .registry import HOOKS
 from .rows import rows_of, spared, stilled
-from .state import AVALS, CARD, CODE, KEYS, KX, LASTI, OUT, PARAMS, RESIDUALS, RUN, Recorder, state
+from .state import (
+    AVALS,
+    CARD,
+    CODE,
+    KEYS,
+    KX,
+    LASTI,
+    OUT,
+    OUTS,
+    PARAMS,
+    RESIDUALS,
+    RUN,
+    Recorder,
+    state,
+)
 from .symbol import Symbol
 from .tensor import Tensor, new_traced
 
@@ -383,7 +397,8 @@ def forward(recorder: Recorder, tangents: dict[int, Any]) -> dict[int, Any]:
             ts = [tangents.get(k) if k > 0 else None for k in keys]
             if any(t is not None for t in ts):
                 if rec[CARD].push is not None:
-                    tangents[rec[OUT]] = tuple(rec[CARD].push(operands, ts)[1])
+                    moves = tuple(rec[CARD].push(operands, ts)[1])
+                    tangents[rec[OUT]] = moves if rec[OUTS] is not None else moves[0]
                     continue
                 if rec[CARD].jvps is None:
                     raise unsupported_error(rec)

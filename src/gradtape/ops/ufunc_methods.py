@@ -412,7 +412,7 @@ def _applied_somewhere(ufunc: Any, a: Any, index: Any, b: Any) -> Any:
         raise TracingError(
             three_part(
                 f"np.{ufunc.__name__}.at of {aval_of(a)!r} at places that are not known.",
-                f"Called at {decode(*here())}; a place may be named several times, one after another.",
+                f"Called at {decode(*here())}; a place that is named twice takes it twice.",
                 "Take one place after another with gt.fori_loop, whose body writes "
                 f"a[i[n]] = np.{ufunc.__name__}(a[i[n]], ...).",
             )

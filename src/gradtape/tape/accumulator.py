@@ -28,6 +28,7 @@ from ..core.state import (
     KEYS,
     KX,
     OUT,
+    OUTS,
     RUN,
     Recorder,
     next_key,
@@ -78,7 +79,8 @@ class _Player(Recorder):
         older = state.tapes[: state.tapes.index(self)]
         with only(older), np.errstate(all="ignore"):
             if card.push is not None:
-                tangents[rec[OUT]] = tuple(card.push(unpack(rec, wrap)[1], ts)[1])
+                moves = tuple(card.push(unpack(rec, wrap)[1], ts)[1])
+                tangents[rec[OUT]] = moves if rec[OUTS] is not None else moves[0]
                 return
             if card.kind == "custom":
                 tangents[rec[OUT]] = pushed(rec, ts)
