@@ -102,3 +102,56 @@ def test_the_gradient_of_a_real_loss_of_complex_values_is_the_direction_of_ascen
     with gt.GradientTape() as tape:
         loss = np.real(z * np.conj(z))
     assert complex(tape.gradient(loss, z)) == 2.0 + 4.0j  # and not its conjugate
+
+
+def overwritten(a):
+    a[0] = 3.0
+    a *= 2.0
+    return np.sin(a) * a
+
+
+GIVEN = np.array([0.5, 0.7, 0.9])
+MOVED = [0.0, *(2 * np.cos(2 * GIVEN[1:]) * 2 * GIVEN[1:] + 2 * np.sin(2 * GIVEN[1:]))]
+BLOCKS = {
+    "as it is": lambda f: f,
+    "checkpoint": gt.checkpoint,
+    "compiled": gt.function,
+    "a checkpoint in a program": lambda f: gt.function(gt.checkpoint(f)),
+    "a program in a checkpoint": lambda f: gt.checkpoint(gt.function(f)),
+}
+DERIVATIVES = {
+    "grad": lambda f: gt.grad(lambda a: np.sum(f(a)))(GIVEN),
+    "vjp": lambda f: gt.vjp(f, GIVEN)[1](np.ones(3))[0],
+    "jvp": lambda f: gt.jvp(f, (GIVEN,), (np.ones(3),))[1],
+    "reverse": lambda f: gt.jacobian(f, mode="reverse")(GIVEN).diagonal(),
+    "forward": lambda f: gt.jacobian(f, mode="forward")(GIVEN).diagonal(),
+    "compiled": lambda f: gt.function(gt.grad(lambda a: np.sum(f(a))))(GIVEN),
+    "mapped": lambda f: gt.vmap(gt.grad(lambda a: np.sum(f(a))))(GIVEN[None])[0],
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+@pytest.mark.parametrize("derivative", DERIVATIVES.values(), ids=DERIVATIVES)
+def test_a_derivative_is_at_what_was_given_and_not_at_what_was_written(derivative, block):
+    """Wrong numbers otherwise: `gt.grad` gave the slope with respect to the last version."""
+    np.testing.assert_allclose(derivative(block(overwritten)), MOVED, atol=1e-14)
+    assert GIVEN.tolist() == [0.5, 0.7, 0.9]
+
+
+def test_what_a_rule_or_a_checkpoint_writes_stays_inside():
+    """As in a program; the caller's Tensor would else be a value that no tape has seen made."""
+
+    @gt.custom_gradient
+    def squares(a):
+        given = a * 1.0
+        a[0] = 5.0
+        return np.sum(a * a), lambda ct: ct * 2 * given
+
+    def loss(a):
+        return squares(a) + a[0] + np.sum(gt.checkpoint(overwritten)(a)) * a[1]
+
+    a = gt.array(GIVEN)
+    value = loss(a)
+    assert a.numpy().tolist() == GIVEN.tolist()
+    assert value == gt.function(loss)(GIVEN) == gt.value_and_grad(loss)(GIVEN)[0]
+    np.testing.assert_allclose(gt.function(gt.grad(loss))(GIVEN), gt.grad(loss)(GIVEN), rtol=1e-14)

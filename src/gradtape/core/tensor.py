@@ -462,6 +462,14 @@ def another(x: Any) -> Any:
     return new_traced(value, x.key, x.why)
 
 
+def twin(x: Tensor) -> Tensor:
+    """The same version of `x` in other hands: what these write into it makes a version of theirs.
+
+    The value is shared, which a write sees by its reference count, and copies.
+    """
+    return new_traced(x.read(), x.key, x.why)
+
+
 def _rebuild(value: Any) -> Tensor:
     return new_tensor(settled(value))
 

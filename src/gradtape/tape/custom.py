@@ -23,7 +23,7 @@ from ..core.state import (
     next_key,
     state,
 )
-from ..core.tensor import Tensor, new_tensor, raw
+from ..core.tensor import Tensor, new_tensor, raw, twin
 from ..core.tree import flatten, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, three_part
@@ -80,6 +80,8 @@ def custom_gradient(f: Callable[..., Any] | None = None) -> Any:
     Operations inside `f` are recorded, so what `grad_fn` computes from them has second
     derivatives. Exits inside `f` are not noticed: the rule stands for them. A tracked Tensor that
     `f` uses without having it as an argument gets no gradient through `y`, and a warning says so.
+
+    What `f` writes into a Tensor that it is given stays inside: its caller's is left alone.
 
     Unlike TensorFlow, a gradient of a wrong shape is refused.
 
@@ -149,6 +151,7 @@ def _call(f: Any, card: Card, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
             for leaf in inputs
         ):
             return call_batch(level, _call, f, card, args, kwargs)
+    args = tree_map(own_version, args)  # what f writes into them is its own, as in a program
     if not state.tapes:
         return tree_map(as_tensor, checked(card, f(*args, **kwargs))[0])
     for x in inputs:
@@ -188,7 +191,7 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
             return again(found)
 
         # a plain number, which a trace takes for no result, is one as it is outside of a trace
-        return [x if isinstance(x := found[i], Tensor) else raw(as_tensor(x)) for i in at]
+        return [raw(as_tensor(found[i])) for i in at]
 
     def backward(xs: list[Any], cts: list[Any], variables: list[Variable]) -> list[Any]:
         grad_fn = call(xs)[1]
@@ -226,6 +229,11 @@ def _call_traced(f: Any, card: Card, args: Any, kwargs: Any, inputs: list[Any]) 
             out = next(r[OUT] for r in reversed(tape.ops) if r[CARD] is made)
             note_capture(tape, frame, keys, out)
     return build(found)
+
+
+def own_version(leaf: Any) -> Any:
+    """A Tensor that may be written into and leaves `leaf` as it is; Variables are themselves."""
+    return twin(leaf) if isinstance(leaf, Tensor) and not isinstance(leaf, Variable) else leaf
 
 
 def as_tensor(leaf: Any) -> Any:

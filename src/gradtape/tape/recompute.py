@@ -17,7 +17,7 @@ from ..core.streams import replayed
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, ShapeError, three_part
-from .custom import as_tensor, custom_gradient
+from .custom import as_tensor, custom_gradient, own_version
 from .leaving import NUMBERS
 from .sieve import Sieve
 from .sweeping import zeros
@@ -52,6 +52,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Notes
     -----
+    What `f` writes into a Tensor that it is given stays inside: its caller's is left alone.
+
     Griewank, *Achieving logarithmic growth of temporal and spatial complexity in reverse
     automatic differentiation*, Optimization Methods and Software 1 (1992).
 
@@ -67,7 +69,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def recomputed(*args: Any, **kwargs: Any) -> Any:
         if not state.tapes:  # nothing is kept
-            return tree_map(as_tensor, f(*args, **kwargs))
+            return tree_map(as_tensor, f(*tree_map(own_version, args), **kwargs))
         leaves, rebuild = flatten(list(args))
         # anything else is a constant: an integer or a truth value may decide what is computed
         moves = [i for i, x in enumerate(leaves) if isinstance(x, Tensor) or _is_smooth(x)]
@@ -85,7 +87,7 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
             kind: Any = next((type(t) for t in tapes if t.worded is not str), Recorder)
             own_tape = _tape_of(kind)
             with only((*(t for t in tapes if t.is_trace), sieve)), draws:
-                out = call(xs)
+                out = call(list(map(own_version, xs)))  # the rule begins with what they are now
             captured = sieve.found(tapes)
             if captured and state.levels:
                 raise _Lifted(draws)

@@ -25,7 +25,7 @@ from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
-from ..core.tensor import Tensor, new_tensor, raw, settled
+from ..core.tensor import Tensor, new_tensor, raw, settled, twin
 from ..core.tree import flatten, paths, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from ..tape import reasons
@@ -275,7 +275,8 @@ def _run(
             fresh.append(_source(recorder, leaf, f"{operation} of {name}: {path}"))
         builds[n] = (len(sources), len(sources) + len(leaves), rebuild)
         sources.extend(fresh)
-        new_args[n] = rebuild(fresh)
+        # a function that writes into its argument makes a new version: not of what is asked for
+        new_args[n] = rebuild([twin(x) for x in fresh])
     plain = plain and not any(isinstance(leaf, Tensor) for leaf in flatten([list(args), kwargs])[0])
 
     def build(results: list[Any]) -> Any:
