@@ -249,6 +249,15 @@ def test_what_is_not_optimised_has_no_passes_where_nothing_is_inlined(
     assert ran == ["few", "none", "few"]
 
 
+def test_each_function_is_in_one_module() -> None:
+    text = several(12, 300).replace("}\ndefine", "}\n@a = global i64 1\ndefine", 1)
+    made = [part for part, _ in pieces(text, set(), 3)]
+    assert len(made) == 3
+    names = [name for part in made for name, _ in functions(f"\n{part}")]
+    assert sorted(names) == sorted(name for name, _ in functions(f"\n{text}"))
+    assert sum(part.count("\ndefine ") for part in made) == len(names)
+
+
 def test_an_engine_has_no_module_to_make_code_of() -> None:
     program = compile_text(function("f", 4))
     assert program.function("f", ctypes.c_int64, ctypes.c_int64)(1) == 7

@@ -420,7 +420,8 @@ def _render_rare(
 # A module with more lines of inlined kernels than this calls those that it uses often: fifty times
 # sin in one loop takes seconds to compile, and then runs at half the speed.
 INLINED = 600
-DECLARED = re.compile(r'^declare [^\n]*@"?([\w.$+-]+)"?\([^\n]*$', re.MULTILINE)
+# (Found by its first characters: `^` would look at each character of a long text.)
+DECLARED = re.compile(r'\ndeclare [^\n]*@"?([\w.$+-]+)"?\([^\n]*')
 
 
 _USED = re.compile(r'@"(gt\.[^"]+)"\(')
@@ -489,7 +490,7 @@ def link(text: str, width: int, avx512: bool, seldom: dict[str, str] | None = No
     With `seldom` there is no loop for LLVM's vectoriser, and it is told by name what another
     module has to define: the functions of rare arguments.
     """
-    found = {match.group(1): match.group(0) for match in DECLARED.finditer(text)}
+    found = dict.fromkeys(DECLARED.findall(f"\n{text}"))
     wanted = [name for name in found if name.startswith("gt.")]
     if not wanted:
         return text
@@ -499,7 +500,7 @@ def link(text: str, width: int, avx512: bool, seldom: dict[str, str] | None = No
     called: set[str] = set()
     if sum(counts[name] * sizes[name] for name in wanted) > INLINED:
         called = {n for n in wanted if counts[n] > 2 and not n.endswith(BRANCHES)}
-    text = DECLARED.sub(lambda m: "" if m.group(1).startswith("gt.") else m.group(0), text)
+    text = DECLARED.sub(lambda m: "\n" if m[1].startswith("gt.") else m[0], f"\n{text}")[1:]
     text = _paired(text, wanted, called)
     defined: dict[str, str] = {}
     outside: dict[str, str] = {}

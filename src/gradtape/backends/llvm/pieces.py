@@ -30,6 +30,16 @@ def functions(text: str) -> list[tuple[str, str]]:
     return found
 
 
+def _outside(text: str) -> str:
+    """A module's text without its functions."""
+    kept, begin, end = [], 0, 0
+    while (start := text.find("\ndefine ", end)) >= 0:
+        kept.append(text[begin : start + 1])
+        end = text.index("\n}\n", start) + 2
+        begin = end + 1
+    return "".join([*kept, text[begin:]])
+
+
 def is_whole(name: str, body: str) -> bool:
     """Whether a function is worth the whole of LLVM's code generator: much work, or tiles.
 
@@ -93,9 +103,7 @@ def pieces(
     ]
     if len(parts) <= 1:
         return [(text, parts[0][0] if parts else "none")]
-    rest = text
-    for _, body in found:
-        rest = rest.replace(body, "", 1)
+    rest = _outside(text)
     heads = {name: declared(body) for name, body in found}
     made = []
     for kind, part in parts:

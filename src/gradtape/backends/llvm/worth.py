@@ -85,12 +85,15 @@ def with_worth(
 
     Of a brief program the kernel says so.
     """
-    found = []
-    for line in lines:
-        name = line.split('"', 2)[1] if line.startswith("define ") and '"' in line else ""
+    found = list(lines)
+    for i, line in enumerate(lines):
+        if not line.startswith("define ") or '"' not in line:
+            continue
+        name = line.split('"', 2)[1]
+        words = [f'"gt.work"="{worth[name]}"'] if name in worth else []
+        if name in long:
+            words.append('"gt.run"="long"')
         if is_brief and name == "kernel":
-            line = f"{line} {_BRIEF}"
-        if name in worth:
-            line = f'{line} "gt.work"="{worth[name]}"'
-        found.append(f'{line} "gt.run"="long"' if name in long else line)
+            words.append(_BRIEF)
+        found[i] = " ".join([line, *words])
     return found
