@@ -216,3 +216,27 @@ def test_a_rule_whose_function_returns_numbers():
         assert gradient(x).tolist() == [15, 15, 15]
     plain = [np.asarray(gt.value(y)).dtype for y in f(x)]
     assert [y.dtype for y in gt.function(lambda x: f(x))(x)] == plain
+
+
+def test_what_a_comparison_in_a_branch_reads_has_a_gradient_all_the_same():
+    """A silent 0 otherwise: the comparison was the first to read it, as a bare value."""
+
+    def loss(x, s):
+        def block(v):
+            chosen = gt.cond(v[0] > 0, lambda: v * 1.0, lambda: np.where(v > s, 1.0, 0.0))
+            return s * np.ones(2) + 0.0 * chosen[0]
+
+        return np.sum(gt.checkpoint(block)(x))
+
+    x = np.array([0.5, 0.7, 0.9])
+    assert gt.grad(loss, 1)(x, 0.3) == 2
+    assert gt.grad(gt.function(loss), 1)(x, 0.3) == 2
+    assert gt.jvp(gt.function(loss), (x, 0.3), (x, 1.0))[1] == 2
+
+
+def test_a_block_of_a_python_float_has_the_types_that_it_has_by_itself():
+    single = np.ones(3, np.float32)
+    rule = gt.custom_gradient(lambda s: (single * s, lambda ct: np.sum(ct * single)))
+    for block in (gt.checkpoint(lambda s: single * s), rule):
+        for backend in ("llvm", "numpy"):
+            assert gt.function(block, backend=backend)(0.1).dtype == np.float32

@@ -267,3 +267,37 @@ def test_operations_of_a_batch_are_the_operations_on_further_axes():
     assert "matmul" in names
     assert "sum(" in names
     assert "of a batch" not in names
+
+
+def _watched(f, s):
+    with gt.GradientTape() as tape:
+        s = tape.watch(s)
+        y = f(s)
+    return y, tape.gradient(y, s)
+
+
+FLOATS = {
+    "value_and_grad": lambda f, s: gt.value_and_grad(f)(s),
+    "vjp": lambda f, s: gt.vjp(f, s)[0],
+    "jvp": lambda f, s: gt.jvp(f, (s,), (1.0,)),
+    "linearize": lambda f, s: (gt.linearize(f, s)[0], gt.linearize(f, s)[1](1.0)),
+    "watch": _watched,
+    "checkpoint": lambda f, s: gt.value_and_grad(gt.checkpoint(f))(s),
+}
+
+
+@pytest.mark.parametrize("derivative", FLOATS.values(), ids=FLOATS)
+def test_a_python_float_that_a_derivative_follows_has_a_dtype_of_its_own(derivative):
+    single = np.ones(3, np.float32)
+    eager = derivative(lambda s: np.sum(single * s), 0.1)
+    for backend in ("llvm", "numpy"):
+        program = gt.function(
+            lambda s: derivative(lambda s: np.sum(single * s), s), backend=backend
+        )
+        for got, want in zip(_flat(program(0.1)), _flat(eager), strict=True):
+            assert got.dtype == want.dtype == np.float64
+            assert got == pytest.approx(float(want), rel=1e-15)
+
+
+def _flat(result):
+    return result if isinstance(result, tuple) else (result,)

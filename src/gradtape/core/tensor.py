@@ -470,6 +470,11 @@ def twin(x: Tensor) -> Tensor:
     return new_traced(x.read(), x.key, x.why)
 
 
+def firm(value: Any) -> Any:
+    """`value` with a dtype of its own: a Python number of a trace, once a derivative follows it."""
+    return value.astype(value.dtype) if getattr(value, "weak", False) else value
+
+
 def _rebuild(value: Any) -> Tensor:
     return new_tensor(settled(value))
 

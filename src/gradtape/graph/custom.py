@@ -275,6 +275,7 @@ def _gathered(g: Any, where: int | None, axis: int | None, size: int) -> Any:
 
 
 def _aval(x: Any) -> Aval:
-    aval = aval_of(x.value if isinstance(x, Variable) else raw(x) if isinstance(x, Tensor) else x)
-    return Aval(aval.shape, aval.dtype, aval.weak)
+    value = x.value if isinstance(x, Variable) else raw(x) if isinstance(x, Tensor) else x
+    aval = aval_of(value)
+    return Aval(aval.shape, aval.dtype, getattr(value, "weak", aval.weak))
 

@@ -284,10 +284,14 @@ class Trace(Recorder):
         node = id(getattr(x, "node", x))
         held = source if isinstance(source, Tensor) and source.value is x else x
         place = node, getattr(held, "key", 0)
-        known = self.behind.get(node) or self.captured.get(place)
+        first = self.captured.get(place)
+        known = self.behind.get(node) or first
         if known is None:
             aval = Aval(x.shape, x.dtype, getattr(x, "weak", False))
             known = self.captured[place] = (self.graph.add_input(aval, "captured"), x, held)
+        elif first is not None and held is not x and not isinstance(first[2], Tensor):
+            # a comparison in a branch took the bare value, which a rule has no gradient of
+            self.captured[place] = (first[0], x, held)
         return known[0]
 
     def custom(self, *arguments: Any) -> Any:

@@ -23,7 +23,7 @@ from ..core.positions import decode, here
 from ..core.refusals import stays_here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
-from ..core.tensor import Tensor, new_tensor, settled
+from ..core.tensor import Tensor, firm, new_tensor, settled
 from ..core.tree import flatten, paths
 from ..core.variable import Variable
 from ..errors import DTypeError, TapeStateError, WatchError, three_part
@@ -285,10 +285,13 @@ class GradientTape:
         return watched
 
     def _watch_tensor(self, recorder: Recorder, x: Tensor) -> None:
-        dtype = x.read().dtype
+        value = x.read()
+        dtype = value.dtype
         if dtype.char not in INEXACT:
             self._refuse_dtype(recorder, x)
             return
+        if getattr(value, "weak", False):
+            x.value = firm(value)
         key = x.key
         if key == 0:
             key = x.key = next_key()

@@ -16,7 +16,7 @@ from ..core.lift import Dual, Level, is_lifted
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import next_key, state
-from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
+from ..core.tensor import Tensor, firm, new_tensor, new_traced, raw, settled
 from ..core.tree import flatten, in_order, is_like, paths, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from .reverse import _check_callable, _pair, vjp
@@ -175,6 +175,8 @@ def _dual(level: Level, label: str, x: Any, t: Any) -> Any:
     if isinstance(x, Tensor):
         # a value of its own: what is written into it in the function is not written outside
         primal: Any = np.positive(x) if state.tapes or is_lifted(x) else raw(x)
+        if isinstance(primal, Tensor):
+            primal.value = firm(primal.value)
     else:
         primal = settled(np.array(value))
     dtype = native(value.dtype)

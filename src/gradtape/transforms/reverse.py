@@ -25,7 +25,7 @@ from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
 from ..core.state import Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
-from ..core.tensor import Tensor, new_tensor, raw, settled, twin
+from ..core.tensor import Tensor, firm, new_tensor, raw, settled, twin
 from ..core.tree import flatten, paths, tree_map
 from ..errors import DTypeError, ShapeError, three_part
 from ..tape import reasons
@@ -344,6 +344,7 @@ def _source(recorder: Recorder, leaf: Any, label: str) -> Tensor:
             raise AssertionError("positive gives a new Tensor")
         if not source.key:
             source.key = next_key()
+        source.value = firm(source.value)
     else:
         source = new_tensor(settled(np.array(array)), next_key())
     recorder.tracked.add(source.key)
