@@ -347,6 +347,18 @@ def test_logaddexp_of_infinities():
 
 
 @pytest.mark.parametrize("ufunc", [np.logaddexp, np.logaddexp2])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_one_special_number_changes_no_other_sum(ufunc, special):
+    """Where operands are equal the sum is their own only if they are infinite."""
+    x = np.linspace(-2, 2, 100)
+    x[3] = special
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = ufunc(x, x)
+    np.testing.assert_allclose(ufunc(gt.Variable(x), x).numpy(), expected, rtol=1e-15)
+
+
+@pytest.mark.parametrize("ufunc", [np.logaddexp, np.logaddexp2])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_fast_logaddexp_is_numpys_to_two_ulp(ufunc, dtype):
     rng = np.random.default_rng(0)

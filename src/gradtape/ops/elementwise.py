@@ -93,8 +93,8 @@ def _vectorised(ufunc: Any, x: Any, y: Any, before: float, after: float) -> Any:
     if after != 1:
         np.multiply(t, after, out=t)
     np.add(t, np.maximum(x, y), out=t)
-    if np.isnan(np.add.reduce(t, axis=None)):
-        t = np.where(np.equal(x, y), x, t)  # equal infinities are their own sum
+    if np.isnan(np.add.reduce(t, axis=None)):  # equal infinities are their own sum
+        t = np.where(np.logical_and(np.equal(x, y), np.isinf(x)), x, t)
     return t
 
 
