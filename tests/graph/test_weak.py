@@ -235,3 +235,14 @@ def test_numpy_divides_by_zero():
     with np.errstate(all="ignore"):
         for f in (lambda s: np.divide(s, False), lambda s: s / np.float64(0), lambda s: X * s / 0):
             np.testing.assert_array_equal(gt.function(f)(2.0), f(2.0))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize("stop", [4.0, 4, np.float64(4), np.float32(4)])
+def test_a_python_number_is_weak_as_an_end_of_a_range(stop, backend):
+    for spaced in (np.linspace, np.logspace):
+        for start in (X, I, np.float32(1.5), 1.0):
+            expected = spaced(start, stop, 3)
+            found = gt.function(lambda a, b: spaced(a, b, 3), backend=backend)(start, stop)  # noqa: B023
+            assert found.dtype == expected.dtype
+            np.testing.assert_allclose(found, expected, rtol=1e-6)

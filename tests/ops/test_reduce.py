@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 import gradtape as gt
-from gradtape.errors import ShapeError
+from gradtape.errors import DTypeError, ShapeError
 from gradtape.testing import op_case
 
 AXES = ({}, {"axis": 0}, {"axis": -1, "keepdims": True}, {"axis": (0, -1)}, {"axis": ()})
@@ -379,3 +379,23 @@ def test_an_extremum_of_one_element_and_of_several(axis, keepdims):
             chosen = (data == out) | (np.isnan(data) & np.isnan(out))
             share = np.where(chosen, weights / chosen.sum(axis=axis, keepdims=True), 0)
             np.testing.assert_allclose(tape.gradient(total, watched).numpy(), share, rtol=1e-13)
+
+
+@pytest.mark.parametrize("reduce", [np.sum, np.prod, np.max, np.min, np.nanmax])
+@pytest.mark.parametrize("initial", [2.5, 2, np.float64(2.5), np.float32(2.5), np.int64(3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, bool, np.complex64])
+def test_initial_takes_the_dtype_of_the_result(reduce, initial, dtype):
+    """As in NumPy: float64 made float64 of float32, and a float made a float of integers."""
+    x = np.array([1.5, 0.0]).astype(dtype)
+    expected = reduce(x, initial=initial)
+    for found in (
+        reduce(gt.array(x), initial=gt.array(initial)),
+        gt.function(lambda x, s: reduce(x, initial=s))(x, initial),
+    ):
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_a_complex_initial_of_real_numbers_is_refused():
+    with pytest.raises(DTypeError, match=r"sum: initial is complex128(.|\n)*initial.real"):
+        np.sum(gt.array([1.0]), initial=gt.array(2j))

@@ -273,7 +273,7 @@ def _check_axis(a: Any, axis: Any) -> None:
 
 def _is_unknown(q: Any) -> bool:
     """Whether `q` is a Python number that is not known while tracing."""
-    return isinstance(q, Tensor) and is_weak(q)
+    return isinstance(q, Tensor) and is_weak(q) and q.dtype != bool
 
 
 def _quantile(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import Aval
+from ..core.aval import Aval, weak_result_type
 from ..core.batched import as_operand, batch_first
 from ..core.cards import composite, linear, unbroadcast
 from ..core.dispatch import apply
@@ -26,8 +26,7 @@ def _weights(num: int, endpoint: bool) -> Any:
 def _linspace_shape(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> Aval:
     shape = list(np.broadcast_shapes(start.shape, stop.shape))
     shape.insert(axis, num)
-    # the ends become arrays first, so that a Python number is not weak here
-    return Aval(tuple(shape), np.result_type(start.dtype, stop.dtype, 1.0))
+    return Aval(tuple(shape), np.result_type(weak_result_type(start, stop), 1.0))
 
 
 def _linspace_transpose(i: int) -> Any:

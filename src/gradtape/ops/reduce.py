@@ -26,11 +26,14 @@ from ..core.axes import (
 from ..core.cards import Card, composite, linear, nondifferentiable, primitive
 from ..core.dispatch import write_out
 from ..core.notices import warn_here, warning_here
+from ..core.positions import decode, here
+from ..core.pythons import is_weak
 from ..core.registry import FUNCTIONS
 from ..core.rows import has_nan
 from ..core.runs import add_reduce, extremum
 from ..core.symbol import is_known_to_hold, may_hold
 from ..core.tensor import Tensor, raw
+from ..errors import DTypeError, three_part
 
 _NO = np._NoValue
 
@@ -329,19 +332,47 @@ def _with_initial(function: Any, join: Any, neutral: Any) -> None:
         if not isinstance(initial, Tensor):
             return plain(*args, **kwargs)
         out = kwargs.pop("out", None)
-        kwargs["initial"] = neutral
-        result = join(plain(*args, **kwargs), initial)
+        kwargs["initial"] = neutral(raw(args[0] if args else kwargs["a"]))
+        result = plain(*args, **kwargs)
+        return fit_initial(result, initial, out)
+
+    def fit_initial(result: Any, initial: Any, out: Any) -> Any:
+        """The result joined with `initial`, which takes its dtype, as in NumPy."""
+        if initial.dtype.kind == "c" and result.dtype.kind != "c":
+            raise DTypeError(
+                three_part(
+                    f"{function.__name__}: initial is {initial.dtype}, the result "
+                    f"{result.dtype}.",
+                    f"Called at {decode(*here())}; it takes the dtype of the result.",
+                    "Pass initial.real, or x.astype(complex).",
+                )
+            )
+        if initial.dtype != result.dtype or is_weak(initial):
+            initial = initial.astype(result.dtype)
+        result = join(result, initial)
         return result if out is None else write_out(out, result)
 
     FUNCTIONS[function] = operation
 
 
-_with_initial(np.sum, np.add, 0)
-_with_initial(np.prod, np.multiply, 1)
+def _extreme(sign: int) -> Any:
+    """What is no larger (no smaller) than any number of the dtype of an array."""
+
+    def neutral(x: Any) -> Any:
+        dtype = x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype
+        if dtype.kind in "iu":
+            return np.iinfo(dtype).min if sign < 0 else np.iinfo(dtype).max
+        return sign > 0 if dtype.kind == "b" else sign * np.inf
+
+    return neutral
+
+
+_with_initial(np.sum, np.add, lambda _: 0)
+_with_initial(np.prod, np.multiply, lambda _: 1)
 for _function in (np.max, np.amax, np.nanmax):
-    _with_initial(_function, np.maximum, -np.inf)
+    _with_initial(_function, np.maximum, _extreme(-1))
 for _function in (np.min, np.amin, np.nanmin):
-    _with_initial(_function, np.minimum, np.inf)
+    _with_initial(_function, np.minimum, _extreme(1))
 
 
 # ------------------------------------------------------------------------------ nan-versions
