@@ -246,3 +246,15 @@ def test_a_python_number_is_weak_as_an_end_of_a_range(stop, backend):
             found = gt.function(lambda a, b: spaced(a, b, 3), backend=backend)(start, stop)  # noqa: B023
             assert found.dtype == expected.dtype
             np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("s", [2.0, 3.0, np.float64(2), np.float64(3)])
+@pytest.mark.parametrize("f", [np.power, np.float_power, lambda x, s: s**x, lambda x, s: x**s])
+def test_a_tangent_has_the_dtype_of_its_value(f, s, compiled):
+    g = lambda x, s: gt.jvp(lambda t: f(t, s), (x,), (np.ones_like(x),))  # noqa: E731
+    value, tangent = (gt.function(g) if compiled else g)(X, s)
+    assert value.dtype == tangent.dtype == f(X, s).dtype
+    exponent = s - 1 if f(2.0, 3.0) == 8 and f(1.0, 3.0) == 1 else None
+    if exponent is not None:
+        np.testing.assert_allclose(tangent, s * X**exponent, rtol=1e-6)

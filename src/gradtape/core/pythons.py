@@ -25,7 +25,7 @@ def is_weak(x: Any) -> bool:
     """Whether `x` is a Python number, known or not."""
     if type(x) in PYTHON:
         return True
-    symbol = getattr(x, "value", None)
+    symbol = x if type(x) is Symbol else getattr(x, "value", None)
     return type(symbol) is Symbol and symbol.weak
 
 

@@ -19,6 +19,7 @@ from ..core.alerts import beware
 from ..core.buffers import SMALLEST
 from ..core.cards import elementwise
 from ..core.fast import make_binary
+from ..core.pythons import is_weak
 from ..core.registry import HOOKS, UFUNCS
 from ..core.symbol import may_hold
 from ..core.tensor import Tensor, View, raw
@@ -34,7 +35,7 @@ def _slope_in_base(raised: Any) -> Any:
                 beware()  # NaN ** 0 is 1
                 return np.zeros_like(x)
             return x + x if n == 2 else n * raised(x, n - 1)
-        if y.dtype.kind in "biu":
+        if y.dtype.kind in "biu" or is_weak(y):
             y = y.astype(np.result_type(x, y))
         # 0 * 0**-1 is 0 * inf; away from x = 0 the exponent stays, for the mixed derivative
         flat = np.logical_and(y == 0, np.logical_not(np.abs(x) > 0))  # NaN ** 0 is 1 too

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import native
+from ..core.aval import INEXACT, native
 from ..core.lift import Dual, Level, is_lifted
 from ..core.operands import refuse_own_arithmetic
 from ..core.positions import decode, here
@@ -191,7 +191,12 @@ def split(level: Level, leaf: Any) -> tuple[Any, Any]:
     """(value, tangent) of a result; the tangent of what does not depend on the level is 0."""
     held = leaf.read() if isinstance(leaf, Tensor) else leaf
     if isinstance(held, Dual) and held.level is level:
-        return held.primal, held.tangent
+        tangent = held.tangent
+        dtype = native(held.dtype)
+        kinds = tangent.dtype.kind, dtype.kind
+        if tangent.dtype != dtype and dtype.char in INEXACT and kinds != ("c", "f"):
+            tangent = tangent.astype(dtype)  # a slope may be of another, by NumPy's rules
+        return held.primal, tangent
     shape, dtype = np.shape(held), getattr(held, "dtype", None)
     if dtype is None:
         dtype = np.asarray(held).dtype
