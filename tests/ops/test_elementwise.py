@@ -702,3 +702,14 @@ def test_powers_of_masks_are_numpys(f, mask):
     for found in (f(gt.Tensor(mask)), gt.function(f, backend="numpy")(mask)):
         assert np.asarray(found).dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm", None])
+def test_the_conjugate_of_a_mask(backend):
+    """NumPy's function makes int8 of it, its method gives it back."""
+    mask = np.array([True, False])
+    for f in (np.conj, lambda m: m.conj(), lambda m: m.conjugate(), lambda m: np.conj(np.conj(m))):
+        expected = f(mask)
+        found = f(gt.array(mask)) if backend is None else gt.function(f, backend=backend)(mask)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)

@@ -185,9 +185,11 @@ class ArrayMethods:
         return _call(np.round, self, decimals, out=out)
 
     def conj(self) -> Tensor:
-        return cast("Tensor", np.conjugate(cast(Any, self)))
+        return self.conjugate()
 
     def conjugate(self, *args: Any, **kwargs: Any) -> Tensor:
+        if self.dtype == bool and not args and not kwargs:  # the ufunc makes int8 of it
+            return cast("Tensor", self)
         return cast("Tensor", np.conjugate(cast(Any, self), *args, **kwargs))
 
     @property

@@ -31,7 +31,8 @@ _ARITHMETIC = frozenset(["add", "subtract", "multiply", "divide", "true_divide",
                          "greater_equal", "equal", "not_equal", NUMBER.name])  # fmt: skip
 # What Python makes a number of two truth values with, and NumPy something else.
 _COUNTS = frozenset(["add", "multiply", "power", "remainder", "floor_divide", "absolute",
-                     "left_shift", "right_shift", "invert", "power_of_number"])  # fmt: skip
+                     "left_shift", "right_shift", "invert", "power_of_number",
+                     "real", "imag", "conjugate"])  # fmt: skip
 _UNKNOWN = frozenset(["nonzero", "flatnonzero", "argwhere", "unique", "unique_all", "unique_counts",
                       "unique_inverse", "unique_values", "extract", "compress", "bincount",
                       "union1d", "intersect1d", "setdiff1d", "setxor1d", "trim_zeros", "repeat",
