@@ -148,3 +148,57 @@ def test_in_the_dialect_the_function_runs_eagerly_and_says_why():
     with pytest.warns(TracingWarning, match="runs eagerly: float of a value that is not known"):
         found = f(tf.constant([5.0, 1.0]))
     np.testing.assert_array_equal(found.numpy(), [5.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize("backend", ["numpy", "llvm"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda y, x: np.putmask(y, x > 0.5, 5.0),
+        lambda y, x: np.putmask(y, x > 0.5, x[:2] * 3),
+        lambda y, x: np.place(y, x > 0.5, x[:1]),
+        lambda y, x: np.copyto(y, x * 2, where=x > 0.5),
+    ],
+)
+def test_writing_into_a_tensor_where_a_mask_holds_that_is_not_known(write, backend):
+    def f(x):
+        y = gt.zeros(3) + 1
+        write(y, x)
+        return y * x
+
+    compiled = gt.function(f, backend=backend)
+    for x in (X, -X, X[::-1].copy()):
+        np.testing.assert_array_equal(compiled(x), f(x))
+        slope = gt.function(gt.grad(lambda x: np.sum(f(x))), backend=backend)(x)
+        np.testing.assert_allclose(slope, gt.grad(lambda x: np.sum(f(x)))(x))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda a, x: np.putmask(a, x > 1, 5.0),
+        lambda a, x: np.place(a, x > 1, [5.0]),
+        lambda a, x: np.copyto(a, 5.0, where=x > 1),
+        lambda a, x: np.put(a, np.argsort(x), 5.0),
+    ],
+)
+def test_a_plain_array_has_no_place_that_is_not_known(write):
+    def f(x):
+        a = np.zeros(3)
+        write(a, x)
+        return a + x
+
+    with pytest.raises(TracingError, match=r"where it writes is not known(.|\n)*np\.where\(mask"):
+        gt.function(f)(X)
+
+
+def test_a_text_with_a_format_is_refused_while_tracing():
+    with pytest.raises(TracingError) as caught:
+        gt.function(lambda x: (f"{x[0]:.3f}", x)[1])(X)
+    said = str(caught.value).splitlines()
+    assert said[0] == "format '.3f' of a value that is not known while tracing: float64[]."
+    assert said[1].startswith("Asked for at test_written_while_tracing.py:")
+    assert 'gt.print("x =", x)' in said[2]
+    assert gt.function(lambda x: (f"{x[0]}", x)[0])(X) == "<traced float64[]>"
+    with pytest.raises(TracingError, match=r"float of(.|\n)*gt\.print"):
+        gt.function(lambda x: ("%.3f" % x[0], x)[1])(X)  # noqa: UP031

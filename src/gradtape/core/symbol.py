@@ -138,7 +138,11 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         if what != "bool":
             from .places import frame_of_user, place_at
 
-            remedy = _in_place_of(place_at(frame_of_user(user_frame())[0]).kind) or remedy
+            kind = place_at(frame_of_user(user_frame())[0]).kind
+            if what == "float" and kind == "operator":  # "%.3f" % x
+                remedy += ' To print it: gt.print("x =", x).'
+            else:
+                remedy = _in_place_of(kind) or remedy
         raise TracingError(
             three_part(
                 f"{what} of a value that is not known while tracing: "
@@ -148,8 +152,22 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             )
         )
 
-    def refuse_write(self, name: str) -> NoReturn:
-        """TracingError for a function that writes this into a plain array."""
+    def refuse_write(self, name: str, is_place: bool = False) -> NoReturn:
+        """TracingError for a function that writes this, or at places that this says, into an array.
+
+        The array is a plain one.
+        """
+        if is_place:
+            raise TracingError(
+                three_part(
+                    f"np.{name}: where it writes is not known while tracing: "
+                    f"{self.dtype}[{','.join(map(str, self.shape))}].",
+                    f"Written at {decode(*here(3))}; a plain array holds numbers, and which "
+                    "change is known when the program runs.",
+                    "Make the array that is written a Tensor, y = gt.zeros(...); or choose between "
+                    "values: y = np.where(mask, value, y).",
+                )
+            )
         from .phrases import HIDDEN_WRITERS, WRITERS, remedy_of
         from .places import frame_of_user, place_at
 
@@ -232,6 +250,17 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         return f"<traced {self.dtype}[{','.join(map(str, self.shape))}]>"
 
     def __format__(self, spec: str) -> str:
+        if spec:
+            raise TracingError(
+                three_part(
+                    f"format {spec!r} of a value that is not known while tracing: "
+                    f"{self.dtype}[{','.join(map(str, self.shape))}].",
+                    f"Asked for at {decode(*here(3))}; a text is made once, while tracing, and "
+                    "there is no number yet.",
+                    'Print it in each call: gt.print("x =", x). What it stands for is in '
+                    "f\"{x}\", its dtype and shape.",
+                )
+            )
         return repr(self)
 
 

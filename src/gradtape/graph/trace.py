@@ -49,6 +49,7 @@ __all__ = ["SPARE", "Trace", "Traced", "is_output", "replay", "trace"]
 
 ndarray = np.ndarray
 _WRITING = frozenset(["copyto", "put", "place", "putmask", "put_along_axis", "fill_diagonal"])
+_PLACED = frozenset(["put", "place", "putmask", "put_along_axis"])
 CONTROL = frozenset(["cond", "scan", "while_loop"])  # nodes that hold graphs, and so prints
 
 
@@ -137,7 +138,10 @@ class Trace(Recorder):
                 )
             )
         if (name in _WRITING or name.endswith(".at")) and not isinstance(args[0], Symbol):
-            next(x for x in (*args, *kwargs.values()) if type(x) is Symbol).refuse_write(name)
+            symbols = [n for n, x in enumerate((*args, *kwargs.values())) if type(x) is Symbol]
+            is_place = name in _PLACED and symbols == [1]  # the mask, or the positions
+            is_place = is_place or (name == "copyto" and type(args[1]) is not Symbol)
+            (*args, *kwargs.values())[symbols[0]].refuse_write(name, is_place)
         if any(isinstance(x, Lift) for x in args):  # played by its level, or taken for an input
             return HOOKS["lifted_raw"](function, args, kwargs)
         others = (n for n, x in enumerate(args) if not _is_array(x))

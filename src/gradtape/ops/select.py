@@ -16,7 +16,7 @@ from ..core.cards import align_batch, composite, primitive, unbroadcast
 from ..core.dispatch import apply, nondifferentiable_call, write_out
 from ..core.positions import decode, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
-from ..core.symbol import is_known_to_hold
+from ..core.symbol import is_known_to_hold, is_traced
 from ..core.tensor import Tensor, new_tensor, raw
 from ..errors import three_part
 
@@ -224,8 +224,19 @@ def _put(a: Any, ind: Any, v: Any, mode: str = "raise") -> None:
 def _masked(function: Any, a: Tensor, mask: Any, values: Any) -> Any:
     """The places in the flattened array; what NumPy refuses, it refuses on a copy."""
     mask = raw(as_array(mask))
-    function(np.zeros(a.shape, a.dtype), mask, raw(as_array(values)))
-    return np.flatnonzero(mask)
+    given = raw(as_array(values))
+    if is_traced(mask) or is_traced(given):  # of no place, and no number
+        function(np.zeros(a.shape, a.dtype), np.zeros(mask.shape, bool),
+                 np.zeros(given.shape, given.dtype))  # fmt: skip
+    else:
+        function(np.zeros(a.shape, a.dtype), mask, given)
+    return mask if is_traced(mask) else np.flatnonzero(mask)
+
+
+def _chosen(a: Tensor, mask: Any, values: Any) -> None:
+    """Write where a mask holds that is not known: all is written, and most of it stays."""
+    values = values[np.arange(a.size) % values.shape[0]].reshape(a.shape).astype(a.dtype)
+    a[...] = np.where(np.reshape(mask, a.shape) != 0, values, a)
 
 
 def _putmask(a: Any, mask: Any, values: Any) -> None:
@@ -233,7 +244,9 @@ def _putmask(a: Any, mask: Any, values: Any) -> None:
     if not _plain_target(np.putmask, a, (mask, values), {}):
         index = _masked(np.putmask, a, mask, values)
         values = np.reshape(as_array(values), (-1,))
-        if values.shape[0]:
+        if is_traced(index) and values.shape[0]:
+            _chosen(a, index, values)
+        elif values.shape[0]:
             _write_flat(a, index, values[index % values.shape[0]])
 
 
@@ -241,7 +254,10 @@ def _place(arr: Any, mask: Any, vals: Any) -> None:
     """`np.place`: write where the mask holds, one value after the other."""
     if not _plain_target(np.place, arr, (mask, vals), {}):
         index = _masked(np.place, arr, mask, vals)
-        _write_flat(arr, index, vals)
+        if is_traced(index) and np.size(vals) == 1:
+            _chosen(arr, index, np.reshape(as_array(vals), (-1,)))
+        else:
+            _write_flat(arr, np.flatnonzero(index) if is_traced(index) else index, vals)
 
 
 def _put_along_axis(arr: Any, indices: Any, values: Any, axis: Any = -1) -> None:
