@@ -1,8 +1,11 @@
 """Draws of `np.random` that a trace would freeze are told, wherever the generator comes from."""
 
+import copy
 import functools
+import pickle
 import random
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -130,3 +133,45 @@ def test_what_holds_itself_is_looked_at_once():
     with pytest.warns(TracingWarning, match="drew random numbers") as seen:
         gt.function(model.noisy)(X)
     assert str(seen[0].message).count("Generator") == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        np.random.default_rng,
+        np.random.RandomState,
+        lambda *seed: np.random.Generator(np.random.PCG64(*seed)),
+    ],
+)
+def test_a_generator_that_is_made_inside(make):
+    """Without a seed it draws anew at each call in eager mode; with one it never does."""
+    before = np.random.bit_generator.randbits
+    with pytest.warns(TracingWarning, match=r"made inside without a seed(.|\n)*gt.random.normal"):
+        gt.function(lambda x: x + make().normal(size=2))(np.ones(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gt.function(lambda x: x + make(3).normal(size=2))(np.ones(2))
+        make().normal()
+    assert np.random.bit_generator.randbits is before
+
+
+def test_copies_of_generators_and_seeds_of_another_name_are_silent():
+    legacy, fixed = np.random.RandomState, np.random.default_rng(3)
+    for f in (
+        lambda x: x + legacy(3).normal(),
+        lambda x: x + copy.deepcopy(fixed).normal(),
+        lambda x: x + pickle.loads(pickle.dumps(fixed)).normal(),
+    ):
+        np.testing.assert_array_equal(gt.function(f)(X), f(X))
+    with pytest.warns(TracingWarning, match="without a seed"):
+        gt.function(lambda x: x + legacy().normal())(X)
+    none = None
+    with pytest.warns(TracingWarning, match="without a seed"):
+        gt.function(lambda x: x + np.random.default_rng(none).normal())(X)
+
+
+def test_what_numpy_draws_its_seeds_with_is_put_back_when_a_trace_fails():
+    before = np.random.bit_generator.randbits
+    with pytest.raises(ZeroDivisionError):
+        gt.function(lambda x: x / (1 // 0))(1.0)
+    assert np.random.bit_generator.randbits is before

@@ -3,14 +3,17 @@
 A number that `np.random` gives is a constant of the program, the same at each call. Looked at are
 the global generator, Python's `random`, and every `Generator` and `RandomState` that can be reached
 from the arguments, the closure, the defaults, the globals that the function and its functions
-name, and from there through containers and attributes.
+name, and from there through containers and attributes. Of those that are made inside only the ones
+without a seed matter: with one the numbers are the same at each call in eager mode too.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 import random
 import sys
+import threading
 import types
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +23,7 @@ import numpy as np
 from .signature import global_names, read_cell
 from .surroundings import is_library
 
+_SEEDING: Any = getattr(np.random, "bit_generator", None)
 _GLOBAL = getattr(np.random.mtrand, "_rand", None)
 _DEEPEST = 6
 _MOST = 20_000  # objects that are looked at
@@ -34,12 +38,83 @@ def are_stale(frozen: Sequence[tuple[Any, Any]]) -> bool:
     return any(not np.array_equal(x, before) for x, before in frozen)
 
 
+class _Unseeded:
+    """Counts, while somebody asks, the generators of this thread that have a seed of the machine's.
+
+    One that is made with a seed gives the same numbers at each call of a function, traced or not.
+    One without a seed asks `secrets` for entropy, by a name in a module of NumPy's.
+    """
+
+    def __init__(self) -> None:
+        self._asking, self._lock = 0, threading.Lock()
+        self._made = threading.local()
+        self._draw: Any = None
+
+    @property
+    def count(self) -> int:
+        count: int = getattr(self._made, "count", 0)
+        return count
+
+    def _counted(self, bits: int) -> Any:
+        if _has_no_seed(sys._getframe(1)):
+            self._made.count = self.count + 1
+        return self._draw(bits)
+
+    def ask(self, more: int) -> None:
+        """Somebody begins (1) or ends (-1) asking."""
+        with self._lock:
+            self._asking += more
+            if more > 0 and self._asking == 1:
+                self._draw = getattr(_SEEDING, "randbits", None)
+                if self._draw is not None:
+                    _SEEDING.randbits = self._counted
+            elif not self._asking and self._draw is not None:
+                _SEEDING.randbits = self._draw
+
+
+_unseeded = _Unseeded()
+_CALL = dis.opmap["CALL"]
+# gradtape's are given their states; so are those of a copy, and those that were pickled
+_GIVEN = frozenset(["gradtape", "copy", "pickle", "numpy.random._pickle"])
+
+
+def _has_no_seed(frame: types.FrameType) -> bool:
+    """Whether what `frame` calls makes a generator whose seed will stay the machine's.
+
+    RandomState(3) takes one of these first, as RandomState() does: where a function names that
+    class, only a call without an argument counts.
+    """
+    module = frame.f_globals.get("__name__", "")
+    if module in _GIVEN or module.partition(".")[0] == "gradtape":
+        return False
+    code, at = frame.f_code, frame.f_lasti
+    if code.co_code[at] == _CALL and not code.co_code[at + 1]:
+        return True
+    known = {**frame.f_globals, **frame.f_locals}
+    names = (*code.co_names, *code.co_freevars, *code.co_varnames)
+    legacy = np.random.RandomState
+    return "RandomState" not in names and not any(known.get(name) is legacy for name in names)
+
+
 class Witness:
-    """The states of the generators before a trace; `moved` says which draws it has frozen."""
+    """The states of the generators before a trace; `moved` says which draws it has frozen.
+
+    The trace is run inside of it: `with witness: ...`.
+    """
 
     def __init__(self, *roots: Any) -> None:
         self._found = dict(_generators(roots))
         self._before = [(name, _state(source)) for name, source in self._sources()]
+        self._made = 0
+
+    def __enter__(self) -> Witness:
+        _unseeded.ask(1)
+        self._made = _unseeded.count
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._made = _unseeded.count - self._made
+        _unseeded.ask(-1)
 
     def _sources(self) -> Iterator[tuple[str, Any]]:
         yield "np.random", None
@@ -50,7 +125,8 @@ class Witness:
     def moved(self) -> list[str]:
         """The names of those whose state is another one now."""
         now = [_state(source) for _, source in self._sources()]
-        return [name for (name, old), new in zip(self._before, now, strict=True) if old != new]
+        moved = [name for (name, old), new in zip(self._before, now, strict=True) if old != new]
+        return [*moved, "a generator made inside without a seed"] if self._made else moved
 
 
 def _state(source: Any) -> Any:

@@ -427,7 +427,7 @@ class CompiledFunction:
             program.is_kept, program.given = True, given
             return program
         witness = Witness(self.function, kept)
-        with _without_collector():
+        with _without_collector(), witness:
             traced, result = _trace(run, avals(leaves), self.name)
         moved = witness.moved()
         if moved:
