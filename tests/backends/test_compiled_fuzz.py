@@ -30,7 +30,7 @@ UNARY = [np.sin, np.cos, np.tanh, np.exp, np.negative, np.abs, np.square, np.arc
 BINARY = [np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.hypot,
           np.arctan2, np.logaddexp, lambda x, y: np.where(x > y, x, y * 2.0),
           lambda x, y: np.where(np.isfinite(x / y), x, y)]  # fmt: skip
-FOUND: list[int] = [70063, 3019]
+FOUND: list[int] = [70063, 3019, 353401956]
 
 
 def program(seed):

@@ -331,3 +331,16 @@ def test_writing_to_a_diagonal_view_of_einsum_reaches_its_base():
 def test_shapes_that_do_not_go_together(call, message):
     with pytest.raises(ShapeError, match=message):
         call(gt.array(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("name", ["vecdot", "matvec", "vecmat"])
+def test_what_has_too_few_axes_is_refused_as_by_numpy(name):
+    if not hasattr(np, name):
+        pytest.skip("matvec and vecmat came with NumPy 2.2")
+    ufunc = getattr(np, name)
+    x, y = (np.ones(3), np.ones(3)) if name != "vecdot" else (np.ones(()), np.ones(3))
+    with pytest.raises(ValueError, match="does not have enough dimensions"):
+        ufunc(x, y)
+    for run in (ufunc, gt.function(ufunc)):
+        with pytest.raises(ShapeError, match=rf"{name}: operand \d has shape .* is needed"):
+            run(gt.Variable(x), y)

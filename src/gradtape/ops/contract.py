@@ -315,6 +315,8 @@ def _generalised(ufunc: Any, core: Any) -> None:
                 for v, p in zip((x, y), places, strict=False)
             )
             target = places[2]
+        if ufunc is not np.matmul:  # which takes a vector for a matrix, and says itself what it can
+            _refuse_few_axes(ufunc.__name__, x, y)
         result = core(x, y)
         if keepdims:
             result = np.reshape(result, (*result.shape, 1))
@@ -331,6 +333,19 @@ def _generalised(ufunc: Any, core: Any) -> None:
         UFUNCS[ufunc] = operation
 
 
+def _refuse_few_axes(name: str, x: Any, y: Any) -> None:
+    for n, (operand, least) in enumerate(zip((x, y), _CORE[name], strict=False)):
+        if operand.ndim < least:
+            kind = "a matrix" if least == 2 else "a vector"
+            raise ShapeError(
+                three_part(
+                    f"{name}: operand {n} has shape {operand.shape}, where {kind} is needed.",
+                    f"Called at {decode(*here())}.",
+                    f"Give it {least} axes or more, or write x @ y, which takes vectors for both.",
+                )
+            )
+
+
 _generalised(np.matmul, _matmul)
 
 
@@ -342,8 +357,6 @@ def _vecdot(x: Any, y: Any) -> Any:
 
 
 def _matvec(x: Any, y: Any) -> Any:
-    if x.ndim < 2:
-        np.matvec(np.empty(x.shape), np.empty(y.shape))  # NumPy's refusal
     product = np.matmul(x, np.reshape(y, (*y.shape, 1)))
     return np.reshape(product, product.shape[:-1])
 
