@@ -243,3 +243,12 @@ def test_out_and_positional_arguments():
             y = function(t, 1, None, plain, 1)
         np.testing.assert_allclose(plain, function(x, 1, ddof=1))
         assert tape.gradient(y, t) is not None
+
+
+@pytest.mark.parametrize("function", [np.nanvar, np.nanstd])
+def test_nanvar_warns_of_infinities_as_numpy_does(function):
+    x = np.array([1.0, np.nan, np.inf, 3.0])
+    with pytest.warns(RuntimeWarning, match="invalid value encountered in subtract"):
+        function(x)
+    with pytest.warns(RuntimeWarning, match="invalid value encountered in subtract"):
+        assert np.isnan(function(gt.Variable(x)).numpy())

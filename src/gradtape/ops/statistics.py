@@ -144,6 +144,12 @@ var = _spread(np.var, False)
 std = _spread(np.std, True)
 
 
+def _shared_out(total: Any, n: Any) -> Any:
+    """`total / n`, of which NumPy warns in no case, as it does of all that comes before."""
+    with np.errstate(all="ignore"):
+        return total / n.astype(total.dtype)
+
+
 def _nan_var(
     a: Any, axis: Any, dtype: Any, ddof: Any, keepdims: Any, where: Any, mean: Any
 ) -> Any:
@@ -162,20 +168,18 @@ def _nan_var(
                 "Pass mean=np.nanmean(a, axis=axis, keepdims=True).",
             )
         )
-    with np.errstate(all="ignore"):
-        if not given:
-            total = np.sum(a, axis=axis, dtype=dtype, keepdims=True)
-            mean = total / np.maximum(n, 1).astype(total.dtype)
-        d = a - mean
-        d = np.where(valid, d, np.zeros((), d.dtype))
-        squares = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
-        total = np.sum(squares, axis=axis, dtype=dtype, keepdims=True)
-        free = n - ddof
-        result = total / np.where(free > 0, free, 1).astype(total.dtype)
-        if is_known_to_hold(free <= 0):
-            warn_here("Degrees of freedom <= 0 for slice.")
-        if may_hold(free <= 0):
-            result = np.where(free > 0, result, np.full((), np.nan, result.dtype))
+    if not given:
+        mean = _shared_out(np.sum(a, axis=axis, dtype=dtype, keepdims=True), np.maximum(n, 1))
+    d = a - mean
+    d = np.where(valid, d, np.zeros((), d.dtype))
+    squares = np.real(d * np.conjugate(d)) if d.dtype.kind == "c" else d * d
+    total = np.sum(squares, axis=axis, dtype=dtype, keepdims=True)
+    free = n - ddof
+    result = _shared_out(total, np.where(free > 0, free, 1))
+    if is_known_to_hold(free <= 0):
+        warn_here("Degrees of freedom <= 0 for slice.")
+    if may_hold(free <= 0):
+        result = np.where(free > 0, result, np.full((), np.nan, result.dtype))
     if keepdims is _NO or not keepdims:
         result = np.reshape(result, reduced_shape(np.shape(a), axis, False))
     return result
