@@ -74,6 +74,9 @@ LOOPS = {
     "cond of two kinds": lambda x: x * gt.cond(x[0] > 1, lambda: 1.1, lambda: 2),
     "cond with NumPy's": lambda x: x * gt.cond(x[0] > 1, lambda: x[1], lambda: 2.2),
     "cond of truth values": lambda x: x * (gt.cond(x[0] > 1, lambda: True, lambda: False) + 1),
+    "cond of a truth value of NumPy's": lambda x: x * gt.cond(
+        x[0] > 1, lambda: x[1] > 2, lambda: 2.5
+    ),
     "cond with operands": lambda x: gt.cond(x[0] > 1, lambda a: a * x, lambda a: a + x, 2.2),
     "cond in a cond": lambda x: x * gt.cond(
         x[0] > 1, lambda: gt.cond(x[0] > 2, lambda: 1, lambda: 2), lambda: 3.5

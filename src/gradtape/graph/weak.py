@@ -57,8 +57,13 @@ def region_output(leaf: Any, keeps: bool) -> Any:
 
 
 def either(a: Aval, b: Aval) -> Aval:
-    """The type of what is `a` or `b`: a Python number takes the dtype of the other."""
-    return Aval(a.shape, weak_result_type(a, b), a.weak and b.weak)
+    """The type of what is `a` or `b`: a Python number takes the dtype of the other.
+
+    A truth value of NumPy's leaves a Python number what it is: beside both, others keep theirs.
+    """
+    kinds = {x.dtype == bool: x.weak for x in (a, b)}
+    is_weak = a.weak and b.weak or kinds == {True: False, False: True}
+    return Aval(a.shape, weak_result_type(a, b), is_weak)
 
 
 def handed_out(results: Any) -> tuple[Any, ...]:
