@@ -713,3 +713,14 @@ def test_the_conjugate_of_a_mask(backend):
         found = f(gt.array(mask)) if backend is None else gt.function(f, backend=backend)(mask)
         assert found.dtype == expected.dtype
         np.testing.assert_array_equal(found, expected)
+
+
+def test_complex_places_of_an_interpolation_are_refused_as_by_numpy():
+    z, x = np.array([1j, 2.0]), np.array([1.0, 2.0])
+    assert gt.function(lambda x: np.interp(x, x, z))(x).dtype == complex
+    for at, knots in ((z, x), (x, z)):
+        with pytest.raises(TypeError):
+            np.interp(at, knots, x)
+        for f in (lambda a: np.interp(a, knots, x), gt.function(lambda a: np.interp(a, knots, x))):  # noqa: B023
+            with pytest.raises(DTypeError, match=r"interp: x is (.|\n)*complex numbers have no"):
+                f(gt.array(at))

@@ -12,12 +12,12 @@ from ..core.batched import as_array
 from ..core.cards import composite, primitive
 from ..core.dispatch import apply, write_out
 from ..core.lift import is_lifted
-from ..core.positions import decode, user_frame
+from ..core.positions import decode, here, user_frame
 from ..core.registry import FUNCTIONS, HOOKS
 from ..core.rows import pointwise
 from ..core.symbol import is_traced
 from ..core.tensor import Tensor, new_tensor, raw
-from ..errors import three_part
+from ..errors import DTypeError, three_part
 
 
 def _float_of(x: Aval) -> Aval:
@@ -177,6 +177,14 @@ def interp(
     x, xp, fp = (_double(a) for a in (x, xp, fp))
     if xp.ndim != 1 or fp.ndim != 1 or len(xp) != len(fp) or len(xp) == 0:
         np.interp(np.zeros(x.shape), np.zeros(xp.shape), np.zeros(fp.shape))  # raises NumPy's own
+    if "c" in (x.dtype.kind, xp.dtype.kind):
+        raise DTypeError(
+            three_part(
+                f"interp: x is {x.dtype}, xp is {xp.dtype}.",
+                f"Called at {decode(*here())}; complex numbers have no order.",
+                "Pass real x and xp; fp may be complex.",
+            )
+        )
     if period is not None:
         period = abs(period)
         x, xp = x % period, xp % period
