@@ -202,7 +202,7 @@ def refused(x, match, *more, **options):
 
 def test_what_is_not_the_callers_own_is_refused():
     x = np.ones((4, 4))
-    refused(x[1:], r"a array float64\[3,4\][\s\S]*view[\s\S]*x\.copy\(\)")
+    refused(x[1:], r"an array float64\[3,4\][\s\S]*view[\s\S]*x\.copy\(\)")
     refused(x.T, "view")
     fixed = np.ones(3)
     fixed.flags.writeable = False

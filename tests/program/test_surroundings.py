@@ -228,3 +228,21 @@ def test_the_fifth_trace_says_what_changed_outside():
     K = 4
     with pytest.warns(TracingWarning, match="K, which it takes from outside, became another"):
         check(f, 4)
+
+
+def test_classes_of_code_without_a_module_are_looked_into():
+    """As `exec(code, {})` makes them: they say that they are of builtins, or of no module."""
+    names = {"np": np}
+    exec(
+        "class Named:\n    scale = 1.0\nMade = type('Made', (), {'scale': 1.0})\n"
+        "one = Made()\ndef f(x): return x * Named.scale + Made.scale + one.scale",
+        names,
+    )
+    f, x = gt.function(names["f"]), np.ones(2)
+    assert f(x).tolist() == [3, 3]
+    names["Named"].scale = 10.0
+    assert f(x).tolist() == [12, 12]
+    names["Made"].scale = 2.0
+    assert f(x).tolist() == [14, 14]
+    names["one"].scale = 5.0
+    assert f(x).tolist() == [17, 17]

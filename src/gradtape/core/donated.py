@@ -94,5 +94,5 @@ _ALONE = _probe()
 
 def _say(x: Any) -> str:
     array = raw(x)
-    kind = "Tensor" if isinstance(x, Tensor) else "array"
-    return f"a {kind} {array.dtype}[{','.join(map(str, array.shape))}]"
+    kind = "a Tensor" if isinstance(x, Tensor) else "an array"
+    return f"{kind} {array.dtype}[{','.join(map(str, array.shape))}]"

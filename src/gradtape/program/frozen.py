@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .signature import global_names, read_cell
-from .surroundings import is_library
+from .surroundings import is_library, module_of
 
 _SEEDING: Any = getattr(np.random, "bit_generator", None)
 _GLOBAL = getattr(np.random.mtrand, "_rand", None)
@@ -166,14 +166,14 @@ def _generators(roots: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _is_library(kind: type) -> bool:
-    module = sys.modules.get(kind.__module__)
-    path = getattr(module, "__file__", None)
-    return kind.__module__ == "builtins" or (path is not None and is_library(path))
+    module = module_of(kind)
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return module == "builtins" or (path is not None and is_library(path))
 
 
 def _parts(x: Any) -> list[Any]:
     """What `x` holds or names."""
-    if (type(x).__module__ or "").partition(".")[0] in ("gradtape", "numpy"):
+    if module_of(type(x)).partition(".")[0] in ("gradtape", "numpy"):
         return [vars(x).get("__wrapped__")] if hasattr(x, "__dict__") else []  # a compiled function
     if isinstance(x, type):
         return [] if _is_library(x) else list(vars(x).values())[:_MOST_ITEMS]

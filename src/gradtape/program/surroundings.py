@@ -31,6 +31,7 @@ from .signature import MISSING, SCALARS, Outside, exact, global_names, read_cell
 
 __all__ = ["Surroundings", "is_library"]
 
+_HEAP_TYPE = 1 << 9  # of CPython: a class that is made while Python runs
 _LONGEST = 64  # the items of a container that are looked at
 _MOST = 2000  # objects that are looked at
 _UNMADE = (None, False, MISSING)
@@ -258,8 +259,8 @@ class _Walk:
 
     def _class(self, x: type) -> None:
         for kind in x.__mro__:
-            module = sys.modules.get(kind.__module__)
-            if self._is_users(kind.__module__, getattr(module, "__file__", None)):
+            name = module_of(kind)
+            if self._is_users(name, getattr(sys.modules.get(name), "__file__", None)):
                 self._spaces.append((kind, vars(kind), set()))
                 for name, value in vars(kind).items():
                     if name.startswith("__") and isinstance(value, types.FunctionType):
@@ -273,11 +274,11 @@ class _Walk:
                 read = x.get if kind is dict else functools.partial(dict.get, x)
                 for name in tuple(x):
                     self._note(read, name, x)
-        if kind.__module__.partition(".")[0] == "gradtape":
+        module = module_of(kind)
+        if module.partition(".")[0] == "gradtape":
             self._visit(getattr(x, "__wrapped__", None))  # a compiled function
             return
-        module = sys.modules.get(kind.__module__)
-        if not self._is_users(kind.__module__, getattr(module, "__file__", None)):
+        if not self._is_users(module, getattr(sys.modules.get(module), "__file__", None)):
             return
         self._visit(kind)
         if _has_dict(x):
@@ -308,6 +309,13 @@ class _Walk:
 
     def _is_foreign(self, module: str | None, path: str) -> bool:
         return is_library(path) and (module or "").partition(".")[0] != self._home
+
+
+def module_of(kind: type) -> str:
+    """The module that a class says it is of; none for one made where names have no module."""
+    name = getattr(kind, "__module__", None)
+    is_made_by_code = kind.__flags__ & _HEAP_TYPE
+    return "" if not isinstance(name, str) or (name == "builtins" and is_made_by_code) else name
 
 
 def _has_dict(x: Any) -> bool:
