@@ -174,3 +174,33 @@ def test_loops_without_a_turn_have_batches():
         for ours in (gt.vmap(gt.grad(f)), gt.function(gt.vmap(gt.grad(f))),
                      gt.vmap(gt.grad(gt.function(f)))):  # fmt: skip
             np.testing.assert_array_equal(ours(batch), expected)
+
+
+COUNTED = {
+    "while, an integer": lambda v: gt.while_loop(
+        lambda c: c[1] < 3, lambda c: (np.sin(c[0]) * 1.5, c[1] + 1), (v, 0)
+    )[0],
+    "while, a float": lambda v: gt.while_loop(
+        lambda c: c[1] < 3.0, lambda c: (np.sin(c[0]) * c[1], c[1] + 1.0), (v, 0.5)
+    )[0],
+    "fori": lambda v: gt.fori_loop(0, 3, lambda i, c: (np.sin(c[0]) * i, c[1] + 1), (v, 2))[0],
+    "scan": lambda v: gt.scan(lambda c, r: ((c[0] * r, c[1] + 1), c[0] * c[1]), (v[0], 1), v)[1],
+}
+COUNTED_DERIVATIVES = {
+    "jvp": lambda f, v: gt.jvp(f, (v,), (np.ones(3),))[1],
+    "forward": lambda f, v: gt.jacobian(f, mode="forward")(v),
+    "hvp": lambda f, v: gt.jvp(gt.grad(lambda v: np.sum(f(v))), (v,), (np.ones(3),))[1],
+    "mapped jvp": lambda f, v: gt.vmap(lambda v: gt.jvp(f, (v,), (v,))[1])(v[None]),
+    "jvp of a map": lambda f, v: gt.jvp(gt.vmap(f), (v[None],), (v[None],))[1],
+    "gradient": lambda f, v: gt.grad(lambda v: np.sum(f(v)))(v),
+}
+
+
+@pytest.mark.parametrize("loop", COUNTED.values(), ids=COUNTED)
+@pytest.mark.parametrize("derivative", COUNTED_DERIVATIVES.values(), ids=COUNTED_DERIVATIVES)
+def test_loops_that_count_in_numbers_of_pythons_have_derivatives(derivative, loop):
+    x = np.array([0.5, 0.7, 0.9])
+    eager = derivative(loop, x)
+    for backend in ("llvm", "numpy"):
+        program = gt.function(lambda x: derivative(loop, x), backend=backend)
+        np.testing.assert_allclose(program(x), eager, rtol=1e-12)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.aval import is_differentiable
+from ..core.aval import aval_of, is_differentiable
 from ..core.lift import Batch, Dual, Level
 from ..core.state import next_key, state
 from ..core.tensor import Tensor, new_traced, raw
@@ -91,8 +91,9 @@ def in_front(x: Any, axis: int | None, size: int) -> Any:
 
 
 def zero_like(x: Any) -> Any:
-    """A zero tangent of `x`."""
-    return np.zeros(np.shape(x), raw(x).dtype)[()]
+    """A zero tangent of `x`, which may be a number of Python's."""
+    aval = aval_of(raw(x))
+    return np.zeros(aval.shape, aval.dtype)[()]
 
 
 def filled(values: Iterable[Any], moves: Iterable[Any]) -> list[Any]:
