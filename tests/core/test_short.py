@@ -155,6 +155,20 @@ def test_strided_operands_and_other_functions_are_left_to_numpy(loops):
     assert not short.binary(np.maximum, x, y, out)
 
 
+SWAPPED = np.dtype(np.float64).newbyteorder()
+
+
+def test_numbers_of_another_byte_order_are_left_to_numpy(loops):
+    x = numbers((2000, 1, 10), np.float64).astype(SWAPPED)
+    y = x[:20, 0]
+    expected = x * y
+    out = np.full(expected.shape, 7, SWAPPED)
+    assert short.run("multiply", x, y, None, out) is None and (out == 7).all()
+    z = gt.array(x) * gt.array(y)
+    assert z.dtype.isnative and expected.dtype.isnative  # as of small arrays
+    same(z.numpy(), expected)
+
+
 def test_several_threads_give_the_same_bits(loops, monkeypatch):
     monkeypatch.setattr(config, "current", config.current._replace(threads=2))
     assert parallel.available() == 2

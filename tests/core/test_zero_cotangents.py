@@ -271,6 +271,21 @@ def test_a_training_step_is_careful_to_its_end_and_no_longer():
     assert not alerts
 
 
+def test_what_was_invalid_in_a_sweep_has_no_say_in_the_next():
+    """Here infinity minus infinity, of two cotangents of one array: no product follows it."""
+    x, wide = gt.Variable(np.array([np.nan, -0.0, 1.0])), np.array([np.inf, 1.0, 1.0])
+
+    def gradient(function):
+        with np.errstate(all="ignore"), gt.GradientTape() as tape:
+            loss = np.sum(function(x))
+        return tape.gradient(loss, x).numpy()
+
+    first = gradient(lambda x: x * (x * 0.5))
+    assert np.isnan(gradient(lambda x: x * wide - x * wide)[0])
+    assert not alerts
+    np.testing.assert_array_equal(np.signbit(gradient(lambda x: x * (x * 0.5))), np.signbit(first))
+
+
 @gt.custom_gradient
 def wrong(x):
     return x * 1.0, lambda ct: np.ones(7)

@@ -31,9 +31,9 @@ def beware() -> None:
 
 
 def calm() -> None:
-    """At the end of a sweep: the next one has dropped nothing yet."""
+    """At the end of a sweep: in the next one nothing was dropped yet, and nothing was invalid."""
     if alerts:
-        alerts.discard(-get_ident())
+        alerts.difference_update((get_ident(), -get_ident()))
 
 
 def settled(gi: Any, g: Any) -> Any:

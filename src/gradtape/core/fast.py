@@ -389,7 +389,7 @@ def _large_unary(ufunc: Any) -> Any:
     limits = _limits(ufunc)
 
     def large(x: Any) -> Any:
-        limit = limits.get(x.dtype.char)
+        limit = limits.get(x.dtype)
         if limit is not None and x.flags.c_contiguous:
             return spread(ufunc, (x,), x, None, limit)
         return ufunc(x)
@@ -403,7 +403,7 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
 
     def large(x: Any, y: Any) -> Any:
         if type(x) is ndarray and type(y) is ndarray:
-            limit = limits.get(x.dtype.char)
+            limit = limits.get(x.dtype)
             if limit is not None and x.dtype is y.dtype:
                 if x.shape == y.shape:
                     if x.flags.c_contiguous and y.flags.c_contiguous:
@@ -420,7 +420,7 @@ def _large_binary(ufunc: Any, function: Any) -> Any:
         else:
             array, other = (x, y) if type(x) is ndarray else (y, x)
             weak = type(other) is float or type(other) is int
-            limit = limits.get(array.dtype.char)
+            limit = limits.get(array.dtype)
             if (
                 limit is not None
                 and (weak or getattr(other, "dtype", None) is array.dtype)
@@ -441,11 +441,14 @@ def _broadcast(x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
         return (0,)
 
 
-def _limits(ufunc: Any) -> dict[str, int]:
-    """The real dtypes for which `ufunc` gives the dtype of its operands, and when to thread it."""
+def _limits(ufunc: Any) -> dict[Any, int]:
+    """The real dtypes for which `ufunc` gives the dtype of its operands, and when to thread it.
+
+    None are those of another byte order, for which it gives numbers of this machine's.
+    """
     types = getattr(ufunc, "types", ())
     chars = (c for c in "fd" if f"{c * ufunc.nin}->{c}" in types) if types else ()
-    return {c: parallel.limit(ufunc.__name__, c) for c in chars}
+    return {np.dtype(c): parallel.limit(ufunc.__name__, c) for c in chars}
 
 
 def apply_elementwise(card: Card, function: Any, args: tuple[Any, ...], depth: int = 1) -> Any:

@@ -72,7 +72,7 @@ def run(name: str, x: Any, y: Any, z: Any, out: Any) -> int | None:
     `z` has the shape of `out`, which may be `x`, `y` or `z` itself; all are of one real dtype.
     """
     laid = layout(x.shape, y.shape)
-    if laid is None or not (x.flags.c_contiguous and y.flags.c_contiguous):
+    if laid is None or not (x.flags.c_contiguous and y.flags.c_contiguous and out.dtype.isnative):
         return None
     loop = loops.get((name, out.dtype.char))
     if loop is None:
