@@ -12,7 +12,7 @@ import gradtape as gt
 from gradtape.core.positions import record_position
 from gradtape.core.registry import CARDS, UFUNCS
 from gradtape.core.sweep import backward
-from gradtape.errors import DTypeError, ShapeError
+from gradtape.errors import DTypeError, ShapeError, TracingError
 from gradtape.testing import op_case
 from tests.ops.untraced import CHOICE, untraced
 
@@ -231,7 +231,7 @@ CASES = [
         name="piecewise with constants, arguments, otherwise",
     ),  # fmt: skip
 ]
-untraced(CASES, CHOICE, "real_if_close", "piecewise.*")
+untraced(CASES, CHOICE, "real_if_close.*", "piecewise.*")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -724,3 +724,26 @@ def test_complex_places_of_an_interpolation_are_refused_as_by_numpy():
         for f in (lambda a: np.interp(a, knots, x), gt.function(lambda a: np.interp(a, knots, x))):  # noqa: B023
             with pytest.raises(DTypeError, match=r"interp: x is (.|\n)*complex numbers have no"):
                 f(gt.array(at))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_numpy_makes_of_masks_and_of_parts_that_may_be_real(compiled):
+    def way(f):
+        return gt.function(f) if compiled else lambda x: f(gt.array(x))
+
+    mask = np.array([True, False, True])
+    found = way(np.angle)(mask)
+    assert found.dtype == np.angle(mask).dtype
+    np.testing.assert_array_equal(found, np.angle(mask))
+    for f in (np.ediff1d, np.gradient):
+        with pytest.raises(TypeError):
+            f(mask)
+        with pytest.raises(TypeError, match="not defined for bool"):
+            way(f)(mask)
+    z = np.array([1.0 + 2j, 3.0])
+    if compiled:  # the imaginary part was dropped
+        with pytest.raises(TracingError, match=r"real_if_close: (.|\n)*np\.real\(x\)"):
+            gt.function(np.real_if_close)(z)
+    else:
+        np.testing.assert_array_equal(way(np.real_if_close)(z), z)
+    np.testing.assert_array_equal(way(np.real_if_close)(z.imag), z.imag)

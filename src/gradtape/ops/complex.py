@@ -12,11 +12,16 @@ from typing import Any
 import numpy as np
 
 from ..core.aval import Aval
+from ..core.batched import as_array
 from ..core.cards import composite, elementwise, linear, primitive
+from ..core.lift import bottom, is_batched
+from ..core.positions import decode, here
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.rows import pointwise
+from ..core.symbol import is_traced
 from ..core.tensor import Tensor
 from ..core.ufunc_call import make_general
+from ..errors import TracingError, three_part
 
 
 def _real(ct: Any) -> Any:
@@ -171,13 +176,24 @@ _by_kind(np.sign, HOOKS["op:sign_complex"])
 @composite(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
     """The argument of `z`; the gradient at 0 is not finite, and 0 under a cotangent of 0."""
-    phase = np.arctan2(np.imag(z), np.real(z))
+    z = as_array(z)
+    is_mask = z.dtype == bool  # of which NumPy's is no imaginary part, but the number 0
+    phase = np.arctan2(0 if is_mask else np.imag(z), np.real(z))
     return np.rad2deg(phase) if deg else phase
 
 
 @composite(np.real_if_close)
 def real_if_close(a: Any, tol: float = 100) -> Any:
     """The real part of `a` where NumPy finds the imaginary part negligible, else `a`."""
+    if a.dtype.kind == "c" and (is_traced(bottom(a)) or is_batched(a)):
+        raise TracingError(
+            three_part(
+                f"real_if_close: whether the result of {a.dtype} is real depends on values that "
+                "are not known while tracing, or differ between examples.",
+                f"Called at {decode(*here())}; a program has one dtype for its result.",
+                "Use np.real(x) where it is to be real, else leave it out.",
+            )
+        )
     if np.real_if_close(a.read(), tol).dtype.kind == "c" or a.dtype.kind != "c":
         return a[...]
     return np.real(a)

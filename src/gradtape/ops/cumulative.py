@@ -267,6 +267,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = _NO, append: Any = _
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of the flattened array, between `to_begin` and `to_end`."""
     ary = np.reshape(as_array(ary), (-1,))
+    if ary.dtype == bool:
+        np.ediff1d(np.zeros(2, bool))  # NumPy's refusal
     parts = [np.diff(ary)]
     for name, part, place in (("to_begin", to_begin, 0), ("to_end", to_end, 2)):
         if part is None:
@@ -374,6 +376,8 @@ def _slope(f: Any, h: Any, axis: int, edge_order: int) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Slopes of samples; the samples, the spacings and the coordinates have gradients."""
     f = as_array(f)
+    if f.dtype == bool:
+        np.gradient(np.zeros(3, bool))  # NumPy's refusal
     axes = tuple(range(np.ndim(f))) if axis is None else normalize_axis_tuple(axis, np.ndim(f))
     spacings = _spacings(f, varargs, axes)
     if edge_order > 2:
