@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradtape as gt
-from gradtape.core.registry import FUNCTIONS
+from gradtape.core.registry import CARDS, FUNCTIONS
 from gradtape.errors import UnsupportedOperationError
 
 MATRIX = np.array([[2.0, 0.3], [0.3, 1.0]])
@@ -51,3 +51,35 @@ def test_results_keep_their_types_and_values():
         np.testing.assert_array_equal(f.read(), e)
     assert int(rank) == 2 and residuals.shape == (0,) and singular.shape == (2,)
     np.testing.assert_allclose(solution.read(), np.linalg.solve(MATRIX, np.ones(2)))
+
+
+def test_a_ufunc_of_another_package_takes_no_card_away():
+    """As scipy.special's `erf` and `expm1` are named like cards."""
+    other = np.linalg._umath_linalg.det
+    card = CARDS["det"]
+    x = gt.Variable(MATRIX)
+    with gt.GradientTape() as tape:
+        y = other(x)
+    assert CARDS["det"] is card
+    with pytest.raises(UnsupportedOperationError, match=r"det\("):
+        tape.gradient(y, x)
+
+
+def test_nor_does_a_rule_of_the_users():
+    cards = {name: CARDS[name] for name in ("median", "erf")}
+
+    @gt.custom_gradient
+    def median(x):
+        return np.max(x), lambda ct: ct * np.ones(3)
+
+    @gt.custom_jvp
+    def erf(x):
+        return 2.0 * x
+
+    @erf.defjvp
+    def _(primals, tangents):
+        return 2.0 * primals[0], 2.0 * tangents[0]
+
+    x = np.ones(3)
+    gt.grad(lambda x: median(erf(x)))(x)
+    assert {name: CARDS[name] for name in cards} == cards

@@ -16,7 +16,6 @@ import numpy as np
 from .aval import Aval
 from .card import Card
 from .lift import Batch, Level
-from .registry import CARDS
 from .state import next_key, state
 from .tensor import Tensor, new_traced, settled
 
@@ -26,13 +25,8 @@ Axes = tuple[int | None, ...]
 @functools.lru_cache(maxsize=512)
 def batched_card(card: Card, axes: Axes, size: int) -> Card:
     """`card` on operands that have the batch in front where `axes` has a 0."""
-    known = CARDS.get(card.name)
-    made = Card(card.name, "primitive", functools.partial(_value, card, axes, size), card.arity)
-    if known is None:
-        del CARDS[card.name]
-    else:
-        CARDS[card.name] = known
-    made.name = f"{card.name} of a batch"  # a pass knows an operation by its name
+    name = f"{card.name} of a batch"  # a pass knows an operation by its name
+    made = Card(name, "primitive", functools.partial(_value, card, axes, size), card.arity, False)
     made.outputs, made.drops = card.outputs, True
     made.vjps = functools.partial(_vjp, card, axes, size) if card.vjps is not None else None
     made.jvps = functools.partial(_jvp, card, axes, size) if card.jvps is not None else None

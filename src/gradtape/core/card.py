@@ -83,7 +83,9 @@ class Card:
         "add_into",
     )
 
-    def __init__(self, name: str, kind: str, impl: Rule, arity: int) -> None:
+    def __init__(
+        self, name: str, kind: str, impl: Rule, arity: int, is_listed: bool = True
+    ) -> None:
         self.name = name
         self.kind = kind
         self.impl = impl
@@ -111,7 +113,8 @@ class Card:
         # of a program: a function that says of each operand how it leads to a result: "path",
         # "stop_gradient", or "" where it does not
         self.leads: Any = None
-        CARDS[name] = self
+        if is_listed:  # not what is no function of NumPy's, whatever its name is
+            CARDS[name] = self
 
     def __repr__(self) -> str:
         return f"<card {self.name} ({self.kind})>"

@@ -67,11 +67,7 @@ def unsupported(name: str, function: Any, args: Any, kwargs: Any) -> Any:
 def _card(name: str, function: Any) -> Card:
     card = _UNSUPPORTED.get(name)
     if card is None:
-        card = _UNSUPPORTED[name] = Card.__new__(Card)
-        Card.__init__(card, name, "unsupported", function, -1)
-        from .registry import CARDS
-
-        del CARDS[name]
+        card = _UNSUPPORTED[name] = Card(name, "unsupported", function, -1, False)
         card.keep, card.keep_out = (), False
     return card
 

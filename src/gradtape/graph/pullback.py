@@ -15,7 +15,6 @@ from ..core.card import Card
 from ..core.console import silent
 from ..core.cotangents import accumulate
 from ..core.lift import Lift, is_lifted
-from ..core.registry import CARDS
 from ..core.state import AVALS, KEYS, Recorder, next_key, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.symbol import Symbol, is_traced
@@ -26,13 +25,7 @@ from .weak import is_smooth
 
 def unregistered(name: str, impl: Any) -> Card:
     """A card of any number of operands that is no operation of NumPy's; its kind is "custom"."""
-    known = CARDS.get(name)
-    card = Card(name, "custom", impl, -1)
-    if known is None:
-        del CARDS[name]
-    else:
-        CARDS[name] = known
-    return card
+    return Card(name, "custom", impl, -1, False)
 
 
 def pull_back(

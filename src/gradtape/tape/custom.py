@@ -16,7 +16,7 @@ from ..core.cards import Card
 from ..core.exits import muted, note_capture
 from ..core.lift import Batch, is_lifted
 from ..core.positions import decode, here, user_frame
-from ..core.registry import CARDS, HOOKS
+from ..core.registry import HOOKS
 from ..core.state import (
     CARD,
     OUT,
@@ -120,13 +120,8 @@ class _Custom:
         self._f = f
         if card is None:
             name = getattr(f, "__name__", type(f).__name__)
-            known = CARDS.get(name)
             # without `f`: the skeleton keeps the card, and must not keep the user's closure
-            card = Card(name, "custom", _call, -1)
-            if known is None:  # a rule of the user's is not a card of ours
-                del CARDS[name]
-            else:
-                CARDS[name] = known
+            card = Card(name, "custom", _call, -1, False)
         self._card = card
         functools.update_wrapper(self, f)
 

@@ -14,7 +14,6 @@ from ..core.dispatch import apply
 from ..core.lift import Batch, Level, Lift, is_lifted
 from ..core.lifting import lifts_in
 from ..core.positions import decode, here
-from ..core.registry import CARDS
 from ..core.state import Recorder, next_key, only, pop, push, state
 from ..core.sweep import backward, is_recorded
 from ..core.tensor import Tensor, new_tensor, new_traced, raw, settled
@@ -116,19 +115,13 @@ class custom_jvp:
 
 
 def _card(name: str, function: Any, rule: Any, kwargs: Any, arity: int) -> Card:
-    known = CARDS.get(name)
-
     def impl(*values: Any) -> Any:
         with only(()):
             out = raw(function(*values, **kwargs))
         _check_lifts(name, out, values)
         return settled(np.asarray(out)) if not is_lifted(out) else out
 
-    card = Card(name, "primitive", impl, arity)
-    if known is None:
-        del CARDS[name]
-    else:
-        CARDS[name] = known
+    card = Card(name, "primitive", impl, arity, False)
 
     def tangent(values: Any, tangents: Any) -> Any:
         found = rule(tuple(values), tuple(tangents))
