@@ -19,7 +19,7 @@ from ..core.positions import decode, here
 from ..core.registry import HOOKS, UFUNC_METHODS, UFUNCS
 from ..core.rows import pointwise
 from ..core.symbol import is_traced
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, raw
 from ..core.ufunc_call import make_general
 from ..errors import TracingError, three_part
 
@@ -194,6 +194,6 @@ def real_if_close(a: Any, tol: float = 100) -> Any:
                 "Use np.real(x) where it is to be real, else leave it out.",
             )
         )
-    if np.real_if_close(a.read(), tol).dtype.kind == "c" or a.dtype.kind != "c":
+    if np.real_if_close(raw(a), tol).dtype.kind == "c" or a.dtype.kind != "c":
         return a[...]
     return np.real(a)
