@@ -366,3 +366,26 @@ def test_the_documented_limit_and_its_remedy():
     assert np.isnan(dropped).all()
     filled = np.where(np.isnan(GAPS), 0.0, GAPS)
     assert gt.grad(lambda k: np.sum(np.convolve(filled, k)[:1]))(kernel).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("reduce", [np.mean, np.prod, np.std, np.max, np.linalg.norm, np.cumsum])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_batch_has_the_axes_of_its_example(reduce, axis):
+    """An axis of one example was looked up among those of the batch: refused, or other rows."""
+    rng = np.random.default_rng(0)
+    xs, rs = rng.normal(size=(2, 3, 4)), rng.normal(size=(2, 5))
+    ts = np.ones((2, 3, 4))
+    xs[0, 1, 2] = np.nan
+    ts[0, :, 2] = 0
+
+    def moved(x, r, t):
+        return gt.jvp(lambda x: gt.vmap(lambda one: reduce(x * one, axis=axis))(r), (x,), (t,))[1]
+
+    def one_by_one(x, r, t):
+        ones = [lambda x, one=one: reduce(x * one, axis=axis) for one in r]
+        return [gt.jvp(f, (x,), (t,))[1] for f in ones]
+
+    with np.errstate(all="ignore"):
+        want = np.array([one_by_one(*each) for each in zip(xs, rs, ts, strict=True)])
+        np.testing.assert_allclose(gt.vmap(moved)(xs, rs, ts), want)
+        np.testing.assert_allclose(gt.function(gt.vmap(moved))(xs, rs, ts), want)

@@ -16,6 +16,7 @@ import numpy as np
 from .aval import Aval
 from .card import Card
 from .lift import Batch, Level
+from .rows import OfBatch
 from .state import next_key, state
 from .tensor import Tensor, new_traced, settled
 
@@ -27,7 +28,7 @@ def batched_card(card: Card, axes: Axes, size: int) -> Card:
     """`card` on operands that have the batch in front where `axes` has a 0."""
     name = f"{card.name} of a batch"  # a pass knows an operation by its name
     made = Card(name, "primitive", functools.partial(_value, card, axes, size), card.arity, False)
-    made.outputs, made.drops = card.outputs, True
+    made.outputs, made.drops, made.rows = card.outputs, True, OfBatch(card, axes)
     made.vjps = functools.partial(_vjp, card, axes, size) if card.vjps is not None else None
     made.jvps = functools.partial(_jvp, card, axes, size) if card.jvps is not None else None
     made.shape_rule = functools.partial(_shape, card, axes, size)

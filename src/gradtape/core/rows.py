@@ -12,11 +12,12 @@ along these, and its other axes are rows (`along`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .aval import INEXACT
+from .aval import INEXACT, Aval
 from .axes import normalized
 from .lift import bottom, holds
 from .registry import HOOKS
@@ -51,6 +52,28 @@ class Rows(NamedTuple):
     matrices: bool = False
     flagged: bool = True
     sums: bool = False
+
+
+class OfBatch(NamedTuple):
+    """The rows of the batching of a card, whose parameters speak of the axes of one example."""
+
+    card: Any
+    axes: tuple[int | None, ...]  # 0 for an operand that has the batch in front
+
+    @property
+    def flagged(self) -> bool:
+        return self.card.rows is None or bool(self.card.rows.flagged)
+
+
+def _behind_batch(
+    places: Any, axes: Any, i: int, avals: Sequence[Any], ndim: int, params: dict[str, Any]
+) -> Places:
+    single = [
+        a if axis is None else Aval(a.shape[1:], a.dtype)
+        for a, axis in zip(avals, axes, strict=True)
+    ]
+    found = tuple(None if p is None else p + 1 for p in places(i, single, ndim - 1, params))
+    return found if axes[i] is None else (0, *found)
 
 
 def _pointwise(i: int, avals: Sequence[Any], ndim: int, _params: dict[str, Any]) -> Places:
@@ -88,6 +111,11 @@ def rows_of(card: Any, params: dict[str, Any]) -> Rows | None:
     if card.kind != "primitive":
         return None
     found: Rows | None = card.rows
+    if type(card.rows) is OfBatch:
+        one = rows_of(card.rows.card, params)
+        if one is None:
+            return None
+        return one._replace(places=partial(_behind_batch, one.places, card.rows.axes))
     return along if found is None and ("axis" in params or "axes" in params) else found
 
 
