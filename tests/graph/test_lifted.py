@@ -204,3 +204,39 @@ def test_loops_that_count_in_numbers_of_pythons_have_derivatives(derivative, loo
     for backend in ("llvm", "numpy"):
         program = gt.function(lambda x: derivative(loop, x), backend=backend)
         np.testing.assert_allclose(program(x), eager, rtol=1e-12)
+
+
+def test_a_branch_in_a_body_compares_values_of_two_levels_around_it():
+    """The comparison went to the trace of its first operand, which does not know the row."""
+    x = np.array([0.5, 0.7, 0.9])
+    branches = {
+        "where": lambda s, r: np.where(s > r, s, r),
+        "product": lambda s, r: (s > r) * r,
+        "other way": lambda s, r: np.where(r > s, s, r * s),
+    }
+    for branch in branches.values():
+
+        def f(x, s, branch=branch):
+            def body(c, r):
+                return c * s, gt.cond(c > 0.4, lambda: s * 0.5, lambda: branch(s, r))
+
+            return gt.scan(body, x[0] * 1.0, x)[1]
+
+        for backend in ("llvm", "numpy"):
+            np.testing.assert_allclose(gt.function(f, backend=backend)(x, 0.6), f(x, 0.6))
+        slope = gt.grad(lambda x, s: np.sum(f(x, s)), (0, 1))
+        for got, want in zip(gt.function(slope)(x, 0.6), slope(x, 0.6), strict=True):
+            np.testing.assert_allclose(got, want)
+
+
+def test_what_a_branch_reads_of_bare_values_is_read_in_that_branch():
+    """An index of the branch that is not taken was looked up all the same."""
+
+    def f(x, i):
+        return gt.cond(i[0] < 3, lambda: x[i[0]] * 1.0, lambda: x[i[0] - 3] + (x > 0)[i[0] - 3])
+
+    x = np.array([1.0, 2.0, 3.0])
+    for backend in ("llvm", "numpy"):
+        compiled = gt.function(f, backend=backend)
+        for i in (0, 2, 4):
+            assert compiled(x, np.array([i])) == f(x, np.array([i]))

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..errors import TracingError, three_part
 from .positions import decode, here, user_frame
+from .state import state
 
 # Queries about shape and dtype, answered from a stand-in.
 _QUERIES = frozenset([np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj,
@@ -79,6 +80,13 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
     def nbytes(self) -> int:
         return self.size * self.dtype.itemsize
 
+    def _now(self) -> Any:
+        """The trace that runs: of a branch or a body, where the value is of one around it."""
+        running: Any = state.tapes[0] if state.tapes else None
+        if running is None or running is self.trace or not running.is_trace:
+            return self.trace
+        return running if running.is_part_of(self.trace) else self.trace
+
     # ------------------------------------------------------------------ NumPy's protocols
 
     tensor: ClassVar[Any] = ()  # the class Tensor, whose own protocols come first
@@ -91,7 +99,7 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             del kwargs["out"]
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         name = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
-        return self.trace.plain(name, function, inputs, kwargs)
+        return self._now().plain(name, function, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if any(issubclass(t, self.tensor) for t in types):
@@ -104,10 +112,10 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
             self._refuse("float")
         if func in _QUERIES or (func in _FILLED and self.size <= _FEW):
             return func(*map(_stand_in, args), **kwargs)
-        return self.trace.plain(func.__name__, func, args, kwargs)
+        return self._now().plain(func.__name__, func, args, kwargs)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.trace.plain("getitem", operator.getitem, (self, index), {})
+        return self._now().plain("getitem", operator.getitem, (self, index), {})
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):
@@ -115,16 +123,16 @@ class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
         if name in ("flags", "strides", "base", "data", "ctypes", "flat"):
             raise AttributeError(f"A traced value has no memory, so it has no {name!r}.")
         if not callable(getattr(np.ndarray, name)):  # T, real, imag, mT
-            return self.trace.plain(name, operator.attrgetter(name), (self,), {})
+            return self._now().plain(name, operator.attrgetter(name), (self,), {})
 
         def method(*args: Any, **kwargs: Any) -> Any:
-            return self.trace.plain(name, _method(name), (self, *args), kwargs)
+            return self._now().plain(name, _method(name), (self, *args), kwargs)
 
         return method
 
     def cut(self) -> Symbol:
         """The same value, to which no derivative leads."""
-        cut: Symbol = self.trace.cut(self)
+        cut: Symbol = self._now().cut(self)
         return cut
 
     # ------------------------------------------------------------------ no numbers here

@@ -163,7 +163,7 @@ class Trace(Recorder):
             inner is not self
             and inner in traces
             and any(type(x) is Symbol and x.trace is inner for x in values)
-            and inner._is_inside(self)
+            and inner.is_part_of(self)
         ):
             return inner.emit(op, values, params, operands)  # what is around it is an input there
         if self not in traces:
@@ -232,7 +232,7 @@ class Trace(Recorder):
             if x.trace is self:
                 node: Value = x.node
                 return node
-            if not self._is_inside(x.trace):
+            if not self.is_part_of(x.trace):
                 raise _leaked(x)
             return self._from_outside(x, source)
         if isinstance(x, Lift):
@@ -279,9 +279,9 @@ class Trace(Recorder):
         node: Value = symbol.node
         return node
 
-    def _is_inside(self, other: Any) -> bool:
+    def is_part_of(self, other: Any) -> bool:
         parent = self.parent
-        return parent is not None and (parent is other or parent._is_inside(other))
+        return parent is not None and (parent is other or parent.is_part_of(other))
 
     def _from_outside(self, x: Any, source: Any) -> Value:
         """The input that stands for a symbol, or a lift, of the function around this one."""
