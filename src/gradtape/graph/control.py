@@ -26,6 +26,7 @@ from ..core.tensor import Tensor, new_tensor, new_traced, raw
 from ..core.tree import flatten, in_order, is_like, tree_map
 from ..core.variable import Variable
 from ..errors import DTypeError, ShapeError, three_part
+from .apart import apart, apart_from
 from .evaluate import evaluate, settle
 from .lifted import cond_rules, scan_rules
 from .marks import as_weak
@@ -100,6 +101,7 @@ def cond(
     """
     pred = one_truth(pred, "cond: pred", "choose element by element: np.where(pred, a, b)")
     if not is_open(pred):
+        operands = tuple(tree_map(apart, x) for x in operands)
         return true_fn(*operands) if pred else false_fn(*operands)
     yes, builds = region_of(lambda: true_fn(*operands), [], "cond")
     first = builds[0]([*yes.graph.outputs])
@@ -477,13 +479,13 @@ def _looped(
     f: Any, init: Tree, leaves: list[Any], build_x: Any, length: int, reverse: bool, name: str
 ) -> tuple[Tree, Tree]:
     """`scan` as a loop of Python's."""
-    carry = init
     if not length:
-        return carry, _no_rows(f, init, leaves, build_x)
+        return init, _no_rows(f, init, leaves, build_x)
+    carry = tree_map(apart, init)
     rows: list[list[Any]] = []
     first: Any = None
     for i in reversed(range(length)) if reverse else range(length):
-        carry, y = _pair(f(carry, build_x([x[i] for x in leaves])))
+        carry, y = _pair(f(carry, build_x([apart(x[i]) for x in leaves])))
         first = first if rows else y
         if not is_like(y, first):
             raise ShapeError(
@@ -493,7 +495,8 @@ def _looped(
                     "Return a result of the same structure in every turn.",
                 )
             )
-        rows.append(flatten(in_order(y, first))[0])
+        kept = flatten(carry)[0]  # which the next turn may write into
+        rows.append([apart_from(row, kept) for row in flatten(in_order(y, first))[0]])
     build = flatten(first)[1]
     if reverse:
         rows.reverse()

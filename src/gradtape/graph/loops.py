@@ -25,6 +25,7 @@ from ..core.streams import words_before
 from ..core.tensor import Tensor, raw
 from ..core.tree import flatten, tree_map
 from ..errors import DTypeError, ShapeError, three_part
+from .apart import apart
 from .control import cond, turns
 from .evaluate import evaluate
 from .lifted import while_rules
@@ -89,7 +90,7 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Tree], Tree], init: T
         return repeated(lambda turn: turn[0] < upper, turned, (start, init), "fori_loop", own=1)[1]
     lower, upper = int(lower), int(upper)
     if not (state.tapes and state.tapes[0].is_trace):
-        carry = init
+        carry = tree_map(apart, init) if lower < upper else init
         for i in range(lower, upper):
             carry = body(i, carry)
         return carry
@@ -166,6 +167,7 @@ def repeated(
         return one_truth(found, f"{name}: its condition", "carry one number and ask for that")
 
     if not (state.tapes and state.tapes[0].is_trace):
+        init = tree_map(apart, init)
         while True:
             holds = asked(init)
             if is_batched(holds):  # some examples have ended and some have not
