@@ -154,5 +154,8 @@ def test_the_reference(name):
                 # SciPy's digits next to poles and zeros are fewer.
                 scale = np.maximum(scale, 1.0) * (1 + 1e4 * (x < 0))
             assert np.array_equal(np.isnan(got), np.isnan(want))
-            right = (got == want) | np.isnan(want) | (np.abs(got - want) <= 1e-13 * scale)
+            if name == "erfc":  # SciPy gives 0 where the result is below the normal numbers
+                want[(want == 0) & (got < np.finfo(np.float64).tiny)] = np.nan
+            near = np.maximum(1e-13 * scale, 2 * np.finfo(np.float64).smallest_subnormal)
+            right = (got == want) | np.isnan(want) | (np.abs(got - want) <= near)
             assert right.all(), (x[~right][:3], got[~right][:3], want[~right][:3])
