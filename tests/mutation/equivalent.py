@@ -38,7 +38,7 @@ EQUIVALENT: dict[str, str] = {
     r"(_part_shape|_slogdet_shape|sort_complex|cumulative\._shape.*|_spread.*shape|_real"
     r"|_index_shape|_freedom): np\.zeros\((0|1|\(\)), .* -> np\.(zeros|ones)\(": STAND_IN,
     r"reduce\.<lambda>: np\.(ones|zeros)\(1, x\.dtype\) -> np\.(ones|zeros)\([12], x": STAND_IN,
-    r"_linspace_shape: np\.result_type\(start\.dtype, stop\.dtype, 1\.0\) -> ": STAND_IN,
+    r"_linspace_shape: np\.result_type\(weak_result_type\(start, stop\), 1\.0\) -> ": STAND_IN,
     r"kinks\.modf: np\.(zeros\(|modf\(np\.zeros).* -> ": STAND_IN,
     r"linalg\.products\.outer: \(1,\) -> \(2,\)": REFUSAL,
     r"sort\._plain: np\.zeros\(0, ": "the array is empty",
