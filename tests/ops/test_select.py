@@ -383,6 +383,20 @@ def test_what_numpy_refuses_is_refused(error, call, message):
         call(gt.array(np.ones(3)))
 
 
+@pytest.mark.parametrize("mask", [None, np.array([True, False, True])])
+def test_place_without_values_is_refused_while_tracing_too(mask):
+    """Of a mask that is not known yet it is refused as well: it may hold somewhere."""
+
+    def write(x, v):
+        y = x * 1.0
+        np.place(y, x > 0 if mask is None else mask, v)
+        return y
+
+    for run in (write, gt.function(write)):
+        with pytest.raises(ValueError, match="Cannot insert from an empty array"):
+            run(gt.array(np.ones(3)), np.zeros(0))
+
+
 def test_a_python_number_among_the_choices_takes_the_dtype_of_the_others():
     x = np.float32([1.5, 2.5])
     for other in (2.0, 2, 2j, np.float64(2.0)):

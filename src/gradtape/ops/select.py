@@ -225,11 +225,10 @@ def _masked(function: Any, a: Tensor, mask: Any, values: Any) -> Any:
     """The places in the flattened array; what NumPy refuses, it refuses on a copy."""
     mask = raw(as_array(mask))
     given = raw(as_array(values))
-    if is_traced(mask) or is_traced(given):  # of no place, and no number
-        function(np.zeros(a.shape, a.dtype), np.zeros(mask.shape, bool),
-                 np.zeros(given.shape, given.dtype))  # fmt: skip
-    else:
-        function(np.zeros(a.shape, a.dtype), mask, given)
+    # What is not known yet: of no place, or of every one where there is no value; and of no number.
+    known = np.full(mask.shape, not given.size) if is_traced(mask) else mask
+    function(np.zeros(a.shape, a.dtype), known,
+             np.zeros(given.shape, given.dtype) if is_traced(given) else given)  # fmt: skip
     return mask if is_traced(mask) else np.flatnonzero(mask)
 
 
